@@ -1,0 +1,75 @@
+# `make demo` and `make test` do everything on a fresh machine: each makes .venv if it is not there.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Stamps live inside the environment: without it they are gone as well.
+RUN_READY   := $(VENV)/.ready-run
+TEST_READY  := $(VENV)/.ready-test
+BENCH_READY := $(VENV)/.ready-bench
+PINS        := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two installations must never write into one environment at the same time.
+.NOTPARALLEL:
+.PHONY: help demo lint types test test-all bench constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUN_READY) ## install, run the main job on real data, say where the report is
+	$(BIN)/widelimit run examples/digits.toml --out runs/digits --overwrite
+
+lint: $(TEST_READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(TEST_READY) ## pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+test: lint types ## install, lint, types, tests (without the slow ones)
+	$(BIN)/python -m pytest -n 2
+
+test-all: lint types ## the same with the slow tests
+	$(BIN)/python -m pytest -n 2 -m ""
+
+bench: $(BENCH_READY) ## install torch and numba, run every benchmark
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+constraints: ## pin the newest versions that fit together in constraints.txt (then: make test-all)
+	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \
+	$(PYTHON) -m venv "$$env"; \
+	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'; \
+	{ grep '^#' constraints.txt; \
+	  "$$env"/bin/python -m pip freeze --exclude widelimit --exclude pip --exclude setuptools; } > $@.new; \
+	mv $@.new $@.txt
+
+clean: ## remove .venv, caches and build products; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "widelimit needs Python 3.11 or newer, and '$(PYTHON)' is" \
+	    "$$($(PYTHON) --version 2>/dev/null || echo 'not there'):" \
+	    "name another one with 'make PYTHON=/path/to/python3'."; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN_READY): $(PINS) | $(BIN)/python
+	@echo "Installing widelimit (about a minute the first time) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(TEST_READY): $(PINS) | $(BIN)/python
+	@echo "Installing widelimit and its test tools (about a minute the first time) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $(RUN_READY) $@
+
+$(BENCH_READY): $(PINS) | $(BIN)/python
+	@echo "Installing widelimit, torch and numba (some minutes the first time) ..."
+	@$(PIP) --editable '.[bench]'
+	@touch $(RUN_READY) $@

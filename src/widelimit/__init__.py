@@ -1,0 +1,79 @@
+"""widelimit: what training does to wide two-layer networks, and the network beside it.
+
+Importing the package switches on float64 in JAX (flows, spectra and certificates need it). It imports
+nothing heavy until a name is used, so that the command line answers at once.
+"""
+
+import os as _os
+import sys as _sys
+from typing import TYPE_CHECKING
+
+# JAX reads the variable when it is first imported; if that has happened already, its own switch is used.
+if "jax" in _sys.modules:
+    _sys.modules["jax"].config.update("jax_enable_x64", True)
+else:
+    _os.environ["JAX_ENABLE_X64"] = "1"
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import analysis as analysis, measure as measure, report as report
+    from .dynamics import SGD as SGD, GradientFlow as GradientFlow
+    from .dynamics import integrators as integrators, sampling as sampling, schedules as schedules
+    from .evolve import evolve as evolve
+    from .measure import Particles as Particles, laws as laws
+    from .problem import Problem as Problem, activations as activations, data as data
+    from .problem import domains as domains, losses as losses, mobilities as mobilities
+    from .problem import penalties as penalties, scales as scales, units as units
+    from .results import EvolutionError as EvolutionError, Outcome as Outcome
+    from .trajectory import Checkpoint as Checkpoint, Trajectory as Trajectory
+    from .trajectory import load as load, observables as observables
+
+_HOME = {
+    "analysis": "",
+    "measure": "",
+    "report": "",
+    "SGD": "dynamics",
+    "GradientFlow": "dynamics",
+    "integrators": "dynamics",
+    "sampling": "dynamics",
+    "schedules": "dynamics",
+    "evolve": "evolve",
+    "Particles": "measure",
+    "laws": "measure",
+    "Problem": "problem",
+    "activations": "problem",
+    "data": "problem",
+    "domains": "problem",
+    "losses": "problem",
+    "mobilities": "problem",
+    "penalties": "problem",
+    "scales": "problem",
+    "units": "problem",
+    "EvolutionError": "results",
+    "Outcome": "results",
+    "Checkpoint": "trajectory",
+    "Trajectory": "trajectory",
+    "load": "trajectory",
+    "observables": "trajectory",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name not in _HOME:
+        raise AttributeError(f"module 'widelimit' has no attribute {name!r}")
+    home = _HOME[name]
+    if home == "":
+        value = importlib.import_module(f"widelimit.{name}")
+    else:
+        value = getattr(importlib.import_module(f"widelimit.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

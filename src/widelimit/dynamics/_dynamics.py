@@ -1,0 +1,138 @@
+"""What a dynamics is: an initial state, the noise of a step, a pure step, and what a state shows."""
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from widelimit.measure import Particles, theta_type
+from widelimit.problem import Problem
+
+
+class Facts(NamedTuple):
+    """What a dynamics promises for a problem; one family of tests checks every promise of every dynamics.
+
+    - `order`: the error is O(step^order); for adaptive integrators, the order of the method. None: nothing is promised.
+    - `conserves`: names of what stays constant, "mass" or "particles".
+    - `decreases`: names of observables that never go up (beyond the integrator's error).
+    - `splits`: a particle split into two halves of its weight changes nothing.
+    - `permutes`: relabelling the particles relabels the result and changes nothing else.
+    """
+
+    order: float | None
+    conserves: tuple[str, ...]
+    decreases: tuple[str, ...]
+    splits: bool
+    permutes: bool
+
+
+class AbstractDynamics(eqx.Module):
+    """What moves rho.
+
+    The state is a pytree of arrays with what moves in its field `y`. The steps know nothing of saving, progress and
+    checkpoints: `evolve` does those between chunks of steps. The clock is the dynamics' own (tau for a flow, the step
+    count for SGD); `clock(t)` gives its reading at time t.
+    """
+
+    @abc.abstractmethod
+    def facts(self, problem: Problem) -> Facts: ...
+
+    @abc.abstractmethod
+    def init(self, problem: Problem, measure: Particles, *, t1: float, key: PRNGKeyArray | None) -> Any:
+        """The state at t = 0. Raises `ValueError` where this dynamics cannot run on the problem."""
+
+    @abc.abstractmethod
+    def prepare(self, problem: Problem) -> Problem:
+        """The problem as the steps see it (in the dynamics' own precision)."""
+
+    @abc.abstractmethod
+    def clock(self, t: float) -> float | int:
+        """The clock's reading at time t."""
+
+    @abc.abstractmethod
+    def before(self, state: Any, stop: Any) -> Any:
+        """Whether the state's clock has not reached `stop`; the one end predicate, on host and device."""
+
+    @abc.abstractmethod
+    def noise(self, problem: Problem, state: Any, k: Any) -> Any:
+        """All that is random in step k, a pure function of (state's key, k); None where nothing is."""
+
+    @abc.abstractmethod
+    def step(self, problem: Problem, state: Any, noise: Any) -> Any: ...
+
+    @abc.abstractmethod
+    def measure(self, problem: Problem, state: Any, clock: Any) -> Particles:
+        """rho at a clock reading within the last step."""
+
+    @abc.abstractmethod
+    def record(self, problem: Problem, state: Any, clock: Any) -> dict[str, Array]:
+        """What the dynamics itself reports at a save point."""
+
+    @abc.abstractmethod
+    def stalled(self, problem: Problem, state: Any) -> Any:
+        """Whether the step became too small to move the clock."""
+
+    @abc.abstractmethod
+    def advice(self, problem: Problem, measure: Particles) -> str:
+        """What to try after a divergence or a stall; `measure` is the last finite one that was saved."""
+
+
+class Bound(eqx.Module):
+    """A dynamics and its problem, as the compiled loop wants them (`widelimit.numerics.Stepper`)."""
+
+    dynamics: AbstractDynamics
+    problem: Problem
+
+    def before(self, state: Any, stop: Any) -> Any:
+        return self.dynamics.before(state, stop)
+
+    def index(self, state: Any) -> Any:
+        return state.k
+
+    def noise(self, state: Any, k: Any) -> Any:
+        return self.dynamics.noise(self.problem, state, k)
+
+    def step(self, state: Any, noise: Any) -> Any:
+        return self.dynamics.step(self.problem, state, noise)
+
+
+def moving(problem: Problem, trainable: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of the blocks that move; all of them by default. Raises `ValueError` for an unknown name."""
+    names = tuple(block.name for block in problem.blocks)
+    if trainable is None:
+        return names
+    for name in trainable:
+        if name not in names:
+            raise ValueError(f"trainable: the unit has no block {name!r}; it has {', '.join(names)}.")
+    if not trainable:
+        raise ValueError(f"trainable: names no block; the unit has {', '.join(names)}.")
+    return tuple(name for name in names if name in trainable)
+
+
+def merge(problem: Problem, moves: dict[str, Any], still: dict[str, Any]) -> Any:
+    """The blocks that move and those that do not, as one theta in the unit's order."""
+    return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
+
+
+def largest_curvature(problem: Problem, measure: Particles) -> float:
+    r"""$\max_q \ell''(f_q)\,M(x_q, x_q)$, M the tangent kernel: a step above 2 over it diverges for one sample.
+
+    It also bounds the largest eigenvalue that the full batch sees, as a trace bounds a norm. At most 256 data points
+    are used.
+    """
+    nodes = problem.data.nodes
+    x, y = problem.data.batch(jax.random.key(0), 256) if nodes is None else (nodes.x[:256], nodes.y[:256])
+    theta, w = problem.unpack(measure)
+    scale = problem.scale.factor(w.shape[0])
+
+    def one(point: Array, target: Array) -> Array:
+        jacobian = jax.jacrev(lambda th: scale * jnp.ravel(problem.unit(th, point)))
+        each = jax.vmap(lambda th: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jacobian(th))))(theta)
+        f = problem.predict(measure, point)
+        bend = jnp.max(jnp.abs(jax.hessian(problem.loss)(f, target)))
+        return bend * jnp.sum(w * each)
+
+    return float(jnp.max(jax.lax.map(lambda pair: one(*pair), (x, y))))

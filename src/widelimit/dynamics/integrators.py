@@ -1,0 +1,278 @@
+"""Integrators of a flow dy/d tau = v(y): parts of `GradientFlow`.
+
+Each keeps the last step, so that y at any time within it can be shown without the steps knowing of save times.
+"""
+
+import abc
+from typing import Any, NamedTuple, Protocol
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class Field(Protocol):
+    """The right-hand side and the geometry of a flow."""
+
+    def velocity(self, y: Any) -> Any: ...
+
+    def retract(self, y: Any) -> Any: ...
+
+    def prox(self, y: Any, step: Any) -> Any:
+        """The proximal map of the non-smooth penalties for time `step`."""
+        ...
+
+    def account(self, before: Any, after: Any, step: Any) -> Any:
+        """`after`, with what a proximal step dissipates written into it."""
+        ...
+
+    def norm(self, scaled: Any) -> Any:
+        """The size of an error that was divided by its tolerance."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `retract` does anything."""
+        ...
+
+
+class Step(NamedTuple):
+    """The state of an integration: y at `clock`, and the last step taken, (`previous`, `clock`)."""
+
+    clock: Float[Array, ""]
+    previous: Float[Array, ""]
+    y: Any
+    memory: Any
+
+
+class AbstractIntegrator(eqx.Module):
+    """A one-step method from 0 to `end`; a rejected step leaves the clock where it is."""
+
+    @property
+    @abc.abstractmethod
+    def order(self) -> int: ...
+
+    @property
+    @abc.abstractmethod
+    def proximal(self) -> bool:
+        """Whether it can take non-smooth penalties."""
+
+    @abc.abstractmethod
+    def start(self, field: Field, y: Any, end: float) -> Step: ...
+
+    @abc.abstractmethod
+    def step(self, field: Field, state: Step, end: Any) -> Step: ...
+
+    @abc.abstractmethod
+    def within(self, field: Field, state: Step, clock: Any) -> Any:
+        """y at a time within the last step, before the retraction."""
+
+    @abc.abstractmethod
+    def stalled(self, state: Step) -> Bool[Array, ""]: ...
+
+
+class Tsit5(AbstractIntegrator):
+    """Tsitouras' adaptive method of order 5(4), from diffrax, with its interpolation of order 4.
+
+    **Arguments**
+
+    - `rtol`, `atol`: the local error allowed, relative to the parameters and absolute, in the root mean square over
+      particles.
+    - `largest`: the largest step (in tau), or None.
+    """
+
+    rtol: float = eqx.field(static=True, default=1e-6)
+    atol: float = eqx.field(static=True, default=1e-8)
+    largest: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        _check_tolerances("Tsit5", self.rtol, self.atol)
+
+    @property
+    def order(self) -> int:
+        return 5
+
+    @property
+    def proximal(self) -> bool:
+        return False
+
+    def start(self, field: Field, y: Any, end: float) -> Step:
+        term, solver = _term(field), diffrax.Tsit5()
+        first, control = self._controller(field).init(
+            term, 0.0, end, y, None, None, solver.func, solver.error_order(term)
+        )
+        inner = solver.init(term, 0.0, first, y, None)
+        shown = eqx.filter_eval_shape(solver.step, term, 0.0, 1.0, y, None, inner, False)[2]
+        dense = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
+        zero = jnp.zeros(())
+        memory = jax.tree.map(jnp.asarray, (jnp.asarray(first), control, inner, dense))
+        return Step(zero, zero, y, memory)
+
+    def step(self, field: Field, state: Step, end: Any) -> Step:
+        proposed, control, inner, dense = state.memory
+        term, solver = _term(field), diffrax.Tsit5()
+        t0, t1 = state.clock, jnp.minimum(proposed, end)
+        # A retraction moves the point, so the slope that the last step left for this one is not used then.
+        y, error, new_dense, new_inner, _ = solver.step(
+            term, t0, t1, state.y, None, inner, jnp.asarray(field.bounded)
+        )
+        keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
+            t0, t1, state.y, y, None, error, solver.error_order(term), control
+        )
+        # diffrax's `following` is the end of the next step whether this one is kept or not.
+        y = field.retract(y)
+
+        def choose(new: Any, old: Any) -> Any:
+            return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
+
+        memory = (following, control, choose(new_inner, inner), choose(new_dense, dense))
+        clock, previous = jnp.where(keep, t1, t0), jnp.where(keep, t0, state.previous)
+        return Step(clock, previous, choose(y, state.y), jax.tree.map(jnp.asarray, memory))
+
+    def within(self, field: Field, state: Step, clock: Any) -> Any:
+        dense = state.memory[3]
+        return diffrax.Tsit5.interpolation_cls(t0=state.previous, t1=state.clock, **dense).evaluate(clock)
+
+    def stalled(self, state: Step) -> Bool[Array, ""]:
+        return _too_small(state.memory[0] - state.clock, state.clock)
+
+    def _controller(self, field: Field) -> diffrax.PIDController:
+        return diffrax.PIDController(self.rtol, self.atol, norm=field.norm, dtmax=self.largest)
+
+
+class RungeKutta4(AbstractIntegrator):
+    """The classical method of order 4 with a fixed step; cubic Hermite interpolation.
+
+    The step is shortened so that a whole number of steps reaches the end. Raises `ValueError` unless step > 0.
+    """
+
+    size: Float[Array, ""]
+
+    def __init__(self, step: float) -> None:
+        if not 0 < step < float("inf"):
+            raise ValueError(f"RungeKutta4(step=...): must be positive and finite, got {step}.")
+        self.size = jnp.asarray(step, float)
+
+    @property
+    def order(self) -> int:
+        return 4
+
+    @property
+    def proximal(self) -> bool:
+        return False
+
+    def start(self, field: Field, y: Any, end: float) -> Step:
+        zero = jnp.zeros(())
+        count = jnp.maximum(jnp.ceil(end / self.size - 1e-9), 1.0)
+        return Step(zero, zero, y, (y, y, zero, count))
+
+    def step(self, field: Field, state: Step, end: Any) -> Step:
+        _, _, done, count = state.memory
+        clock = jnp.where(done + 1 >= count, end, (done + 1) * (end / count))
+        h, y, v = clock - state.clock, state.y, field.velocity
+        k1 = v(y)
+        k2 = v(_move(y, 0.5 * h, k1))
+        k3 = v(_move(y, 0.5 * h, k2))
+        k4 = v(_move(y, h, k3))
+        raw = jax.tree.map(lambda z, a, b, c, d: z + (h / 6.0) * (a + 2.0 * (b + c) + d), y, k1, k2, k3, k4)
+        return Step(clock, state.clock, field.retract(raw), (y, raw, done + 1, count))
+
+    def within(self, field: Field, state: Step, clock: Any) -> Any:
+        y0, y1 = state.memory[:2]
+        h = state.clock - state.previous
+        s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
+        v0, v1 = field.velocity(y0), field.velocity(y1)
+
+        def cubic(a: Any, b: Any, da: Any, db: Any) -> Any:
+            flat = (1 - s) * a + s * b
+            return flat + s * (s - 1) * ((1 - 2 * s) * (b - a) + h * ((s - 1) * da + s * db))
+
+        return jax.tree.map(cubic, y0, y1, v0, v1)
+
+    def stalled(self, state: Step) -> Bool[Array, ""]:
+        return jnp.asarray(False)
+
+
+class ProximalHeun(AbstractIntegrator):
+    r"""Heun's method with proximal maps, adaptive, for a non-smooth penalty; order 2.
+
+    $u = \mathrm{prox}_h(y + h v(y))$, $y^+ = \mathrm{prox}_h(y + \frac h2 (v(y) + v(u)))$, error estimate $y^+ - u$.
+    Where the penalty is smooth along the step this is Heun's method for the whole velocity; a fixed point is
+    stationary exactly, and charges inside the threshold are exactly zero.
+
+    **Arguments**
+
+    - `rtol`, `atol`: as in `Tsit5`.
+    """
+
+    rtol: float = eqx.field(static=True, default=1e-4)
+    atol: float = eqx.field(static=True, default=1e-6)
+
+    def __check_init__(self) -> None:
+        _check_tolerances("ProximalHeun", self.rtol, self.atol)
+
+    @property
+    def order(self) -> int:
+        return 2
+
+    @property
+    def proximal(self) -> bool:
+        return True
+
+    def start(self, field: Field, y: Any, end: float) -> Step:
+        zero = jnp.zeros(())
+        first, control = self._controller(field).init(
+            _term(field), 0.0, end, y, None, None, lambda terms, t, y, args: field.velocity(y), 2
+        )
+        return Step(zero, zero, y, jax.tree.map(jnp.asarray, (jnp.asarray(first), control, y, y)))
+
+    def step(self, field: Field, state: Step, end: Any) -> Step:
+        proposed, control, _, _ = state.memory
+        t0, t1, y = state.clock, jnp.minimum(proposed, end), state.y
+        h = t1 - t0
+        v = field.velocity(y)
+        u = field.account(y, field.retract(field.prox(_move(y, h, v), h)), h)
+        raw = field.prox(_move(y, 0.5 * h, jax.tree.map(jnp.add, v, field.velocity(u))), h)
+        raw = field.account(y, raw, h)
+        new = field.retract(raw)
+        error = jax.tree.map(jnp.subtract, raw, u)
+        keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
+            t0, t1, y, new, None, error, 2, control
+        )
+
+        def choose(new: Any, old: Any) -> Any:
+            return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
+
+        memory = (following, control, choose(y, state.memory[2]), choose(raw, state.memory[3]))
+        clock, previous = jnp.where(keep, t1, t0), jnp.where(keep, t0, state.previous)
+        return Step(clock, previous, choose(new, y), jax.tree.map(jnp.asarray, memory))
+
+    def within(self, field: Field, state: Step, clock: Any) -> Any:
+        h = state.clock - state.previous
+        s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
+        return jax.tree.map(lambda a, b: (1 - s) * a + s * b, state.memory[2], state.memory[3])
+
+    def stalled(self, state: Step) -> Bool[Array, ""]:
+        return _too_small(state.memory[0] - state.clock, state.clock)
+
+    def _controller(self, field: Field) -> diffrax.PIDController:
+        return diffrax.PIDController(self.rtol, self.atol, norm=field.norm)
+
+
+def _term(field: Field) -> diffrax.ODETerm:
+    return diffrax.ODETerm(lambda t, y, args: field.velocity(y))
+
+
+def _move(y: Any, h: Any, v: Any) -> Any:
+    return jax.tree.map(lambda a, b: a + h * b, y, v)
+
+
+def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
+    return ~(step > 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(clock, 1e-6))
+
+
+def _check_tolerances(who: str, rtol: float, atol: float) -> None:
+    if not 0 < rtol < 1 or not 0 < atol < float("inf"):
+        raise ValueError(f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol}, {atol}.")

@@ -1,0 +1,116 @@
+"""Where the samples of an SGD step come from."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.problem.data import AbstractData, Nodes, require_nodes
+
+
+class AbstractSampling(eqx.Module):
+    """How step k gets its batch: `draw` is a pure function of the key and k, `pick` may use the carried `order`."""
+
+    @abc.abstractmethod
+    def check(self, data: AbstractData) -> None:
+        """Raise `ValueError` where the data cannot be sampled so."""
+
+    @abc.abstractmethod
+    def start(self, data: AbstractData, key: PRNGKeyArray) -> Any:
+        """What is carried from step to step; None where nothing is."""
+
+    @abc.abstractmethod
+    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> Any:
+        """What is random in step k; None where nothing is."""
+
+    @abc.abstractmethod
+    def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
+        """(nodes of the batch, order to carry on)."""
+
+    @property
+    @abc.abstractmethod
+    def stochastic(self) -> bool:
+        """Whether the batch differs from the data itself."""
+
+
+class Fresh(AbstractSampling):
+    """Independent samples of the data's law for every step: one pass (finite samples: drawn with replacement)."""
+
+    def check(self, data: AbstractData) -> None:
+        return None
+
+    def start(self, data: AbstractData, key: PRNGKeyArray) -> None:
+        return None
+
+    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> Any:
+        return data.batch(jax.random.fold_in(key, k), size)
+
+    def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
+        x, y = drawn
+        return Nodes(x, y, _uniform(size, x)), order
+
+    @property
+    def stochastic(self) -> bool:
+        return True
+
+
+class Epochs(AbstractSampling):
+    """Passes over a finite set, each in a new random order; the last batch of a pass may be smaller."""
+
+    def check(self, data: AbstractData) -> None:
+        require_nodes(data, "sampling.Epochs")
+
+    def start(self, data: AbstractData, key: PRNGKeyArray) -> Any:
+        return jnp.arange(_rows(data))
+
+    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> None:
+        return None
+
+    def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
+        nodes = require_nodes(data, "sampling.Epochs")
+        rows = _rows(data)
+        per_epoch = -(-rows // size)
+        epoch, place = k // per_epoch, k % per_epoch
+        order = jax.lax.cond(
+            place == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), rows), lambda: order
+        )
+        index = place * size + jnp.arange(size)
+        inside = index < rows
+        chosen = order[jnp.minimum(index, rows - 1)]
+        weights = jnp.where(inside, nodes.weights[chosen] * rows, 0.0) / jnp.sum(inside)
+        return Nodes(nodes.x[chosen], nodes.y[chosen], weights.astype(nodes.x.dtype)), order
+
+    @property
+    def stochastic(self) -> bool:
+        return True
+
+
+class Full(AbstractSampling):
+    """All the data at every step: plain gradient descent."""
+
+    def check(self, data: AbstractData) -> None:
+        require_nodes(data, "sampling.Full")
+
+    def start(self, data: AbstractData, key: PRNGKeyArray) -> None:
+        return None
+
+    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> None:
+        return None
+
+    def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
+        return require_nodes(data, "sampling.Full"), order
+
+    @property
+    def stochastic(self) -> bool:
+        return False
+
+
+def _rows(data: AbstractData) -> int:
+    return require_nodes(data, "sampling.Epochs").weights.shape[0]
+
+
+def _uniform(size: int, like: Float[Array, "n d"]) -> Float[Array, " n"]:
+    return jnp.full(size, 1.0 / size, like.dtype)

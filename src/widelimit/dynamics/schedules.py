@@ -1,0 +1,158 @@
+"""Schedules: positive functions of time for steps, temperatures and batch sizes."""
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+class AbstractSchedule(eqx.Module):
+    """xi(t) for t >= 0."""
+
+    @abc.abstractmethod
+    def __call__(self, t: Any) -> Float[Array, ""]:
+        """xi(t); JAX operations."""
+
+    @abc.abstractmethod
+    def integral(self, t: float) -> float:
+        """tau = INT_0^t xi; on the host."""
+
+    @property
+    @abc.abstractmethod
+    def singular(self) -> bool:
+        """Whether xi(0) is infinite (then steps take xi at their right end)."""
+
+    @abc.abstractmethod
+    def largest(self) -> float | None:
+        """sup xi, where it is known."""
+
+
+class Constant(AbstractSchedule):
+    value: Float[Array, ""]
+
+    def __call__(self, t: Any) -> Float[Array, ""]:
+        return self.value
+
+    def integral(self, t: float) -> float:
+        return float(self.value) * t
+
+    @property
+    def singular(self) -> bool:
+        return False
+
+    def largest(self) -> float:
+        return float(self.value)
+
+
+class Power(AbstractSchedule):
+    scale: Float[Array, ""]
+    exponent: float = eqx.field(static=True)
+
+    def __call__(self, t: Any) -> Float[Array, ""]:
+        return self.scale * jnp.asarray(t, self.scale.dtype) ** (-self.exponent)
+
+    def integral(self, t: float) -> float:
+        return float(self.scale) * t ** (1.0 - self.exponent) / (1.0 - self.exponent)
+
+    @property
+    def singular(self) -> bool:
+        return self.exponent > 0
+
+    def largest(self) -> None:
+        return None
+
+
+class Piecewise(AbstractSchedule):
+    times: Float[Array, " n"]
+    values: Float[Array, " m"]
+
+    def __call__(self, t: Any) -> Float[Array, ""]:
+        return self.values[jnp.searchsorted(self.times, jnp.asarray(t, self.times.dtype), side="right")]
+
+    def integral(self, t: float) -> float:
+        edges = np.concatenate([[0.0], np.minimum(np.asarray(self.times), t), [t]])
+        return float(np.sum(np.diff(edges) * np.asarray(self.values)))
+
+    @property
+    def singular(self) -> bool:
+        return False
+
+    def largest(self) -> float:
+        return float(jnp.max(self.values))
+
+
+class Function(AbstractSchedule):
+    function: Callable[[Any], Any]
+
+    def __call__(self, t: Any) -> Float[Array, ""]:
+        return jnp.asarray(self.function(t))
+
+    def integral(self, t: float) -> float:
+        import scipy.integrate
+
+        value, error = scipy.integrate.quad(lambda s: float(self.function(s)), 0.0, t, limit=200)
+        if error > 1e-6 * abs(value):
+            raise ValueError(f"schedules.function: its integral up to t = {t} is not accurate ({value} +- {error}).")
+        return float(value)
+
+    @property
+    def singular(self) -> bool:
+        return False
+
+    def largest(self) -> None:
+        return None
+
+
+def constant(value: float) -> Constant:
+    """xi = value >= 0."""
+    return Constant(jnp.asarray(_nonnegative(value, "constant(value=...)")))
+
+
+def power(exponent: float, scale: float = 1.0) -> Power:
+    """xi(t) = scale t^(-exponent), 0 <= exponent < 1; mei2018 uses 1/4.
+
+    xi(0) is infinite for a positive exponent: flows integrate in tau, and SGD takes s_k = eps xi((k + 1) eps).
+    """
+    if not 0.0 <= exponent < 1.0:
+        raise ValueError(f"schedules.power(exponent=...): must lie in [0, 1), got {exponent}.")
+    return Power(jnp.asarray(_nonnegative(scale, "power(scale=...)")), float(exponent))
+
+
+def piecewise(times: Sequence[float], values: Sequence[float]) -> Piecewise:
+    """values[i] on [times[i-1], times[i]): one value more than times. A quench is `piecewise([5.0], [0.1, 0.0])`."""
+    t = [float(value) for value in times]
+    if len(values) != len(t) + 1 or any(a >= b for a, b in zip(t, t[1:], strict=False)) or any(a <= 0 for a in t):
+        raise ValueError(
+            "schedules.piecewise(times, values): needs increasing positive times and one value more than times; "
+            f"got times {t} and {len(values)} values."
+        )
+    checked = [_nonnegative(value, "piecewise(values=...)") for value in values]
+    return Piecewise(jnp.asarray(t, float), jnp.asarray(checked, float))
+
+
+def function(xi: Callable[[Any], Any]) -> Function:
+    """A schedule of your own: xi(t) >= 0, JAX operations; its integral is computed by adaptive quadrature."""
+    return Function(xi)
+
+
+def as_schedule(value: "AbstractSchedule | float | Callable[[Any], Any]", what: str) -> AbstractSchedule:
+    """A number as a constant schedule, a function as a schedule of one's own."""
+    if isinstance(value, AbstractSchedule):
+        return value
+    if callable(value):
+        return function(value)
+    return Constant(jnp.asarray(_nonnegative(value, what)))
+
+
+def _nonnegative(value: Any, what: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"schedules.{what}: expected a number, got {value!r}.") from None
+    if not 0.0 <= number < float("inf"):
+        raise ValueError(f"schedules.{what}: must be finite and not negative, got {number}.")
+    return number

@@ -1,0 +1,274 @@
+"""The one verb: move a measure by a dynamics and record what happens."""
+
+import dataclasses
+import math
+import os
+import pathlib
+import platform
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from .dynamics import AbstractDynamics, Bound
+from .measure import Particles
+from .numerics import advance
+from .problem import Problem
+from .results import EvolutionError, Outcome
+from .trajectory import Checkpoint, Folder, Progress, Trajectory, as_array, fingerprint, observables, restore
+
+# Seconds a chunk of steps should take: short enough for Ctrl-C, long enough to hide the host.
+_CHUNK_SECONDS = 0.25
+# Bytes the saved positions may take when the save times are left to the library.
+_SAVE_BYTES = 2**28
+
+
+def evolve(
+    problem: Problem,
+    measure: Particles,
+    dynamics: AbstractDynamics,
+    *,
+    t1: float,
+    save_at: Sequence[float] | np.ndarray | jax.Array | None = None,
+    observe: Sequence[observables.AbstractObservable] | None = None,
+    key: PRNGKeyArray | None = None,
+    max_steps: int | None = None,
+    throw: bool = True,
+    progress: bool | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+) -> Trajectory:
+    """Move `measure` by `dynamics` from time 0 to `t1`.
+
+    **Arguments**
+
+    - `measure`: particles whose weights sum to 1; the columns follow the unit's blocks.
+    - `dynamics`: `GradientFlow()`, `SGD(step=...)`, ...
+    - `t1`: the end, > 0, in mean-field time.
+    - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
+      among them. By default 65 of them (fewer for huge measures), denser at the start. The steps do not depend on them.
+    - `observe`: from `widelimit.observables`; risk, penalty and dissipation by default.
+    - `key`: a `jax.random.key`, needed by dynamics that draw random numbers.
+    - `max_steps`: the most steps to take; no limit by default.
+    - `throw`: raise `EvolutionError` when the end is not reached (its `trajectory` holds what was saved); else
+      return the trajectory with its outcome.
+    - `progress`: show progress on standard error; by default on a terminal.
+    - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there.
+
+    **Returns** a `Trajectory`.
+
+    **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
+    checkpoint if there is a folder for it.
+    """
+    times = _check(problem, measure, dynamics, t1, save_at, max_steps)
+    watched = observables.default(problem) if observe is None else tuple(observe)
+    for observable in watched:
+        observable.check(problem)
+    own = dynamics.prepare(problem)
+    state = dynamics.init(own, measure, t1=t1, key=key)
+    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, max_steps)
+    parts = (problem, measure, dynamics, np.asarray(t1), times, watched, key)
+    mark = fingerprint(*parts)
+    folder = None
+    if checkpoint is not None:
+        checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        folder = _Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
+    with Progress(t1, progress, type(dynamics).__name__) as bar:
+        outcome, rows, state, wall = run.drive(state, folder, bar)
+    message = "" if outcome.ok else run.explain(outcome, rows, state)
+    trajectory = Trajectory(
+        times=times[: len(rows)],
+        positions=np.stack([row["positions"] for row in rows]),
+        weights=np.asarray(measure.weights),
+        blocks=problem.blocks,
+        observables={n: np.stack([row[n] for row in rows]) for n in rows[0] if n != "positions"},
+        outcome=outcome,
+        message=message,
+        steps=int(state.k),
+        wall=wall,
+        provenance=_provenance(problem, dynamics, key, mark),
+    )
+    if throw and not outcome.ok:
+        raise EvolutionError(message, trajectory)
+    return trajectory
+
+
+def default_times(t1: float, size: int) -> np.ndarray:
+    """65 times, quadratically denser at the start; fewer when `size` numbers a save would take too much memory."""
+    count = int(np.clip(_SAVE_BYTES // (8 * size), 3, 65))
+    return t1 * np.linspace(0.0, 1.0, count) ** 2
+
+
+@dataclasses.dataclass
+class _Keeper:
+    """Writes a checkpoint when one is due."""
+
+    folder: Folder
+    every: float
+    last: float = dataclasses.field(default_factory=time.monotonic)
+
+    def offer(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float, due: bool = False) -> None:
+        if due or time.monotonic() - self.last >= self.every:
+            self.folder.write(state, rows, wall)
+            self.last = time.monotonic()
+
+
+@dataclasses.dataclass
+class _Run:
+    """The host's side of a run: chunks of compiled steps, and between them everything else."""
+
+    problem: Problem
+    dynamics: AbstractDynamics
+    bound: Bound
+    times: np.ndarray
+    watched: tuple[observables.AbstractObservable, ...]
+    max_steps: int | None
+
+    def drive(
+        self, state: Any, keeper: _Keeper | None, bar: Progress
+    ) -> tuple[Outcome, list[dict[str, np.ndarray]], Any, float]:
+        rows: list[dict[str, np.ndarray]] = []
+        spent = 0.0
+        if keeper is not None and (saved := keeper.folder.read()) is not None:
+            state, rows, spent = restore(state, saved.leaves), saved.rows, saved.wall
+        began = time.monotonic()
+
+        def wall() -> float:
+            return spent + time.monotonic() - began
+
+        outcome, chunk = Outcome.SUCCESS, 8
+        last_good = state
+        try:
+            while outcome.ok and len(rows) < len(self.times):
+                stop = self.dynamics.clock(float(self.times[len(rows)]))
+                if not bool(self.dynamics.before(state, stop)):
+                    row, finite = self._observe(state, stop)
+                    if not finite:
+                        outcome = Outcome.DIVERGED
+                        break
+                    rows.append(row)
+                    bar.update(float(self.times[len(rows) - 1]), int(state.k))
+                    continue
+                most = chunk if self.max_steps is None else min(chunk, self.max_steps - int(state.k))
+                if most <= 0:
+                    outcome = Outcome.MAX_STEPS
+                    break
+                tick = time.monotonic()
+                state, done, finite = advance(self.bound, state, jnp.asarray(stop), jnp.asarray(most))
+                if not bool(finite):
+                    outcome, state = Outcome.DIVERGED, last_good
+                    break
+                if bool(self.dynamics.stalled(self.bound.problem, state)):
+                    outcome = Outcome.STALLED
+                    break
+                last_good = state
+                chunk = _next_chunk(chunk, int(done), time.monotonic() - tick)
+                bar.update(self._time(state, rows), int(state.k))
+                if keeper is not None:
+                    keeper.offer(state, rows, wall())
+        except KeyboardInterrupt:
+            if keeper is not None:
+                keeper.offer(last_good, rows, wall(), due=True)
+            raise
+        if not rows:
+            raise ValueError("evolve: the risk or a parameter is not finite at the start.")
+        if keeper is not None:
+            keeper.offer(state, rows, wall(), due=True)
+        return outcome, rows, state, wall()
+
+    def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any) -> str:
+        t = self.times[len(rows) - 1]
+        said = f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
+        if outcome is Outcome.MAX_STEPS:
+            return f"{said}; raise max_steps, now {self.max_steps}."
+        last = Particles(rows[-1]["positions"], self._weights(state), blocks=self.problem.blocks)
+        return f"{said}; {self.dynamics.advice(self.problem, last)}."
+
+    def _weights(self, state: Any) -> jax.Array:
+        return state.weights.astype(float)
+
+    def _time(self, state: Any, rows: list[dict[str, np.ndarray]]) -> float:
+        """The time reached, for the progress line: linear in the clock between save points."""
+        i = max(len(rows) - 1, 0)
+        a, b = float(self.times[i]), float(self.times[min(i + 1, len(self.times) - 1)])
+        ca, cb = self.dynamics.clock(a), self.dynamics.clock(b)
+        reading = float(getattr(state, "clock", state.k))
+        return a + (b - a) * min(1.0, max(0.0, (reading - ca) / (cb - ca))) if cb > ca else a
+
+    def _observe(self, state: Any, stop: Any) -> tuple[dict[str, np.ndarray], bool]:
+        shown = _show(self.bound, self.problem, self.watched, state, jnp.asarray(stop))
+        row = {name: np.asarray(value) for name, value in shown.items()}
+        return row, all(np.all(np.isfinite(value)) for value in row.values())
+
+
+@eqx.filter_jit
+def _show(bound: Bound, problem: Problem, watched: tuple[Any, ...], state: Any, clock: Any) -> dict[str, Any]:
+    """Positions and observables at a clock reading; in float64 whatever the dynamics' own precision."""
+    rho = bound.dynamics.measure(bound.problem, state, clock)
+    wide = Particles(rho.positions.astype(float), rho.weights.astype(float), blocks=rho.blocks)
+    out = {"positions": wide.positions}
+    for observable in watched:
+        out.update(observable(problem, wide))
+    return out | bound.dynamics.record(bound.problem, state, clock)
+
+
+def _next_chunk(chunk: int, done: int, seconds: float) -> int:
+    """Steps for the next chunk, from the rate of the last; at most eight times more (the first call compiles)."""
+    if done < chunk:
+        return chunk
+    wanted = done * _CHUNK_SECONDS / max(seconds, 1e-6)
+    return int(np.clip(wanted, 1, 8 * chunk))
+
+
+def _check(
+    problem: Problem, measure: Particles, dynamics: AbstractDynamics, t1: float, save_at: Any, max_steps: int | None
+) -> np.ndarray:
+    """The save times, after checking everything that can be checked before the first step."""
+    if not isinstance(measure, Particles):
+        raise ValueError(
+            f"evolve(measure=...): expected Particles, got {type(measure).__name__}; a law is sampled first: "
+            "law.sample(n, key=...) or law.quantise(n)."
+        )
+    if not isinstance(dynamics, AbstractDynamics):
+        raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
+    if not 0 < t1 < math.inf:
+        raise ValueError(f"evolve(t1=...): must be positive and finite, got {t1}.")
+    if max_steps is not None and max_steps < 1:
+        raise ValueError(f"evolve(max_steps=...): must be at least 1, got {max_steps}.")
+    theta, weights = problem.unpack(measure)
+    if not bool(jnp.all(jnp.isfinite(measure.positions))) or not bool(jnp.all(jnp.isfinite(weights))):
+        raise ValueError("evolve(measure=...): positions and weights must be finite.")
+    if abs(float(jnp.sum(weights)) - 1.0) > 1e-6 or float(jnp.min(weights)) < 0:
+        raise ValueError(
+            f"evolve(measure=...): the weights must not be negative and sum to 1, they sum to {jnp.sum(weights):.6g}."
+        )
+    if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
+        raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+    if save_at is None:
+        return default_times(t1, measure.positions.size)
+    times = np.unique(np.asarray(save_at, float))
+    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
+        raise ValueError(f"evolve(save_at=...): times must lie in [0, {t1:g}], got {save_at}.")
+    return np.unique(np.concatenate([[0.0], times, [t1]]))
+
+
+def _provenance(
+    problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str
+) -> dict[str, Any]:
+    import importlib.metadata
+
+    packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "platform": platform.platform(),
+        "device": jax.devices()[0].device_kind,
+        "key": None if key is None else as_array(key).tolist(),
+        "problem": eqx.tree_pformat(problem),
+        "dynamics": eqx.tree_pformat(dynamics, short_arrays=False),
+        "fingerprint": mark,
+    }

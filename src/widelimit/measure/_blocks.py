@@ -1,0 +1,61 @@
+"""Named blocks of a particle's parameters, and the flat row they are stored in."""
+
+import collections
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Block(NamedTuple):
+    """One named group of a particle's parameters: `shape` () is a number, (d,) a vector."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+Blocks = tuple[Block, ...]
+
+
+def row_size(blocks: Blocks) -> int:
+    """D, the number of parameters of a particle."""
+    return sum(block.size for block in blocks)
+
+
+@functools.lru_cache(maxsize=None)
+def theta_type(names: tuple[str, ...]) -> Any:
+    """The named tuple (a pytree) whose fields are the blocks: `theta.weight`, `theta.bias`, ..."""
+    return collections.namedtuple("Theta", names)
+
+
+def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
+    """Rows [..., D] as named blocks: field `name` has shape [..., *block.shape]."""
+    batch = rows.shape[:-1]
+    fields, start = [], 0
+    for block in blocks:
+        part = rows[..., start : start + block.size]
+        fields.append(part.reshape(batch + block.shape))
+        start += block.size
+    return theta_type(tuple(block.name for block in blocks))(*fields)
+
+
+def join(blocks: Blocks, theta: Any) -> Float[Array, "*batch D"]:
+    """Named blocks as rows [..., D]; the inverse of `split`."""
+    parts = []
+    for block, field in zip(blocks, theta, strict=True):
+        batch = field.shape[: field.ndim - len(block.shape)]
+        parts.append(field.reshape((*batch, block.size)))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def describe(blocks: Blocks) -> str:
+    """`output, weight[64], bias`: the columns of a row in words."""
+    return ", ".join(
+        block.name + (f"[{', '.join(map(str, block.shape))}]" if block.shape else "") for block in blocks
+    )

@@ -1,0 +1,66 @@
+"""A measure made of weighted atoms: what a network of finite width is."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._blocks import Blocks, describe, row_size, split
+
+
+class Particles(eqx.Module):
+    r"""The measure $\rho = \sum_i w_i \delta_{\theta_i}$.
+
+    **Arguments**
+
+    - `positions`: [N, D], one row a particle; N >= 1.
+    - `weights`: [N]; 1/N each if left out. A measure that evolves has weights that sum to 1 (checked by
+      `evolve`); a teacher may have any weights.
+    - `blocks`: the names and shapes of the columns, in order, if they have names.
+
+    **Raises** `ValueError` when the shapes do not fit together.
+    """
+
+    positions: Float[Array, "N D"]
+    weights: Float[Array, " N"]
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
+        positions = jnp.asarray(positions)
+        if not jnp.issubdtype(positions.dtype, jnp.floating):
+            positions = positions.astype(float)
+        if positions.ndim != 2 or positions.shape[0] == 0 or positions.shape[1] == 0:
+            raise ValueError(
+                f"Particles(positions=...): expected [N, D] with N, D >= 1, got shape {positions.shape}."
+            )
+        n, dim = positions.shape
+        weights = jnp.full(n, 1.0 / n, positions.dtype) if weights is None else jnp.asarray(weights)
+        weights = weights.astype(positions.dtype)
+        if weights.shape != (n,):
+            raise ValueError(f"Particles(weights=...): expected shape ({n},), got {weights.shape}.")
+        if blocks and row_size(blocks) != dim:
+            raise ValueError(
+                f"Particles(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
+                f"the positions have {dim}."
+            )
+        self.positions, self.weights, self.blocks = positions, weights, tuple(blocks)
+
+    def __len__(self) -> int:
+        return self.positions.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """D, the number of parameters of a particle."""
+        return self.positions.shape[1]
+
+    @property
+    def mass(self) -> Float[Array, ""]:
+        return jnp.sum(self.weights)
+
+    def __getitem__(self, name: str) -> Float[Array, "N ..."]:
+        """The block `name`, [N, *shape]. Raises `KeyError` for a name the measure does not have."""
+        names = [block.name for block in self.blocks]
+        if name not in names:
+            raise KeyError(f"the measure has no block {name!r}; it has: {', '.join(names) or 'no names'}")
+        return split(self.blocks, self.positions)[names.index(name)]

@@ -1,0 +1,4 @@
+"""Numerical tools that know nothing of networks."""
+
+from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
+from ._loop import Stepper as Stepper, advance as advance

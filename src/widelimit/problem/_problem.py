@@ -1,0 +1,267 @@
+"""A learning problem: a unit, data, a loss, and what the parameters may do."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import Blocks, Particles, describe, join, row_size, split
+from widelimit.numerics import entries, map_rows, sum_chunks
+
+from . import domains, losses, mobilities, penalties, scales
+from ._integrate import integrate
+from ._potential import Potential
+from .data import AbstractData, Nodes, require_nodes
+from .units import AbstractUnit
+
+
+class Estimate(NamedTuple):
+    """A mean over fresh samples and its standard error."""
+
+    value: Float[Array, ""]
+    error: Float[Array, ""]
+
+
+class Variation(NamedTuple):
+    """The first variation at the particles: the risk (), psi [N] and grad psi (blocks of [N, *shape])."""
+
+    risk: Float[Array, ""]
+    psi: Float[Array, " N"]
+    gradient: Any
+
+
+class Problem(eqx.Module):
+    r"""Learn $f_\rho(x) = \frac{N}{\alpha(N)} \int \phi(\theta, x)\,\rho(d\theta)$ from data.
+
+    $R(\rho) = \int \mathrm{loss}(f_\rho(x), y)\,\mu(dx, dy)$, objective = risk + $\int$ penalty $d\rho$,
+    $\psi(\theta; \rho) = \delta\,\mathrm{objective}/\delta\rho$. All of it follows from the risk by automatic
+    differentiation.
+
+    **Arguments**
+
+    - `unit`: phi, from `widelimit.units`.
+    - `data`: mu, from `widelimit.data`.
+    - `loss`: from `widelimit.losses`; (f - y)^2 / 2 by default.
+    - `penalty`: from `widelimit.penalties`, or None.
+    - `domain`: from `widelimit.domains`: one for every block, or `domains.product(block=...)`; R^D by default.
+    - `mobility`: P, from `widelimit.mobilities`; the identity by default.
+    - `scale`: alpha(N), from `widelimit.scales`; the mean by default.
+    - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
+
+    Raises `ValueError` when the parts do not fit together.
+    """
+
+    unit: AbstractUnit
+    data: AbstractData
+    loss: losses.Loss
+    penalty: penalties.AbstractPenalty | None
+    domain: domains.Product
+    mobility: mobilities.AbstractMobility
+    scale: scales.AbstractScale
+    blocks: Blocks = eqx.field(static=True)
+    budget: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        unit: AbstractUnit,
+        data: AbstractData,
+        loss: Any = None,
+        *,
+        penalty: penalties.AbstractPenalty | None = None,
+        domain: domains.AbstractDomain | domains.Product | None = None,
+        mobility: mobilities.AbstractMobility | None = None,
+        scale: scales.AbstractScale | None = None,
+        budget: int | None = None,
+    ) -> None:
+        if not isinstance(unit, AbstractUnit):
+            raise ValueError(f"Problem(unit=...): expected one of widelimit.units, got {unit!r}.")
+        if not isinstance(data, AbstractData):
+            raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
+        if budget is not None and budget < 1:
+            raise ValueError(f"Problem(budget=...): must be at least 1, got {budget}.")
+        self.unit, self.data, self.budget = unit, data, budget
+        loss = losses.squared() if loss is None else loss
+        self.loss = loss if isinstance(loss, losses.Loss) else losses.Loss(loss)
+        self.blocks = unit.blocks(data.inputs, data.outputs)
+        self.penalty, self.domain = penalty, domains.resolve(domain, self.blocks)
+        self.mobility = mobilities.Identity() if mobility is None else mobility
+        self.scale = scales.MeanField() if scale is None else scale
+        self.mobility.check(self.blocks)
+        if penalty is not None:
+            penalty.check(self.blocks)
+            if not penalty.smooth and self.mobility.scales(_like(self.blocks)) is None:
+                raise ValueError(
+                    "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
+                    "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
+                )
+        self._check_output()
+
+    @property
+    def dim(self) -> int:
+        """D, the number of parameters of a particle."""
+        return row_size(self.blocks)
+
+    def predict(self, measure: Particles, x: Any) -> Float[Array, "..."]:
+        """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
+        theta, w = self.unpack(measure)
+        points = jnp.asarray(x, w.dtype)
+        single = points.ndim == 1 and (self.data.inputs > 1 or points.shape[0] == 1)
+        points = points[None] if single else points
+        points = points[:, None] if points.ndim == 1 else points
+        if points.ndim != 2 or points.shape[1] != self.data.inputs:
+            raise ValueError(f"predict(x=...): expected [n, {self.data.inputs}], got shape {jnp.shape(x)}.")
+        f = _predict(self, theta, w, points)
+        return f[0] if single else f
+
+    def risk(self, measure: Particles) -> Float[Array, ""]:
+        """R(rho) on the data's nodes. Raises `ValueError` for data without nodes: see `estimate_risk`."""
+        nodes = require_nodes(self.data, "Problem.risk")
+        return _risk(self, *self.unpack(measure), nodes)
+
+    def estimate_risk(self, measure: Particles, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
+        """The risk on fresh samples of the data's law, with its standard error."""
+        if samples < 2:
+            raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
+        return _estimate(self, *self.unpack(measure), samples, key)
+
+    def objective(self, measure: Particles) -> Float[Array, ""]:
+        """risk + INT penalty d rho."""
+        return self.risk(measure) + self.penalty_of(measure)
+
+    def penalty_of(self, measure: Particles) -> Float[Array, ""]:
+        """INT penalty d rho; zero without a penalty."""
+        theta, w = self.unpack(measure)
+        if self.penalty is None:
+            return jnp.zeros((), w.dtype)
+        return jnp.sum(w * jax.vmap(self.penalty)(theta))
+
+    def potential(self, measure: Particles) -> Potential:
+        """psi(.; rho), which answers any theta. Raises `ValueError` for data without nodes."""
+        nodes = require_nodes(self.data, "Problem.potential")
+        theta, w = self.unpack(measure)
+        dual = _dual(self, theta, w, nodes)
+        return Potential(self.unit, self.penalty, nodes.x, dual, self.blocks, entries(self.budget))
+
+    # What the dynamics build on: named blocks instead of rows.
+
+    def unpack(self, measure: Particles) -> tuple[Any, Float[Array, " N"]]:
+        """The measure as (theta, w): theta has one field a block, each [N, *shape].
+
+        Raises `ValueError` when the measure's columns are not the unit's.
+        """
+        if measure.dim != self.dim:
+            raise ValueError(
+                f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
+            )
+        if measure.blocks and [b.name for b in measure.blocks] != [b.name for b in self.blocks]:
+            raise ValueError(
+                f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(self.blocks)}, "
+                "in this order."
+            )
+        return split(self.blocks, measure.positions), measure.weights
+
+    def pack(self, theta: Any, w: Float[Array, " N"]) -> Particles:
+        """The inverse of `unpack`."""
+        return Particles(join(self.blocks, theta), w, blocks=self.blocks)
+
+    def batch_risk(self, theta: Any, w: Any, x: Any, y: Any, mu: Any) -> Float[Array, ""]:
+        """SUM_q mu_q loss(f(x_q), y_q): the primitive. Its gradients in theta and w are grad psi and psi."""
+        f = self.scale.factor(w.shape[0]) * integrate(self.unit, theta, w, x)
+        return jnp.sum(mu * jax.vmap(self.loss)(f, y))
+
+    def variation(self, theta: Any, w: Any, nodes: Nodes) -> Variation:
+        """Risk, psi and grad psi at the particles; the smooth penalties are in psi and grad psi, not in the risk.
+
+        In pieces over the data, with the gradient inside each piece: the memory is N x piece.
+        """
+        graded = jax.value_and_grad(self.batch_risk, argnums=(0, 1))
+
+        def piece(x: Any, y: Any, mu: Any) -> Any:
+            return graded(theta, w, x, y, mu)
+
+        risk, (gradient, psi) = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, self._chunk(w.shape[0]))
+        for term in penalties.parts(self.penalty):
+            if term.smooth:
+                value, slope = jax.vmap(jax.value_and_grad(term))(theta)
+                psi, gradient = psi + value, jax.tree.map(jnp.add, gradient, slope)
+        return Variation(risk, psi, gradient)
+
+    def velocity(self, theta: Any, gradient: Any) -> Any:
+        """-P grad psi, projected onto the tangent cone of the domain."""
+        drift = jax.vmap(self.mobility)(theta, gradient)
+        drift = jax.tree.map(jnp.negative, drift)
+        return drift if self.domain.unconstrained else jax.vmap(self.domain.tangent)(theta, drift)
+
+    def retract(self, theta: Any) -> Any:
+        """Particles put back into the domain after a step."""
+        return theta if self.domain.unconstrained else jax.vmap(self.domain.retract)(theta)
+
+    def prox(self, theta: Any, step: Any) -> Any:
+        """The proximal map of the non-smooth penalties, for time `step`, in the metric of the mobility."""
+        for term in penalties.parts(self.penalty):
+            if not term.smooth:
+                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta)))
+                theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
+        return theta
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no penalty needs a proximal map."""
+        return self.penalty is None or self.penalty.smooth
+
+    def _chunk(self, particles: int) -> int:
+        return max(1, entries(self.budget) // particles)
+
+    def _check_output(self) -> None:
+        theta = _like(self.blocks)
+        x = jax.ShapeDtypeStruct((self.data.inputs,), jnp.zeros(()).dtype)
+        try:
+            shape = eqx.filter_eval_shape(self.unit, theta, x).shape
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ValueError(
+                f"Problem(unit=...): the unit fails on blocks {describe(self.blocks)} and x of shape "
+                f"({self.data.inputs},): {error}"
+            ) from error
+        if shape != self.data.outputs:
+            raise ValueError(
+                f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have "
+                f"{self.data.outputs}."
+            )
+
+
+def _like(blocks: Blocks) -> Any:
+    return jax.eval_shape(lambda: split(blocks, jnp.zeros(row_size(blocks))))
+
+
+@eqx.filter_jit
+def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
+    factor = problem.scale.factor(w.shape[0])
+    chunk = problem._chunk(w.shape[0])
+    if x.shape[0] <= chunk:
+        return factor * integrate(problem.unit, theta, w, x)
+    return factor * map_rows(lambda point: integrate(problem.unit, theta, w, point[None])[0], x, chunk)
+
+
+@eqx.filter_jit
+def _risk(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
+    def piece(x: Any, y: Any, mu: Any) -> Any:
+        return problem.batch_risk(theta, w, x, y, mu)
+
+    return sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, problem._chunk(w.shape[0]))
+
+
+@eqx.filter_jit
+def _dual(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
+    f = _predict(problem, theta, w, nodes.x)
+    slope = jax.vmap(jax.grad(problem.loss))(f, nodes.y)
+    weights = nodes.weights.reshape((-1, *(1,) * (slope.ndim - 1)))
+    return problem.scale.factor(w.shape[0]) * weights * slope
+
+
+@eqx.filter_jit
+def _estimate(problem: Problem, theta: Any, w: Any, samples: int, key: Any) -> Estimate:
+    x, y = problem.data.batch(key, samples)
+    losses_of = jax.vmap(problem.loss)(_predict(problem, theta, w, x), y)
+    return Estimate(jnp.mean(losses_of), jnp.std(losses_of, ddof=1) / samples**0.5)

@@ -1,0 +1,114 @@
+"""Activations sigma(z) and the facts they declare: degree of homogeneity, bound, slope, kinks.
+
+The facts are what certificates rest on; the tests check each of them on a fine grid.
+"""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Activation(eqx.Module):
+    """A function sigma: R -> R with declared facts.
+
+    **Arguments**
+
+    - `function`: written for one number; JAX operations.
+    - `name`: for printing and provenance.
+    - `homogeneity`: k when sigma(s z) = s^k sigma(z) for all s > 0, else None.
+    - `bound`: a number B with |sigma| <= B, or None when sigma is unbounded.
+    - `slope`: a number L with |sigma(a) - sigma(b)| <= L |a - b|, or None when there is none (or it is unknown).
+    - `kinks`: the points where the derivative jumps. Anything that needs a second derivative of a
+      kinked unit must not use automatic differentiation (it answers 0 there).
+    """
+
+    function: Callable[[Float[Array, ""]], Float[Array, ""]]
+    name: str = eqx.field(static=True, default="function")
+    homogeneity: float | None = eqx.field(static=True, default=None)
+    bound: float | None = eqx.field(static=True, default=None)
+    slope: float | None = eqx.field(static=True, default=None)
+    kinks: tuple[float, ...] = eqx.field(static=True, default=())
+
+    def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
+        return self.function(z)
+
+
+class _LeakyRelu(eqx.Module):
+    negative: float = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.where(z > 0, z, self.negative * z)
+
+
+class _PiecewiseLinear(eqx.Module):
+    """Constant outside the knots, linear between: c_0 + SUM m_j (z - t_j)_+ (NOTATION, mei2018)."""
+
+    start: float = eqx.field(static=True)
+    knots: tuple[float, ...] = eqx.field(static=True)
+    bends: tuple[float, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
+        value = jnp.full_like(z, self.start)
+        for knot, bend in zip(self.knots, self.bends, strict=True):
+            value = value + bend * jnp.maximum(z - knot, 0.0)
+        return value
+
+
+def _quadratic(z: Float[Array, ""]) -> Float[Array, ""]:
+    return z * z
+
+
+def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.exp(-0.5 * z * z)
+
+
+relu = Activation(jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,))
+tanh = Activation(jnp.tanh, "tanh", bound=1.0, slope=1.0)
+erf = Activation(jax.scipy.special.erf, "erf", bound=1.0, slope=2.0 / jnp.pi**0.5)
+sigmoid = Activation(jax.nn.sigmoid, "sigmoid", bound=1.0, slope=0.25)
+softplus = Activation(jax.nn.softplus, "softplus", slope=1.0)
+# exp(-z^2/2): the largest slope is at z = 1.
+gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335)
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0)
+
+
+def leaky_relu(negative: float = 0.01) -> Activation:
+    """z for z > 0, `negative` z else."""
+    slope = max(1.0, abs(negative))
+    kinks = () if negative == 1.0 else (0.0,)
+    return Activation(_LeakyRelu(float(negative)), "leaky_relu", homogeneity=1.0, slope=slope, kinks=kinks)
+
+
+def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activation:
+    """Linear between the points (knot, value), constant outside.
+
+    mei2018's ramp is `piecewise_linear([0.5, 1.5], [-2.5, 7.5])`.
+
+    **Raises** `ValueError` unless there are two or more finite knots that increase, and as many values.
+    """
+    t, v = [float(k) for k in knots], [float(k) for k in values]
+    if len(t) < 2 or len(t) != len(v):
+        raise ValueError(
+            f"piecewise_linear(knots, values): needs two or more knots and as many values, "
+            f"got {len(t)} and {len(v)}."
+        )
+    if not all(a < b for a, b in zip(t, t[1:], strict=False)) or not all(abs(k) < float("inf") for k in t + v):
+        raise ValueError(f"piecewise_linear(knots=...): must be finite and increase, got {t}.")
+    slopes = [0.0] + [(b - a) / (s - r) for a, b, r, s in zip(v, v[1:], t, t[1:], strict=False)] + [0.0]
+    bends = [b - a for a, b in zip(slopes, slopes[1:], strict=False)]
+    return Activation(
+        _PiecewiseLinear(v[0], tuple(t), tuple(bends)),
+        "piecewise_linear",
+        bound=max(map(abs, v)),
+        slope=max(map(abs, slopes)),
+        kinks=tuple(k for k, bend in zip(t, bends, strict=True) if bend != 0.0),
+    )
+
+
+named: dict[str, Activation] = {
+    a.name: a for a in (relu, leaky_relu(), tanh, erf, sigmoid, softplus, gaussian, quadratic)
+}
+"""The activations that a problem file can name."""

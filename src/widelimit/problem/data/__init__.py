@@ -1,0 +1,9 @@
+"""Data: finite samples, quadratures, samplers of fresh batches; targets; files."""
+
+from ._data import AbstractData as AbstractData, Nodes as Nodes, require_nodes as require_nodes
+from ._load import load as load
+from ._samplers import FromKey as FromKey, FromLaw as FromLaw, GaussianClasses as GaussianClasses
+from ._samplers import uniform_box as uniform_box, uniform_sphere as uniform_sphere
+from ._samples import Quadrature as Quadrature, Samples as Samples
+from ._samples import gauss_hermite as gauss_hermite, gauss_legendre as gauss_legendre
+from ._teacher import Teacher as Teacher

@@ -1,0 +1,114 @@
+"""What data is to a problem: nodes (a finite measure), fresh batches, or both."""
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class Nodes(NamedTuple):
+    """A finite data measure: inputs [Q, d], targets [Q] or [Q, C], weights [Q] that sum to 1."""
+
+    x: Float[Array, "Q d"]
+    y: Float[Array, "Q ..."]
+    weights: Float[Array, " Q"]
+
+
+class AbstractData(eqx.Module):
+    """The law mu of (x, y), known through `nodes`, through `batch`, or both.
+
+    Risks, flows and potentials need `nodes`; one-pass SGD needs `batch`. Data without nodes is turned into data with
+    nodes by `freeze`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def inputs(self) -> int:
+        """d."""
+
+    @property
+    @abc.abstractmethod
+    def outputs(self) -> tuple[int, ...]:
+        """The shape of one target: () or (C,)."""
+
+    @property
+    @abc.abstractmethod
+    def nodes(self) -> Nodes | None:
+        """The data as a finite measure, or None where there are only fresh samples."""
+
+    @abc.abstractmethod
+    def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
+        """n independent samples (x [n, d], y [n] or [n, C]); a pure function of the key."""
+
+    def freeze(self, n: int, *, key: PRNGKeyArray) -> "AbstractData":
+        """n samples drawn once, as data with nodes."""
+        from ._samples import Samples
+
+        if n < 1:
+            raise ValueError(f"freeze(n=...): must be at least 1, got {n}.")
+        return Samples(*self.batch(key, n))
+
+
+def require_nodes(data: AbstractData, who: str) -> Nodes:
+    """The nodes of `data`; where there are none, a `ValueError` that says what to do."""
+    nodes = data.nodes
+    if nodes is None:
+        raise ValueError(
+            f"{who} needs data with nodes; {type(data).__name__} only gives fresh samples. "
+            "Freeze some: data.freeze(10_000, key=jax.random.key(0))."
+        )
+    return nodes
+
+
+def label(target: Any, x: Float[Array, "n d"]) -> Float[Array, "n ..."]:
+    """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here."""
+    y = jnp.asarray(jax.vmap(target)(x))
+    return y.astype(x.dtype)
+
+
+def as_inputs(x: Any, who: str) -> Float[Array, "n d"]:
+    """Inputs as a float array [n, d]; [n] counts as [n, 1]."""
+    x = _as_float(x, f"{who}(x=...)")
+    if x.ndim == 1:
+        x = x[:, None]
+    if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] == 0:
+        raise ValueError(f"{who}(x=...): expected [n, d] with n, d >= 1, got shape {x.shape}.")
+    return x
+
+
+def as_targets(y: Any, n: int, who: str) -> Float[Array, "n ..."]:
+    """Targets as a float array [n] or [n, C]."""
+    y = _as_float(y, f"{who}(y=...)")
+    if y.ndim not in (1, 2) or y.shape[0] != n:
+        raise ValueError(f"{who}(y=...): expected shape ({n},) or ({n}, C), as x has {n} rows; got {y.shape}.")
+    return y
+
+
+def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]:
+    """Nonnegative weights, scaled to sum to 1; uniform where None."""
+    if weights is None:
+        return jnp.full(n, 1.0 / n, dtype)
+    weights = _as_float(weights, f"{who}(weights=...)").astype(dtype)
+    if weights.shape != (n,):
+        raise ValueError(f"{who}(weights=...): expected shape ({n},), got {weights.shape}.")
+    if not bool(jnp.all(weights >= 0)) or not float(jnp.sum(weights)) > 0:
+        raise ValueError(f"{who}(weights=...): must not be negative, and not all zero.")
+    return weights / jnp.sum(weights)
+
+
+def _as_float(value: Any, what: str) -> Array:
+    try:
+        array = jnp.asarray(value)
+        array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: expected numbers, got {type(value).__name__} ({error}).") from None
+    if isinstance(array, jax.core.Tracer):
+        return array
+    bad = ~jnp.isfinite(array)
+    if bool(jnp.any(bad)):
+        where = tuple(int(i) for i in jnp.argwhere(bad)[0])
+        raise ValueError(f"{what}: not finite at index {where} ({int(jnp.sum(bad))} such entries).")
+    return array

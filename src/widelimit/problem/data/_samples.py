@@ -1,0 +1,116 @@
+"""Finite data: samples with weights, and quadratures of a law."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import laws
+
+from ._data import AbstractData, Nodes, as_inputs, as_targets, as_weights, label
+
+
+class Samples(AbstractData):
+    """A finite set of (x, y), each with a weight.
+
+    **Arguments**
+
+    - `x`: [n, d]; [n] counts as [n, 1].
+    - `y`: [n] or [n, C]; or a function of one input x [d], for instance a `Teacher`.
+    - `weights`: [n], not negative, scaled to sum to 1; uniform if left out.
+
+    `nodes` are the samples; `batch` draws them with replacement, by weight.
+    Raises `ValueError` for shapes that do not fit and for entries that are not finite.
+    """
+
+    x: Float[Array, "n d"]
+    y: Float[Array, "n ..."]
+    weights: Float[Array, " n"]
+    is_uniform: bool
+
+    def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
+        self.x = as_inputs(x, "Samples")
+        n = self.x.shape[0]
+        y = label(y, self.x) if callable(y) else y
+        self.y = as_targets(y, n, "Samples").astype(self.x.dtype)
+        self.weights = as_weights(weights, n, self.x.dtype, "Samples")
+        self.is_uniform = weights is None
+
+    @property
+    def inputs(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.y.shape[1:]
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.x, self.y, self.weights)
+
+    def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
+        if self.is_uniform:
+            index = jax.random.randint(key, (n,), 0, self.x.shape[0])
+        else:
+            # Inverse distribution function: O(log n) a draw, no n-vector of Gumbel numbers.
+            total = jnp.cumsum(self.weights)
+            index = jnp.searchsorted(total, jax.random.uniform(key, (n,), total.dtype) * total[-1], side="right")
+            index = jnp.minimum(index, self.x.shape[0] - 1)
+        return self.x[index], self.y[index]
+
+
+class Quadrature(AbstractData):
+    r"""A law of inputs known through quadrature nodes; targets are a function of the input.
+
+    **Arguments**
+
+    - `law`: of x, from `widelimit.laws`.
+    - `n`: nodes (per coordinate for `laws.Gauss`).
+    - `target`: a function of one input x [d] -> () or (C,), for instance a `Teacher`.
+    - `rule`: `laws.Gauss()` (default), `laws.Midpoint()`, `laws.Sobol()`.
+
+    `nodes` are the quadrature; `batch` draws fresh samples of the law itself. See `gauss_hermite`, `gauss_legendre`.
+    """
+
+    law: laws.AbstractLaw
+    target: Any
+    x: Float[Array, "Q d"]
+    y: Float[Array, "Q ..."]
+    weights: Float[Array, " Q"]
+
+    def __init__(self, law: laws.AbstractLaw, n: int, target: Any, rule: Any = None) -> None:
+        rho = law.quantise(n, laws.Gauss() if rule is None else rule)
+        self.law, self.target = law, target
+        self.x, self.weights = rho.positions, rho.weights / jnp.sum(rho.weights)
+        self.y = as_targets(label(target, self.x), self.x.shape[0], "Quadrature")
+
+    @property
+    def inputs(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.y.shape[1:]
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.x, self.y, self.weights)
+
+    def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
+        x = self.law.sample(n, key=key).positions.astype(self.x.dtype)
+        return x, label(self.target, x)
+
+
+def gauss_hermite(
+    n: int, target: Any, *, mean: Any = 0.0, std: Any = 1.0, dim: int = 1, rule: Any = None
+) -> Quadrature:
+    """Normal inputs: n Gauss-Hermite nodes a coordinate (n^dim in all), exact for polynomials of degree 2n - 1."""
+    return Quadrature(laws.Normal(mean, std, dim=dim), n, target, rule)
+
+
+def gauss_legendre(
+    n: int, target: Any, *, lower: Any = 0.0, upper: Any = 1.0, dim: int = 1, rule: Any = None
+) -> Quadrature:
+    """Uniform inputs on a box: n Gauss-Legendre nodes a coordinate, exact for polynomials of degree 2n - 1."""
+    return Quadrature(laws.Uniform(lower, upper, dim=dim), n, target, rule)

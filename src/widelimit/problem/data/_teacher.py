@@ -1,0 +1,36 @@
+"""A target that is a network itself."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from widelimit.measure import Particles, split
+
+from ..units import AbstractUnit
+
+
+class Teacher(eqx.Module):
+    """x -> INT phi(theta, x) d rho_*: the output of a teacher measure, as a target.
+
+    The teacher's weights may have any sign and sum. Its positions follow the order of the unit's blocks.
+    Raises `ValueError` when the measure does not have the unit's columns.
+    """
+
+    unit: AbstractUnit
+    measure: Particles
+    inputs: int = eqx.field(static=True)
+    outputs: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()) -> None:
+        size = sum(block.size for block in unit.blocks(inputs, outputs))
+        if measure.dim != size:
+            raise ValueError(f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}.")
+        self.unit, self.measure, self.inputs, self.outputs = unit, measure, inputs, outputs
+
+    def __call__(self, x: Float[Array, " d"]) -> Any:
+        theta = split(self.unit.blocks(self.inputs, self.outputs), self.measure.positions)
+        values = jax.vmap(lambda th: self.unit(th, x))(theta)
+        return jnp.tensordot(self.measure.weights, values, axes=1)

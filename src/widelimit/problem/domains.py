@@ -1,0 +1,190 @@
+"""Domains: where the parameters of a particle may be. Each acts on one block of one particle.
+
+A velocity is projected onto the tangent cone (no flux through the walls; NOTATION, teacherstudent2020), and
+after a step the point is put back (`retract`).
+"""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from widelimit.measure import Blocks
+
+
+class AbstractDomain(eqx.Module):
+    """Where one block z of one particle may be."""
+
+    @abc.abstractmethod
+    def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The velocity v at z, projected onto the tangent cone."""
+
+    @abc.abstractmethod
+    def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The nearest point of the domain (on a circle: the same point, written in [0, period))."""
+
+    @abc.abstractmethod
+    def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
+        """Whether z lies in the domain (a sphere: to 1e-6 of the radius)."""
+
+    @abc.abstractmethod
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        """The least and the greatest value a component may have; infinite where unbounded."""
+
+    @abc.abstractmethod
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        """Raise `ValueError` when a block of this shape cannot live here."""
+
+
+class Euclidean(AbstractDomain):
+    """All of R^D."""
+
+    def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+        return v
+
+    def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return z
+
+    def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
+        return jnp.all(jnp.isfinite(z))
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        return -float("inf"), float("inf")
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        return None
+
+
+class Box(AbstractDomain):
+    """lower <= z <= upper for every component. Either side may be infinite. Raises `ValueError` unless lower < upper."""
+
+    lower: float = eqx.field(static=True)
+    upper: float = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise ValueError(f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}.")
+
+    def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+        outward = ((z <= self.lower) & (v < 0)) | ((z >= self.upper) & (v > 0))
+        return jnp.where(outward, jnp.zeros_like(v), v)
+
+    def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return jnp.clip(z, self.lower, self.upper)
+
+    def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
+        return jnp.all((z >= self.lower) & (z <= self.upper))
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        return float(self.lower), float(self.upper)
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        return None
+
+
+def HalfLine(lower: float = 0.0) -> Box:
+    """z >= lower."""
+    return Box(float(lower), float("inf"))
+
+
+class Sphere(AbstractDomain):
+    """|z| = radius, for a vector block. Raises `ValueError` unless radius > 0."""
+
+    radius: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.radius < float("inf"):
+            raise ValueError(f"Sphere(radius=...): must be positive and finite, got {self.radius}.")
+
+    def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+        return v - (jnp.sum(v * z) / jnp.sum(z * z)) * z
+
+    def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return z * (self.radius / jnp.sqrt(jnp.sum(z * z)))
+
+    def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
+        return jnp.abs(jnp.sqrt(jnp.sum(z * z)) / self.radius - 1.0) < 1e-6
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        return -self.radius, self.radius
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        if len(shape) != 1 or shape[0] < 2:
+            raise ValueError(f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}.")
+
+
+class Circle(AbstractDomain):
+    """Numbers modulo `period`, written in [0, period). Raises `ValueError` unless period > 0."""
+
+    period: float = eqx.field(static=True, default=6.283185307179586)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.period < float("inf"):
+            raise ValueError(f"Circle(period=...): must be positive and finite, got {self.period}.")
+
+    def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
+        return v
+
+    def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        wrapped = jnp.mod(z, self.period)
+        # mod of a tiny negative number rounds to the period itself.
+        return jnp.where(wrapped >= self.period, jnp.zeros_like(z), wrapped)
+
+    def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
+        return jnp.all((z >= 0) & (z < self.period))
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        return 0.0, self.period
+
+    def check(self, name: str, shape: tuple[int, ...]) -> None:
+        return None
+
+
+class Product(eqx.Module):
+    """A domain for each named block; R^D for the others. `product(knot=Box(0, 1), weight=Sphere())`."""
+
+    factors: tuple[tuple[str, AbstractDomain], ...]
+
+    def of(self, name: str) -> AbstractDomain:
+        return dict(self.factors).get(name, Euclidean())
+
+    @property
+    def unconstrained(self) -> bool:
+        return all(isinstance(domain, Euclidean) for _, domain in self.factors)
+
+    def tangent(self, theta: Any, velocity: Any) -> Any:
+        return type(theta)(
+            *(self.of(name).tangent(z, v) for name, z, v in zip(theta._fields, theta, velocity, strict=True))
+        )
+
+    def retract(self, theta: Any) -> Any:
+        return type(theta)(*(self.of(name).retract(z) for name, z in zip(theta._fields, theta, strict=True)))
+
+    def contains(self, theta: Any) -> Bool[Array, ""]:
+        inside = [self.of(name).contains(z) for name, z in zip(theta._fields, theta, strict=True)]
+        return jnp.all(jnp.stack(inside))
+
+
+def product(**factors: AbstractDomain) -> Product:
+    """The product of domains by the name of the block; blocks that are not named are unbounded."""
+    return Product(tuple(factors.items()))
+
+
+def resolve(domain: "AbstractDomain | Product | None", blocks: Blocks) -> Product:
+    """The domain of each of `blocks`: one domain stands for every block. Raises `ValueError` on a misfit."""
+    names = [block.name for block in blocks]
+    if domain is None:
+        factors: dict[str, AbstractDomain] = {}
+    elif isinstance(domain, Product):
+        factors = dict(domain.factors)
+    else:
+        factors = {name: domain for name in names}
+    for name in factors:
+        if name not in names:
+            raise ValueError(f"domain: the unit has no block {name!r}; it has {', '.join(names)}.")
+    for block in blocks:
+        if block.name in factors:
+            factors[block.name].check(block.name, block.shape)
+    return Product(tuple(factors.items()))

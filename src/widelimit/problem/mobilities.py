@@ -1,0 +1,79 @@
+"""Mobilities P(theta): the metric of the flow, d theta/dt = -P(theta) grad psi."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+
+from widelimit.measure import Blocks
+
+
+class AbstractMobility(eqx.Module):
+    """(theta, g) -> P(theta) g for one particle; theta and g have one field a block."""
+
+    @abc.abstractmethod
+    def __call__(self, theta: Any, gradient: Any) -> Any: ...
+
+    @abc.abstractmethod
+    def scales(self, theta: Any) -> Any | None:
+        """One constant number a block where P is such a diagonal (proximal maps and noise need it), else None."""
+
+    @abc.abstractmethod
+    def check(self, blocks: Blocks) -> None:
+        """Raise `ValueError` when the mobility names a block that is not among `blocks`."""
+
+
+class Identity(AbstractMobility):
+    """P = 1."""
+
+    def __call__(self, theta: Any, gradient: Any) -> Any:
+        return gradient
+
+    def scales(self, theta: Any) -> Any:
+        return type(theta)(*(1.0 for _ in theta))
+
+    def check(self, blocks: Blocks) -> None:
+        return None
+
+
+class Diagonal(AbstractMobility):
+    """P = one number a block: `Diagonal(output=10.0, weight=1.0)`; 1 where not named, 0 freezes the block.
+
+    Raises `ValueError` for a number that is negative or not finite.
+    """
+
+    numbers: tuple[tuple[str, float], ...] = eqx.field(static=True)
+
+    def __init__(self, **numbers: float) -> None:
+        for name, value in numbers.items():
+            if not 0.0 <= value < float("inf"):
+                raise ValueError(f"Diagonal({name}=...): must be finite and not negative, got {value}.")
+        self.numbers = tuple((name, float(value)) for name, value in numbers.items())
+
+    def __call__(self, theta: Any, gradient: Any) -> Any:
+        return gradient._replace(**{name: value * getattr(gradient, name) for name, value in self.numbers})
+
+    def scales(self, theta: Any) -> Any:
+        return type(theta)(*(dict(self.numbers).get(name, 1.0) for name in theta._fields))
+
+    def check(self, blocks: Blocks) -> None:
+        allowed = [b.name for b in blocks]
+        for name, _ in self.numbers:
+            if name not in allowed:
+                raise ValueError(f"Diagonal({name}=...): the unit has no such block; it has {', '.join(allowed)}.")
+
+
+class Function(AbstractMobility):
+    """A mobility of your own: `function(theta, g)` gives P(theta) g with P symmetric, nonnegative."""
+
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, theta: Any, gradient: Any) -> Any:
+        return self.function(theta, gradient)
+
+    def scales(self, theta: Any) -> None:
+        return None
+
+    def check(self, blocks: Blocks) -> None:
+        return None

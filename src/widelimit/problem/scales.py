@@ -1,0 +1,38 @@
+"""The output scale alpha(N): f = (1 / alpha(N)) SUM phi(theta_i, x); the mean-field scale is alpha = N."""
+
+import abc
+
+import equinox as eqx
+
+
+class AbstractScale(eqx.Module):
+    """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
+
+    @abc.abstractmethod
+    def factor(self, n: int) -> float:
+        """N / alpha(N)."""
+
+
+class MeanField(AbstractScale):
+    """alpha(N) = N: the output is the mean, and a limit N -> infinity exists."""
+
+    def factor(self, n: int) -> float:
+        return 1.0
+
+
+class Power(AbstractScale):
+    """alpha(N) = scale N^exponent. exponent = 1/2 is the scale of the neural tangent kernel.
+
+    The factor N / alpha(N) depends on N unless exponent = 1, so runs at different N differ.
+    Raises `ValueError` unless scale > 0.
+    """
+
+    exponent: float = eqx.field(static=True, default=0.5)
+    scale: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(f"Power(scale=...): must be positive and finite, got {self.scale}.")
+
+    def factor(self, n: int) -> float:
+        return n ** (1.0 - self.exponent) / self.scale

@@ -1,0 +1,7 @@
+"""Units phi(theta, x): what one neuron contributes to the network."""
+
+from ._free_knot import FreeKnot as FreeKnot
+from ._function import Function as Function
+from ._neuron import Neuron as Neuron
+from ._radial import RadialBasis as RadialBasis
+from ._unit import AbstractUnit as AbstractUnit, feature as feature

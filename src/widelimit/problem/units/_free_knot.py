@@ -1,0 +1,49 @@
+"""A ramp that starts at a knot of its own: the free-knot spline."""
+
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from widelimit.measure import Block, Blocks
+
+from ._unit import AbstractUnit
+
+
+class FreeKnot(AbstractUnit):
+    r"""$\phi(\theta, x) = c\,(x - h)_+$, or $(x - h)_+$ with `charge=False`; one input (yarotsky2018, A.3).
+
+    Blocks: `charge` (c: () or (C,), if `charge`), `knot` (h: ()).
+    """
+
+    charge: bool = True
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        if inputs != 1:
+            raise ValueError(f"FreeKnot takes one input, the data has {inputs}.")
+        if outputs and not self.charge:
+            raise ValueError(f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}.")
+        return (*((Block("charge", outputs),) if self.charge else ()), Block("knot", ()))
+
+    def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        ramp = jax.nn.relu(x[0] - theta.knot)
+        return theta.charge * ramp if self.charge else ramp
+
+    @property
+    def kinked(self) -> bool:
+        return True
+
+    @property
+    def linear(self) -> str | None:
+        return "charge" if self.charge else None
+
+    @property
+    def homogeneity(self) -> float | None:
+        return None
+
+    @property
+    def bound(self) -> float | None:
+        return None
+
+    def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return x[0] * 0.0 + 1.0

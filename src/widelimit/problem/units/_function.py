@@ -1,0 +1,85 @@
+"""A unit given by a function of the user's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from widelimit.measure import Block, Blocks
+
+from ._unit import AbstractUnit
+
+
+class Function(AbstractUnit):
+    """phi(theta, x) of the user's own, with named columns.
+
+        unit = Function(lambda theta, x: theta.charge * jnp.sin(theta.phase + x[0]), columns=["charge", "phase"])
+
+    **Arguments**
+
+    - `function`: phi(theta, x) for one particle and one input x [d]; shape () or (C,); JAX operations. A new
+      lambda compiles anew: keep one and pass it on, or use an `equinox.Module` whose numbers are arrays.
+    - `columns`: the names of the columns, each a number; or a mapping from names to shapes.
+    - `linear`, `homogeneity`, `bound`, `kinked`: facts, see `AbstractUnit`; unknown by default.
+    - `slope`: a function of x that bounds |grad phi~| in all blocks but the linear one.
+    """
+
+    function: Callable[[Any, Float[Array, " d"]], Float[Array, "..."]]
+    columns: Blocks = eqx.field(static=True)
+    is_linear_in: str | None = eqx.field(static=True)
+    degree: float | None = eqx.field(static=True)
+    supremum: float | None = eqx.field(static=True)
+    has_kinks: bool = eqx.field(static=True)
+    slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
+
+    def __init__(
+        self,
+        function: Callable[[Any, Float[Array, " d"]], Float[Array, "..."]],
+        *,
+        columns: Sequence[str] | Mapping[str, tuple[int, ...]],
+        linear: str | None = None,
+        homogeneity: float | None = None,
+        bound: float | None = None,
+        kinked: bool = False,
+        slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
+    ) -> None:
+        if isinstance(columns, str) or not columns:
+            raise ValueError(f"Function(columns=...): expected a list of names, got {columns!r}.")
+        shapes = dict(columns) if isinstance(columns, Mapping) else {name: () for name in columns}
+        if len(shapes) != len(columns):
+            raise ValueError(f"Function(columns=...): a name stands twice in {list(columns)}.")
+        for name in shapes:
+            if not str(name).isidentifier() or str(name).startswith("_"):
+                raise ValueError(f"Function(columns=...): {name!r} cannot be a name; use letters and digits.")
+        if linear is not None and linear not in shapes:
+            raise ValueError(f"Function(linear=...): {linear!r} is not among the columns {list(shapes)}.")
+        self.function = function
+        self.columns = tuple(Block(str(name), tuple(shape)) for name, shape in shapes.items())
+        self.is_linear_in, self.degree, self.supremum = linear, homogeneity, bound
+        self.has_kinks, self.slope = kinked, slope
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        return self.columns
+
+    def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        return self.function(theta, x)
+
+    @property
+    def kinked(self) -> bool:
+        return self.has_kinks
+
+    @property
+    def linear(self) -> str | None:
+        return self.is_linear_in
+
+    @property
+    def homogeneity(self) -> float | None:
+        return self.degree
+
+    @property
+    def bound(self) -> float | None:
+        return self.supremum
+
+    def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None if self.slope is None else self.slope(x)

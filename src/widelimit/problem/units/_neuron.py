@@ -1,0 +1,77 @@
+"""The neuron: sigma(w . x + b), with or without bias and output weight."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from widelimit.measure import Block, Blocks
+
+from ..activations import Activation
+from ._unit import AbstractUnit
+
+
+class Neuron(AbstractUnit):
+    r"""$\phi(\theta, x) = c\,\sigma(w \cdot x + b)$.
+
+    Blocks, in this order: `output` (c: () or (C,), if `output_weight`), `weight` (w: (d,)), `bias` (b: (), if
+    `bias`). Without an output weight the output is a number; with one it may be a vector.
+
+    **Arguments**
+
+    - `activation`: a `widelimit.activations.Activation`, or any function of one number (then no facts are
+      known: give an `Activation` to declare them).
+    - `bias`, `output_weight`: which blocks there are.
+    """
+
+    activation: Activation
+    bias: bool
+    output_weight: bool
+
+    def __init__(self, activation: Any, *, bias: bool = True, output_weight: bool = True) -> None:
+        if isinstance(activation, str) or not callable(activation):
+            raise ValueError(
+                "Neuron(activation=...): expected an activation such as widelimit.activations.tanh "
+                f"or a function of one number, got {activation!r}."
+            )
+        known = isinstance(activation, Activation)
+        self.activation = activation if known else Activation(activation)
+        self.bias, self.output_weight = bias, output_weight
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        if outputs and not self.output_weight:
+            raise ValueError(
+                f"Neuron(output_weight=False) gives a number, the data's targets have shape {outputs}: "
+                "set output_weight=True."
+            )
+        head = (Block("output", outputs),) if self.output_weight else ()
+        tail = (Block("bias", ()),) if self.bias else ()
+        return (*head, Block("weight", (inputs,)), *tail)
+
+    def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        z = jnp.dot(theta.weight, x)
+        if self.bias:
+            z = z + theta.bias
+        value = self.activation(z)
+        return theta.output * value if self.output_weight else value
+
+    @property
+    def kinked(self) -> bool:
+        return bool(self.activation.kinks)
+
+    @property
+    def linear(self) -> str | None:
+        return "output" if self.output_weight else None
+
+    @property
+    def homogeneity(self) -> float | None:
+        return self.activation.homogeneity
+
+    @property
+    def bound(self) -> float | None:
+        return self.activation.bound
+
+    def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        if self.activation.slope is None:
+            return None
+        return self.activation.slope * jnp.sqrt(jnp.dot(x, x) + (1.0 if self.bias else 0.0))

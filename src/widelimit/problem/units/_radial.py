@@ -1,0 +1,52 @@
+"""A radial basis function with a charge."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from widelimit.measure import Block, Blocks
+
+from ._unit import AbstractUnit
+
+
+class RadialBasis(AbstractUnit):
+    r"""$\phi(\theta, x) = c\, e^{-|x - z|^2 / (2 s^2)}$ with s = `width`; rotskoff2018 (4.2), $s^2 = 1/\alpha$.
+
+    Blocks: `charge` (c: () or (C,)), `center` (z: (d,)). Raises `ValueError` for a width that is not positive.
+    """
+
+    width: float = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not 0.0 < self.width < float("inf"):
+            raise ValueError(f"RadialBasis(width=...): must be positive and finite, got {self.width}.")
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        return (Block("charge", outputs), Block("center", (inputs,)))
+
+    def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        # |x|^2 - 2 x.z + |z|^2 becomes a matrix product under vmap; x - z would be an N x Q x d array.
+        square = jnp.dot(x, x) - 2.0 * jnp.dot(theta.center, x) + jnp.dot(theta.center, theta.center)
+        return theta.charge * jnp.exp(-square / (2.0 * self.width**2))
+
+    @property
+    def kinked(self) -> bool:
+        return False
+
+    @property
+    def linear(self) -> str | None:
+        return "charge"
+
+    @property
+    def homogeneity(self) -> float | None:
+        return None
+
+    @property
+    def bound(self) -> float | None:
+        return 1.0
+
+    def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        # max_u u exp(-u^2/2) = exp(-1/2), u = |x - z| / s.
+        return jnp.asarray(0.6065306597126335 / self.width, x.dtype)

@@ -1,0 +1,7 @@
+"""What came out: trajectories, observables, checkpoints, progress."""
+
+from . import observables as observables
+from ._checkpoint import Checkpoint as Checkpoint, Folder as Folder, restore as restore
+from ._fingerprint import as_array as as_array, fingerprint as fingerprint
+from ._progress import Progress as Progress
+from ._trajectory import Trajectory as Trajectory, load as load

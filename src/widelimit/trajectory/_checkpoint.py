@@ -1,0 +1,148 @@
+"""Checkpoints: what is needed to go on with a run that was killed, written atomically and without pickle."""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from ._fingerprint import as_array
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often a run leaves a checkpoint: `evolve(..., checkpoint=Checkpoint("run.ckpt"))`.
+
+    If the folder holds a checkpoint of the same run, `evolve` goes on from it, and ends bit for bit where the
+    unbroken run ends. The folder may be deleted once the run is done.
+
+    - `path`: a folder, made if it is not there.
+    - `every`: seconds between checkpoints; one is also left when the run ends or is interrupted.
+    """
+
+    path: str | os.PathLike[str]
+    every: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.every >= 0:
+            raise ValueError(f"Checkpoint(every=...): must not be negative, got {self.every}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: the state's arrays, the rows recorded so far, the seconds spent, the outcome if any."""
+
+    leaves: list[np.ndarray]
+    rows: list[dict[str, np.ndarray]]
+    wall: float
+
+
+class Folder:
+    """One run's checkpoint folder.
+
+    Rows (save points) are written once each, the state under a new name every time; the manifest names the state
+    that counts and is replaced in one step, so a kill at any moment leaves the old checkpoint or the new one.
+    """
+
+    def __init__(self, path: pathlib.Path, fingerprint: str) -> None:
+        self.path, self.fingerprint = path, fingerprint
+        self._rows = 0
+        self._turn = 0
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ValueError(f"checkpoint: cannot write the folder {path}: {error.strerror or error}.") from error
+
+    def read(self) -> Saved | None:
+        """The checkpoint, or None where there is none. Raises `ValueError` if it is damaged or of another run."""
+        manifest = self.path / "manifest.json"
+        if not manifest.exists():
+            return None
+        try:
+            known = json.loads(manifest.read_text())
+            if known["fingerprint"] != self.fingerprint:
+                raise ValueError(
+                    f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
+                    "differ); delete the folder or choose another."
+                )
+            state = _read_npz(self.path / known["state"])
+            rows = [_read_npz(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
+            self._rows, self._turn = known["rows"], known["turn"]
+            return Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
+        except (OSError, KeyError, TypeError, json.JSONDecodeError, _Damaged) as error:
+            raise ValueError(
+                f"checkpoint: {self.path} is damaged ({error}); delete the folder to start anew."
+            ) from error
+
+    def write(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float) -> None:
+        try:
+            for i in range(self._rows, len(rows)):
+                _write(self.path / f"row-{i:06d}.npz", _npz(rows[i]))
+            self._rows, self._turn = len(rows), self._turn + 1
+            name = f"state-{self._turn}.npz"
+            leaves = {f"leaf{i}": as_array(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+            _write(self.path / name, _npz(leaves))
+            manifest = {
+                "fingerprint": self.fingerprint,
+                "state": name,
+                "rows": self._rows,
+                "turn": self._turn,
+                "wall": wall,
+            }
+            _write(self.path / "manifest.json", json.dumps(manifest).encode())
+            for old in self.path.glob("state-*.npz"):
+                if old.name != name:
+                    old.unlink()
+        except OSError as error:
+            raise ValueError(f"checkpoint: cannot write {self.path}: {error.strerror or error}.") from error
+
+
+def restore(template: Any, leaves: list[np.ndarray]) -> Any:
+    """The arrays of a checkpoint in the shape of a state. Raises `ValueError` where they do not fit."""
+    old, structure = jax.tree.flatten(template)
+    if len(old) != len(leaves) or any(as_array(a).shape != b.shape for a, b in zip(old, leaves, strict=True)):
+        raise ValueError("checkpoint: its arrays do not fit this run (another version?); delete the folder.")
+    new = [
+        jax.random.wrap_key_data(b, impl=jax.random.key_impl(a)) if _is_key(a) else jax.numpy.asarray(b)
+        for a, b in zip(old, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, new)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+class _Damaged(Exception):
+    pass
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except Exception as error:
+        # A truncated zip shows itself in half a dozen ways.
+        raise _Damaged(f"{path.name}: {error}") from error
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    return buffer.getvalue()
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,137 @@
+"""What came out of a run."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from widelimit.measure import Block, Blocks, Particles
+from widelimit.results import Outcome
+
+if TYPE_CHECKING:
+    import xarray
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """A run of a dynamics: measures and observables at the save times, and how it ended.
+
+    - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1.
+    - `positions`: [T, N, D]; `weights`: [N]; `blocks`: the columns' names.
+    - `observables`: name -> [T, ...]; `risk` is among them by default.
+    - `outcome`, `message`: how it ended, and what to try if it did not reach its end.
+    - `steps`: steps taken; `wall`: seconds, of all the sessions of a resumed run together.
+    - `provenance`: versions, platform, key, problem and dynamics, as plain data.
+
+    `save` and `widelimit.load` write and read Zarr; `to_xarray` and `from_xarray` give a labelled data set.
+    """
+
+    times: np.ndarray
+    positions: np.ndarray
+    weights: np.ndarray
+    blocks: Blocks
+    observables: dict[str, np.ndarray]
+    outcome: Outcome
+    message: str
+    steps: int
+    wall: float
+    provenance: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, index: int) -> Particles:
+        """The measure at save point `index`."""
+        return Particles(self.positions[index], self.weights, blocks=self.blocks)
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        # Observables read as attributes: trajectory.risk, trajectory.penalty, ...
+        observables = self.__dict__.get("observables", {})
+        if name in observables:
+            return observables[name]
+        raise AttributeError(
+            f"the trajectory has no {name!r}; it observed: {', '.join(observables) or 'nothing'}"
+        )
+
+    @property
+    def final(self) -> Particles:
+        """The measure at the last save point."""
+        return self[-1]
+
+    def at(self, t: float) -> Particles:
+        """The measure at the save point nearest to t. Raises `ValueError` outside the saved times."""
+        if not self.times[0] <= t <= self.times[-1]:
+            raise ValueError(f"Trajectory.at(t=...): must lie in [0, {self.times[-1]:g}], got {t}.")
+        return self[int(np.argmin(np.abs(self.times - t)))]
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Dimensions: time, particle, parameter (labelled by block); attributes hold the rest as JSON."""
+        import xarray
+
+        labels = [
+            block.name + (str(list(np.unravel_index(i, block.shape))).replace(" ", "") if block.shape else "")
+            for block in self.blocks
+            for i in range(block.size)
+        ]
+        dims = {name: tuple(f"{name}_{i}" for i in range(a.ndim - 1)) for name, a in self.observables.items()}
+        variables: dict[str, Any] = {
+            "positions": (("time", "particle", "parameter"), self.positions),
+            "weights": (("particle",), self.weights),
+            **{f"observable.{n}": (("time", *dims[n]), a) for n, a in self.observables.items()},
+        }
+        coords = {"time": self.times, "parameter": [label.replace("np.int64", "") for label in labels]}
+        attributes = {
+            "format": _FORMAT,
+            "outcome": self.outcome.name,
+            "message": self.message,
+            "steps": self.steps,
+            "wall": self.wall,
+            "blocks": json.dumps([[b.name, list(b.shape)] for b in self.blocks]),
+            "provenance": json.dumps(self.provenance),
+        }
+        return xarray.Dataset(variables, coords=coords, attrs=attributes)
+
+    @classmethod
+    def from_xarray(cls, data: "xarray.Dataset") -> "Trajectory":
+        """The inverse of `to_xarray`. Raises `ValueError` for a data set that is not a trajectory."""
+        missing = [n for n in ("positions", "weights") if n not in data] + [
+            n for n in ("outcome", "blocks", "provenance", "steps", "wall") if n not in data.attrs
+        ]
+        if missing or data.attrs.get("format") != _FORMAT:
+            raise ValueError(f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})")
+        prefix = "observable."
+        named = {str(n)[len(prefix) :]: np.asarray(v) for n, v in data.items() if str(n).startswith(prefix)}
+        blocks = tuple(Block(name, tuple(shape)) for name, shape in json.loads(data.attrs["blocks"]))
+        return cls(
+            times=np.asarray(data["time"]),
+            positions=np.asarray(data["positions"]),
+            weights=np.asarray(data["weights"]),
+            blocks=blocks,
+            observables=named,
+            outcome=Outcome[data.attrs["outcome"]],
+            message=str(data.attrs["message"]),
+            steps=int(data.attrs["steps"]),
+            wall=float(data.attrs["wall"]),
+            provenance=json.loads(data.attrs["provenance"]),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write to a Zarr store at `path`, whole or not at all; an older trajectory there is replaced.
+
+        Raises `ValueError` when the place cannot be written, or holds something that is not a trajectory.
+        """
+        from ._store import write
+
+        return write(self, pathlib.Path(path))
+
+
+def load(path: str | os.PathLike[str]) -> Trajectory:
+    """Read a trajectory that `Trajectory.save` wrote. Raises `ValueError` when it is missing or damaged."""
+    from ._store import read
+
+    return read(pathlib.Path(path))

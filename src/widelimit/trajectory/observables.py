@@ -1,0 +1,126 @@
+"""What is measured along a run: functions of the problem and the measure, evaluated at save points."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import Particles, moment
+from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
+
+
+class AbstractObservable(eqx.Module):
+    """Named arrays of a (problem, measure); compiled once and called at every save point."""
+
+    @abc.abstractmethod
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]: ...
+
+    @abc.abstractmethod
+    def check(self, problem: Problem) -> None:
+        """Raise `ValueError` where it cannot be computed for the problem."""
+
+
+class Risk(AbstractObservable):
+    """`risk`, the data term. Where the data has no nodes, on one fixed set of fresh samples, with `risk_error`.
+
+    **Arguments**
+
+    - `samples`: how many fresh samples, for data without nodes.
+    - `key`: which ones; the same at every save point, so that the curve's shape carries less noise than its level.
+    """
+
+    samples: int = eqx.field(static=True, default=10_000)
+    key: PRNGKeyArray | None = None
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        if problem.data.nodes is not None:
+            return {"risk": problem.risk(measure)}
+        key = jax.random.key(0) if self.key is None else self.key
+        # A stream of its own, apart from the one that trains.
+        estimate = problem.estimate_risk(measure, samples=self.samples, key=jax.random.fold_in(key, 2**31 - 1))
+        return {"risk": estimate.value, "risk_error": estimate.error}
+
+    def check(self, problem: Problem) -> None:
+        return None
+
+
+class RiskOn(AbstractObservable):
+    """The risk on other data, for instance a held-out part: `RiskOn("held_out", Samples(x, y))`."""
+
+    name: str = eqx.field(static=True)
+    data: Any
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        other = eqx.tree_at(lambda p: p.data, problem, self.data)
+        return {self.name: other.risk(measure)}
+
+    def check(self, problem: Problem) -> None:
+        nodes = require_nodes(self.data, "observables.RiskOn")
+        if nodes.x.shape[1] != problem.data.inputs or nodes.y.shape[1:] != problem.data.outputs:
+            raise ValueError(
+                f"RiskOn(data=...): inputs [{nodes.x.shape[1]}] and targets {nodes.y.shape[1:]} do not fit the "
+                f"problem's [{problem.data.inputs}] and {problem.data.outputs}."
+            )
+
+
+class Penalty(AbstractObservable):
+    """`penalty`: INT penalty d rho."""
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        return {"penalty": problem.penalty_of(measure)}
+
+    def check(self, problem: Problem) -> None:
+        return None
+
+
+class Dissipation(AbstractObservable):
+    r"""`dissipation`: $\int \nabla\psi \cdot P\nabla\psi\,d\rho$ (with the walls of the domain), the rate at which the
+
+    objective falls along the gradient flow; smooth penalties only, data with nodes.
+    """
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        theta, w = problem.unpack(measure)
+        gradient = problem.variation(theta, w, require_nodes(problem.data, "observables.Dissipation")).gradient
+        drift = problem.velocity(theta, gradient)
+        power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
+        return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}
+
+    def check(self, problem: Problem) -> None:
+        require_nodes(problem.data, "observables.Dissipation")
+        if not problem.smooth:
+            raise ValueError("observables.Dissipation: the problem has a non-smooth penalty.")
+
+
+class Moments(AbstractObservable):
+    """`mean` and `second_moment` of every parameter, [D] each."""
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        return {"mean": moment(measure, 1), "second_moment": moment(measure, 2)}
+
+    def check(self, problem: Problem) -> None:
+        return None
+
+
+class Function(AbstractObservable):
+    """Anything else: `function(problem, measure)` gives an array of fixed shape, recorded under `name`."""
+
+    name: str = eqx.field(static=True)
+    function: Callable[[Problem, Particles], Float[Array, "..."]]
+
+    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
+        return {self.name: jnp.asarray(self.function(problem, measure))}
+
+    def check(self, problem: Problem) -> None:
+        return None
+
+
+def default(problem: Problem) -> tuple[AbstractObservable, ...]:
+    """Risk and penalty; the dissipation too where it is defined."""
+    smooth = problem.smooth and problem.data.nodes is not None
+    return (Risk(), Penalty(), *((Dissipation(),) if smooth else ()))

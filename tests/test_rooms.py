@@ -1,0 +1,195 @@
+"""The order of the rooms: data flows down the list, so a room imports only rooms above it.
+
+The imports are read, not run: those inside functions and under TYPE_CHECKING count as well.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "widelimit"
+SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
+
+ROOMS = (
+    "results",
+    "numerics",
+    "theory",
+    "measure",
+    "problem",
+    "kernels",
+    "dynamics",
+    "trajectory",
+    "evolve",
+    "analysis",
+    "papers",
+    "report",
+    "sweep",
+    "cli",
+)
+# Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
+MAY_IMPORT_THEORY = {"theory", "papers", "report", "sweep", "cli"}
+# Slow to import: inside the function that needs them, so that the command line answers at once.
+HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2")
+
+
+def is_inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def modules_of(root: Path) -> dict[Path, str]:
+    """Every file under the package folder `root` with its dotted name."""
+    names = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        names[path] = ".".join((PACKAGE, *(part for part in parts if part != "__init__")))
+    return names
+
+
+def targets(node: ast.AST, package: str) -> Iterator[str]:
+    """What an import statement in a module of `package` names, as absolute dotted names.
+
+    `from a import b` gives a.b: b may be a module of a or a name in it, and the rules ask the same of both.
+    """
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        anchor = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+        base = ".".join([*anchor, *([node.module] if node.module else [])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported: no function bodies, nothing for type checkers."""
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(statement, ast.If) and ast.unparse(statement.test).endswith("TYPE_CHECKING"):
+            yield from at_import(statement.orelse)
+            continue
+        yield statement
+        for block in ("body", "orelse", "finalbody"):
+            yield from at_import(getattr(statement, block, []))
+        for handler in getattr(statement, "handlers", []):
+            yield from at_import(handler.body)
+
+
+def room_fault(room: str, target: str) -> str | None:
+    """Why a file of `room` may not import `target`, a name inside the package; None if it may."""
+    parts = target.split(".")
+    there = parts[1] if len(parts) > 1 else ""
+    if there not in ROOMS:
+        # The top level hands out names of every room: through it any order could be broken.
+        allowed = there == "__version__"
+        return None if allowed else f"imports {target}, which is no room: import the room that defines it"
+    if there == room:
+        return None
+    if ROOMS.index(there) > ROOMS.index(room):
+        return f"imports {target}: {there} is below {room}"
+    if there == "theory" and room not in MAY_IMPORT_THEORY:
+        return f"imports {target}: theory is an oracle for tests and papers, not a part of {room}"
+    if any(part.startswith("_") for part in parts[2:]):
+        return f"imports {target}, which is private to {there}"
+    return None
+
+
+def file_faults(path: Path, module: str) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    room = module.split(".")[1] if module != PACKAGE else None
+    if room is not None and room not in ROOMS:
+        yield f"{module}: {room} is no room; the rooms are {', '.join(ROOMS)}"
+        return
+    for node in ast.walk(tree):
+        for target in targets(node, package):
+            if target.endswith(".*"):
+                yield f"{module}:{node.lineno} star import of {target[:-2]}"
+            elif room is not None and is_inside(target, PACKAGE):
+                fault = room_fault(room, target)
+                if fault:
+                    yield f"{module}:{node.lineno} {fault}"
+    for statement in at_import(tree.body):
+        for target in targets(statement, package):
+            if any(is_inside(target, heavy) for heavy in HEAVY):
+                yield f"{module}:{statement.lineno} imports {target} at the top: do it where it is used"
+
+
+def faults(root: Path) -> list[str]:
+    """Every broken rule in the package folder `root`, as `module:line what`."""
+    return [fault for path, module in modules_of(root).items() for fault in file_faults(path, module)]
+
+
+def test_the_rooms_are_in_order():
+    assert len(modules_of(SOURCE)) > 1
+    assert faults(SOURCE) == []
+
+
+def one_file(root: Path, name: str, text: str) -> list[str]:
+    path = root / PACKAGE / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    return faults(root / PACKAGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("measure/_a.py", "from widelimit.problem import Problem", "problem is below measure"),
+        ("measure/_a.py", "import widelimit.evolve", "evolve is below measure"),
+        ("measure/_a.py", "from .. import problem", "problem is below measure"),
+        ("measure/__init__.py", "from ..problem import Problem", "problem is below measure"),
+        ("problem/units/_a.py", "from ...dynamics import SGD", "dynamics is below problem"),
+        ("problem/units/__init__.py", "from ... import dynamics", "dynamics is below problem"),
+        ("results.py", "from .evolve import evolve", "evolve is below results"),
+        ("measure/_a.py", "def f():\n    from ..cli import main", "cli is below measure"),
+        (
+            "measure/_a.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..cli import main",
+            "cli is below measure",
+        ),
+        ("dynamics/_a.py", "from widelimit.theory import relu", "theory is an oracle"),
+        ("dynamics/_a.py", "from widelimit.problem._problem import Problem", "private to problem"),
+        ("dynamics/_a.py", "from ..problem.units import _unit", "private to problem"),
+        ("dynamics/_a.py", "import widelimit as wl", "no room"),
+        ("dynamics/_a.py", "from widelimit import Particles", "no room"),
+        ("utils.py", "", "utils is no room"),
+        ("measure/_a.py", "from math import *", "star import of math"),
+        ("__init__.py", "from .measure import *", "star import of widelimit.measure"),
+        ("measure/_a.py", "import pandas as pd", "imports pandas at the top"),
+        ("measure/_a.py", "from scipy import stats", "imports scipy.stats at the top"),
+        ("measure/_a.py", "import matplotlib.pyplot as plt", "imports matplotlib.pyplot at the top"),
+        (
+            "measure/_a.py",
+            "try:\n    import ott\nexcept ImportError:\n    ott = None",
+            "imports ott at the top",
+        ),
+        ("measure/_a.py", "class A:\n    import zarr", "imports zarr at the top"),
+    ],
+)
+def test_a_broken_rule_is_found(tmp_path: Path, name: str, text: str, expected: str):
+    found = one_file(tmp_path, name, text)
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("problem/_a.py", "from widelimit.measure import Particles"),
+        ("problem/units/_a.py", "from ...measure import Particles"),
+        ("problem/units/_a.py", "from ..activations import tanh\nfrom ._unit import AbstractUnit"),
+        ("problem/__init__.py", "from .units._unit import AbstractUnit"),
+        ("papers/_a.py", "from widelimit.theory import relu"),
+        ("trajectory/_a.py", "from widelimit import __version__, measure"),
+        ("__init__.py", "from .cli import main\nfrom .problem._problem import Problem"),
+        ("measure/_a.py", "def f():\n    import ott\n    from scipy import stats"),
+        (
+            "measure/_a.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import xarray",
+        ),
+        ("measure/_a.py", "import ottoman\nfrom scipy import special"),
+    ],
+)
+def test_what_is_allowed_passes(tmp_path: Path, name: str, text: str):
+    assert one_file(tmp_path, name, text) == []
