@@ -4,7 +4,7 @@ Each keeps the last step, so that y at any time within it can be shown without t
 """
 
 import abc
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import diffrax
 import equinox as eqx
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 
+@runtime_checkable
 class Field(Protocol):
     """The right-hand side and the geometry of a flow."""
 

@@ -6,13 +6,14 @@ the device share. So a run that is cut into other chunks (another `save_at`, a r
 at the same state.
 """
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """What the loop needs: a pure step, and the noise of step k as a pure function of the state's key and k."""
 

@@ -5,6 +5,7 @@ after a step the point is put back (`retract`).
 """
 
 import abc
+import math
 from typing import Any
 
 import equinox as eqx
@@ -34,6 +35,14 @@ class AbstractDomain(eqx.Module):
         """The least and the greatest value a component may have; infinite where unbounded."""
 
     @abc.abstractmethod
+    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A smooth map of all of R^D onto the domain: searches without constraints run in u."""
+
+    @abc.abstractmethod
+    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A u with chart(u) = z."""
+
+    @abc.abstractmethod
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise `ValueError` when a block of this shape cannot live here."""
 
@@ -52,6 +61,12 @@ class Euclidean(AbstractDomain):
 
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         return -float("inf"), float("inf")
+
+    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
+        return u
+
+    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return z
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         return None
@@ -79,6 +94,22 @@ class Box(AbstractDomain):
 
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         return float(self.lower), float(self.upper)
+
+    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
+        lower, upper = float(self.lower), float(self.upper)
+        if math.isfinite(lower) and math.isfinite(upper):
+            return 0.5 * (lower + upper) + 0.5 * (upper - lower) * jnp.sin(u)
+        if math.isfinite(lower):
+            return lower + u**2
+        return upper - u**2 if math.isfinite(upper) else u
+
+    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        lower, upper = float(self.lower), float(self.upper)
+        if math.isfinite(lower) and math.isfinite(upper):
+            return jnp.arcsin(jnp.clip((2.0 * z - lower - upper) / (upper - lower), -1.0, 1.0))
+        if math.isfinite(lower):
+            return jnp.sqrt(jnp.maximum(z - lower, 0.0))
+        return jnp.sqrt(jnp.maximum(upper - z, 0.0)) if math.isfinite(upper) else z
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         return None
@@ -110,6 +141,12 @@ class Sphere(AbstractDomain):
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         return -self.radius, self.radius
 
+    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
+        return self.retract(u)
+
+    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return z
+
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         if len(shape) != 1 or shape[0] < 2:
             raise ValueError(f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}.")
@@ -137,6 +174,12 @@ class Circle(AbstractDomain):
 
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         return 0.0, self.period
+
+    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
+        return u
+
+    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        return z
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         return None

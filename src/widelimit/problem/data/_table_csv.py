@@ -52,7 +52,7 @@ def _decode(source: str, content: bytes) -> str:
 def _records(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of every record that is not blank; a quoted cell may span lines, the first one counts."""
     # Strict: otherwise a quote that is never closed swallows the rest of the file as one cell.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     while True:
         line = reader.line_num + 1
         try:

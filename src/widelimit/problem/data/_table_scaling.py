@@ -44,7 +44,7 @@ class Scaling:
         """The scaling of the given kind that fits x, [n, d] or [n] with n >= 1.
 
         `names`: of the columns, for messages; "0", "1", ... if left out.
-        Raises `ValueError` for an unknown kind, and for numbers so large that they overflow.
+        Raises `ValueError` for an unknown kind, and for numbers so large or small that they overflow.
         """
         one_of(kind, KINDS, "scaling")
         if kind != "unit-variance":
@@ -63,7 +63,7 @@ class Scaling:
         bad = np.flatnonzero(np.atleast_1d(~np.isfinite(scaling(x)).all(axis=0)))
         if bad.size:
             raise ValueError(
-                f"scaling: the numbers in column {names[bad[0]]!r} are too far apart to standardise."
+                f"scaling: the numbers in column {names[bad[0]]!r} are too large or small to standardise."
             )
         return scaling
 
@@ -77,7 +77,7 @@ class Scaling:
             largest = np.max(np.abs(x), axis=1, keepdims=True)
             ratio = x / np.where(largest > 0, largest, 1.0)
             return ratio / np.where(largest > 0, np.linalg.norm(ratio, axis=1, keepdims=True), 1.0)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return (x - self.mean) / self.std
 
     @property

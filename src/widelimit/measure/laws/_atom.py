@@ -1,0 +1,49 @@
+"""The law of a constant."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Blocks
+from ._arguments import numeric
+from ._cube import Nodes
+from ._law import AbstractLaw
+
+
+class Atom(AbstractLaw):
+    r"""All the mass at one point, $\delta_{p}$.
+
+    - `point`: a number (block of shape ()), or an array, whose shape is the block's.
+
+    Raises `ValueError` for what is not finite, and for an empty array.
+    """
+
+    point: Float[Array, "..."]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, point: Any) -> None:
+        array = numeric(point, "Atom(point=...)")
+        if array.size == 0:
+            raise ValueError(f"Atom(point=...): must not be empty, got shape {array.shape}.")
+        self.point, self.shape, self.blocks = jnp.asarray(array), array.shape, ()
+
+    @property
+    def cube_dim(self) -> int:
+        return 0
+
+    @property
+    def n_atoms(self) -> int:
+        return 1
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        return jnp.broadcast_to(self.point.ravel(), (n, self.dim))
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        return jnp.broadcast_to(self.point.ravel(), (u.shape[0], self.dim))
+
+    def gauss(self, n: int) -> Nodes:
+        return np.asarray(self.point).reshape(1, -1), np.ones(1)

@@ -1,0 +1,83 @@
+"""The law of given atoms."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from .._blocks import Blocks
+from .._particles import Particles
+from ._arguments import checked_probabilities, numeric
+from ._cube import Nodes
+from ._law import AbstractLaw
+
+
+class Empirical(AbstractLaw):
+    r"""The law $\sum_i w_i \delta_{\theta_i}$; a sample draws atoms with replacement.
+
+    `quantise(n)` returns all the atoms when there are no more than n; else n of them, spread over the others.
+
+    **Arguments**
+
+    - `positions`: [N, D]; with D = 1 and no names the block has shape ().
+    - `weights`: [N], non-negative, with sum 1; 1/N each if left out.
+    - `blocks`: names of the columns, if they have names.
+
+    Raises `ValueError` for other shapes, for NaN or infinities, and for weights that are no probabilities.
+    """
+
+    positions: Float[Array, "N D"]
+    weights: Float[Array, " N"]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
+        array = numeric(positions, "Empirical(positions=...)")
+        if array.ndim != 2 or array.size == 0:
+            raise ValueError(
+                f"Empirical(positions=...): must have shape [N, D] with N, D >= 1, got {array.shape}."
+            )
+        n, dim = array.shape
+        given = np.full(n, 1.0 / n) if weights is None else weights
+        checked = checked_probabilities(given, n, "Empirical(weights=...)")
+        atoms = Particles(array, checked, blocks=blocks)
+        self.positions, self.weights, self.blocks = atoms.positions, atoms.weights, atoms.blocks
+        self.shape = () if dim == 1 and not self.blocks else (dim,)
+
+    @property
+    def cube_dim(self) -> int:
+        return 1
+
+    @property
+    def n_atoms(self) -> int:
+        return self.positions.shape[0]
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        return self.positions[jax.random.choice(key, self.n_atoms, (n,), p=self.weights)]
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        order = _spread_order(np.asarray(self.positions))
+        ends = jnp.cumsum(self.weights[order])
+        # The last atom with mass, not the last atom: rounding may leave ends[-1] below 1.
+        last = jnp.max(jnp.where(self.weights[order] > 0, jnp.arange(self.n_atoms), 0))
+        which = jnp.minimum(jnp.searchsorted(ends, u[:, 0] * ends[-1], side="right"), last)
+        return self.positions[order][which]
+
+    def gauss(self, n: int) -> Nodes:
+        return np.asarray(self.positions), np.asarray(self.weights)
+
+
+def _spread_order(positions: Float[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:
+    """Leaves of a k-d tree, in order: equal steps along it visit cells of equal mass all over the cloud.
+
+    Each level halves every cell along the next column. In one dimension this is the sorted order.
+    """
+    n, dim = positions.shape
+    order = np.arange(n)
+    for level in range((n - 1).bit_length() + 1):
+        cell = (np.arange(n) * 2**level) // n
+        order = order[np.lexsort((positions[order, level % dim], cell))]
+    return order

@@ -1,0 +1,89 @@
+"""The interface of a law."""
+
+import abc
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Blocks
+from .._particles import Particles
+from ._arguments import checked_count
+from ._cube import Gauss, Midpoint, Nodes, Rule, Sobol
+
+
+class AbstractLaw(eqx.Module):
+    r"""A probability law of one particle's D parameters.
+
+    A law is given by a map T from the unit cube, $u \sim U[0, 1]^c \Rightarrow T(u) \sim$ the law; `quantise`
+    puts well-spread points through it.
+
+    - `shape`: of the block that the law makes of its parameters: () for a number, (d,) for a vector.
+    - `blocks`: names of the columns, () when they have none.
+    """
+
+    shape: eqx.AbstractVar[tuple[int, ...]]
+    blocks: eqx.AbstractVar[Blocks]
+
+    @property
+    def dim(self) -> int:
+        """D, the number of parameters."""
+        return math.prod(self.shape)
+
+    @property
+    @abc.abstractmethod
+    def cube_dim(self) -> int:
+        """c, the number of cube coordinates that `from_cube` takes."""
+
+    @property
+    @abc.abstractmethod
+    def n_atoms(self) -> int | None:
+        """The number of atoms of a law made of finitely many; else None."""
+
+    @abc.abstractmethod
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        """n independent rows; a function of `key` alone."""
+
+    @abc.abstractmethod
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        """T(u) for points of the cube [0, 1]^c; finite on its faces too."""
+
+    @abc.abstractmethod
+    def gauss(self, n: int) -> Nodes:
+        """The Gauss rule with n nodes per coordinate; an atomic law gives all its atoms.
+
+        Raises `ValueError` for a law without one, and for more than 10^6 nodes.
+        """
+
+    def sample(self, n: int, *, key: PRNGKeyArray) -> Particles:
+        """n independent particles of weight 1/n. Raises `ValueError` for n < 1."""
+        return Particles(self.draw(checked_count(n, "sample(n=...)"), key), blocks=self.blocks)
+
+    def quantise(self, n: int, rule: Rule | None = None) -> Particles:
+        r"""A deterministic measure of about n atoms near the law,
+
+        $$\Big|\int g\,d\rho_n - \int g\,d\rho\Big| \ll n^{-1/2}\qquad\text{for smooth } g.$$
+
+        **Arguments**
+
+        - `n`: number of particles, each of weight 1/n; with `Gauss()` the number of nodes per coordinate.
+        - `rule`: `Midpoint()`, `Sobol(seed=0)` or `Gauss()`. Left out: all the atoms (with their weights) of
+          a law that has no more than n, `Midpoint()` for one cube coordinate, else `Sobol()`.
+
+        Raises `ValueError` for n < 1 and for a rule that does not serve this law. Runs on the host: not inside
+        `jax.jit`.
+        """
+        n = checked_count(n, "quantise(n=...)")
+        if rule is None:
+            rule = self._rule(n)
+        if isinstance(rule, Gauss) or self.cube_dim == 0:
+            positions, weights = self.gauss(n)
+            return Particles(positions, weights, blocks=self.blocks)
+        u = jnp.asarray(rule.points(n, self.cube_dim))
+        return Particles(self.from_cube(u), blocks=self.blocks)
+
+    def _rule(self, n: int) -> Rule:
+        if self.n_atoms is not None and self.n_atoms <= n:
+            return Gauss()
+        return Midpoint() if self.cube_dim == 1 else Sobol()

@@ -1,0 +1,83 @@
+"""Mixtures of laws."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Blocks, describe
+from ._arguments import checked_probabilities
+from ._cube import Nodes
+from ._law import AbstractLaw
+
+
+class Mixture(AbstractLaw):
+    r"""The law $\sum_k p_k \rho_k$.
+
+    **Arguments**
+
+    - `laws`: one or more laws whose blocks have the same shape and the same names.
+    - `weights`: p [K], non-negative, with sum 1.
+
+    Raises `ValueError` for laws that do not fit together and for weights that are no probabilities.
+    """
+
+    laws: tuple[AbstractLaw, ...]
+    weights: Float[Array, " K"]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, laws: Sequence[AbstractLaw], weights: Any) -> None:
+        self.laws = tuple(laws)
+        if not self.laws:
+            raise ValueError("Mixture(laws=...): at least one law is needed, got none.")
+        for k, law in enumerate(self.laws):
+            if not isinstance(law, AbstractLaw):
+                raise ValueError(f"Mixture(laws=...): law {k} is no law: {law!r}.")
+            if law.shape != self.laws[0].shape or law.blocks != self.laws[0].blocks:
+                raise ValueError(
+                    f"Mixture(laws=...): law {k} makes {_words(law)}, law 0 makes {_words(self.laws[0])}; "
+                    "they must agree."
+                )
+        self.weights = jnp.asarray(checked_probabilities(weights, len(self.laws), "Mixture(weights=...)"))
+        self.shape, self.blocks = self.laws[0].shape, self.laws[0].blocks
+
+    @property
+    def cube_dim(self) -> int:
+        return max(1, *(law.cube_dim for law in self.laws))
+
+    @property
+    def n_atoms(self) -> int | None:
+        counts = [law.n_atoms for law in self.laws]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        key, *keys = jax.random.split(key, len(self.laws) + 1)
+        rows = jnp.stack([law.draw(n, k) for law, k in zip(self.laws, keys, strict=True)])
+        which = jax.random.choice(key, len(self.laws), (n,), p=self.weights)
+        return rows[which, jnp.arange(n)]
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        # The first coordinate chooses the component; what it says beyond that, stretched to [0, 1], is the
+        # component's own first coordinate. So a mixture needs no coordinate more and is stratified.
+        ends = jnp.cumsum(self.weights)
+        which = jnp.minimum(jnp.searchsorted(ends, u[:, 0], side="right"), len(self.laws) - 1)
+        rows = []
+        for k, law in enumerate(self.laws):
+            width = jnp.where(self.weights[k] > 0, self.weights[k], 1.0)
+            first = jnp.clip((u[:, 0] - (ends[k] - self.weights[k])) / width, 0.0, 1.0)
+            rows.append(law.from_cube(u.at[:, 0].set(first)[:, : law.cube_dim]))
+        return jnp.stack(rows)[which, jnp.arange(u.shape[0])]
+
+    def gauss(self, n: int) -> Nodes:
+        parts = [law.gauss(n) for law in self.laws]
+        weights = [p * w for p, (_, w) in zip(np.asarray(self.weights), parts, strict=True)]
+        return np.concatenate([x for x, _ in parts]), np.concatenate(weights)
+
+
+def _words(law: AbstractLaw) -> str:
+    return f"the blocks {describe(law.blocks)}" if law.blocks else f"a block of shape {law.shape}"

@@ -1,0 +1,63 @@
+"""The normal law."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Blocks
+from ._arguments import checked_block, checked_shape
+from ._cube import Nodes, hermite, tensor
+from ._law import AbstractLaw
+
+# Cube coordinates stay this far from 0 and 1, where the quantile function is infinite: 8.2 standard deviations.
+_EDGE = 2.0**-53
+
+
+class Normal(AbstractLaw):
+    r"""Independent normal components, $\theta_j \sim N(m_j, s_j^2)$.
+
+    **Arguments**
+
+    - `mean`, `std`: numbers, or arrays of the block's shape; std >= 0.
+    - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
+
+    Raises `ValueError` for std < 0, for what is not finite, and for shapes that do not fit.
+    """
+
+    mean: Float[Array, "..."]
+    std: Float[Array, "..."]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, mean: Any, std: Any, dim: int | tuple[int, ...] = 1) -> None:
+        self.shape, self.blocks = checked_shape(dim, "Normal"), ()
+        self.mean = checked_block(mean, self.shape, "Normal(mean=...)")
+        self.std = checked_block(std, self.shape, "Normal(std=...)")
+        if np.any(np.asarray(self.std) < 0):
+            raise ValueError(f"Normal(std=...): must not be negative, got {std!r}.")
+
+    @property
+    def cube_dim(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def n_atoms(self) -> None:
+        return None
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        return self._scaled(jax.random.normal(key, (n, self.dim), self.mean.dtype))
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        return self._scaled(jax.scipy.special.ndtri(jnp.clip(u, _EDGE, 1 - _EDGE)))
+
+    def gauss(self, n: int) -> Nodes:
+        z, weights = tensor([hermite(n)] * self.dim)
+        return np.asarray(self._scaled(jnp.asarray(z))), weights
+
+    def _scaled(self, z: Float[Array, "n D"]) -> Float[Array, "n D"]:
+        return self.mean.ravel() + self.std.ravel() * z

@@ -1,0 +1,69 @@
+"""Independent named blocks."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Block, Blocks, row_size
+from ._arguments import checked_name
+from ._cube import Nodes, tensor
+from ._law import AbstractLaw
+
+
+class Product(AbstractLaw):
+    r"""Independent factors $\rho_1 \otimes \rho_2 \otimes \dots$, each a named block; built by `product`."""
+
+    factors: tuple[AbstractLaw, ...]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, **laws: AbstractLaw) -> None:
+        if not laws:
+            raise ValueError("product(): at least one named law is needed, such as weight=Normal(0.0, 1.0).")
+        for name, law in laws.items():
+            checked_name(name, "product")
+            if not isinstance(law, AbstractLaw):
+                raise ValueError(f"product({name}=...): must be a law, got {law!r}; a constant is Atom(...).")
+        self.factors = tuple(laws.values())
+        self.blocks = tuple(Block(name, law.shape) for name, law in laws.items())
+        self.shape = (row_size(self.blocks),)
+
+    @property
+    def cube_dim(self) -> int:
+        return sum(law.cube_dim for law in self.factors)
+
+    @property
+    def n_atoms(self) -> int | None:
+        total = 1
+        for law in self.factors:
+            if law.n_atoms is None:
+                return None
+            total *= law.n_atoms
+        return total
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        keys = jax.random.split(key, len(self.factors))
+        return jnp.concatenate([law.draw(n, k) for law, k in zip(self.factors, keys, strict=True)], axis=1)
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        parts, start = [], 0
+        for law in self.factors:
+            parts.append(law.from_cube(u[:, start : start + law.cube_dim]))
+            start += law.cube_dim
+        return jnp.concatenate(parts, axis=1)
+
+    def gauss(self, n: int) -> Nodes:
+        return tensor([law.gauss(n) for law in self.factors])
+
+
+def product(**laws: AbstractLaw) -> Product:
+    """The law of independent blocks, named by the keywords, in the order given:
+
+        product(output=Normal(0.0, 1.0), weight=Normal(0.0, 0.125, dim=64), bias=Atom(0.0))
+
+    A factor built with dim=1 is a block of shape (); for shape (1,) say `dim=(1,)`.
+
+    Raises `ValueError` for no law at all, for what is not a law, and for names that cannot name a block.
+    """
+    return Product(**laws)

@@ -1,0 +1,58 @@
+"""The uniform law on a box."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from .._blocks import Blocks
+from ._arguments import checked_block, checked_shape
+from ._cube import Nodes, legendre, tensor
+from ._law import AbstractLaw
+
+
+class Uniform(AbstractLaw):
+    r"""Independent uniform components, $\theta_j \sim U[l_j, h_j]$.
+
+    **Arguments**
+
+    - `lower`, `upper`: numbers, or arrays of the block's shape; lower < upper in each component.
+    - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
+
+    Raises `ValueError` for lower >= upper, for what is not finite, and for shapes that do not fit.
+    """
+
+    lower: Float[Array, "..."]
+    upper: Float[Array, "..."]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, lower: Any, upper: Any, dim: int | tuple[int, ...] = 1) -> None:
+        self.shape, self.blocks = checked_shape(dim, "Uniform"), ()
+        self.lower = checked_block(lower, self.shape, "Uniform(lower=...)")
+        self.upper = checked_block(upper, self.shape, "Uniform(upper=...)")
+        if np.any(np.asarray(self.lower) >= np.asarray(self.upper)):
+            raise ValueError(f"Uniform(lower=..., upper=...): needs lower < upper, got {lower!r}, {upper!r}.")
+
+    @property
+    def cube_dim(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def n_atoms(self) -> None:
+        return None
+
+    def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+        return self.from_cube(jax.random.uniform(key, (n, self.dim), self.lower.dtype))
+
+    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+        # A convex combination: unlike lower + (upper - lower) u it cannot overflow, and u = 1 is upper.
+        return (1 - u) * self.lower.ravel() + u * self.upper.ravel()
+
+    def gauss(self, n: int) -> Nodes:
+        u, weights = tensor([legendre(n)] * self.dim)
+        return np.asarray(self.from_cube(jnp.asarray(u))), weights
