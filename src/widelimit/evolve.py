@@ -239,12 +239,15 @@ def _check(
         raise ValueError(f"evolve(t1=...): must be positive and finite, got {t1}.")
     if max_steps is not None and max_steps < 1:
         raise ValueError(f"evolve(max_steps=...): must be at least 1, got {max_steps}.")
-    theta, weights = problem.unpack(measure)
-    if not bool(jnp.all(jnp.isfinite(measure.positions))) or not bool(jnp.all(jnp.isfinite(weights))):
+    theta, _ = problem.unpack(measure)
+    # NumPy: each JAX operation outside a compiled function would compile for itself.
+    weights = np.asarray(measure.weights)
+    if not np.all(np.isfinite(np.asarray(measure.positions))) or not np.all(np.isfinite(weights)):
         raise ValueError("evolve(measure=...): positions and weights must be finite.")
-    if abs(float(jnp.sum(weights)) - 1.0) > 1e-6 or float(jnp.min(weights)) < 0:
+    if abs(weights.sum() - 1.0) > 1e-6 or weights.min() < 0:
         raise ValueError(
-            f"evolve(measure=...): the weights must not be negative and sum to 1, they sum to {jnp.sum(weights):.6g}."
+            f"evolve(measure=...): the weights must not be negative and sum to 1; they sum to {weights.sum():.6g}, "
+            f"the least is {weights.min():.6g}."
         )
     if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")

@@ -61,7 +61,7 @@ class AbstractIntegrator(eqx.Module):
         """Whether it can take non-smooth penalties."""
 
     @abc.abstractmethod
-    def start(self, field: Field, y: Any, end: float) -> Step: ...
+    def start(self, field: Field, y: Any, end: Any) -> Step: ...
 
     @abc.abstractmethod
     def step(self, field: Field, state: Step, end: Any) -> Step: ...
@@ -99,7 +99,7 @@ class Tsit5(AbstractIntegrator):
     def proximal(self) -> bool:
         return False
 
-    def start(self, field: Field, y: Any, end: float) -> Step:
+    def start(self, field: Field, y: Any, end: Any) -> Step:
         term, solver = _term(field), diffrax.Tsit5()
         first, control = self._controller(field).init(
             term, 0.0, end, y, None, None, solver.func, solver.error_order(term)
@@ -164,7 +164,7 @@ class RungeKutta4(AbstractIntegrator):
     def proximal(self) -> bool:
         return False
 
-    def start(self, field: Field, y: Any, end: float) -> Step:
+    def start(self, field: Field, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
         count = jnp.maximum(jnp.ceil(end / self.size - 1e-9), 1.0)
         return Step(zero, zero, y, (y, y, zero, count))
@@ -222,7 +222,7 @@ class ProximalHeun(AbstractIntegrator):
     def proximal(self) -> bool:
         return True
 
-    def start(self, field: Field, y: Any, end: float) -> Step:
+    def start(self, field: Field, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
         first, control = self._controller(field).init(
             _term(field), 0.0, end, y, None, None, lambda terms, t, y, args: field.velocity(y), 2

@@ -139,7 +139,7 @@ def function(xi: Callable[[Any], Any]) -> Function:
     return Function(xi)
 
 
-def as_schedule(value: "AbstractSchedule | float | Callable[[Any], Any]", what: str) -> AbstractSchedule:
+def as_schedule(value: Any, what: str) -> AbstractSchedule:
     """A number as a constant schedule, a function as a schedule of one's own."""
     if isinstance(value, AbstractSchedule):
         return value

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from ._particles import Particles
@@ -40,8 +41,8 @@ def quantiles(measure: Particles, levels: Any, column: int = 0) -> Float[Array, 
 
     $$q(p) = \inf\{x : F(x) \ge p\},\qquad F(x) = \rho(\theta_j \le x)/\rho(1).$$
 
-    No interpolation: each value is an atom of positive weight, q(0) the least of them. F is compared to within
-    64 rounding units, so that ten atoms of weight 0.1 have their eighth at level 0.8.
+    No interpolation: each value is an atom of positive weight, q(0) the least of them. F is compared to
+    within 64 rounding units, so that ten atoms of weight 0.1 have their eighth at level 0.8.
 
     **Arguments**
 
@@ -53,11 +54,11 @@ def quantiles(measure: Particles, levels: Any, column: int = 0) -> Float[Array, 
     """
     if isinstance(column, bool) or not 0 <= column < measure.dim:
         raise ValueError(f"quantiles(column=...): must lie in 0..{measure.dim - 1}, got {column!r}.")
-    if not isinstance(levels, jax.core.Tracer):
+    if not isinstance(levels, Tracer):
         given = np.asarray(levels, float)
         if not np.all((given >= 0) & (given <= 1)):
             raise ValueError(f"quantiles(levels=...): must lie in [0, 1], got {levels!r}.")
-    if not isinstance(measure.weights, jax.core.Tracer):
+    if not isinstance(measure.weights, Tracer):
         weights = np.asarray(measure.weights)
         if np.any(weights < 0) or not weights.sum() > 0:
             raise ValueError("quantiles(measure=...): the weights must be non-negative and not all zero.")
@@ -72,7 +73,8 @@ def _inverse_distribution(
 ) -> Float[Array, "*levels"]:
     order = jnp.argsort(x)
     reached = jnp.cumsum(w[order])
+    reached = reached / reached[-1]
     info = jnp.finfo(w.dtype)
     # At least the smallest normal number, so that level 0 passes over leading atoms without mass.
-    target = jnp.maximum(levels - 64 * info.eps, info.tiny) * reached[-1]
+    target = jnp.maximum(levels - 64 * info.eps, info.tiny)
     return x[order][jnp.searchsorted(reached, target, side="left")]

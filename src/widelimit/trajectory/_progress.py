@@ -3,7 +3,7 @@
 import sys
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 # Shorter runs show nothing.
 _PATIENCE = 2.0
@@ -23,7 +23,7 @@ class Progress:
         self._task: Any = None
         self._first_steps = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(

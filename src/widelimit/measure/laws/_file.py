@@ -1,12 +1,12 @@
 """Laws read from files: npz or csv; nothing is ever unpickled."""
 
 import csv
+import itertools
 import math
 import os
 import pathlib
 import re
 import zipfile
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +19,8 @@ def load(path: str | os.PathLike[str]) -> Empirical:
     """The law of the atoms in a file.
 
     - `.npz`: an array `positions` [N, D] and, if wished, `weights` [N].
-    - `.csv`: a first line with the names of the columns, one atom a line. `a, b` are blocks of shape ();
-      `w[0], w[1], w[2]` side by side are one block `w` of shape (3,). A column `weights` is the atoms' weights.
+    - `.csv`: a first line with the names of the columns, one atom a line. `a, b` are blocks of shape (),
+      `w[0], w[1], w[2]` side by side one block `w` of shape (3,). A column `weights` holds the atoms' weights.
 
     Weights are non-negative and sum to 1; 1/N each if absent.
 
@@ -90,20 +90,19 @@ def _number(cell: str, name: str, line: int) -> float:
 
 def _header_blocks(names: list[str], line: int) -> Blocks:
     """`a, w[0], w[1]` -> blocks a () and w (2,)."""
-    sizes: dict[str, Any] = {}
-    for j, name in enumerate(names):
-        base, index = _parsed(name, line)
-        new = base not in sizes
-        follows = not new and j > 0 and names[j - 1] == f"{base}[{sizes[base] - 1}]" if index else False
-        if (not new and not follows) or (index is not None and index != (0 if new else sizes[base])):
+    blocks: list[Block] = []
+    for base, group in itertools.groupby((_parsed(name, line) for name in names), key=lambda pair: pair[0]):
+        indices = [index for _, index in group]
+        in_order = indices == [None] or indices == list(range(len(indices)))
+        if not in_order or base in [block.name for block in blocks]:
             raise ValueError(
-                f"line {line}: the column {name!r} is out of place; names appear once, and the columns of a "
-                "vector stand side by side: w[0], w[1], ..."
+                f"line {line}: the columns of {base!r} are out of place; a name appears once, and the "
+                f"columns of a vector stand side by side: {base}[0], {base}[1], ..."
             )
-        sizes[base] = None if index is None else index + 1
-    if not sizes:
+        blocks.append(Block(base, () if indices == [None] else (len(indices),)))
+    if not blocks:
         raise ValueError(f"line {line}: no column of parameters is named.")
-    return tuple(Block(base, () if size is None else (size,)) for base, size in sizes.items())
+    return tuple(blocks)
 
 
 def _parsed(name: str, line: int) -> tuple[str, int | None]:

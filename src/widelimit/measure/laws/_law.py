@@ -71,8 +71,8 @@ class AbstractLaw(eqx.Module):
         - `rule`: `Midpoint()`, `Sobol(seed=0)` or `Gauss()`. Left out: all the atoms (with their weights) of
           a law that has no more than n, `Midpoint()` for one cube coordinate, else `Sobol()`.
 
-        Raises `ValueError` for n < 1 and for a rule that does not serve this law. Runs on the host: not inside
-        `jax.jit`.
+        Raises `ValueError` for n < 1 and for a rule that does not serve this law. Runs on the host: not
+        inside `jax.jit`.
         """
         n = checked_count(n, "quantise(n=...)")
         if rule is None:

@@ -14,7 +14,7 @@ from ._arguments import checked_block, checked_shape
 from ._cube import Nodes, hermite, tensor
 from ._law import AbstractLaw
 
-# Cube coordinates stay this far from 0 and 1, where the quantile function is infinite: 8.2 standard deviations.
+# Cube coordinates stay this far from 0 and 1, where the quantile function is infinite; it is 8.2 here.
 _EDGE = 2.0**-53
 
 

@@ -7,3 +7,5 @@ from ._samplers import uniform_box as uniform_box, uniform_sphere as uniform_sph
 from ._samples import Quadrature as Quadrature, Samples as Samples
 from ._samples import gauss_hermite as gauss_hermite, gauss_legendre as gauss_legendre
 from ._teacher import Teacher as Teacher
+from ._table import Table as Table, read_table as read_table, split as split
+from ._table_scaling import DataNotice as DataNotice, Scaling as Scaling

@@ -1,0 +1,85 @@
+"""The commands and their options. What they do is imported when one is called: help answers at once."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from widelimit import __version__
+
+from ._errors import guarded
+
+app = typer.Typer(
+    name="widelimit",
+    help="What training does to a wide two-layer network: the mean-field limit, and networks beside it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_Folder = Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
+
+
+def main() -> None:
+    """The entry point of the `widelimit` command."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"widelimit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    file: Annotated[pathlib.Path, typer.Argument(metavar="FILE.toml", help="The problem file.")],
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to write; runs/<name of the file> if left out."),
+    ] = None,
+    json: _Json = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run in DIR.")] = False,
+) -> None:
+    """Compute the limit, train the networks beside it, and write numbers and a report."""
+    with guarded():
+        from ._commands import run_file
+
+        run_file(file, out, json=json, overwrite=overwrite)
+
+
+@app.command()
+def resume(folder: _Folder, json: _Json = False) -> None:
+    """Go on with a run that was stopped; it ends with the same numbers as an unbroken one."""
+    with guarded():
+        from ._commands import resume_folder
+
+        resume_folder(folder, json=json)
+
+
+@app.command()
+def show(folder: _Folder, json: _Json = False) -> None:
+    """Print the numbers of a run, finished or not."""
+    with guarded():
+        from ._commands import show_folder
+
+        show_folder(folder, json=json)
+
+
+@app.command()
+def report(folder: _Folder) -> None:
+    """Write the report of a finished run anew from what it stored."""
+    with guarded():
+        from ._commands import report_folder
+
+        report_folder(folder)

@@ -1,0 +1,135 @@
+"""What the commands do. Standard output has the result alone; progress and notices go to standard error."""
+
+import pathlib
+from typing import Any
+
+import typer
+
+from ._errors import BadInput, Diverged, Interrupted, ProblemFileError
+from ._folder import RunFolder, create, existing, locked, to_json, vacant
+
+
+def run_file(path: pathlib.Path, out: pathlib.Path | None, *, json: bool, overwrite: bool) -> None:
+    """`widelimit run`: everything that can be checked is checked before anything is written or replaced."""
+    from ._build import build
+    from ._problem_file import read_problem_file
+
+    file, content = read_problem_file(path)
+    file = file.model_copy(update={"title": file.title or path.stem})
+    built = build(file, str(path))
+    folder_path = pathlib.Path("runs") / path.stem if out is None else out
+    vacant(folder_path, overwrite=overwrite)
+    stored = file.model_dump(mode="json", exclude_none=True)
+    if built.facts["sha256"] is not None:
+        # The folder may be resumed from another working directory.
+        stored["data"]["source"] = str(pathlib.Path(file.data.source).resolve())
+    with locked(folder_path):
+        files = {"problem.toml": content, "data.json": built.facts, "problem.json": _given(stored)}
+        folder = create(folder_path, files, overwrite=overwrite)
+        _carry_out(folder, file, built, json=json)
+
+
+def resume_folder(path: pathlib.Path, *, json: bool) -> None:
+    """`widelimit resume`."""
+    from ._build import build
+    from ._problem_file import check
+
+    folder = existing(path)
+    if folder.state == "diverged":
+        raise Diverged(f"{path}: there is nothing to go on with: {folder.status['message']}")
+    if folder.state == "finished":
+        _tell(f"{path}: is finished already")
+        _print(folder, _numbers(folder), json=json)
+        return
+    with locked(path):
+        name = str(path / "problem.json")
+        given = folder.read("problem.json")
+        if not isinstance(given, dict):
+            raise ProblemFileError(name, "", "is damaged (no table).")
+        file = check(given, name)
+        built = build(file, name)
+        if built.facts["arrays_sha256"] != folder.read("data.json").get("arrays_sha256"):
+            raise BadInput(f"{path}: {file.data.source} has changed since the run began.")
+        folder.mark("running")
+        _carry_out(folder, file, built, json=json)
+
+
+def show_folder(path: pathlib.Path, *, json: bool) -> None:
+    """`widelimit show`."""
+    folder = existing(path)
+    if folder.state == "finished":
+        _print(folder, _numbers(folder), json=json)
+    elif json:
+        typer.echo(to_json(folder.status), nl=False)
+    else:
+        from ._show import print_status
+
+        print_status(folder)
+
+
+def report_folder(path: pathlib.Path) -> None:
+    """`widelimit report`."""
+    folder = existing(path)
+    if folder.state != "finished":
+        raise BadInput(f"{path}: is unfinished; `widelimit resume {path}` goes on with it.")
+    from ._summary import write_report
+
+    with locked(path):
+        write_report(folder)
+    typer.echo(str(path / "report.html"))
+
+
+def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
+    """All parts, then numbers and report; a stop or a failure is written down before it is passed on."""
+    from ._numbers import checks_of, numbers_of
+    from ._parts import Work, compute_limit, networks_of, train
+
+    for notice in built.notices:
+        _tell(f"notice: {notice}")
+    work = Work(folder, file, built, _tell)
+    try:
+        limit = compute_limit(work)
+        trained = [(network, train(work, network)) for network in networks_of(file)]
+        _tell("optimality gap, stationarity, dissipation ...")
+        numbers = numbers_of(work, limit, trained, checks_of(work, limit))
+        folder.write("numbers.json", numbers)
+        _tell("report ...")
+        from ._summary import write_report
+
+        write_report(folder)
+    except KeyboardInterrupt:
+        folder.mark("stopped")
+        raise Interrupted(f"stopped; `widelimit resume {folder.path}` goes on from here") from None
+    except Diverged as error:
+        folder.mark("diverged", str(error))
+        raise
+    folder.mark("finished")
+    folder.tidy()
+    _print(folder, folder.read("numbers.json"), json=json)
+
+
+def _numbers(folder: RunFolder) -> dict[str, Any]:
+    return folder.read("numbers.json")
+
+
+def _print(folder: RunFolder, numbers: Any, *, json: bool) -> None:
+    if json:
+        typer.echo(to_json(numbers), nl=False)
+        return
+    from ._show import print_numbers
+
+    try:
+        print_numbers(folder, numbers)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
+
+
+def _given(stored: dict[str, Any]) -> dict[str, Any]:
+    """The limit's two ways exclude each other: only the keys of the one that was asked for."""
+    if "particles" in stored["limit"]:
+        stored["limit"] = {"particles": stored["limit"]["particles"]}
+    return stored
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,73 @@
+"""How a command ends when it does not end well: one sentence on standard error and an exit code."""
+
+import contextlib
+from collections.abc import Iterator
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+class BadInput(ValueError):
+    """Something the user can set right."""
+
+
+class ProblemFileError(BadInput):
+    """A problem file that does not say what is needed.
+
+    - `file`: as the user gave it.
+    - `place`: the section and key, `[unit] activation`, or the line; may be empty.
+    """
+
+    def __init__(self, file: str, place: str, text: str) -> None:
+        super().__init__(f"{file}: {place}: {text}" if place else f"{file}: {text}")
+        self.file, self.place = file, place
+
+
+class Diverged(Exception):
+    """A run that stopped before its end time; what was saved is kept."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C; the message says how to go on."""
+
+
+@contextlib.contextmanager
+def place(file: str, where: str) -> Iterator[None]:
+    """Give every ValueError from the library its place in the problem file."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise ProblemFileError(file, where, sentence(error)) from error
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Turn what a command raises into a sentence and an exit code."""
+    import typer
+
+    try:
+        yield
+    except BadInput as error:
+        _say(error)
+        raise typer.Exit(BAD_INPUT) from None
+    except Diverged as error:
+        _say(error)
+        raise typer.Exit(FAILED) from None
+    except Interrupted as error:
+        _say(error)
+        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        _say("stopped")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def sentence(error: object) -> str:
+    """An error's text on one line."""
+    return " ".join(str(error).split())
+
+
+def _say(what: object) -> None:
+    import typer
+
+    typer.echo(f"widelimit: {sentence(what)}", err=True)

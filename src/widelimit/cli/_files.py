@@ -1,0 +1,59 @@
+"""Files of a run: strict JSON, written whole or not at all; the hash of a trajectory's numbers."""
+
+import hashlib
+import json
+import math
+import os
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from ._errors import BadInput
+
+if TYPE_CHECKING:
+    from widelimit.trajectory import Trajectory
+
+ANEW = "Start it anew with `widelimit run FILE --overwrite`."
+
+
+def digest(trajectory: "Trajectory") -> str:
+    """A hash of the numbers of a trajectory (not of its wall time)."""
+    found = hashlib.sha256()
+    named = [trajectory.observables[name] for name in sorted(trajectory.observables)]
+    for array in (trajectory.times, trajectory.weights, trajectory.positions, *named):
+        found.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: is missing; the folder is damaged. {ANEW}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise BadInput(f"{path}: is damaged (not readable as JSON). {ANEW}") from None
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def replace(path: pathlib.Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

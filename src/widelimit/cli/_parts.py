@@ -1,0 +1,206 @@
+"""The parts of a run: flows with more and more particles, then the networks; each is kept once it is done."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float64
+
+from widelimit.dynamics import AbstractDynamics, GradientFlow
+from widelimit.evolve import evolve
+from widelimit.measure import Particles
+from widelimit.trajectory import Checkpoint, Trajectory
+
+from ._build import Built, dynamics_of
+from ._errors import BadInput, Diverged, ProblemFileError, sentence
+from ._folder import RunFolder
+from ._problem_file import ProblemFile
+from ._sections import FlowNetworks, Networks
+
+# Seconds between checkpoints: what a kill may cost.
+_EVERY = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One trained network: its part's name, which [[networks]] table it is from, its dynamics in words."""
+
+    name: str
+    width: int
+    seed: int
+    table: int
+    words: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Limit:
+    """The flows of growing particle number; the last one stands for the limit.
+
+    - `sizes`: particle numbers; `movements`: [len(sizes) - 1], how far the risk curve moved at each doubling.
+    - `error`: [T], how far the last risk curve may be from the limit's.
+    """
+
+    sizes: tuple[int, ...]
+    runs: tuple[Trajectory, ...]
+    movements: tuple[float, ...]
+    error: Float64[np.ndarray, " T"]
+    converged: bool
+    note: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Work:
+    """Everything a part needs: where it is kept, what is asked, and somewhere to say how far it is."""
+
+    folder: RunFolder
+    file: ProblemFile
+    built: Built
+    say: Callable[[str], None]
+
+    @property
+    def name(self) -> str:
+        return str(self.folder.path / "problem.toml")
+
+
+def compute_limit(work: Work) -> Limit:
+    """Flows from quantised starts, with twice the particles each time."""
+    asked = work.file.limit
+    runs: list[Trajectory] = []
+    movements: list[float] = []
+    sizes: list[int] = []
+    for n in _sizes(work.file):
+        runs.append(_flow(work, n))
+        sizes.append(n)
+        if len(runs) == 1:
+            continue
+        movements.append(_movement(runs[-2], runs[-1]))
+        work.say(f"  from {sizes[-2]} to {n} particles the risk curve moved by {movements[-1]:.2%}")
+        if asked.particles is None and movements[-1] < _tolerance(work.file):
+            break
+    converged = asked.particles is not None or movements[-1] < _tolerance(work.file)
+    error = np.abs(runs[-1].risk - runs[-2].risk)
+    note = _note(work.file, sizes, movements[-1], converged)
+    return Limit(tuple(sizes), tuple(runs), tuple(movements), error, converged, note)
+
+
+def networks_of(file: ProblemFile) -> tuple[Network, ...]:
+    """The networks in the order of the file, each with a name of its own."""
+    found: dict[str, Network] = {}
+    for i, table in enumerate(file.networks):
+        for width in table.widths:
+            for seed in table.seeds:
+                name = f"network-{width}-{seed}"
+                name = f"{name}-{i + 1}" if name in found else name
+                found[name] = Network(name, width, seed, i, _words(table))
+    return tuple(found.values())
+
+
+def train(work: Work, network: Network) -> Trajectory:
+    """Train one network, from neurons drawn from the start law."""
+
+    def start() -> Particles:
+        return work.built.start.sample(network.width, key=jax.random.fold_in(drawing, network.width))
+
+    drawing, training = jax.random.split(jax.random.key(network.seed))
+    dynamics = dynamics_of(work.file.networks[network.table])
+    label = f"network of width {network.width}, seed {network.seed}, {network.words}"
+    return _part(work, network.name, label, start, dynamics, jax.random.fold_in(training, network.width))
+
+
+def _words(table: Networks) -> str:
+    if isinstance(table, FlowNetworks):
+        return "gradient flow"
+    batch = "all data" if table.sampling == "full" else f"batch {table.batch} ({table.sampling})"
+    return f"SGD, step {table.step:g}, {batch}" + (", float32" if table.dtype == "float32" else "")
+
+
+def _sizes(file: ProblemFile) -> Iterator[int]:
+    if file.limit.particles is not None:
+        yield from (file.limit.particles // 2, file.limit.particles)
+        return
+    n = file.limit.first_particles
+    while n <= file.limit.most_particles:
+        yield n
+        n *= 2
+
+
+def _tolerance(file: ProblemFile) -> float:
+    return 0.01 if file.limit.tolerance is None else file.limit.tolerance
+
+
+def _flow(work: Work, n: int) -> Trajectory:
+    def start() -> Particles:
+        return work.built.start.quantise(n)
+
+    return _part(work, f"limit-{n}", f"limit with {n} particles", start, GradientFlow(), None)
+
+
+def _part(
+    work: Work,
+    name: str,
+    label: str,
+    start: Callable[[], Particles],
+    dynamics: AbstractDynamics,
+    key: Array | None,
+) -> Trajectory:
+    """The part as the folder has it; else computed, from its checkpoint if there is one, and kept."""
+    done = work.folder.load(name)
+    if done is None:
+        work.say(f"{label} ...")
+        done = _evolve(work, name, label, start, dynamics, key)
+        work.folder.keep(name, done)
+        work.say(f"  risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
+    if not done.outcome.ok:
+        raise Diverged(f"{label}: {done.message.rstrip('.')}. What was saved is kept in {work.folder.path}.")
+    return done
+
+
+def _evolve(
+    work: Work,
+    name: str,
+    label: str,
+    start: Callable[[], Particles],
+    dynamics: AbstractDynamics,
+    key: Array | None,
+) -> Trajectory:
+    built = work.built
+    checkpoint = Checkpoint(work.folder.checkpoint(name), every=_EVERY)
+    try:
+        drawn = start()
+        measure = Particles(drawn.positions, drawn.weights, blocks=built.problem.blocks)
+        return evolve(
+            built.problem,
+            measure,
+            dynamics,
+            t1=work.file.time.t1,
+            save_at=built.save_at,
+            observe=built.watched,
+            key=key,
+            throw=False,
+            checkpoint=checkpoint,
+        )
+    except ValueError as error:
+        if str(error).startswith("checkpoint"):
+            raise BadInput(f"{work.folder.path}: {sentence(error)}") from error
+        raise ProblemFileError(work.name, "[start]", f"{label}: {sentence(error)}") from error
+
+
+def _movement(coarse: Trajectory, fine: Trajectory) -> float:
+    """The largest distance of two risk curves, relative to the larger curve's largest value."""
+    largest = float(np.max(np.abs(fine.risk)))
+    return float(np.max(np.abs(fine.risk - coarse.risk))) / largest if largest > 0 else 0.0
+
+
+def _note(file: ProblemFile, sizes: list[int], movement: float, converged: bool) -> str:
+    moved = f"From {sizes[-2]} to {sizes[-1]} particles the risk curve moved by {movement:.2%} of its maximum"
+    if file.limit.particles is not None:
+        said = f"{moved}; the particle number was given, so nothing was asked of that."
+    elif converged:
+        said = f"{moved}, less than the {_tolerance(file):.2%} asked for."
+    else:
+        said = f"{moved}, more than the {_tolerance(file):.2%} asked for: raise [limit] most_particles."
+    return (
+        f"{said} The error is |R_n - R_n/2| at each time: the start behaves like independent draws, whose "
+        "risk differs from the limit's by c/n, so the last doubling moved it by as much as is still missing."
+    )

@@ -1,0 +1,78 @@
+"""A sheet to draw on, the colours and the way to PNG. Never pyplot: no state is shared with the caller's figures."""
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which stays distinct for colour-blind readers; dashes and markers say the same again.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+DASHES: tuple[Any, ...] = ("--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":", (0, (8, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# From the start to the end of a run: lighter to darker, and dotted to solid.
+AGES = (("#E69F00", ":"), ("#56B4E9", "-."), ("#0072B2", "--"), ("#000000", "-"))
+LIMIT = "#000000"
+DPI = 150
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 12.5,
+    "axes.labelsize": 12.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.fontsize": 11.5,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "#CCCCCC",
+    "xtick.labelsize": 11.5,
+    "ytick.labelsize": 11.5,
+}
+
+
+def to_png(draw: Callable[["Figure"], None], width: float = 8.0, height: float = 4.6) -> bytes:
+    """What `draw` puts on an empty figure of so many inches, whatever style the caller has set for themselves."""
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; that is no reason to fail.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        draw(figure)
+        stream = io.BytesIO()
+        canvas.print_png(stream, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def dash(index: int) -> Any:
+    return DASHES[index % len(DASHES)]
+
+
+def marker(index: int) -> str:
+    return MARKERS[index % len(MARKERS)]
+
+
+def plain(text: str) -> str:
+    """Text that is drawn as it stands: no mathematics between dollars, no label hidden by an underscore."""
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def add_legend(axes: "Axes", columns: int = 1) -> None:
+    """A legend where there is room, for what has a label."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(handles, labels, ncols=columns, handlelength=2.8)

@@ -1,0 +1,129 @@
+"""Any trajectories on one page."""
+
+import json
+
+import numpy as np
+
+from widelimit.trajectory import Trajectory
+
+from ._canvas import to_png
+from ._curves import Curve, Curves, Group, fell, minus, observed, over_a_decade
+from ._draw_curves import draw_curves
+from ._draw_neurons import draw_runs
+from ._neuron_section import MOST_BLOCKS, frame_notes
+from ._neurons import Marginal, blocks_of, label_of, marginal, numbers_of
+from ._page import Page, Picture, Section, Table, facts, make_page
+from ._summary import require
+from ._words import above, listed, number, with_error
+
+
+def compare(**trajectories: Trajectory) -> Page:
+    """Risk curves, their differences to the first, and the neurons at the end, of any trajectories.
+
+        wl.report.compare(limit=limit, network=net).save("compare.html")
+
+    The keyword names are the labels. Times, numbers of particles and columns may differ; curves are compared where
+    both are known, columns where they have the same name.
+
+    **Raises** `ValueError` without trajectories, or for one that did not observe its risk.
+    """
+    if not trajectories:
+        raise ValueError("compare(...): give at least one trajectory: compare(limit=limit, network=net).")
+    for name, trajectory in trajectories.items():
+        if not isinstance(trajectory, Trajectory):
+            raise ValueError(f"compare({name}=...): expected a Trajectory, got {type(trajectory).__name__}.")
+        require(trajectory, "risk", f"compare({name}=...)")
+    curves = [observed(trajectory, "risk", name) for name, trajectory in trajectories.items()]
+    sections = [
+        Section("risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)),
+        _neurons(trajectories),
+        Section("provenance", "Provenance", folded=_provenance(trajectories)),
+    ]
+    lead = [f"The risk of {curve.label} {fell(curve)}." for curve in curves]
+    stopped = [f"{name}: {run.message}" for name, run in trajectories.items() if not run.outcome.ok]
+    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections)
+
+
+def risks(curves: list[Curve]) -> Curves:
+    """Every run a group of its own."""
+    groups = tuple(Group(curve.label, (curve,)) for curve in curves)
+    return Curves(None, groups, "risk R", over_a_decade([curve.values for curve in curves]))
+
+
+def offsets(curves: list[Curve]) -> Curves:
+    """Every other run minus the first, which becomes zero with its error."""
+    first, *others = curves
+    zero = Curve(first.label, first.times, np.zeros_like(first.values), first.error)
+    groups = tuple(Group(curve.label, (minus(curve, first),)) for curve in others)
+    return Curves(zero, groups, f"risk minus that of {first.label}")
+
+
+def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
+    """The distributions at the end of every named column, over the runs that have it, in order of appearance."""
+    found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
+    labels: dict[str, str] = {}
+    for name, trajectory in trajectories.items():
+        for block in blocks_of(trajectory):
+            labels.setdefault(block.name, label_of(block))
+            # A number in one run and a vector in another share a name and nothing else.
+            if labels[block.name] == label_of(block):
+                row = (name, numbers_of(trajectory, block, -1), trajectory.weights)
+                found.setdefault(block.name, []).append(row)
+    return [marginal(block, labels[block], rows) for block, rows in found.items()]
+
+
+def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
+    data = risks(curves)
+    last = min(curves, key=lambda curve: float(curve.values[-1]))
+    caption = f"The lowest risk at the end is that of {last.label}, {number(float(last.values[-1]))}."
+    alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
+    pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
+    if len(curves) > 1:
+        off = offsets(curves)
+        parts = [
+            f"{group.label} is {above(float(group.mean.values[-1]))} it at t = {number(float(group.mean.times[-1]))}"
+            for group in off.groups
+        ]
+        caption = f"Measured from {curves[0].label}, {listed(parts)}."
+        alt = f"Risk minus the risk of {curves[0].label} over time. {caption}"
+        pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
+    return tuple(pictures)
+
+
+def _neurons(trajectories: dict[str, Trajectory]) -> Section:
+    marginals = ends(trajectories)
+    pictures = []
+    for data in marginals[:MOST_BLOCKS]:
+        parts = [f"{number(row.mean)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
+        caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
+        png = to_png(lambda figure, data=data: draw_runs(figure, data), height=3.8)
+        alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
+        pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))
+    left = len(marginals) - MOST_BLOCKS
+    sentences = (f"{left} more parameters are not shown.",) if left > 0 else ()
+    return Section("neurons", "Neurons at the end", sentences, tuple(pictures))
+
+
+def _final_table(curves: list[Curve], trajectories: dict[str, Trajectory]) -> Table:
+    header = ("", "neurons", "t", "risk", "minus first", "steps", "time taken", "outcome")
+    rows = []
+    for curve, run in zip(curves, trajectories.values(), strict=True):
+        off = minus(curve, curves[0])
+        error = None if curve.error is None else float(curve.error[-1])
+        rows.append(
+            (
+                curve.label,
+                str(len(run.weights)),
+                number(float(curve.times[-1])),
+                with_error(float(curve.values[-1]), error),
+                "–" if curve is curves[0] else f"{number(float(off.values[-1]))} at t = {number(float(off.times[-1]))}",
+                str(run.steps),
+                f"{run.wall:.1f} s",
+                run.outcome.value,
+            )
+        )
+    return Table("At the end", header, tuple(rows))
+
+
+def _provenance(trajectories: dict[str, Trajectory]) -> tuple[Table, ...]:
+    return tuple(facts(name, json.loads(json.dumps(run.provenance))) for name, run in trajectories.items())

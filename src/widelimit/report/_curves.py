@@ -1,0 +1,127 @@
+"""The data of the pictures over time: risks, their means over seeds and their differences."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from widelimit.trajectory import Trajectory
+
+from ._summary import HELD_OUT, RunSummary
+from ._words import number
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Values over time, with an error where one is known."""
+
+    label: str
+    times: Float[np.ndarray, " T"]
+    values: Float[np.ndarray, " T"]
+    error: Float[np.ndarray, " T"] | None = None
+
+    def at(self, times: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+        """The values between the save times, by a cubic that does not overshoot."""
+        return between(self.times, self.values, times)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Curves drawn in one colour: the seeds of one width, or one run alone."""
+
+    label: str
+    curves: tuple[Curve, ...]
+
+    @property
+    def mean(self) -> Curve:
+        """The mean over the curves, at those times of the first that all of them reach."""
+        end = min(curve.times[-1] for curve in self.curves)
+        times = self.curves[0].times[self.curves[0].times <= end]
+        error = self.curves[0].error if len(self.curves) == 1 else None
+        return Curve(self.label, times, np.mean([curve.at(times) for curve in self.curves], axis=0), error)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """A picture over time: a reference in black, or none, groups in colours, and perhaps one more curve in grey."""
+
+    reference: Curve | None
+    groups: tuple[Group, ...]
+    ylabel: str
+    log: bool = False
+    beside: Curve | None = None
+
+
+def between(
+    times: Float[np.ndarray, " T"], values: Float[np.ndarray, " T"], wanted: Float[np.ndarray, " S"]
+) -> Float[np.ndarray, " S"]:
+    """Monotone cubic interpolation in time; linear where there are too few points for a cubic."""
+    if len(times) < 3:
+        return np.interp(wanted, times, values)
+    from scipy.interpolate import PchipInterpolator
+
+    return np.asarray(PchipInterpolator(times, values)(wanted))
+
+
+def observed(trajectory: Trajectory, name: str, label: str, error: np.ndarray | None = None) -> Curve:
+    """An observable of a run as a curve; `name_error` is its error if the run recorded one."""
+    if error is None:
+        error = trajectory.observables.get(f"{name}_error")
+    values = np.asarray(trajectory.observables[name], float)
+    return Curve(label, np.asarray(trajectory.times, float), values, error)
+
+
+def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
+    """The limit with its error and the networks by width; `name` may be the held-out risk."""
+    held_out = name == HELD_OUT
+    label = f"limit, {len(summary.best.weights)} particles"
+    limit = observed(summary.best, name, label, None if held_out else summary.limit_error)
+    groups = tuple(
+        Group(
+            f"width {width}",
+            tuple(
+                observed(run.trajectory, name, f"width {width}, seed {run.seed}")
+                for run in summary.networks
+                if run.width == width
+            ),
+        )
+        for width in summary.widths
+    )
+    drawn = [limit.values, *(curve.values for group in groups for curve in group.curves)]
+    return Curves(limit, groups, "held-out risk" if held_out else "risk R", over_a_decade(drawn))
+
+
+def differences(curves: Curves) -> Curves:
+    """Every group minus the reference, where both are known; the reference becomes zero with its error."""
+    reference = curves.reference
+    if reference is None:
+        raise ValueError("differences(curves): a reference is needed.")
+    groups = tuple(
+        Group(group.label, tuple(minus(curve, reference) for curve in group.curves))
+        for group in curves.groups
+    )
+    zero = Curve(reference.label, reference.times, np.zeros_like(reference.values), reference.error)
+    return Curves(zero, groups, f"risk minus {reference.label.split(',')[0]}")
+
+
+def minus(curve: Curve, reference: Curve) -> Curve:
+    """curve - reference at the times of the curve that the reference reaches."""
+    shared = curve.times <= reference.times[-1] * (1 + 1e-12)
+    times = curve.times[shared]
+    error = None if curve.error is None else curve.error[shared]
+    return Curve(curve.label, times, curve.values[shared] - reference.at(times), error)
+
+
+def over_a_decade(values: Iterable[np.ndarray]) -> bool:
+    """Whether a logarithmic axis serves: all positive, and the largest over ten times the smallest."""
+    parts: Sequence[np.ndarray] = [v for v in values if v.size]
+    low, high = min(v.min() for v in parts), max(v.max() for v in parts)
+    return bool(low > 0 and high > 10 * low)
+
+
+def fell(curve: Curve) -> str:
+    """`falls from 0.5 at the start to 0.004 at t = 20`."""
+    first, last = float(curve.values[0]), float(curve.values[-1])
+    verb = "falls" if last < first else "rises" if last > first else "stays"
+    return f"{verb} from {number(first)} at the start to {number(last)} at t = {number(float(curve.times[-1]))}"

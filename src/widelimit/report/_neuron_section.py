@@ -1,0 +1,99 @@
+"""Where the neurons go: distributions at a few times, who pairs with whom, which inputs they look at."""
+
+from widelimit.measure import Block
+from widelimit.trajectory import Trajectory
+
+from ._canvas import to_png
+from ._draw_neurons import draw_ages, draw_inputs, draw_pair, top_of
+from ._neurons import Inputs, Marginal, Pair, blocks_of, few_times, inputs, label_of, marginal, numbers_of, pair
+from ._page import Picture, Section
+from ._words import number
+
+# Pictures of more blocks than this would drown the rest of the page.
+MOST_BLOCKS = 6
+
+
+def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
+    """One picture a block, then the pair and the inputs where there are such."""
+    blocks = blocks_of(trajectory)
+    index = few_times(trajectory)
+    pictures = [_marginal_picture(ages(trajectory, block, index)) for block in blocks[:MOST_BLOCKS]]
+    both, seen = pair(trajectory), inputs(trajectory, columns)
+    if both is not None:
+        pictures.append(_pair_picture(both))
+    if seen is not None:
+        pictures.append(_inputs_picture(seen))
+    times = ", ".join(number(float(trajectory.times[i])) for i in index)
+    sentences = [
+        f"The {len(trajectory.weights)} neurons of the limit at t = {times}: the start, the end, and in between where "
+        "they have gone one and two thirds of their way."
+        if len(index) == 4
+        else f"The {len(trajectory.weights)} neurons of the limit at t = {times}."
+    ]
+    if len(blocks) > MOST_BLOCKS:
+        sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
+    return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))
+
+
+def ages(trajectory: Trajectory, block: Block, index: list[int]) -> Marginal:
+    """One block at a few save points."""
+    parts = [
+        (f"t = {number(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights)
+        for i in index
+    ]
+    return marginal(block.name, label_of(block), parts)
+
+
+def frame_notes(data: Marginal) -> str:
+    """What the frame leaves out."""
+    said = ""
+    if data.outside > 1e-3:
+        said += f" Up to {number(100 * data.outside, 2)} % of the mass lies outside the frame."
+    if any(row.heights is not None and row.heights.max() > top_of(data) for row in data.rows):
+        said += " The highest peak is cut."
+    return said
+
+
+def _marginal_picture(data: Marginal) -> Picture:
+    first, last = data.rows[0], data.rows[-1]
+    grows = "grows" if last.deviation > first.deviation else "shrinks"
+    caption = (
+        f"From start to end the spread (standard deviation) of {data.label} over the neurons {grows} from "
+        f"{_small(first.deviation, first.mean)} to {_small(last.deviation, last.mean)}, and its mean goes from "
+        f"{_small(first.mean, first.deviation)} to {_small(last.mean, last.deviation)}.{frame_notes(data)}"
+    )
+    alt = f"Density of {data.label} over the neurons at {len(data.rows)} times. {caption}"
+    png = to_png(lambda figure: draw_ages(figure, data), height=3.8)
+    return Picture(f"neurons_{data.name}", png, caption, alt)
+
+
+def _pair_picture(data: Pair) -> Picture:
+    (top0, rest0), (top1, rest1) = data.heavy
+    first, second = data.labels
+    first = first if first.startswith("|") else f"|{first}|"
+    caption = (
+        f"At the end the tenth of the neurons with the largest {first} has {second} {number(top1)} on average, the "
+        f"others {number(rest1)} (at the start {number(top0)} and {number(rest0)})."
+    )
+    if len(data.start) < data.total:
+        caption += f" {len(data.start)} of {data.total} neurons are drawn."
+    alt = f"Scatter of {second} against {data.labels[0]}, a dot a neuron, at the start and at the end. {caption}"
+    return Picture("neurons_pair", to_png(lambda figure: draw_pair(figure, data)), caption, alt)
+
+
+def _inputs_picture(data: Inputs) -> Picture:
+    verb = "grows" if data.end[0] > data.start[0] else "shrinks"
+    caption = (
+        f"Of the {data.total} inputs {data.names[0]} changes most: its root mean square {data.block} {verb} from "
+        f"{number(data.start[0])} to {number(data.end[0])}"
+    )
+    shown = len(data.names) < data.total
+    caption += f" (the {len(data.names)} inputs that change most are shown)." if shown else "."
+    alt = f"Root mean square {data.block} by input at the start and at the end. {caption}"
+    height = 1.4 + 0.32 * len(data.names)
+    return Picture("neurons_inputs", to_png(lambda f: draw_inputs(f, data), height=height), caption, alt)
+
+
+def _small(value: float, scale: float) -> str:
+    """A number that is nothing but rounding beside `scale` is 0."""
+    return "0" if abs(value) < 1e-9 * abs(scale) else number(value)

@@ -1,0 +1,176 @@
+"""The data of the pictures of the neurons: where they are, at a few times."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from widelimit.measure import Block
+from widelimit.trajectory import Trajectory
+
+# The frame of a histogram leaves out this share of the mass on each side, if it is far out.
+_TAIL = 0.002
+
+
+@dataclasses.dataclass(frozen=True)
+class Density:
+    """A histogram of weighted neurons. `heights` is None for neurons that all sit at `mean`."""
+
+    label: str
+    edges: Float[np.ndarray, " E"]
+    heights: Float[np.ndarray, " B"] | None
+    mean: float
+    deviation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Marginal:
+    """The distribution of one number a neuron. `outside`: the largest share of mass outside the frame."""
+
+    name: str
+    label: str
+    rows: tuple[Density, ...]
+    outside: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two numbers a neuron, [K, 2] each, at the start and at the end; at most `drawn` of `total` neurons."""
+
+    labels: tuple[str, str]
+    start: Float[np.ndarray, "K 2"]
+    end: Float[np.ndarray, "K 2"]
+    times: tuple[float, float]
+    total: int
+    heavy: tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Root mean square weights on the inputs, at the start and at the end, the most changed first."""
+
+    block: str
+    names: tuple[str, ...]
+    start: Float[np.ndarray, " C"]
+    end: Float[np.ndarray, " C"]
+    total: int
+
+
+def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
+    """The blocks; columns without names are numbered."""
+    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
+
+
+def label_of(block: Block) -> str:
+    """The number shown for a block: itself, or its norm."""
+    return block.name if block.size == 1 else f"|{block.name}|"
+
+
+def rows_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, "N S"]:
+    """The columns of a block at a save point, flattened."""
+    first = 0
+    for other in blocks_of(trajectory):
+        if other.name == block.name:
+            break
+        first += other.size
+    return np.asarray(trajectory.positions[index, :, first : first + block.size], float)
+
+
+def numbers_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, " N"]:
+    """One number a neuron: a scalar block itself, the Euclidean norm of any other."""
+    rows = rows_of(trajectory, block, index)
+    return rows[:, 0] if block.size == 1 else np.linalg.norm(rows, axis=1)
+
+
+def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
+    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (root mean square length)."""
+    steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights)
+    way = np.concatenate([[0.0], np.cumsum(np.sqrt(steps))])
+    marks = way[-1] * np.linspace(0.0, 1.0, how_many)
+    inner = [int(np.argmin(np.abs(way - mark))) for mark in marks[1:-1]]
+    return sorted({0, *inner, len(way) - 1})
+
+
+def marginal(name: str, label: str, parts: list[tuple[str, np.ndarray, np.ndarray]]) -> Marginal:
+    """Histograms in one frame of (label, values [N], weights [N])."""
+    low, high = _frame([(values, weights) for _, values, weights in parts])
+    rows, outside = [], 0.0
+    for title, values, weights in parts:
+        share = weights / np.sum(weights)
+        mean = float(np.sum(share * values))
+        deviation = float(np.sqrt(np.sum(share * (values - mean) ** 2)))
+        edges = np.linspace(low, high, _bins(share) + 1)
+        heights = None
+        if deviation > 1e-6 * (high - low):
+            inside = np.histogram(values, bins=edges, weights=share)[0]
+            outside = max(outside, 1.0 - float(np.sum(inside)))
+            heights = inside / np.diff(edges)
+        rows.append(Density(title, edges, heights, mean, deviation))
+    return Marginal(name, label, tuple(rows), outside)
+
+
+def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
+    """The first scalar block against the norm of the first vector (or the second scalar); None for one block."""
+    blocks = blocks_of(trajectory)
+    scalars = [b for b in blocks if b.size == 1]
+    vectors = [b for b in blocks if b.size > 1]
+    chosen = [*scalars[:1], *vectors[:1]] if scalars and vectors else [*scalars, *vectors][:2]
+    if len(chosen) < 2:
+        return None
+    first, second = (
+        np.stack([numbers_of(trajectory, block, index) for block in chosen], axis=1) for index in (0, -1)
+    )
+    total = len(first)
+    kept = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
+    heavy = (_heavy(first, trajectory.weights), _heavy(second, trajectory.weights))
+    ends = (float(trajectory.times[0]), float(trajectory.times[-1]))
+    return Pair((label_of(chosen[0]), label_of(chosen[1])), first[kept], second[kept], ends, total, heavy)
+
+
+def inputs(trajectory: Trajectory, columns: tuple[str, ...], most: int = 12) -> Inputs | None:
+    """The weights on the named inputs; None unless a block has one entry a column (and there are two or more)."""
+    fitting = [block for block in blocks_of(trajectory) if block.size == len(columns) > 1]
+    if not fitting:
+        return None
+    share = (trajectory.weights / np.sum(trajectory.weights))[:, None]
+    start, end = (
+        np.sqrt(np.sum(share * rows_of(trajectory, fitting[0], index) ** 2, axis=0)) for index in (0, -1)
+    )
+    order = np.argsort(-np.abs(end - start), kind="stable")[:most]
+    names = tuple(columns[i] for i in order)
+    return Inputs(fitting[0].name, names, start[order], end[order], len(columns))
+
+
+def _heavy(points: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Mean second number over the tenth of the mass with the largest |first number|, and over the rest."""
+    order = np.argsort(-np.abs(points[:, 0]), kind="stable")
+    mass = np.cumsum(weights[order]) / np.sum(weights)
+    top = order[: max(1, int(np.searchsorted(mass, 0.1, side="right")))]
+    rest = np.setdiff1d(order, top)
+
+    def mean(index: np.ndarray) -> float:
+        total = float(np.sum(weights[index]))
+        return float(np.sum(weights[index] * points[index, 1]) / total) if total > 0 else float("nan")
+
+    return mean(top), mean(rest)
+
+
+def _frame(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """The range to show: all neurons, but far tails of little mass."""
+    lows, highs = [], []
+    for values, weights in parts:
+        order = np.argsort(values)
+        mass = np.cumsum(weights[order]) / np.sum(weights)
+        lows.append(values[order][np.searchsorted(mass, _TAIL)])
+        highs.append(values[order][min(int(np.searchsorted(mass, 1.0 - _TAIL)), len(values) - 1)])
+    low, high = float(min(lows)), float(max(highs))
+    room = 0.08 * (high - low) or max(0.5, 0.1 * abs(low))
+    least, most = (float(f([f(values) for values, _ in parts])) for f in (np.min, np.max))
+    # Where the neurons end inside the margin, so does the frame: a norm starts at zero.
+    return max(low - room, min(least, low) - 0.02 * room), min(high + room, max(most, high) + 0.02 * room)
+
+
+def _bins(share: np.ndarray) -> int:
+    """Bins for so many neurons of equal weight: 8 for 16 neurons, 42 for 4096."""
+    effective = 1.0 / float(np.sum(share**2))
+    return int(np.clip(round(2.6 * effective ** (1 / 3)), 8, 60))

@@ -1,0 +1,143 @@
+"""The risk of the limit and of the networks: pictures over time and against width, and the final numbers."""
+
+import numpy as np
+
+from ._canvas import to_png
+from ._curves import Curve, Curves, differences, fell, over_a_decade, risk_curves
+from ._draw_curves import draw_curves, draw_width
+from ._page import Picture, Section, Table
+from ._summary import HELD_OUT, RunSummary
+from ._width import AgainstWidth, against_width
+from ._words import above, count, number, with_error
+
+
+def risk_section(summary: RunSummary) -> Section:
+    """The risk on the data that trains."""
+    curves = risk_curves(summary)
+    pictures = [_risk_picture(curves)]
+    if curves.groups:
+        pictures.append(_difference_picture(differences(curves)))
+    widths = against_width(curves, summary.widths)
+    if widths is not None and len(widths.widths) > 1:
+        pictures.append(_width_picture(widths))
+    tables = (_final_table(summary, curves),)
+    return Section("risk", "Risk", pictures=tuple(pictures), tables=tables)
+
+
+def held_out_section(summary: RunSummary) -> Section:
+    """The risk on data that trained nothing, beside the limit's risk on the data that did."""
+    train, curves = risk_curves(summary), risk_curves(summary, HELD_OUT)
+    trained, limit = train.reference, curves.reference
+    assert trained is not None and limit is not None
+    drawn = [trained.values, limit.values]
+    drawn += [curve.values for group in curves.groups for curve in group.curves]
+    limit = Curve("limit, held-out", limit.times, limit.values)
+    extra = Curve("limit, training", trained.times, trained.values)
+    data = Curves(limit, curves.groups, "risk R", over_a_decade(drawn), extra)
+    best = int(np.argmin(limit.values))
+    lowest, last = float(limit.values[best]), float(limit.values[-1])
+    caption = (
+        f"At the end the limit's held-out risk is {number(last)}, against {number(float(trained.values[-1]))} on the "
+        f"training data"
+    )
+    if last > 1.02 * lowest:
+        caption += f"; it was lowest, {number(lowest)}, at t = {number(float(limit.times[best]))}: training on overfits."
+    else:
+        caption += ", and it has not risen on the way: no overfitting is seen."
+    alt = "Held-out risk over time for the limit and the networks, with the limit's training risk for comparison."
+    png = to_png(lambda figure: draw_curves(figure, data))
+    return Section("held-out", "Held-out risk", pictures=(Picture("held_out", png, caption, alt),))
+
+
+def _risk_picture(curves: Curves) -> Picture:
+    limit = curves.reference
+    assert limit is not None
+    if not curves.groups:
+        caption = f"The limit's risk {fell(limit)}{_own_error(limit)}."
+    else:
+        nearest = differences(curves).groups[-1].mean
+        name, end = curves.groups[-1], float(nearest.times[-1])
+        caption = (
+            f"{_when(end, limit)} the network of {name.label} is {above(float(nearest.values[-1]))} the limit"
+            f"{_of_seeds(len(name.curves))}{_own_error(limit)}."
+        )
+    alt = f"Risk over time: the limit {fell(limit)}" + _and_networks(curves)
+    return Picture("risk", to_png(lambda figure: draw_curves(figure, curves)), caption, alt)
+
+
+def _difference_picture(data: Curves) -> Picture:
+    parts = []
+    for group in data.groups:
+        mean = group.mean
+        worst = int(np.argmax(np.abs(mean.values)))
+        place = f"{above(float(mean.values[worst]))} it at t = {number(float(mean.times[worst]))}"
+        parts.append((group, place))
+    first, last = parts[0], parts[-1]
+    caption = f"Farthest from the limit, the networks of {first[0].label} are {first[1]} on average"
+    caption += f", those of {last[0].label} {last[1]}" if len(parts) > 1 else ""
+    caption += "; inside the grey band a difference is not resolved."
+    alt = "Risk of the networks minus risk of the limit over time" + _and_networks(data)
+    return Picture("difference", to_png(lambda figure: draw_curves(figure, data)), caption, alt)
+
+
+def _width_picture(data: AgainstWidth) -> Picture:
+    if data.slope is None:
+        caption = "Some networks do not differ from the limit at all."
+    else:
+        factor = 2.0**-data.slope
+        change = f"{'divides' if factor > 1 else 'multiplies'} the difference by {number(max(factor, 1 / factor), 2)}"
+        caption = (
+            f"Doubling the width {change} (averaged over time: slope {number(data.slope, 2)}; theory: −1 for the mean "
+            "over seeds, −1/2 for a single network whose own start leads it off)"
+        )
+        floor = "; the widest are within the limit's own error, so the slope says little there."
+        caption += floor if data.average[-1] < 2 * data.limit_error else "."
+    numbers = ", ".join(
+        f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average, strict=True)
+    )
+    alt = f"Difference between network and limit against width, averaged over time: {numbers}."
+    return Picture("width", to_png(lambda figure: draw_width(figure, data)), caption, alt)
+
+
+def _final_table(summary: RunSummary, curves: Curves) -> Table:
+    limit = curves.reference
+    assert limit is not None
+    header = ("", "t", "risk", "lowest to highest", "minus limit")
+    error = None if limit.error is None else float(limit.error[-1])
+    rows = [("limit", number(float(limit.times[-1])), with_error(float(limit.values[-1]), error), "–", "–")]
+    for group, gap in zip(curves.groups, differences(curves).groups, strict=True):
+        ends = [float(curve.values[-1]) for curve in group.curves]
+        mean, off = group.mean, gap.mean
+        rows.append(
+            (
+                f"{group.label}, {count(len(ends), 'seed')}",
+                number(float(mean.times[-1])),
+                number(float(mean.values[-1])),
+                f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else "–",
+                number(float(off.values[-1])),
+            )
+        )
+    if summary.held_out:
+        header = (*header, "held-out risk")
+        held = risk_curves(summary, HELD_OUT)
+        assert held.reference is not None
+        ends = [held.reference, *(group.mean for group in held.groups)]
+        rows = [(*row, number(float(curve.values[-1]))) for row, curve in zip(rows, ends, strict=True)]
+    return Table("At the end", header, tuple(rows))
+
+
+def _when(t: float, limit: Curve) -> str:
+    return "At the end" if t >= limit.times[-1] * (1 - 1e-9) else f"At t = {number(t)}"
+
+
+def _of_seeds(seeds: int) -> str:
+    return f" (mean of {seeds} seeds)" if seeds > 1 else ""
+
+
+def _own_error(limit: Curve) -> str:
+    return "" if limit.error is None else f"; the limit's own error there is {number(float(limit.error[-1]))}"
+
+
+def _and_networks(curves: Curves) -> str:
+    names = ", ".join(group.label for group in curves.groups)
+    return f", with networks of {names} around it." if names else "."

@@ -1,0 +1,112 @@
+"""What a report is made from: plain records, filled by whoever ran the runs."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from widelimit.trajectory import Trajectory
+
+HELD_OUT = "held_out_risk"
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkRun:
+    """A finite network trained beside the limit.
+
+    `dynamics` says how in a few words: "SGD, step 0.01, batch 8". Raises `ValueError` for a run without risk.
+    """
+
+    width: int
+    seed: int
+    dynamics: str
+    trajectory: Trajectory
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"NetworkRun(width=...): must be at least 1, got {self.width}.")
+        require(self.trajectory, "risk", "NetworkRun(trajectory=...)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checks:
+    """What was checked at the end of the limit, as plain numbers and sentences; None where a check does not apply.
+
+    - `gap`: risk(rho) - inf risk is at most this (`gap_certified`) or about this; `gap_budget`: over measures with
+      INT |c| d rho up to it; `largest_correlation`: max_w |<R'(f), phi(w, .)>|; `gap_statement`: one sentence.
+    - `stationarity_rms`, `stationarity_largest`: |grad psi| over the particles.
+    - `dissipation_defect`: max_t |fall of the objective - energy dissipated|, relative to the largest fall.
+    """
+
+    gap: float
+    gap_budget: float | None
+    largest_correlation: float | None
+    gap_certified: bool
+    gap_statement: str
+    stationarity_rms: float
+    stationarity_largest: float
+    dissipation_defect: float | None
+    dissipation_method: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSummary:
+    """A limit, the networks beside it and what was found out about both.
+
+    - `problem`: facts for a table, in order: data, rows, unit, loss, start, ...
+    - `limit`: the same limit with more and more particles; the last is the best, and is the one shown.
+    - `limit_error`: [T], an estimate of the error of the limit's risk at the times of the last of `limit`;
+      `limit_converged`: whether it met what was asked; `limit_note`: one sentence on it.
+    - `networks`: any number, of any widths and seeds.
+    - `held_out`: whether the trajectories observed `held_out_risk`.
+    - `columns`: names of the input features, for the weights on them; may be empty.
+    - `notes`: sentences the reader must see; `provenance`: nested plain data.
+
+    Raises `ValueError` when the parts do not fit together.
+    """
+
+    title: str
+    problem: dict[str, str]
+    limit: tuple[Trajectory, ...]
+    limit_error: Float[np.ndarray, " T"]
+    limit_converged: bool
+    limit_note: str
+    networks: tuple[NetworkRun, ...]
+    checks: Checks
+    held_out: bool
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not self.limit:
+            raise ValueError("RunSummary(limit=...): at least one trajectory is needed, got none.")
+        if self.limit_error.shape != self.best.times.shape:
+            raise ValueError(
+                f"RunSummary(limit_error=...): expected one number a save time of the last limit, "
+                f"{self.best.times.shape}, got {self.limit_error.shape}."
+            )
+        for trajectory in self.limit:
+            require(trajectory, "risk", "RunSummary(limit=...)")
+        if self.held_out:
+            for trajectory in (self.best, *(run.trajectory for run in self.networks)):
+                require(trajectory, HELD_OUT, "RunSummary(held_out=True)")
+
+    @property
+    def best(self) -> Trajectory:
+        """The limit with the most particles."""
+        return self.limit[-1]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of the networks, increasing, each once."""
+        return tuple(sorted({run.width for run in self.networks}))
+
+
+def require(trajectory: Trajectory, observable: str, where: str) -> None:
+    """Raise `ValueError` unless the run recorded `observable` as one number a save time."""
+    values = trajectory.observables.get(observable)
+    if values is None or values.shape != trajectory.times.shape or len(values) == 0:
+        seen = ", ".join(trajectory.observables) or "nothing"
+        raise ValueError(f"{where}: needs {observable!r} at every save time; the run observed {seen}.")

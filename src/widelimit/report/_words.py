@@ -1,0 +1,54 @@
+"""Numbers as a reader wants them."""
+
+import math
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """`digits` significant digits: 0.00372, 12 300, 4.1 x 10^-5; an en dash for what is not finite."""
+    value = float(value)
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    value = float(f"{value:.{digits - 1}e}")
+    exponent = math.floor(math.log10(abs(value)))
+    if -3 <= exponent < 5:
+        return f"{value:.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
+    return f"{_trim(value / 10.0**exponent, digits - 1)} × 10{str(exponent).translate(_RAISED)}"
+
+
+def with_error(value: float, error: float | None) -> str:
+    """`0.003726 ± 0.000020`: the error with two digits, the value to the same decimal."""
+    if error is None or not math.isfinite(error) or error <= 0 or not math.isfinite(value):
+        return number(value, 4)
+    largest = max(abs(value), error)
+    exponent = math.floor(math.log10(largest))
+    scale = 0 if -4 <= exponent < 5 else exponent
+    decimals = max(0, 1 - math.floor(math.log10(error)) + scale)
+    if decimals > 15:
+        return number(value, 4)
+    text = f"{value / 10.0**scale:.{decimals}f} ± {error / 10.0**scale:.{decimals}f}".replace("-", "−")
+    return text if scale == 0 else f"({text}) × 10{str(scale).translate(_RAISED)}"
+
+
+def above(difference: float) -> str:
+    """`0.012 above`, `0.012 below`: for a sentence that goes on with "the limit"."""
+    if difference == 0:
+        return "exactly at"
+    return f"{number(abs(difference))} {'above' if difference > 0 else 'below'}"
+
+
+def count(n: int, what: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}".replace(",", "\u202f")
+
+
+def listed(parts: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def _trim(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−")

@@ -1,0 +1,208 @@
+"""The gap against independent convex solvers: the LASSO on a fine grid of features."""
+
+import cvxpy
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import widelimit as wl
+
+KNOTS = np.linspace(0.0, 1.0, 401)
+
+
+def knot_problem(penalty=None, loss=None, **more):
+    data = wl.data.gauss_legendre(40, lambda x: jnp.sin(4.0 * x[0]))
+    return wl.Problem(
+        unit=wl.units.FreeKnot(),
+        data=data,
+        loss=loss,
+        penalty=penalty,
+        domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0)),
+        **more,
+    )
+
+
+def lasso(features, data, strength):
+    """min 1/2 SUM mu (F c - y)^2 + strength |c|_1, by an interior-point solver -> (c, risk, |c|_1)."""
+    x, y, mu = (np.asarray(a) for a in data.nodes)
+    c = cvxpy.Variable(features.shape[1])
+    risk = 0.5 * cvxpy.sum_squares(cvxpy.multiply(np.sqrt(mu), features @ c - y))
+    cvxpy.Problem(cvxpy.Minimize(risk + strength * cvxpy.norm1(c))).solve(solver=cvxpy.CLARABEL)
+    residual = features @ c.value - y
+    return c.value, 0.5 * float(np.sum(mu * residual**2)), float(np.sum(np.abs(c.value)))
+
+
+def ramps(data):
+    return np.maximum(np.asarray(data.nodes.x) - KNOTS, 0.0)
+
+
+def some_particles(columns=2, n=60, seed=0):
+    charge, knot = np.random.default_rng(seed).normal(size=n), (np.arange(n) + 0.5) / n
+    assert columns == 2
+    return wl.Particles(np.stack([charge, knot], axis=1))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    problem = knot_problem(wl.penalties.total_variation(1e-2, "charge"))
+    return problem, wl.evolve(problem, some_particles(), wl.GradientFlow(), t1=300.0).final
+
+
+def test_total_variation_bounds_the_distance_to_the_lasso(trained):
+    problem, rho = trained
+    gap = wl.analysis.optimality_gap(problem, rho)
+    _, risk, size = lasso(ramps(problem.data), problem.data, 1e-2)
+    true = float(problem.objective(rho)) - (risk + 1e-2 * size)
+    assert gap.certified
+    # The grid's optimum lies above the infimum, by O(grid^2) only.
+    assert true - 1e-9 <= gap.gap
+    # Not an empty bound: training brings it down to a fraction of the objective at the start.
+    assert gap.gap < 0.3 * float(problem.objective(some_particles()))
+
+
+def test_the_gap_vanishes_at_the_optimum_of_the_lasso():
+    """A grid of knots misses the free ones by its spacing, and the correlation's maximum by the square of that."""
+    problem = knot_problem(wl.penalties.total_variation(1e-2, "charge"))
+    coefficients, risk, size = lasso(ramps(problem.data), problem.data, 1e-2)
+    kept = np.flatnonzero(np.abs(coefficients) > 1e-6 * size)
+    # f = SUM w_i c_i ramp_i with w_i = 1/n: charges n times the coefficients.
+    rho = wl.Particles(np.stack([coefficients[kept] * len(kept), KNOTS[kept]], axis=1))
+    gap = wl.analysis.optimality_gap(problem, rho)
+    assert gap.certified
+    assert -1e-9 < gap.gap < 1e-3 * (risk + 1e-2 * size)
+
+
+@pytest.mark.parametrize("strength", [1e-3, 1e-2, 0.1])
+def test_budget_bounds_the_distance_to_the_constrained_optimum(strength):
+    """The LASSO's solution is the optimum among all with its own |c|_1."""
+    problem = knot_problem()
+    _, risk, size = lasso(ramps(problem.data), problem.data, strength)
+    rho = some_particles(seed=1)
+    gap = wl.analysis.optimality_gap(problem, rho, budget=size)
+    assert gap.budget == size
+    assert float(problem.risk(rho)) - risk <= gap.gap + 1e-12
+    assert gap.certified
+
+
+def test_default_budget_is_that_of_the_measure():
+    problem, rho = knot_problem(), some_particles()
+    gap = wl.analysis.optimality_gap(problem, rho)
+    assert gap.budget == pytest.approx(float(jnp.mean(jnp.abs(rho.positions[:, 0]))))
+    assert "that of the measure itself" in gap.statement
+    grid = np.stack([np.ones_like(KNOTS), KNOTS], axis=1)
+    on_grid = np.max(np.abs(np.asarray(problem.potential(rho)(grid))))
+    assert gap.largest_correlation == pytest.approx(on_grid, rel=1e-4)
+    assert gap.largest_correlation >= on_grid
+
+
+def test_squared_charge_bounds_the_distance_along_the_lasso_path():
+    """inf R + l INT c^2 d rho over rho and c is min over signed measures of R + l TV^2."""
+    strength = 1e-2
+    problem = knot_problem(wl.penalties.l2(strength, ["charge"]))
+    path = [lasso(ramps(problem.data), problem.data, s) for s in np.geomspace(1e-3, 0.3, 12)]
+    best = min(risk + strength * size**2 for _, risk, size in path)
+    for rho in (some_particles(), wl.evolve(problem, some_particles(), wl.GradientFlow(), t1=50.0).final):
+        gap = wl.analysis.optimality_gap(problem, rho)
+        assert gap.budget is None
+        assert gap.certified
+        assert float(problem.objective(rho)) - best <= gap.gap + 1e-12
+
+
+def test_weight_decay_of_relu_neurons_is_a_lasso_over_directions():
+    """inf R + l INT (c^2 + |w|^2) d rho = min R + 2 l INT |nu| over directions on the circle (degree 1)."""
+    strength = 2e-3
+    x = np.linspace(-1.0, 1.0, 15)
+    problem = wl.Problem(
+        wl.units.Neuron(wl.activations.relu),
+        wl.data.Samples(x, np.abs(x) - 0.3),
+        penalty=wl.penalties.l2(strength),
+    )
+    angles = np.linspace(0.0, 2 * np.pi, 721)[:-1]
+    features = np.maximum(np.outer(x, np.cos(angles)) + np.sin(angles), 0.0)
+    _, risk, size = lasso(features, problem.data, 2 * strength)
+    start = wl.Particles(np.random.default_rng(2).normal(size=(100, 3)))
+    rho = wl.evolve(problem, start, wl.GradientFlow(), t1=100.0).final
+    gap = wl.analysis.optimality_gap(problem, rho)
+    true = float(problem.objective(rho)) - (risk + 2 * strength * size)
+    assert gap.certified
+    assert true - 1e-6 <= gap.gap
+    assert gap.gap < 0.05 * float(problem.objective(start))
+
+
+def test_bounded_first_variation_needs_no_budget():
+    """A unit without a linear block on a box: min psi by a fine grid."""
+    unit = wl.units.Neuron(wl.activations.tanh, bias=True, output_weight=False)
+    x = np.linspace(-1.0, 1.0, 9)
+    problem = wl.Problem(unit, wl.data.Samples(x, 0.3 * x), domain=wl.domains.Box(-2.0, 2.0))
+    rho = wl.Particles(np.random.default_rng(0).uniform(-2, 2, size=(30, 2)))
+    gap = wl.analysis.optimality_gap(problem, rho)
+    psi = problem.potential(rho)
+    axis = np.linspace(-2, 2, 301)
+    least = float(jnp.min(psi(jnp.stack(jnp.meshgrid(axis, axis), -1))))
+    expected = float(jnp.mean(psi(rho.positions))) - least
+    assert gap.certified
+    assert gap.largest_correlation is None
+    assert expected <= gap.gap <= expected + 1e-3
+    best = wl.evolve(problem, rho, wl.GradientFlow(), t1=500.0)
+    assert float(problem.risk(rho)) - best.risk[-1] <= gap.gap
+
+
+def test_vector_outputs_and_high_dimension_give_an_estimate():
+    x = np.random.default_rng(0).normal(size=(40, 5))
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1)))
+    rho = wl.Particles(np.random.default_rng(1).normal(size=(50, 8)))
+    gap = wl.analysis.optimality_gap(problem, rho)
+    assert not gap.certified
+    assert "estimate" in gap.statement
+    assert gap.maximiser is not None and gap.maximiser.shape == (8,)
+    end = wl.evolve(problem, rho, wl.GradientFlow(), t1=100.0)
+    # The bound is over the budget of rho itself; a measure within it that is better is no further than the gap.
+    size = float(jnp.mean(jnp.linalg.norm(end.final["output"], axis=1)))
+    if size <= (gap.budget or 0.0):
+        assert float(problem.risk(rho)) - end.risk[-1] <= gap.gap
+
+
+def test_unbounded_correlation_says_so():
+    data = wl.data.Samples(np.linspace(0, 1, 10), np.ones(10))
+    gap = wl.analysis.optimality_gap(wl.Problem(wl.units.FreeKnot(), data), some_particles())
+    assert gap.gap == float("inf")
+    assert not gap.certified
+    assert "bounded domain" in gap.statement
+
+
+def test_more_evaluations_tighten_a_valid_bound():
+    problem, rho = knot_problem(), some_particles()
+    gaps = [wl.analysis.optimality_gap(problem, rho, most=most).gap for most in (10, 100, 100_000)]
+    assert gaps[0] >= gaps[1] >= gaps[2] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"loss": lambda f, y: jnp.cos(f - y)}, "not declared convex"),
+        ({"budget": -1.0}, "budget"),
+        ({"starts": 1}, "starts"),
+        ({"data": wl.data.FromLaw(wl.laws.Uniform(0.0, 1.0), lambda x: x[0])}, "freeze"),
+    ],
+)
+def test_bad_input(change, words):
+    problem = knot_problem(loss=change.pop("loss", None))
+    if "data" in change:
+        problem = wl.Problem(problem.unit, change.pop("data"))
+    with pytest.raises(ValueError, match=words):
+        wl.analysis.optimality_gap(problem, some_particles(), **change)
+
+
+def test_a_budget_where_none_applies_is_refused():
+    problem = wl.Problem(
+        wl.units.FreeKnot(charge=False), wl.data.Samples(np.arange(3.0), np.arange(3.0)), domain=wl.domains.Box(0.0, 1.0)
+    )
+    with pytest.raises(ValueError, match="no budget applies"):
+        wl.analysis.optimality_gap(problem, wl.Particles(np.full((2, 1), 0.5)), budget=1.0)
+
+
+def test_key_changes_the_random_starts_only():
+    problem, rho = knot_problem(), some_particles()
+    a, b = (wl.analysis.optimality_gap(problem, rho, key=jax.random.key(k)).gap for k in (0, 1))
+    assert a == pytest.approx(b, rel=1e-6)

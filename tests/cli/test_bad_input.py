@@ -1,0 +1,179 @@
+"""Bad input through the command: one sentence with the place, exit code 2, nothing written is lost."""
+
+import json
+import os
+
+import pytest
+
+from .conftest import TOML, call, refused, write_tiny
+
+
+def out_of(tmp_path):
+    return tmp_path / "out"
+
+
+def refused_run(tmp_path, toml=TOML, table=None):
+    """What `run` says about a problem file and the table beside it; it must not have written anything."""
+    path = write_tiny(tmp_path, toml)
+    if table is not None:
+        (tmp_path / "tiny.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
+    said = refused("run", path, "--out", out_of(tmp_path))
+    assert not out_of(tmp_path).exists()
+    return said
+
+
+GOOD_ROWS = "a,b,y\n1,2,3\n2,3,4\n3,5,1\n5,4,2\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", "tiny.csv: the file is empty"),
+        ("a,b,y\n", "tiny.csv: a header but no rows"),
+        (GOOD_ROWS + "7,8\n", "tiny.csv, line 6: 2 cells; the header names 3 columns"),
+        (GOOD_ROWS + "7,red,1\n", "tiny.csv, line 6, column 'b': 'red' is not a number"),
+        (GOOD_ROWS + "7,nan,1\n", "tiny.csv, line 6, column 'b': nan is not a finite number"),
+        (GOOD_ROWS + "7,inf,1\n", "tiny.csv, line 6, column 'b': inf is not a finite number"),
+        (GOOD_ROWS + "7,,1\n", "tiny.csv, line 6, column 'b': the cell is empty"),
+        ("a,b,y\n1,2,3\n2,3,3\n3,5,3\n", "the target column 'y' is 3 in all 3 rows"),
+        ("a,b,z\n1,2,3\n2,3,4\n", "there is no column 'y'"),
+        (b"a,b,y\n1,\xff,3\n", "tiny.csv, line 2: not UTF-8 text"),
+    ],
+)
+def test_bad_tables(tmp_path, table, expected):
+    said = refused_run(tmp_path, table=table)
+    assert said.startswith(f"widelimit: {tmp_path / 'problem.toml'}: [data]: ")
+    assert expected in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"tiny.csv"', '"tyni.csv"', "there is no such file"),
+        ('"tiny.csv"', '"sklearn:digit"', "Did you mean 'digits'?"),
+        ('target = "y"', 'target = "yy"', "[data]: "),
+        ('"tanh"', '"tahn"', "[unit] activation: 'tahn' is not known"),
+        ('kind = "neuron"\nactivation = "tanh"', 'kind = "free_knot"', "[unit]: FreeKnot takes one input"),
+        ("[time]", '[loss]\nkind = "logistic"\n[time]', "[loss] kind: 'logistic' needs targets -1 and +1"),
+        ("[time]", '[start]\nbias = { law = "sphere" }\n[time]', "[start] bias: a sphere needs a vector"),
+        ("[time]", '[start]\nbias = {law = "uniform", lower = 1, upper = 1}\n[time]', "[start] bias: Uniform"),
+        ("[time]", '[domain]\nbias = { kind = "sphere" }\n[time]', "[domain]: domain of 'bias'"),
+        ("[time]", '[domain]\nbias = {kind = "box", lower = 1, upper = 0}\n[time]', "lower must be below upper"),
+        ("widths = [4]", "widths = [0]", "[[networks]] 1, widths[0]: must be at least 1, got 0"),
+        ("step = 0.05", "step = -0.05", "[[networks]] 1, step: must be greater than 0"),
+        ("t1 = 0.5", "t1 = 0.0", "[time] t1: must be greater than 0"),
+        ("held_out = 0.25", "held_out = 0.001", "leaves one part empty"),
+        ("t1 = 0.5", "t1 = ", "problem.toml: line 15: not readable as TOML"),
+    ],
+)
+def test_bad_problems(tmp_path, old, new, expected):
+    assert old in TOML
+    assert expected in refused_run(tmp_path, toml=TOML.replace(old, new))
+
+
+def test_a_problem_file_that_is_not_there(tmp_path):
+    assert "there is no such file" in refused("run", tmp_path / "no.toml")
+    assert "cannot be read" in refused("run", tmp_path)
+
+
+def test_an_output_that_cannot_be_written(tmp_path):
+    path = write_tiny(tmp_path)
+    said = refused("run", path, "--out", tmp_path / "tiny.csv" / "run")
+    assert said == f"widelimit: --out {tmp_path / 'tiny.csv' / 'run'}: cannot be written (Not a directory)."
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_folder_without_permission(tmp_path):
+    path = write_tiny(tmp_path)
+    out_of(tmp_path).mkdir(mode=0o500)
+    assert "cannot be written (Permission denied)" in refused("run", path, "--out", out_of(tmp_path))
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    path = write_tiny(tmp_path)
+    said = refused("run", path, "--out", tmp_path, "--overwrite")
+    assert "holds 'tiny.csv', which is not of a run" in said
+    assert path.exists()
+
+
+def test_a_finished_run_is_not_replaced_by_mistake(run_copy, tmp_path):
+    path = write_tiny(tmp_path)
+    before = (run_copy / "numbers.json").read_bytes()
+    assert "holds a finished run already; --overwrite replaces it" in refused("run", path, "--out", run_copy)
+    path.write_text(TOML.replace("tanh", "tahn"))
+    refused("run", path, "--out", run_copy, "--overwrite")
+    assert (run_copy / "numbers.json").read_bytes() == before
+
+
+def mark(folder, **changes):
+    status = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps(status | changes))
+
+
+def test_an_unfinished_run_is_to_be_resumed(run_copy, tmp_path):
+    mark(run_copy, state="running")
+    said = refused("run", write_tiny(tmp_path), "--out", run_copy)
+    assert f"`widelimit resume {run_copy}`" in said
+    assert "is unfinished; `widelimit resume" in refused("report", run_copy)
+
+
+@pytest.mark.parametrize("command", ["resume", "show", "report"])
+def test_folders_that_are_no_runs(tmp_path, command):
+    assert "there is no such folder" in refused(command, tmp_path / "no")
+    assert "is not the folder of a run" in refused(command, tmp_path)
+    (tmp_path / "problem.json").write_text("{")
+    assert "is half-written (status.json is missing)" in refused(command, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["resume", "show", "report"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"format": 1, "state": "finished"}', '{"parts": 3}'])
+def test_a_damaged_status(run_copy, command, content):
+    (run_copy / "status.json").write_text(content)
+    assert f"{run_copy / 'status.json'}: is damaged" in refused(command, run_copy)
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"limit": 3}'])
+def test_damaged_numbers(run_copy, command, content):
+    (run_copy / "numbers.json").write_text(content)
+    assert "is damaged" in refused(command, run_copy)
+    (run_copy / "numbers.json").unlink()
+    assert "is missing; the folder is damaged" in refused(command, run_copy)
+
+
+def test_a_damaged_trajectory(run_copy):
+    chunks = [path for path in (run_copy / "limit-8.zarr" / "positions").rglob("*") if path.is_file()]
+    next(path for path in chunks if path.name != "zarr.json").unlink()
+    assert "limit-8.zarr: is damaged" in refused("report", run_copy)
+    mark(run_copy, state="running")
+    result = call("resume", run_copy)
+    assert result.code == 2
+    assert "limit-8.zarr: is damaged" in result.err
+    assert "Traceback" not in result.err
+    assert (run_copy / "limit-8.zarr").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
+def test_a_damaged_problem(run_copy, content):
+    mark(run_copy, state="running")
+    (run_copy / "problem.json").write_text(content)
+    assert str(run_copy / "problem.json") in refused("resume", run_copy)
+
+
+def test_data_that_changed(finished, run_copy):
+    mark(run_copy, state="running")
+    table = finished.path.parent / "tiny.csv"
+    before = table.read_text()
+    try:
+        table.write_text(before.replace("\n0,0,", "\n9,0,", 1))
+        assert "has changed since the run began" in refused("resume", run_copy)
+    finally:
+        table.write_text(before)
+
+
+def test_two_processes_in_one_folder(run_copy):
+    from widelimit.cli._folder import locked
+
+    mark(run_copy, state="running")
+    with locked(run_copy):
+        assert "another widelimit process is working" in refused("resume", run_copy)

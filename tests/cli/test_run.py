@@ -1,0 +1,212 @@
+"""Runs from start to end: what is printed, what is stored, how a run that stopped goes on."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from .conftest import TOML, call, write_tiny
+
+PARTS = ("limit-4", "limit-8", "network-4-0", "network-4-1")
+
+
+def numbers_of(folder):
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads((folder / "numbers.json").read_text(), parse_constant=refuse)
+
+
+def comparable(folder):
+    """The numbers without the seconds; the hashes of all parts."""
+    numbers = numbers_of(folder)
+    del numbers["seconds"]
+    status = json.loads((folder / "status.json").read_text())
+    return numbers, {name: part["sha256"] for name, part in status["parts"].items()}
+
+
+def positions(folder):
+    from widelimit.trajectory import load
+
+    return {name: load(folder / f"{name}.zarr").positions for name in PARTS}
+
+
+def test_help_is_fast_and_imports_nothing_heavy():
+    code = (
+        "import sys; from widelimit.cli import main; sys.argv = ['widelimit', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'jax', 'numpy', 'pydantic', 'xarray', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in ("run", "resume", "show", "report"))
+    # 0.2 s where nothing else runs; the bound leaves room for the other tests beside this one.
+    assert time.monotonic() - began < 2.0
+
+
+def test_version():
+    from widelimit import __version__
+
+    assert call("--version").out == f"widelimit {__version__}\n"
+
+
+def test_what_a_run_prints(finished):
+    assert finished.out.startswith("Tiny\n")
+    for said in ("limit, 8 particles", "width 4, SGD, step 0.05", "optimality gap", "report.html"):
+        assert said in finished.out
+    assert "network of width 4, seed 1" in finished.err
+
+
+def test_what_a_run_stores(finished):
+    inside = {path.name for path in finished.path.iterdir()}
+    files = {"problem.toml", "problem.json", "data.json", "numbers.json", "status.json", "report.html", ".lock"}
+    assert inside == files | {f"{name}.zarr" for name in PARTS}
+    assert (finished.path / "problem.toml").read_text() == TOML
+    assert "<html" in (finished.path / "report.html").read_text()
+
+
+def test_the_numbers(finished):
+    from widelimit.trajectory import load
+
+    numbers = numbers_of(finished.path)
+    fine, coarse = load(finished.path / "limit-8.zarr"), load(finished.path / "limit-4.zarr")
+    assert numbers["limit"]["risk"] == fine.risk[-1]
+    assert numbers["limit"]["risk_error"] == abs(fine.risk[-1] - coarse.risk[-1])
+    assert numbers["limit"]["held_out_risk"] == fine.held_out_risk[-1]
+    (network,) = numbers["networks"]
+    risks = [load(finished.path / f"network-4-{seed}.zarr").risk[-1] for seed in (0, 1)]
+    assert risks[0] != risks[1]
+    assert network["risk"]["values"] == risks
+    assert network["risk"]["mean"] == pytest.approx(np.mean(risks), rel=1e-12)
+    assert network["risk"]["std"] == pytest.approx(abs(risks[0] - risks[1]) / 2**0.5, rel=1e-12)
+    assert numbers["checks"]["gap"] > 0
+    assert numbers["checks"]["stationarity_rms"] > 0
+    assert abs(numbers["checks"]["dissipation_defect"]) < 1e-3
+    assert set(numbers["seconds"]["parts"]) == set(PARTS)
+
+
+def test_show_and_resume_of_a_finished_run(finished):
+    assert json.loads(call("show", finished.path, "--json").out) == numbers_of(finished.path)
+    assert call("show", finished.path).out == finished.out
+    again = call("resume", finished.path)
+    assert again.out == finished.out
+    assert "is finished already" in again.err
+
+
+def test_report_is_written_anew(run_copy):
+    (run_copy / "report.html").unlink()
+    result = call("report", run_copy)
+    assert result.code == 0
+    assert result.out.strip() == str(run_copy / "report.html")
+    assert "<html" in (run_copy / "report.html").read_text()
+
+
+def test_json_doubling_and_overwrite(tmp_path):
+    toml = TOML.replace("particles = 8", "tolerance = 0.99\nfirst_particles = 4\nmost_particles = 8")
+    path = write_tiny(tmp_path, toml)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "problem.toml").write_text("old")
+    (tmp_path / "out" / "limit-2.zarr").mkdir()
+    result = call("run", path, "--out", tmp_path / "out", "--json", "--overwrite")
+    assert result.code == 0, result.err
+    numbers = json.loads(result.out)
+    assert numbers == numbers_of(tmp_path / "out")
+    assert numbers["limit"]["sizes"] == [4, 8]
+    assert numbers["limit"]["converged"]
+    assert not (tmp_path / "out" / "limit-2.zarr").exists()
+
+
+def test_a_run_that_diverges_keeps_what_was_saved(tmp_path):
+    toml = TOML.replace('target = "y"', 'target = "y"\nscaling = "none"').replace("tanh", "quadratic")
+    toml = toml.replace("t1 = 0.5", "t1 = 40.0").replace("step = 0.05", "step = 2.0")
+    toml = toml.replace("particles = 8", "particles = 2")
+    start = '[start]\noutput = {law = "normal", std = 0.01}\nweight = {law = "normal", std = 0.01}\n[limit]'
+    result = call("run", write_tiny(tmp_path, toml.replace("[limit]", start)), "--out", tmp_path / "out")
+    assert result.code == 1, result.err
+    said = result.err.splitlines()[-1]
+    assert "network of width 4, seed 0" in said
+    assert "try SGD(step=" in said
+    assert (tmp_path / "out" / "network-4-0.zarr").exists()
+    assert "try SGD(step=" in call("show", tmp_path / "out").out
+    assert call("resume", tmp_path / "out").code == 1
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 3])
+def test_ctrl_c_and_resume(tmp_path, finished, monkeypatch, stop_at):
+    from widelimit.cli import _parts
+
+    calls, real = [], _parts.evolve
+
+    def interrupted(*args, **kwargs):
+        calls.append(None)
+        if len(calls) > stop_at:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    path = write_tiny(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(_parts, "evolve", interrupted)
+        result = call("run", path, "--out", tmp_path / "out")
+    assert result.code == 130
+    assert f"`widelimit resume {tmp_path / 'out'}` goes on from here" in result.err.splitlines()[-1]
+    shown = call("show", tmp_path / "out")
+    assert "unfinished" in shown.out
+    assert all((name in shown.out) == (i < stop_at) for i, name in enumerate(PARTS))
+    # As a kill while a store is being written leaves it.
+    (tmp_path / "out" / f".{PARTS[stop_at]}.zarr.0a1b2c3d.part").mkdir()
+    (tmp_path / "out" / "status.json.part").write_text("{")
+    assert call("resume", tmp_path / "out").code == 0
+    assert comparable(tmp_path / "out")[1] == comparable(finished.path)[1]
+    assert not list((tmp_path / "out").glob(".*.zarr.*"))
+
+
+def test_a_store_written_just_before_a_kill_is_taken_over(run_copy, finished):
+    status = json.loads((run_copy / "status.json").read_text())
+    del status["parts"]["network-4-1"]
+    (run_copy / "status.json").write_text(json.dumps(status | {"state": "running"}))
+    (run_copy / "numbers.json").unlink()
+    result = call("resume", run_copy)
+    assert result.code == 0, result.err
+    assert "network of width 4" not in result.err
+    assert comparable(run_copy) == comparable(finished.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_at_random_moments_ends_bit_for_bit_the_same(tmp_path, seed):
+    toml = TOML.replace("t1 = 0.5", "t1 = 200.0").replace("step = 0.05", "step = 0.0005")
+    path = write_tiny(tmp_path, toml)
+    command = [sys.executable, "-c", "from widelimit.cli import main; main()"]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+
+    def start(*arguments):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*command, *map(str, arguments)], env=environment, **quiet)
+
+    whole = start("run", path, "--out", tmp_path / "whole")
+    began = time.monotonic()
+    assert whole.wait() == 0, whole.stderr.read()
+    duration = time.monotonic() - began
+
+    rng, broken = random.Random(seed), pathlib.Path(tmp_path / "broken")
+    kills, process = 0, start("run", path, "--out", broken)
+    for _ in range(4):
+        time.sleep(rng.uniform(0.4, 0.9) * duration)
+        if process.poll() is None and (broken / "status.json").exists():
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+            process = start("resume", broken)
+    assert process.wait() == 0, process.stderr.read()
+    assert kills >= 1
+    ours, theirs = positions(broken), positions(tmp_path / "whole")
+    assert all(np.array_equal(ours[name], theirs[name]) for name in PARTS)
+    assert comparable(broken) == comparable(tmp_path / "whole")

@@ -1,0 +1,337 @@
+"""One family of tests for every dynamics there is: each promise of `facts(problem)` is checked."""
+
+import functools
+import inspect
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import widelimit as wl
+from widelimit import dynamics, integrators, observables, sampling
+from widelimit.dynamics import AbstractDynamics, Bound
+from widelimit.numerics import advance
+
+_RNG = np.random.default_rng(7)
+_X2 = _RNG.normal(size=(8, 2))
+_Y2 = np.sin(_X2[:, 0]) + 0.5 * _X2[:, 1]
+_X1 = np.linspace(0.05, 0.95, 8)
+_Y1 = np.cos(3.0 * _X1)
+
+
+class Case(NamedTuple):
+    """A problem, and particles spread over its domain."""
+
+    problem: wl.Problem
+    start: wl.Particles
+
+
+def _weights(n: int) -> np.ndarray:
+    w = np.linspace(1.0, 2.0, n)
+    return w / w.sum()
+
+
+def _case(problem: wl.Problem, positions: np.ndarray) -> Case:
+    return Case(problem, wl.Particles(positions, _weights(len(positions))))
+
+
+def _neurons(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(5, 4))
+
+
+def _on_sphere(seed: int) -> np.ndarray:
+    z = np.random.default_rng(seed).normal(size=(5, 3))
+    z[:, 1:] /= np.linalg.norm(z[:, 1:], axis=1, keepdims=True)
+    return z
+
+
+_tanh = wl.units.Neuron(wl.activations.tanh)
+_samples = wl.data.Samples(_X2, _Y2)
+
+CASES = {
+    "tanh": _case(wl.Problem(_tanh, _samples, penalty=wl.penalties.l2(0.02)), _neurons(1)),
+    "radial": _case(
+        wl.Problem(
+            wl.units.RadialBasis(0.7),
+            wl.data.Samples(_X1, _Y1, weights=np.linspace(1, 3, 8)),
+            wl.losses.squared(1.0),
+            mobility=wl.mobilities.Diagonal(charge=2.0, center=0.5),
+        ),
+        np.stack([np.linspace(-1.5, 2.0, 5), np.linspace(0.0, 1.0, 5)], axis=1),
+    ),
+    "logistic": _case(
+        wl.Problem(wl.units.Neuron(wl.activations.erf, bias=False), wl.data.Samples(_X2, np.sign(_Y2)), wl.losses.logistic()),
+        np.random.default_rng(2).normal(size=(5, 3)),
+    ),
+    "relu": _case(wl.Problem(wl.units.Neuron(wl.activations.relu), _samples), _neurons(3)),
+    "knot": _case(
+        wl.Problem(
+            wl.units.FreeKnot(), wl.data.Samples(_X1, _Y1), domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0))
+        ),
+        np.stack([np.linspace(-2.0, 2.0, 5), np.array([0.0, 0.3, 0.5, 0.9, 1.0])], axis=1),
+    ),
+    "sphere": _case(
+        wl.Problem(
+            wl.units.Neuron(wl.activations.tanh, bias=False),
+            _samples,
+            domain=wl.domains.product(weight=wl.domains.Sphere()),
+        ),
+        _on_sphere(4),
+    ),
+    "variation": _case(
+        wl.Problem(_tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)),
+        _neurons(5),
+    ),
+    "scaled": _case(wl.Problem(_tanh, _samples, scale=wl.scales.Power(0.5)), _neurons(6)),
+}
+
+DYNAMICS: dict[str, AbstractDynamics] = {
+    "flow": wl.GradientFlow(),
+    "flow-tsit5": wl.GradientFlow(integrators.Tsit5(1e-7, 1e-9)),
+    "flow-rk4": wl.GradientFlow(integrators.RungeKutta4(0.05)),
+    "flow-heun": wl.GradientFlow(integrators.ProximalHeun(1e-5, 1e-7)),
+    "flow-schedule": wl.GradientFlow(schedule=wl.schedules.power(0.25)),
+    "sgd-fresh": wl.SGD(0.05, batch=2),
+    "sgd-epochs": wl.SGD(0.05, batch=3, sampling=sampling.Epochs()),
+    "sgd-epochs-even": wl.SGD(0.05, batch=4, sampling=sampling.Epochs()),
+    "sgd-full": wl.SGD(0.05, sampling=sampling.Full()),
+    "sgd-noisy": wl.SGD(0.05, batch=2, temperature=0.1),
+    "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
+    "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
+}
+
+# The pairs of the quick run; the slow run takes all of them.
+QUICK = {
+    ("flow", "tanh"),
+    ("flow", "relu"),
+    ("flow", "variation"),
+    ("flow-tsit5", "knot"),
+    ("flow-tsit5", "sphere"),
+    ("flow-rk4", "radial"),
+    ("flow-heun", "tanh"),
+    ("flow-schedule", "logistic"),
+    ("sgd-fresh", "tanh"),
+    ("sgd-fresh", "scaled"),
+    ("sgd-epochs", "tanh"),
+    ("sgd-epochs-even", "tanh"),
+    ("sgd-full", "tanh"),
+    ("sgd-full", "sphere"),
+    ("sgd-full", "variation"),
+    ("sgd-noisy", "tanh"),
+    ("sgd-noisy-full", "radial"),
+    ("sgd-float32", "tanh"),
+}
+T1 = 1.0
+KEY = jax.random.key(3)
+
+
+def _refused(dynamic: AbstractDynamics, problem: wl.Problem) -> bool:
+    """A flow whose integrator has no proximal map does not take a non-smooth penalty."""
+    integrator = getattr(dynamic, "integrator", None)
+    return integrator is not None and not integrator.proximal and not problem.smooth
+
+
+def pairs(promise: Any) -> list[Any]:
+    """The pairs for which `promise(facts)` is true; those outside `QUICK` are slow."""
+    out = []
+    for name, dynamic in DYNAMICS.items():
+        for case, (problem, _) in CASES.items():
+            if not _refused(dynamic, problem) and promise(dynamic.facts(problem)):
+                marks = () if (name, case) in QUICK else (pytest.mark.slow,)
+                out.append(pytest.param(name, case, marks=marks, id=f"{name}-{case}"))
+    return out
+
+
+def end(dynamic: AbstractDynamics, problem: wl.Problem, start: wl.Particles, key: Any = KEY) -> wl.Particles:
+    own = dynamic.prepare(problem)
+    state = dynamic.init(own, start, t1=T1, key=key)
+    clock = jnp.asarray(dynamic.clock(T1))
+    state, _, finite = advance(Bound(dynamic, own), state, clock, jnp.asarray(10**6))
+    assert bool(finite)
+    return dynamic.measure(own, state, clock)
+
+
+@functools.cache
+def whole(name: str, case: str) -> wl.Particles:
+    """The end of the unchanged start."""
+    return end(DYNAMICS[name], *CASES[case])
+
+
+def rounding(dynamic: AbstractDynamics) -> float:
+    return 2e-5 if getattr(dynamic, "dtype", None) == jnp.float32 else 1e-11
+
+
+def adaptive(dynamic: AbstractDynamics) -> bool:
+    return isinstance(dynamic, wl.GradientFlow) and not isinstance(dynamic.integrator, integrators.RungeKutta4)
+
+
+def _concrete(module: Any, base: type) -> set[type]:
+    found = {value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, base)}
+    return {kind for kind in found if not inspect.isabstract(kind)}
+
+
+def test_every_dynamics_is_in_the_registry() -> None:
+    assert {type(d) for d in DYNAMICS.values()} == _concrete(dynamics, AbstractDynamics)
+
+
+def test_every_integrator_and_sampling_is_in_the_registry() -> None:
+    flows = [d for d in DYNAMICS.values() if isinstance(d, wl.GradientFlow)]
+    chains = [d for d in DYNAMICS.values() if isinstance(d, wl.SGD)]
+    assert {type(d.integrator) for d in flows} - {type(None)} == _concrete(integrators, integrators.AbstractIntegrator)
+    assert {type(d.sampling) for d in chains} == _concrete(sampling, sampling.AbstractSampling)
+
+
+def test_quick_pairs_cover_every_dynamics_and_every_case() -> None:
+    assert {name for name, _ in QUICK} >= set(DYNAMICS) - {"flow-tsit5"}
+    assert {case for _, case in QUICK} == set(CASES)
+
+
+@pytest.mark.parametrize("name", [n for n, d in DYNAMICS.items() if _refused(d, CASES["variation"].problem)])
+def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
+    with pytest.raises(ValueError, match="ProximalHeun"):
+        wl.evolve(*CASES["variation"], DYNAMICS[name], t1=T1)
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))
+def test_conserves(name: str, case: str) -> None:
+    problem, start = CASES[case]
+    last = whole(name, case)
+    assert len(last) == len(start)
+    assert last.positions.shape == start.positions.shape
+    assert float(last.mass) == pytest.approx(1.0, abs=rounding(DYNAMICS[name]))
+    np.testing.assert_allclose(last.weights, start.weights, rtol=rounding(DYNAMICS[name]))
+    # A particle that does not move would keep every promise.
+    assert float(jnp.max(jnp.abs(last.positions - start.positions))) > 0.05
+    theta, _ = problem.unpack(wl.Particles(last.positions.astype(float), start.weights))
+    assert bool(jnp.all(jax.vmap(problem.domain.contains)(theta)))
+
+
+def _objective(problem: wl.Problem, measure: wl.Particles) -> Any:
+    return problem.objective(measure)
+
+
+_WATCH = (*observables.default(CASES["variation"].problem), observables.Function("objective", _objective))
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.decreases))
+def test_decreases(name: str, case: str) -> None:
+    problem, start = CASES[case]
+    dynamic = DYNAMICS[name]
+    run = wl.evolve(problem, start, dynamic, t1=T1, save_at=np.linspace(0, T1, 21), observe=_WATCH, key=KEY)
+    # The local error of an adaptive integrator may hide a fall smaller than its tolerance.
+    slack = 1e-5 if adaptive(dynamic) else rounding(dynamic)
+    for observable in dynamic.facts(problem).decreases:
+        values = run.observables[observable]
+        assert np.all(np.diff(values) <= slack * values[0])
+        assert values[-1] < 0.995 * values[0]
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.splits))
+def test_splits(name: str, case: str) -> None:
+    problem, start = CASES[case]
+    dynamic = DYNAMICS[name]
+    w = np.append(start.weights, 0.0)
+    w[1] = w[-1] = 0.5 * w[1]
+    halves = end(dynamic, problem, wl.Particles(np.vstack([start.positions, start.positions[1]]), w))
+    tolerance = 1e-3 if adaptive(dynamic) else rounding(dynamic)
+    np.testing.assert_allclose(halves.positions[:-1], whole(name, case).positions, atol=tolerance)
+    np.testing.assert_allclose(halves.positions[-1], halves.positions[1], atol=rounding(dynamic))
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.permutes))
+def test_permutes(name: str, case: str) -> None:
+    problem, start = CASES[case]
+    dynamic = DYNAMICS[name]
+    order = np.array([3, 0, 4, 2, 1])
+    mixed = end(dynamic, problem, wl.Particles(start.positions[order], start.weights[order]))
+    # At a kink or a wall the last bit decides which step an adaptive integrator accepts.
+    smooth = not problem.unit.kinked and problem.domain.unconstrained
+    tolerance = 100 * rounding(dynamic) if smooth or not adaptive(dynamic) else 1e-4
+    np.testing.assert_allclose(mixed.positions, whole(name, case).positions[order], atol=tolerance)
+
+
+@pytest.mark.parametrize("name", list(DYNAMICS))
+def test_the_scale_of_a_finite_width_does_not_split(name: str) -> None:
+    assert not DYNAMICS[name].facts(CASES["scaled"].problem).splits
+
+
+# Orders of convergence.
+
+
+def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles) -> Any:
+    """count -> the end after that many equal steps of the flow's integrator, adaptive or not."""
+    integrator = flow._integrator(problem)
+    if isinstance(integrator, integrators.RungeKutta4):
+        return lambda count: end(
+            wl.GradientFlow(integrators.RungeKutta4(flow.clock(T1) / count), schedule=flow.schedule), problem, start
+        )
+    # Every step is accepted, and the proposal for the next one is replaced.
+    loose = wl.GradientFlow(type(integrator)(rtol=0.99, atol=1e9), schedule=flow.schedule)
+    state = loose.init(problem, start, t1=T1, key=None)
+
+    @eqx.filter_jit
+    def run(bound: Bound, state: Any, count: Any) -> Any:
+        def body(i: Any, state: Any) -> Any:
+            proposed = state.end * (i + 1) / count
+            return bound.step(eqx.tree_at(lambda s: s.memory[0], state, proposed), None)
+
+        last = jax.lax.fori_loop(0, count, body, state)
+        return bound.dynamics.measure(bound.problem, last, last.clock), last.clock
+
+    def at(count: int) -> wl.Particles:
+        last, clock = run(Bound(loose, problem), state, jnp.asarray(count))
+        assert float(clock) == pytest.approx(loose.clock(T1), rel=1e-12)
+        return last
+
+    return at
+
+
+def _flow_error(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
+    run = _fixed_flow(flow, problem, start)
+    # Its own fine run: that the limit is the right one is tested against another solver.
+    exact = run(16 * max(counts)).positions
+    return [float(jnp.sqrt(jnp.mean((run(n).positions - exact) ** 2))) for n in counts]
+
+
+def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
+    """Root mean square over keys of the distance to the gradient flow."""
+    integrator = integrators.Tsit5(1e-11, 1e-12) if problem.smooth else integrators.ProximalHeun(1e-8, 1e-10)
+    exact = end(wl.GradientFlow(integrator, schedule=sgd.schedule), problem, start).positions
+    random = sgd.sampling.stochastic or sgd.temperature is not None
+    keys = jax.random.split(jax.random.key(11), 100 if random else 1)
+    own = sgd.prepare(problem)
+    state = sgd.init(own, start, t1=T1, key=KEY)
+
+    @eqx.filter_jit
+    def error(sgd: wl.SGD, count: Any) -> Any:
+        def one(key: Any) -> Any:
+            first = eqx.tree_at(lambda s: s.key, state, key)
+            last, done, _ = advance(Bound(sgd, own), first, count, count)
+            return jnp.mean((sgd.measure(own, last, done).positions - exact) ** 2)
+
+        return jnp.sqrt(jnp.mean(jax.vmap(one)(keys)))
+
+    def at(count: int) -> float:
+        return float(error(eqx.tree_at(lambda d: d.step_size, sgd, jnp.asarray(T1 / count)), jnp.asarray(count)))
+
+    return [at(count) for count in counts]
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.order is not None))
+def test_order(name: str, case: str) -> None:
+    problem, start = CASES[case]
+    dynamic = DYNAMICS[name]
+    order = dynamic.facts(problem).order
+    assert order is not None
+    # An order of 5 reaches rounding soon; the others show their order later.
+    counts = [8, 11, 15, 20] if order == 5 else [16, 32, 64, 128]
+    if isinstance(dynamic, wl.SGD):
+        errors = _sgd_error(dynamic, problem, start, counts)
+    else:
+        assert isinstance(dynamic, wl.GradientFlow)
+        errors = _flow_error(dynamic, problem, start, counts)
+    slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert abs(slope - order) < 0.3, f"fitted {slope:.3f}, stated {order}; errors {errors}"
