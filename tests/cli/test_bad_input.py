@@ -56,14 +56,22 @@ def test_bad_tables(tmp_path, table, expected):
         ('kind = "neuron"\nactivation = "tanh"', 'kind = "free_knot"', "[unit]: FreeKnot takes one input"),
         ("[time]", '[loss]\nkind = "logistic"\n[time]', "[loss] kind: 'logistic' needs targets -1 and +1"),
         ("[time]", '[start]\nbias = { law = "sphere" }\n[time]', "[start] bias: a sphere needs a vector"),
-        ("[time]", '[start]\nbias = {law = "uniform", lower = 1, upper = 1}\n[time]', "[start] bias: Uniform"),
+        (
+            "[time]",
+            '[start]\nbias = {law = "uniform", lower = 1, upper = 1}\n[time]',
+            "[start] bias: Uniform",
+        ),
         ("[time]", '[domain]\nbias = { kind = "sphere" }\n[time]', "[domain]: domain of 'bias'"),
-        ("[time]", '[domain]\nbias = {kind = "box", lower = 1, upper = 0}\n[time]', "lower must be below upper"),
+        (
+            "[time]",
+            '[domain]\nbias = {kind = "box", lower = 1, upper = 0}\n[time]',
+            "lower must be below upper",
+        ),
         ("widths = [4]", "widths = [0]", "[[networks]] 1, widths[0]: must be at least 1, got 0"),
         ("step = 0.05", "step = -0.05", "[[networks]] 1, step: must be greater than 0"),
         ("t1 = 0.5", "t1 = 0.0", "[time] t1: must be greater than 0"),
         ("held_out = 0.25", "held_out = 0.001", "leaves one part empty"),
-        ("t1 = 0.5", "t1 = ", "problem.toml: line 15: not readable as TOML"),
+        ("t1 = 0.5", "t1 = ", "problem.toml: line 14: not readable as TOML"),
     ],
 )
 def test_bad_problems(tmp_path, old, new, expected):
@@ -126,7 +134,9 @@ def test_folders_that_are_no_runs(tmp_path, command):
 
 
 @pytest.mark.parametrize("command", ["resume", "show", "report"])
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"format": 1, "state": "finished"}', '{"parts": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", "{}", '{"format": 1, "state": "finished"}', '{"parts": 3}']
+)
 def test_a_damaged_status(run_copy, command, content):
     (run_copy / "status.json").write_text(content)
     assert f"{run_copy / 'status.json'}: is damaged" in refused(command, run_copy)

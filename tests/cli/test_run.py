@@ -68,7 +68,15 @@ def test_what_a_run_prints(finished):
 
 def test_what_a_run_stores(finished):
     inside = {path.name for path in finished.path.iterdir()}
-    files = {"problem.toml", "problem.json", "data.json", "numbers.json", "status.json", "report.html", ".lock"}
+    files = {
+        "problem.toml",
+        "problem.json",
+        "data.json",
+        "numbers.json",
+        "status.json",
+        "report.html",
+        ".lock",
+    }
     assert inside == files | {f"{name}.zarr" for name in PARTS}
     assert (finished.path / "problem.toml").read_text() == TOML
     assert "<html" in (finished.path / "report.html").read_text()

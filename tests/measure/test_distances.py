@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import ot
 import pytest
-import scipy.stats
 from hypothesis import given, settings, strategies as st
+
 from widelimit.measure import Particles, _distances, covariance, laws, sliced_wasserstein2, wasserstein2
 
 numbers = st.floats(-10, 10)
@@ -163,13 +163,13 @@ def test_sliced_on_the_line_is_exact():
 
 def test_sampling_error_falls_as_the_root_of_n():
     # E W_2^2 between n samples and the uniform law on [0, 1] is 1/(6 n).
-    law, sizes = laws.Uniform(0.0, 1.0), np.array([50, 200, 800])
-    limit = law.quantise(20_000)
+    law, sizes = laws.Uniform(0.0, 1.0), np.array([50, 500])
+    limit = law.quantise(10_000)
     keys = jax.random.split(jax.random.key(5), 40)
     mean = [
         np.mean([float(wasserstein2(law.sample(int(n), key=k), limit)) ** 2 for k in keys]) for n in sizes
     ]
-    slope = scipy.stats.linregress(np.log(sizes), np.log(mean)).slope
+    slope = np.log(mean[1] / mean[0]) / np.log(sizes[1] / sizes[0])
     assert slope == pytest.approx(-1.0, abs=0.3)
 
 

@@ -73,7 +73,7 @@ def test_sample_is_a_function_of_the_key(law):
         assert not np.array_equal(law.sample(6, key=jax.random.key(8)).positions, a.positions)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 100, 129])
+@pytest.mark.parametrize("n", [1, 3, 129])
 def test_quantise_is_a_repeatable_probability(law, n):
     first, again = law.quantise(n), law.quantise(n)
     np.testing.assert_array_equal(first.positions, again.positions)
@@ -84,7 +84,7 @@ def test_quantise_is_a_repeatable_probability(law, n):
 
 
 def test_from_cube_is_finite_on_the_faces(law):
-    u = jnp.asarray([[value] * law.cube_dim for value in (0.0, 0.5, 1.0)]).reshape(3, law.cube_dim)
+    u = np.asarray([[value] * law.cube_dim for value in (0.0, 0.5, 1.0)]).reshape(3, law.cube_dim)
     rows = law.from_cube(u)
     assert rows.shape == (3, law.dim)
     assert np.all(np.isfinite(rows))
@@ -125,7 +125,7 @@ def test_one_dimensional_laws_against_scipy(law, oracle):
 
 
 def test_sphere():
-    for dim in (1, 2, 3, 10):
+    for dim in (1, 2, 10):
         for rho in (
             laws.Sphere(dim, 2.0).sample(100, key=jax.random.key(0)),
             laws.Sphere(dim, 2.0).quantise(256),
@@ -180,7 +180,7 @@ def test_component_without_weight_does_not_appear():
     law = laws.Mixture([laws.Atom(9.0), laws.Uniform(0.0, 1.0), laws.Atom(9.0)], [0.0, 1.0, 0.0])
     for rho in (law.quantise(64), law.sample(64, key=jax.random.key(0))):
         assert float(rho.positions.max()) < 1.0
-    assert float(law.from_cube(jnp.ones((1, 1)))[0, 0]) in (1.0, 9.0)
+    assert float(law.from_cube(np.ones((1, 1)))[0, 0]) == 1.0
 
 
 @pytest.mark.parametrize("n", [1, 2, 20, 200, 2000])

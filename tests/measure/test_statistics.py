@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings, strategies as st
+
 from widelimit.measure import Particles, covariance, laws, moment, quantiles
 
-numbers = st.floats(-100, 100)
-clouds = st.lists(st.tuples(numbers, st.integers(0, 5)), min_size=1, max_size=8).filter(
+# XLA takes subnormal numbers for zero.
+numbers = st.floats(-100, 100, allow_subnormal=False)
+clouds = st.lists(st.tuples(numbers, st.integers(0, 5)), min_size=1, max_size=4).filter(
     lambda atoms: any(w for _, w in atoms)
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from ._errors import BadInput, Diverged, Interrupted, ProblemFileError
+from ._errors import BadInput, Diverged, Interrupted
 from ._folder import RunFolder, create, existing, locked, to_json, vacant
 
 
@@ -39,14 +39,11 @@ def resume_folder(path: pathlib.Path, *, json: bool) -> None:
         raise Diverged(f"{path}: there is nothing to go on with: {folder.status['message']}")
     if folder.state == "finished":
         _tell(f"{path}: is finished already")
-        _print(folder, _numbers(folder), json=json)
+        _print(folder, folder.read("numbers.json"), json=json)
         return
     with locked(path):
         name = str(path / "problem.json")
-        given = folder.read("problem.json")
-        if not isinstance(given, dict):
-            raise ProblemFileError(name, "", "is damaged (no table).")
-        file = check(given, name)
+        file = check(folder.read("problem.json"), name)
         built = build(file, name)
         if built.facts["arrays_sha256"] != folder.read("data.json").get("arrays_sha256"):
             raise BadInput(f"{path}: {file.data.source} has changed since the run began.")
@@ -58,7 +55,7 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
     """`widelimit show`."""
     folder = existing(path)
     if folder.state == "finished":
-        _print(folder, _numbers(folder), json=json)
+        _print(folder, folder.read("numbers.json"), json=json)
     elif json:
         typer.echo(to_json(folder.status), nl=False)
     else:
@@ -106,10 +103,6 @@ def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
     folder.mark("finished")
     folder.tidy()
     _print(folder, folder.read("numbers.json"), json=json)
-
-
-def _numbers(folder: RunFolder) -> dict[str, Any]:
-    return folder.read("numbers.json")
 
 
 def _print(folder: RunFolder, numbers: Any, *, json: bool) -> None:

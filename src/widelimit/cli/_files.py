@@ -24,16 +24,19 @@ def digest(trajectory: "Trajectory") -> str:
     return found.hexdigest()
 
 
-def read_json(path: pathlib.Path) -> Any:
+def read_json(path: pathlib.Path) -> dict[str, Any]:
     """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"{path}: is missing; the folder is damaged. {ANEW}") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
-        raise BadInput(f"{path}: is damaged (not readable as JSON). {ANEW}") from None
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: is damaged (not readable as a JSON object). {ANEW}")
+    return value
 
 
 def to_json(value: Any) -> str:

@@ -52,7 +52,8 @@ class RunFolder:
         except OSError as error:
             raise BadInput(f"{self.path / name}: cannot be written ({error.strerror}).") from None
 
-    def read(self, name: str) -> Any:
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON file of the folder."""
         return read_json(self.path / name)
 
     def checkpoint(self, part: str) -> pathlib.Path:
@@ -156,7 +157,7 @@ def existing(path: pathlib.Path) -> RunFolder:
             else f"{path}: is not the folder of a run (no status.json in it)."
         )
     status = read_json(path / "status.json")
-    parts = status.get("parts") if isinstance(status, dict) else None
+    parts = status.get("parts")
     good = isinstance(parts, dict) and all(isinstance(p, dict) and "sha256" in p for p in parts.values())
     if not good or status.get("state") not in _STATES or not isinstance(status.get("message"), str):
         raise BadInput(f"{path / 'status.json'}: is damaged. {ANEW}")

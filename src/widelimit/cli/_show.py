@@ -1,5 +1,6 @@
 """What a run's numbers look like on a terminal."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -9,9 +10,14 @@ from rich.table import Table
 from ._folder import RunFolder
 
 
+def _console() -> Console:
+    # Where nothing says how wide the output is, no table is folded.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
 def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
     """The summary of a finished run, on standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     limit, checks = numbers["limit"], numbers["checks"]
     console.print(f"[bold]{escape(numbers['title'])}[/bold]")
     for name, words in numbers["problem"].items():
@@ -36,7 +42,7 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
 
 def print_status(folder: RunFolder) -> None:
     """How far an unfinished run is, on standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     table = Table("part", "ended", "t", "risk", "held-out risk", "steps", "seconds")
     for name, part in folder.status["parts"].items():
         row = (name, part["outcome"].lower(), f"{part['t']:g}", _number(part["risk"]))

@@ -20,7 +20,7 @@ def write_report(folder: RunFolder) -> None:
     try:
         summary = _summary(folder, file, numbers)
     except (KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{folder.path / 'numbers.json'}: is damaged (no {error}).") from error
+        raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
     fresh = folder.path / "report.html.part"
     try:
         run_report(summary).save(fresh)

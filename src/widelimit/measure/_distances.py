@@ -67,8 +67,8 @@ def sliced_wasserstein2(
 
     $$SW_2(\rho, \nu) = \big(E_s\,W_2^2(s\cdot\rho,\ s\cdot\nu)\big)^{1/2} \le W_2(\rho, \nu)/\sqrt{D},$$
 
-    with s . rho the measure of s . theta. The mean is taken over `directions` random ones, each exact (relative
-    error about directions^(-1/2)).
+    with s . rho the measure of s . theta. The mean is taken over `directions` random ones, each exact
+    (relative error about directions^(-1/2)).
 
     **Arguments**
 

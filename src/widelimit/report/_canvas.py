@@ -1,4 +1,7 @@
-"""A sheet to draw on, the colours and the way to PNG. Never pyplot: no state is shared with the caller's figures."""
+"""A sheet to draw on, the colours and the way to PNG. Never pyplot.
+
+Nothing here changes the state that the caller's own figures depend on.
+"""
 
 import io
 import warnings
@@ -9,35 +12,36 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, which stays distinct for colour-blind readers; dashes and markers say the same again.
+# Okabe and Ito's palette, distinct for colour-blind readers too; dashes and markers say the same again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES: tuple[Any, ...] = ("--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":", (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # From the start to the end of a run: lighter to darker, and dotted to solid.
 AGES = (("#E69F00", ":"), ("#56B4E9", "-."), ("#0072B2", "--"), ("#000000", "-"))
 LIMIT = "#000000"
-DPI = 150
+DPI = 170
 
 _STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
-    "font.size": 12.5,
-    "axes.labelsize": 12.5,
+    "figure.dpi": DPI,
+    "font.size": 13,
+    "axes.labelsize": 13,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
-    "legend.fontsize": 11.5,
+    "legend.fontsize": 12,
     "legend.framealpha": 0.85,
     "legend.edgecolor": "#CCCCCC",
-    "xtick.labelsize": 11.5,
-    "ytick.labelsize": 11.5,
+    "xtick.labelsize": 12.5,
+    "ytick.labelsize": 12.5,
 }
 
 
-def to_png(draw: Callable[["Figure"], None], width: float = 8.0, height: float = 4.6) -> bytes:
-    """What `draw` puts on an empty figure of so many inches, whatever style the caller has set for themselves."""
+def to_png(draw: Callable[["Figure"], None], width: float = 7.2, height: float = 4.4) -> bytes:
+    """What `draw` puts on an empty figure of so many inches, whatever style the caller has set."""
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

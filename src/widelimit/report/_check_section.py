@@ -5,7 +5,7 @@ import numpy as np
 from ._curves import between
 from ._page import Section, Table
 from ._summary import Checks, RunSummary
-from ._words import number
+from ._words import DASH, number
 
 
 def check_section(checks: Checks) -> Section:
@@ -16,7 +16,7 @@ def check_section(checks: Checks) -> Section:
         meaning = "the gap compares with measures whose mean |output weight| is at most this"
         rows.append(("budget of the gap", number(checks.gap_budget), meaning))
     if checks.largest_correlation is not None:
-        meaning = "the most that any unit correlates with the slope of the loss; 0 at a global optimum of a convex loss"
+        meaning = "the most that any unit correlates with the slope of the loss; 0 at a global optimum"
         rows.append(("largest correlation", number(checks.largest_correlation), meaning))
     rows += [
         (
@@ -31,7 +31,11 @@ def check_section(checks: Checks) -> Section:
         ),
         ("dissipation defect", *_dissipation(checks)),
     ]
-    return Section("checks", "Checks at the end of the limit", tables=(Table("", ("check", "value", "meaning"), tuple(rows)),))
+    return Section(
+        "checks",
+        "Checks at the end of the limit",
+        tables=(Table("", ("check", "value", "meaning"), tuple(rows)),),
+    )
 
 
 def limit_section(summary: RunSummary) -> Section:
@@ -39,24 +43,38 @@ def limit_section(summary: RunSummary) -> Section:
     rows = []
     for coarse, fine in zip((None, *summary.limit), summary.limit, strict=False):
         end = float(np.asarray(fine.risk)[-1])
-        moved = "–"
+        moved = DASH
         if coarse is not None:
             shared = fine.times <= coarse.times[-1]
             old = between(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
             moved = number(float(np.max(np.abs(fine.risk[shared] - old))))
-        outcome = fine.outcome.value if fine.outcome.ok else fine.message
-        rows.append((str(len(fine.weights)), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s", outcome))
-    header = ("particles", "risk at the end", "largest change of the risk curve", "steps", "time taken", "outcome")
+        rows.append((str(len(fine.weights)), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
+    header = (
+        "particles",
+        "risk at the end",
+        "largest change of the risk curve",
+        "steps",
+        "time taken",
+        "outcome",
+    )
     largest, last = float(np.max(summary.limit_error)), float(summary.limit_error[-1])
     sentences = (
-        f"The estimated error of the limit's risk is at most {number(largest)} along the run and {number(last)} at its end.",
+        f"The estimated error of the limit's risk is at most {number(largest)} along the run "
+        f"and {number(last)} at its end.",
         summary.limit_note,
     )
-    return Section("limit", "How exact the limit is", tuple(s for s in sentences if s), tables=(Table("", header, tuple(rows)),))
+    return Section(
+        "limit",
+        "How exact the limit is",
+        tuple(s for s in sentences if s),
+        tables=(Table("", header, tuple(rows)),),
+    )
 
 
 def _dissipation(checks: Checks) -> tuple[str, str]:
     if checks.dissipation_defect is None:
-        return "–", checks.dissipation_method or "not computed for this problem"
-    meaning = "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
+        return DASH, checks.dissipation_method or "not computed for this problem"
+    meaning = (
+        "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
+    )
     return number(checks.dissipation_defect), f"{meaning} ({checks.dissipation_method})"

@@ -7,14 +7,14 @@ import numpy as np
 from widelimit.trajectory import Trajectory
 
 from ._canvas import to_png
-from ._curves import Curve, Curves, Group, fell, minus, observed, over_a_decade
+from ._curves import Curve, Curves, Group, fell, is_early, minus, observed, over_a_decade
 from ._draw_curves import draw_curves
 from ._draw_neurons import draw_runs
 from ._neuron_section import MOST_BLOCKS, frame_notes
 from ._neurons import Marginal, blocks_of, label_of, marginal, numbers_of
 from ._page import Page, Picture, Section, Table, facts, make_page
 from ._summary import require
-from ._words import above, listed, number, with_error
+from ._words import DASH, above, beside, clock, listed, moment, number, with_error
 
 
 def compare(**trajectories: Trajectory) -> Page:
@@ -22,8 +22,8 @@ def compare(**trajectories: Trajectory) -> Page:
 
         wl.report.compare(limit=limit, network=net).save("compare.html")
 
-    The keyword names are the labels. Times, numbers of particles and columns may differ; curves are compared where
-    both are known, columns where they have the same name.
+    The keyword names are the labels. Times, numbers of particles and columns may differ: curves are
+    compared where both are known, columns where they have the same name.
 
     **Raises** `ValueError` without trajectories, or for one that did not observe its risk.
     """
@@ -35,7 +35,9 @@ def compare(**trajectories: Trajectory) -> Page:
         require(trajectory, "risk", f"compare({name}=...)")
     curves = [observed(trajectory, "risk", name) for name, trajectory in trajectories.items()]
     sections = [
-        Section("risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)),
+        Section(
+            "risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)
+        ),
         _neurons(trajectories),
         Section("provenance", "Provenance", folded=_provenance(trajectories)),
     ]
@@ -47,7 +49,8 @@ def compare(**trajectories: Trajectory) -> Page:
 def risks(curves: list[Curve]) -> Curves:
     """Every run a group of its own."""
     groups = tuple(Group(curve.label, (curve,)) for curve in curves)
-    return Curves(None, groups, "risk R", over_a_decade([curve.values for curve in curves]))
+    log = over_a_decade([curve.values for curve in curves])
+    return Curves(None, groups, "risk R", log, is_early(curves[0]))
 
 
 def offsets(curves: list[Curve]) -> Curves:
@@ -55,11 +58,11 @@ def offsets(curves: list[Curve]) -> Curves:
     first, *others = curves
     zero = Curve(first.label, first.times, np.zeros_like(first.values), first.error)
     groups = tuple(Group(curve.label, (minus(curve, first),)) for curve in others)
-    return Curves(zero, groups, f"risk minus that of {first.label}")
+    return Curves(zero, groups, f"risk minus that of {first.label}", early=is_early(first))
 
 
 def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
-    """The distributions at the end of every named column, over the runs that have it, in order of appearance."""
+    """The distributions at the end of every named column, over the runs that have it."""
     found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
     labels: dict[str, str] = {}
     for name, trajectory in trajectories.items():
@@ -74,16 +77,14 @@ def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
 
 def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
     data = risks(curves)
-    last = min(curves, key=lambda curve: float(curve.values[-1]))
-    caption = f"The lowest risk at the end is that of {last.label}, {number(float(last.values[-1]))}."
+    last = min(curves, key=lambda curve: curve.last)
+    caption = f"The lowest risk at the end is that of {last.label}, {number(last.last)}."
     alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
     pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
     if len(curves) > 1:
         off = offsets(curves)
-        parts = [
-            f"{group.label} is {above(float(group.mean.values[-1]))} it at t = {number(float(group.mean.times[-1]))}"
-            for group in off.groups
-        ]
+        gaps = [group.mean for group in off.groups]
+        parts = [f"{gap.label} is {above(gap.last)} it at {moment(gap.until)}" for gap in gaps]
         caption = f"Measured from {curves[0].label}, {listed(parts)}."
         alt = f"Risk minus the risk of {curves[0].label} over time. {caption}"
         pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
@@ -94,8 +95,12 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
     marginals = ends(trajectories)
     pictures = []
     for data in marginals[:MOST_BLOCKS]:
-        parts = [f"{number(row.mean)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
-        caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
+        parts = [
+            f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows
+        ]
+        caption = (
+            f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
+        )
         png = to_png(lambda figure, data=data: draw_runs(figure, data), height=3.8)
         alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
         pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))
@@ -114,9 +119,9 @@ def _final_table(curves: list[Curve], trajectories: dict[str, Trajectory]) -> Ta
             (
                 curve.label,
                 str(len(run.weights)),
-                number(float(curve.times[-1])),
-                with_error(float(curve.values[-1]), error),
-                "–" if curve is curves[0] else f"{number(float(off.values[-1]))} at t = {number(float(off.times[-1]))}",
+                clock(curve.until),
+                with_error(curve.last, error),
+                DASH if curve is curves[0] else f"{number(off.last)} at {moment(off.until)}",
                 str(run.steps),
                 f"{run.wall:.1f} s",
                 run.outcome.value,

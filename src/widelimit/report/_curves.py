@@ -9,7 +9,7 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._summary import HELD_OUT, RunSummary
-from ._words import number
+from ._words import moment, number, with_error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,16 @@ class Curve:
     times: Float[np.ndarray, " T"]
     values: Float[np.ndarray, " T"]
     error: Float[np.ndarray, " T"] | None = None
+
+    @property
+    def until(self) -> float:
+        """The last time."""
+        return float(self.times[-1])
+
+    @property
+    def last(self) -> float:
+        """The value there."""
+        return float(self.values[-1])
 
     def at(self, times: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
         """The values between the save times, by a cubic that does not overshoot."""
@@ -44,12 +54,16 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """A picture over time: a reference in black, or none, groups in colours, and perhaps one more curve in grey."""
+    """A picture over time: a reference in black, or none, groups in colours, one more in grey.
+
+    `log`: a logarithmic axis of values. `early`: most happens early, so time runs on a square-root scale.
+    """
 
     reference: Curve | None
     groups: tuple[Group, ...]
     ylabel: str
     log: bool = False
+    early: bool = False
     beside: Curve | None = None
 
 
@@ -89,7 +103,8 @@ def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
         for width in summary.widths
     )
     drawn = [limit.values, *(curve.values for group in groups for curve in group.curves)]
-    return Curves(limit, groups, "held-out risk" if held_out else "risk R", over_a_decade(drawn))
+    ylabel = "held-out risk" if held_out else "risk R"
+    return Curves(limit, groups, ylabel, over_a_decade(drawn), is_early(limit))
 
 
 def differences(curves: Curves) -> Curves:
@@ -102,7 +117,7 @@ def differences(curves: Curves) -> Curves:
         for group in curves.groups
     )
     zero = Curve(reference.label, reference.times, np.zeros_like(reference.values), reference.error)
-    return Curves(zero, groups, f"risk minus {reference.label.split(',')[0]}")
+    return Curves(zero, groups, f"risk minus {reference.label.split(',')[0]}", early=curves.early)
 
 
 def minus(curve: Curve, reference: Curve) -> Curve:
@@ -120,8 +135,17 @@ def over_a_decade(values: Iterable[np.ndarray]) -> bool:
     return bool(low > 0 and high > 10 * low)
 
 
+def is_early(curve: Curve) -> bool:
+    """Whether a curve has made half of its way in the first twentieth of its time."""
+    way = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(curve.values)))])
+    half = int(np.argmax(way >= 0.5 * way[-1]))
+    return bool(way[-1] > 0 and curve.times[half] < 0.05 * curve.times[-1])
+
+
 def fell(curve: Curve) -> str:
     """`falls from 0.5 at the start to 0.004 at t = 20`."""
-    first, last = float(curve.values[0]), float(curve.values[-1])
+    first, last = float(curve.values[0]), curve.last
+    error = None if curve.error is None else float(curve.error[-1])
+    end = number(last) if error is None else with_error(last, error)
     verb = "falls" if last < first else "rises" if last > first else "stays"
-    return f"{verb} from {number(first)} at the start to {number(last)} at t = {number(float(curve.times[-1]))}"
+    return f"{verb} from {number(first)} at the start to {end} at {moment(curve.until)}"

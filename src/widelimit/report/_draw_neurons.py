@@ -6,7 +6,7 @@ import numpy as np
 
 from ._canvas import AGES, add_legend, colour, dash, plain
 from ._neurons import Density, Inputs, Marginal, Pair
-from ._words import number
+from ._words import moment, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def draw_pair(figure: "Figure", data: Pair) -> None:
     size = float(np.clip(4000.0 / len(data.start), 5.0, 40.0))
     for axes, points, t in zip((before, after), (data.start, data.end), data.times, strict=True):
         axes.scatter(points[:, 0], points[:, 1], s=size, color=colour(0), alpha=0.4, lw=0)
-        axes.set_title(f"t = {number(t)}", fontsize=12.5)
+        axes.set_title(f"{moment(t)}", fontsize=13)
         axes.set_xlabel(plain(data.labels[0]))
     before.set_ylabel(plain(data.labels[1]))
     after.tick_params(labelleft=False)

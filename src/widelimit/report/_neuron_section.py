@@ -5,9 +5,21 @@ from widelimit.trajectory import Trajectory
 
 from ._canvas import to_png
 from ._draw_neurons import draw_ages, draw_inputs, draw_pair, top_of
-from ._neurons import Inputs, Marginal, Pair, blocks_of, few_times, inputs, label_of, marginal, numbers_of, pair
+from ._neurons import (
+    Density,
+    Inputs,
+    Marginal,
+    Pair,
+    blocks_of,
+    few_times,
+    inputs,
+    label_of,
+    marginal,
+    numbers_of,
+    pair,
+)
 from ._page import Picture, Section
-from ._words import number
+from ._words import beside, clock, moment, number
 
 # Pictures of more blocks than this would drown the rest of the page.
 MOST_BLOCKS = 6
@@ -23,12 +35,10 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
         pictures.append(_pair_picture(both))
     if seen is not None:
         pictures.append(_inputs_picture(seen))
-    times = ", ".join(number(float(trajectory.times[i])) for i in index)
+    times = ", ".join(clock(float(trajectory.times[i])) for i in index)
+    thirds = ": the start, the end, and where they have gone one and two thirds of their way"
     sentences = [
-        f"The {len(trajectory.weights)} neurons of the limit at t = {times}: the start, the end, and in between where "
-        "they have gone one and two thirds of their way."
-        if len(index) == 4
-        else f"The {len(trajectory.weights)} neurons of the limit at t = {times}."
+        f"The {len(trajectory.weights)} neurons of the limit at t = {times}{thirds if len(index) == 4 else ''}."
     ]
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
@@ -38,7 +48,7 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
 def ages(trajectory: Trajectory, block: Block, index: list[int]) -> Marginal:
     """One block at a few save points."""
     parts = [
-        (f"t = {number(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights)
+        (f"{moment(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights)
         for i in index
     ]
     return marginal(block.name, label_of(block), parts)
@@ -59,8 +69,8 @@ def _marginal_picture(data: Marginal) -> Picture:
     grows = "grows" if last.deviation > first.deviation else "shrinks"
     caption = (
         f"From start to end the spread (standard deviation) of {data.label} over the neurons {grows} from "
-        f"{_small(first.deviation, first.mean)} to {_small(last.deviation, last.mean)}, and its mean goes from "
-        f"{_small(first.mean, first.deviation)} to {_small(last.mean, last.deviation)}.{frame_notes(data)}"
+        f"{_spread(first)} to {_spread(last)}, and its mean goes from "
+        f"{beside(first.mean, first.deviation)} to {beside(last.mean, last.deviation)}.{frame_notes(data)}"
     )
     alt = f"Density of {data.label} over the neurons at {len(data.rows)} times. {caption}"
     png = to_png(lambda figure: draw_ages(figure, data), height=3.8)
@@ -72,20 +82,20 @@ def _pair_picture(data: Pair) -> Picture:
     first, second = data.labels
     first = first if first.startswith("|") else f"|{first}|"
     caption = (
-        f"At the end the tenth of the neurons with the largest {first} has {second} {number(top1)} on average, the "
-        f"others {number(rest1)} (at the start {number(top0)} and {number(rest0)})."
+        f"At the end the tenth of the neurons with the largest {first} has {second} {number(top1)} "
+        f"on average, the others {number(rest1)} (at the start {number(top0)} and {number(rest0)})."
     )
     if len(data.start) < data.total:
         caption += f" {len(data.start)} of {data.total} neurons are drawn."
-    alt = f"Scatter of {second} against {data.labels[0]}, a dot a neuron, at the start and at the end. {caption}"
+    alt = f"Scatter of {second} against {data.labels[0]}, a dot a neuron, at start and end. {caption}"
     return Picture("neurons_pair", to_png(lambda figure: draw_pair(figure, data)), caption, alt)
 
 
 def _inputs_picture(data: Inputs) -> Picture:
     verb = "grows" if data.end[0] > data.start[0] else "shrinks"
     caption = (
-        f"Of the {data.total} inputs {data.names[0]} changes most: its root mean square {data.block} {verb} from "
-        f"{number(data.start[0])} to {number(data.end[0])}"
+        f"Of the {data.total} inputs {data.names[0]} changes most: its root mean square {data.block} {verb} "
+        f"from {number(data.start[0])} to {number(data.end[0])}"
     )
     shown = len(data.names) < data.total
     caption += f" (the {len(data.names)} inputs that change most are shown)." if shown else "."
@@ -94,6 +104,6 @@ def _inputs_picture(data: Inputs) -> Picture:
     return Picture("neurons_inputs", to_png(lambda f: draw_inputs(f, data), height=height), caption, alt)
 
 
-def _small(value: float, scale: float) -> str:
-    """A number that is nothing but rounding beside `scale` is 0."""
-    return "0" if abs(value) < 1e-9 * abs(scale) else number(value)
+def _spread(row: Density) -> str:
+    """An atom has none, whatever the rounding says."""
+    return "0" if row.heights is None else number(row.deviation)

@@ -35,7 +35,11 @@ class Marginal:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two numbers a neuron, [K, 2] each, at the start and at the end; at most `drawn` of `total` neurons."""
+    """Two numbers a neuron, [K, 2] each, at the start and at the end; some of all `total` neurons.
+
+    `heavy`: the means of the second number over the tenth of the mass with the largest |first number| and
+    over the rest, at the start and at the end.
+    """
 
     labels: tuple[str, str]
     start: Float[np.ndarray, "K 2"]
@@ -58,7 +62,9 @@ class Inputs:
 
 def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
     """The blocks; columns without names are numbered."""
-    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
+    return trajectory.blocks or tuple(
+        Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2])
+    )
 
 
 def label_of(block: Block) -> str:
@@ -83,7 +89,7 @@ def numbers_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.nda
 
 
 def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
-    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (root mean square length)."""
+    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (in root mean square)."""
     steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights)
     way = np.concatenate([[0.0], np.cumsum(np.sqrt(steps))])
     marks = way[-1] * np.linspace(0.0, 1.0, how_many)
@@ -110,7 +116,7 @@ def marginal(name: str, label: str, parts: list[tuple[str, np.ndarray, np.ndarra
 
 
 def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
-    """The first scalar block against the norm of the first vector (or the second scalar); None for one block."""
+    """The first scalar block against the norm of the first vector, or the second scalar, if any."""
     blocks = blocks_of(trajectory)
     scalars = [b for b in blocks if b.size == 1]
     vectors = [b for b in blocks if b.size > 1]
@@ -128,7 +134,7 @@ def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
 
 
 def inputs(trajectory: Trajectory, columns: tuple[str, ...], most: int = 12) -> Inputs | None:
-    """The weights on the named inputs; None unless a block has one entry a column (and there are two or more)."""
+    """The weights on the named inputs; None unless a block has one entry a column, and there are several."""
     fitting = [block for block in blocks_of(trajectory) if block.size == len(columns) > 1]
     if not fitting:
         return None

@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from ._words import DASH
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """`name` is its key in `Page.figures`; `caption` says what to read from it, `alt` what there is to see."""
+    """`name` is its key in `Page.figures`; `caption` says what to read from it, `alt` what is to be seen."""
 
     name: str
     png: bytes
@@ -53,7 +55,7 @@ class Page:
     figures: dict[str, bytes] = dataclasses.field(repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write the page to `path`, whole or not at all. Raises `ValueError` when the place cannot be written."""
+        """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
         target = pathlib.Path(path)
         part = None
         try:
@@ -77,20 +79,27 @@ class Page:
         return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:40em;border:0"></iframe>'
 
 
-def make_page(title: str, lead: Sequence[str], warnings: Sequence[str], sections: Sequence[Section]) -> Page:
-    """Put the parts into the template."""
+def make_page(
+    title: str,
+    lead: Sequence[str],
+    warnings: Sequence[str],
+    sections: Sequence[Section],
+    *,
+    notes: Sequence[str] = (),
+) -> Page:
+    """Put the parts into the template: below the lead what gives reason to doubt, then the notes."""
     from importlib.resources import files
 
     import jinja2
 
     from widelimit import __version__
 
-    text = files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
+    text = files("widelimit.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     html = environment.from_string(text).render(
-        title=title, lead=lead, warnings=warnings, sections=sections, version=__version__
+        title=title, lead=lead, warnings=warnings, notes=notes, sections=sections, version=__version__
     )
     pictures = {picture.name: picture.png for section in sections for picture in section.pictures}
     return Page(title, html, pictures)
@@ -107,7 +116,7 @@ def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{key}, ")
         else:
-            rows.append((f"{prefix}{key}", "–" if value is None else str(value)))
+            rows.append((f"{prefix}{key}", DASH if value is None else str(value)))
     return rows
 
 

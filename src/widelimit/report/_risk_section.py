@@ -4,11 +4,12 @@ import numpy as np
 
 from ._canvas import to_png
 from ._curves import Curve, Curves, differences, fell, over_a_decade, risk_curves
-from ._draw_curves import draw_curves, draw_width
+from ._draw_curves import draw_curves
+from ._draw_width import draw_width
 from ._page import Picture, Section, Table
 from ._summary import HELD_OUT, RunSummary
 from ._width import AgainstWidth, against_width
-from ._words import above, count, number, with_error
+from ._words import DASH, above, clock, count, moment, number, with_error
 
 
 def risk_section(summary: RunSummary) -> Section:
@@ -18,7 +19,7 @@ def risk_section(summary: RunSummary) -> Section:
     if curves.groups:
         pictures.append(_difference_picture(differences(curves)))
     widths = against_width(curves, summary.widths)
-    if widths is not None and len(widths.widths) > 1:
+    if widths is not None:
         pictures.append(_width_picture(widths))
     tables = (_final_table(summary, curves),)
     return Section("risk", "Risk", pictures=tuple(pictures), tables=tables)
@@ -28,23 +29,26 @@ def held_out_section(summary: RunSummary) -> Section:
     """The risk on data that trained nothing, beside the limit's risk on the data that did."""
     train, curves = risk_curves(summary), risk_curves(summary, HELD_OUT)
     trained, limit = train.reference, curves.reference
-    assert trained is not None and limit is not None
+    assert trained is not None
+    assert limit is not None
     drawn = [trained.values, limit.values]
     drawn += [curve.values for group in curves.groups for curve in group.curves]
     limit = Curve("limit, held-out", limit.times, limit.values)
     extra = Curve("limit, training", trained.times, trained.values)
-    data = Curves(limit, curves.groups, "risk R", over_a_decade(drawn), extra)
+    data = Curves(limit, curves.groups, "risk R", over_a_decade(drawn), train.early, extra)
     best = int(np.argmin(limit.values))
-    lowest, last = float(limit.values[best]), float(limit.values[-1])
+    lowest, last = float(limit.values[best]), limit.last
     caption = (
-        f"At the end the limit's held-out risk is {number(last)}, against {number(float(trained.values[-1]))} on the "
-        f"training data"
+        f"At the end the limit's held-out risk is {number(last)}, "
+        f"against {number(trained.last)} on the training data"
     )
     if last > 1.02 * lowest:
-        caption += f"; it was lowest, {number(lowest)}, at t = {number(float(limit.times[best]))}: training on overfits."
+        caption += (
+            f"; it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}: training on overfits."
+        )
     else:
         caption += ", and it has not risen on the way: no overfitting is seen."
-    alt = "Held-out risk over time for the limit and the networks, with the limit's training risk for comparison."
+    alt = "Held-out risk over time for the limit and the networks, beside the limit's training risk."
     png = to_png(lambda figure: draw_curves(figure, data))
     return Section("held-out", "Held-out risk", pictures=(Picture("held_out", png, caption, alt),))
 
@@ -53,12 +57,12 @@ def _risk_picture(curves: Curves) -> Picture:
     limit = curves.reference
     assert limit is not None
     if not curves.groups:
-        caption = f"The limit's risk {fell(limit)}{_own_error(limit)}."
+        caption = f"The limit's risk {fell(limit)}; the grey band is its own error."
     else:
         nearest = differences(curves).groups[-1].mean
-        name, end = curves.groups[-1], float(nearest.times[-1])
+        name, end = curves.groups[-1], nearest.until
         caption = (
-            f"{_when(end, limit)} the network of {name.label} is {above(float(nearest.values[-1]))} the limit"
+            f"{_when(end, limit)} the network of {name.label} is {above(nearest.last)} the limit"
             f"{_of_seeds(len(name.curves))}{_own_error(limit)}."
         )
     alt = f"Risk over time: the limit {fell(limit)}" + _and_networks(curves)
@@ -70,7 +74,7 @@ def _difference_picture(data: Curves) -> Picture:
     for group in data.groups:
         mean = group.mean
         worst = int(np.argmax(np.abs(mean.values)))
-        place = f"{above(float(mean.values[worst]))} it at t = {number(float(mean.times[worst]))}"
+        place = f"{above(float(mean.values[worst]))} it at {moment(float(mean.times[worst]))}"
         parts.append((group, place))
     first, last = parts[0], parts[-1]
     caption = f"Farthest from the limit, the networks of {first[0].label} are {first[1]} on average"
@@ -85,18 +89,21 @@ def _width_picture(data: AgainstWidth) -> Picture:
         caption = "Some networks do not differ from the limit at all."
     else:
         factor = 2.0**-data.slope
-        change = f"{'divides' if factor > 1 else 'multiplies'} the difference by {number(max(factor, 1 / factor), 2)}"
+        verb = "divides" if factor > 1 else "multiplies"
+        change = f"{verb} the difference by {number(max(factor, 1 / factor), 2)}"
         caption = (
-            f"Doubling the width {change} (averaged over time: slope {number(data.slope, 2)}; theory: −1 for the mean "
-            "over seeds, −1/2 for a single network whose own start leads it off)"
+            f"Doubling the width {change} (averaged over time, slope {number(data.slope, 2)}); theory has 1/N "
+            "for the mean over many seeds and 1/√N for the chance of a single start."
         )
-        floor = "; the widest are within the limit's own error, so the slope says little there."
-        caption += floor if data.average[-1] < 2 * data.limit_error else "."
+        if data.slope > -0.5:
+            caption += (
+                " What does not fall with the width comes from the step, the batch or the limit's error."
+            )
     numbers = ", ".join(
-        f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average, strict=True)
+        f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True)
     )
     alt = f"Difference between network and limit against width, averaged over time: {numbers}."
-    return Picture("width", to_png(lambda figure: draw_width(figure, data)), caption, alt)
+    return Picture("width", to_png(lambda figure: draw_width(figure, data), height=4.9), caption, alt)
 
 
 def _final_table(summary: RunSummary, curves: Curves) -> Table:
@@ -104,17 +111,17 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     assert limit is not None
     header = ("", "t", "risk", "lowest to highest", "minus limit")
     error = None if limit.error is None else float(limit.error[-1])
-    rows = [("limit", number(float(limit.times[-1])), with_error(float(limit.values[-1]), error), "–", "–")]
+    rows = [("limit", clock(limit.until), with_error(limit.last, error), DASH, DASH)]
     for group, gap in zip(curves.groups, differences(curves).groups, strict=True):
-        ends = [float(curve.values[-1]) for curve in group.curves]
+        ends = [curve.last for curve in group.curves]
         mean, off = group.mean, gap.mean
         rows.append(
             (
                 f"{group.label}, {count(len(ends), 'seed')}",
-                number(float(mean.times[-1])),
-                number(float(mean.values[-1])),
-                f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else "–",
-                number(float(off.values[-1])),
+                clock(mean.until),
+                number(mean.last),
+                f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else DASH,
+                number(off.last),
             )
         )
     if summary.held_out:
@@ -122,12 +129,12 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
         held = risk_curves(summary, HELD_OUT)
         assert held.reference is not None
         ends = [held.reference, *(group.mean for group in held.groups)]
-        rows = [(*row, number(float(curve.values[-1]))) for row, curve in zip(rows, ends, strict=True)]
+        rows = [(*row, number(curve.last)) for row, curve in zip(rows, ends, strict=True)]
     return Table("At the end", header, tuple(rows))
 
 
 def _when(t: float, limit: Curve) -> str:
-    return "At the end" if t >= limit.times[-1] * (1 - 1e-9) else f"At t = {number(t)}"
+    return "At the end" if t >= limit.times[-1] * (1 - 1e-9) else f"At {moment(t)}"
 
 
 def _of_seeds(seeds: int) -> str:

@@ -6,7 +6,7 @@ from ._neuron_section import neuron_section
 from ._page import Page, Section, Table, facts, make_page
 from ._risk_section import held_out_section, risk_section
 from ._summary import RunSummary
-from ._words import above, count, listed, number, with_error
+from ._words import above, count, listed, number
 
 
 def run_report(summary: RunSummary) -> Page:
@@ -22,21 +22,21 @@ def run_report(summary: RunSummary) -> Page:
         neuron_section(summary.best, summary.columns),
         check_section(summary.checks),
         limit_section(summary),
-        Section("provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)),
+        Section(
+            "provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)
+        ),
     ]
-    return make_page(summary.title, _lead(summary), _warnings(summary), sections)
+    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes)
 
 
 def _lead(summary: RunSummary) -> list[str]:
     """What the page says, in a few sentences."""
     curves = risk_curves(summary)
-    limit = curves.reference
-    assert limit is not None and limit.error is not None
-    end = with_error(float(limit.values[-1]), float(limit.error[-1]))
-    said = [f"In the limit of infinite width the risk {fell(limit)} (risk at the end: {end})."]
+    assert curves.reference is not None
+    said = [f"In the limit of infinite width the risk {fell(curves.reference)}."]
     if curves.groups:
         groups = differences(curves).groups
-        parts = [f"{above(float(group.mean.values[-1]))} it at {group.label}" for group in groups]
+        parts = [f"{above(group.mean.last)} it at {group.label}" for group in groups]
         seeds = " (mean over seeds)" if len(summary.networks) > len(groups) else ""
         said.append(f"The networks end {listed(parts)}{seeds}.")
     said.append(summary.checks.gap_statement)
@@ -50,14 +50,16 @@ def _warnings(summary: RunSummary) -> list[str]:
         error = number(float(summary.limit_error.max()))
         said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {error}.")
     said += [
-        f"The limit with {len(run.weights)} particles: {run.message}" for run in summary.limit if not run.outcome.ok
+        f"The limit with {len(run.weights)} particles: {run.message}"
+        for run in summary.limit
+        if not run.outcome.ok
     ]
     said += [
         f"The network of width {run.width}, seed {run.seed}: {run.trajectory.message}"
         for run in summary.networks
         if not run.trajectory.outcome.ok
     ]
-    return [*said, *summary.notes]
+    return said
 
 
 def _problem_section(summary: RunSummary) -> Section:

@@ -31,10 +31,11 @@ class NetworkRun:
 
 @dataclasses.dataclass(frozen=True)
 class Checks:
-    """What was checked at the end of the limit, as plain numbers and sentences; None where a check does not apply.
+    """What was checked at the end of the limit; None where a check does not apply.
 
-    - `gap`: risk(rho) - inf risk is at most this (`gap_certified`) or about this; `gap_budget`: over measures with
-      INT |c| d rho up to it; `largest_correlation`: max_w |<R'(f), phi(w, .)>|; `gap_statement`: one sentence.
+    - `gap`: risk(rho) - inf risk is at most this (`gap_certified`) or about this (not); `gap_statement`
+      says it in one sentence. `gap_budget`: the inf is over measures with INT |c| d rho up to this.
+      `largest_correlation`: max_w |<R'(f), phi(w, .)>|.
     - `stationarity_rms`, `stationarity_largest`: |grad psi| over the particles.
     - `dissipation_defect`: max_t |fall of the objective - energy dissipated|, relative to the largest fall.
     """

@@ -2,6 +2,8 @@
 
 import math
 
+MINUS, TIMES, DASH = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
+_SPACE = "\N{NO-BREAK SPACE}"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -9,14 +11,14 @@ def number(value: float, digits: int = 3) -> str:
     """`digits` significant digits: 0.00372, 12 300, 4.1 x 10^-5; an en dash for what is not finite."""
     value = float(value)
     if not math.isfinite(value):
-        return "–"
+        return DASH
     if value == 0:
         return "0"
     value = float(f"{value:.{digits - 1}e}")
     exponent = math.floor(math.log10(abs(value)))
     if -3 <= exponent < 5:
-        return f"{value:.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
-    return f"{_trim(value / 10.0**exponent, digits - 1)} × 10{str(exponent).translate(_RAISED)}"
+        return f"{value:.{max(0, digits - 1 - exponent)}f}".replace("-", MINUS)
+    return f"{value / 10.0**exponent:.{digits - 1}f}{_power(exponent)}".replace("-", MINUS)
 
 
 def with_error(value: float, error: float | None) -> str:
@@ -29,8 +31,27 @@ def with_error(value: float, error: float | None) -> str:
     decimals = max(0, 1 - math.floor(math.log10(error)) + scale)
     if decimals > 15:
         return number(value, 4)
-    text = f"{value / 10.0**scale:.{decimals}f} ± {error / 10.0**scale:.{decimals}f}".replace("-", "−")
-    return text if scale == 0 else f"({text}) × 10{str(scale).translate(_RAISED)}"
+    text = f"{value / 10.0**scale:.{decimals}f} ± {error / 10.0**scale:.{decimals}f}".replace("-", MINUS)
+    return text if scale == 0 else f"({text}){_power(scale)}"
+
+
+def clock(t: float) -> str:
+    """A time: 20, 0.591, 3.3; no zeros that nobody measured."""
+    text = number(t)
+    return text.rstrip("0").rstrip(".") if "." in text and TIMES not in text else text
+
+
+def moment(t: float) -> str:
+    """`t = 20`, never broken across lines."""
+    return f"t{_SPACE}={_SPACE}{clock(t)}"
+
+
+def beside(value: float, scale: float) -> str:
+    """A number next to a larger `scale`, to the third digit of the scale: a mean beside its spread."""
+    if not 0 < abs(value) < scale or not 1e-3 <= scale < 1e5:
+        return number(value)
+    text = f"{value:.{max(0, 2 - math.floor(math.log10(scale)))}f}".replace("-", MINUS)
+    return text if text.strip(f"{MINUS}0.") else "0"
 
 
 def above(difference: float) -> str:
@@ -50,5 +71,5 @@ def listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def _trim(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}".replace("-", "−")
+def _power(exponent: int) -> str:
+    return f"{_SPACE}{TIMES}{_SPACE}10{str(exponent).translate(_RAISED)}"

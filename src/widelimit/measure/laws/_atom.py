@@ -42,8 +42,8 @@ class Atom(AbstractLaw):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return jnp.broadcast_to(self.point.ravel(), (n, self.dim))
 
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
-        return jnp.broadcast_to(self.point.ravel(), (u.shape[0], self.dim))
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        return np.broadcast_to(np.ravel(self.point), (u.shape[0], self.dim))
 
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.point).reshape(1, -1), np.ones(1)

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-Nodes = tuple[Float[np.ndarray, "m D"], Float[np.ndarray, " m"]]
+Nodes = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]]
 """Positions [m, D] and weights [m]."""
 
 MAX_NODES = 10**6
@@ -56,6 +56,13 @@ class Gauss(eqx.Module):
 
 
 Rule = Midpoint | Sobol | Gauss
+
+
+def normal_quantile(u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    """The quantile function of N(0, 1), cut off at 8.2, where u is as near to 0 or 1 as floats can tell."""
+    from scipy.special import ndtri
+
+    return ndtri(np.clip(u, 2.0**-53, 1 - 2.0**-53))
 
 
 def hermite(n: int) -> Nodes:

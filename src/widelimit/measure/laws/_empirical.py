@@ -4,7 +4,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -58,13 +57,14 @@ class Empirical(AbstractLaw):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return self.positions[jax.random.choice(key, self.n_atoms, (n,), p=self.weights)]
 
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
-        order = _spread_order(np.asarray(self.positions))
-        ends = jnp.cumsum(self.weights[order])
-        # The last atom with mass, not the last atom: rounding may leave ends[-1] below 1.
-        last = jnp.max(jnp.where(self.weights[order] > 0, jnp.arange(self.n_atoms), 0))
-        which = jnp.minimum(jnp.searchsorted(ends, u[:, 0] * ends[-1], side="right"), last)
-        return self.positions[order][which]
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        positions, weights = np.asarray(self.positions), np.asarray(self.weights)
+        order = _spread_order(positions)
+        ends = np.cumsum(weights[order])
+        # At u = 1, the last atom that has mass.
+        last = np.flatnonzero(weights[order])[-1]
+        which = np.minimum(np.searchsorted(ends, u[:, 0] * ends[-1], side="right"), last)
+        return positions[order][which]
 
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.positions), np.asarray(self.weights)

@@ -20,7 +20,7 @@ def load(path: str | os.PathLike[str]) -> Empirical:
 
     - `.npz`: an array `positions` [N, D] and, if wished, `weights` [N].
     - `.csv`: a first line with the names of the columns, one atom a line. `a, b` are blocks of shape (),
-      `w[0], w[1], w[2]` side by side one block `w` of shape (3,). A column `weights` holds the atoms' weights.
+      `w[0], w[1], w[2]` side by side one block `w` of shape (3,). A column `weights` holds the weights.
 
     Weights are non-negative and sum to 1; 1/N each if absent.
 
@@ -43,7 +43,7 @@ def _read_npz(path: pathlib.Path) -> Empirical:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("positions", "weights") if name in file.files}
             found = ", ".join(file.files) or "nothing"
-    except (OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError("this is no npz archive of arrays.") from error
     if "positions" not in arrays:
         raise ValueError(f"an array `positions` is needed; the file has {found}.")

@@ -4,7 +4,7 @@ import abc
 import math
 
 import equinox as eqx
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._blocks import Blocks
@@ -46,8 +46,8 @@ class AbstractLaw(eqx.Module):
         """n independent rows; a function of `key` alone."""
 
     @abc.abstractmethod
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
-        """T(u) for points of the cube [0, 1]^c; finite on its faces too."""
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        """T(u) for points of the cube [0, 1]^c; finite on its faces too. Runs on the host."""
 
     @abc.abstractmethod
     def gauss(self, n: int) -> Nodes:
@@ -80,8 +80,8 @@ class AbstractLaw(eqx.Module):
         if isinstance(rule, Gauss) or self.cube_dim == 0:
             positions, weights = self.gauss(n)
             return Particles(positions, weights, blocks=self.blocks)
-        u = jnp.asarray(rule.points(n, self.cube_dim))
-        return Particles(self.from_cube(u), blocks=self.blocks)
+        rows = self.from_cube(rule.points(n, self.cube_dim))
+        return Particles(rows, blocks=self.blocks)
 
     def _rule(self, n: int) -> Rule:
         if self.n_atoms is not None and self.n_atoms <= n:

@@ -61,17 +61,19 @@ class Mixture(AbstractLaw):
         which = jax.random.choice(key, len(self.laws), (n,), p=self.weights)
         return rows[which, jnp.arange(n)]
 
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         # The first coordinate chooses the component; what it says beyond that, stretched to [0, 1], is the
         # component's own first coordinate. So a mixture needs no coordinate more and is stratified.
-        ends = jnp.cumsum(self.weights)
-        which = jnp.minimum(jnp.searchsorted(ends, u[:, 0], side="right"), len(self.laws) - 1)
-        rows = []
-        for k, law in enumerate(self.laws):
-            width = jnp.where(self.weights[k] > 0, self.weights[k], 1.0)
-            first = jnp.clip((u[:, 0] - (ends[k] - self.weights[k])) / width, 0.0, 1.0)
-            rows.append(law.from_cube(u.at[:, 0].set(first)[:, : law.cube_dim]))
-        return jnp.stack(rows)[which, jnp.arange(u.shape[0])]
+        weights = np.asarray(self.weights)
+        ends = np.cumsum(weights)
+        # At u = 1, the last component that has weight.
+        which = np.minimum(np.searchsorted(ends, u[:, 0], side="right"), np.flatnonzero(weights)[-1])
+        rows = np.empty((u.shape[0], self.dim))
+        for k in np.unique(which):
+            part, law = u[which == k], self.laws[k]
+            part[:, 0] = np.clip((part[:, 0] - ends[k] + weights[k]) / weights[k], 0.0, 1.0)
+            rows[which == k] = law.from_cube(part[:, : law.cube_dim])
+        return rows
 
     def gauss(self, n: int) -> Nodes:
         parts = [law.gauss(n) for law in self.laws]

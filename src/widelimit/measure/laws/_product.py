@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._blocks import Block, Blocks, row_size
@@ -46,12 +47,12 @@ class Product(AbstractLaw):
         keys = jax.random.split(key, len(self.factors))
         return jnp.concatenate([law.draw(n, k) for law, k in zip(self.factors, keys, strict=True)], axis=1)
 
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         parts, start = [], 0
         for law in self.factors:
             parts.append(law.from_cube(u[:, start : start + law.cube_dim]))
             start += law.cube_dim
-        return jnp.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1)
 
     def gauss(self, n: int) -> Nodes:
         return tensor([law.gauss(n) for law in self.factors])

@@ -3,14 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._blocks import Blocks
 from ._arguments import checked_block, checked_count
-from ._cube import Nodes
+from ._cube import Nodes, normal_quantile
 from ._law import AbstractLaw
-
-_EDGE = 2.0**-53
 
 
 class Sphere(AbstractLaw):
@@ -45,21 +44,21 @@ class Sphere(AbstractLaw):
         return None
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        return self._projected(jax.random.normal(key, (n, self.dim), self.radius.dtype))
+        z = jax.random.normal(key, (n, self.dim), self.radius.dtype)
+        return self.radius * z / jnp.linalg.norm(z, axis=1, keepdims=True)
 
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
-        if self.dim == 1:
-            return self.radius * jnp.where(u < 0.5, -1.0, 1.0)
-        if self.dim == 2:
-            angle = 2 * jnp.pi * u[:, 0]
-            return self.radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
-        return self._projected(jax.scipy.special.ndtri(jnp.clip(u, _EDGE, 1 - _EDGE)))
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        return np.asarray(self.radius) * self._direction(u)
 
     def gauss(self, n: int) -> Nodes:
         raise ValueError("quantise(rule=Gauss()): Sphere has no Gauss rule; leave `rule` out or use Sobol().")
 
-    def _projected(self, z: Float[Array, "n D"]) -> Float[Array, "n D"]:
-        # The centre of the cube goes to z = 0, which has no direction: it is sent to the pole.
-        norm = jnp.linalg.norm(z, axis=1, keepdims=True)
-        pole = jnp.eye(1, self.dim, dtype=z.dtype)
-        return self.radius * jnp.where(norm > 0, z / jnp.where(norm > 0, norm, 1.0), pole)
+    def _direction(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        if self.dim == 1:
+            return np.where(u < 0.5, -1.0, 1.0)
+        if self.dim == 2:
+            return np.concatenate([np.cos(2 * np.pi * u), np.sin(2 * np.pi * u)], axis=1)
+        z = normal_quantile(u)
+        # The centre of the cube is the origin, which has no direction: it is sent to the pole.
+        z[~np.any(z, axis=1), 0] = 1.0
+        return z / np.linalg.norm(z, axis=1, keepdims=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -47,12 +46,12 @@ class Uniform(AbstractLaw):
         return None
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        return self.from_cube(jax.random.uniform(key, (n, self.dim), self.lower.dtype))
-
-    def from_cube(self, u: Float[Array, "n c"]) -> Float[Array, "n D"]:
-        # A convex combination: unlike lower + (upper - lower) u it cannot overflow, and u = 1 is upper.
+        u = jax.random.uniform(key, (n, self.dim), self.lower.dtype)
         return (1 - u) * self.lower.ravel() + u * self.upper.ravel()
+
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+        return (1 - u) * np.ravel(self.lower) + u * np.ravel(self.upper)
 
     def gauss(self, n: int) -> Nodes:
         u, weights = tensor([legendre(n)] * self.dim)
-        return np.asarray(self.from_cube(jnp.asarray(u))), weights
+        return self.from_cube(u), weights

@@ -1,0 +1,283 @@
+"""Units: the facts they declare, over a registry; closed forms; what they refuse."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import widelimit as wl
+from widelimit.measure import join, row_size, split
+from widelimit.problem.units import feature
+
+acts, units = wl.activations, wl.units
+
+
+class Case(NamedTuple):
+    unit: units.AbstractUnit
+    inputs: int
+    outputs: tuple
+
+
+def wave(theta, x):
+    return theta.charge * jnp.sin(theta.phase + jnp.dot(theta.w, x))
+
+
+WAVE = units.Function(
+    wave,
+    columns={"phase": (), "charge": (), "w": (2,)},
+    linear="charge",
+    bound=1.0,
+    slope=lambda x: jnp.sqrt(1 + x @ x),
+)
+RAMP = acts.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
+CASES = {
+    "tanh": Case(units.Neuron(acts.tanh), 3, ()),
+    "tanh-vector": Case(units.Neuron(acts.tanh), 3, (2,)),
+    "tanh-bare": Case(units.Neuron(acts.tanh, bias=False, output_weight=False), 2, ()),
+    "relu": Case(units.Neuron(acts.relu), 3, ()),
+    "relu-no-bias-vector": Case(units.Neuron(acts.relu, bias=False), 2, (3,)),
+    "leaky-bare": Case(units.Neuron(acts.leaky_relu(0.1), output_weight=False), 2, ()),
+    "quadratic": Case(units.Neuron(acts.quadratic), 2, ()),
+    "gaussian": Case(units.Neuron(acts.gaussian), 2, ()),
+    "ramp": Case(units.Neuron(RAMP, bias=False, output_weight=False), 2, ()),
+    "own-activation": Case(units.Neuron(jnp.sin), 2, ()),
+    "radial": Case(units.RadialBasis(0.7), 2, ()),
+    "radial-vector": Case(units.RadialBasis(0.7), 3, (2,)),
+    "free-knot": Case(units.FreeKnot(), 1, ()),
+    "free-knot-vector": Case(units.FreeKnot(), 1, (2,)),
+    "free-knot-bare": Case(units.FreeKnot(charge=False), 1, ()),
+    "function": Case(WAVE, 2, ()),
+}
+every = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+def draw(case, n, seed=0, scale=1.0):
+    """n random rows theta [n, D] and inputs [n, d]."""
+    rng = np.random.default_rng(seed)
+    dim = row_size(case.unit.blocks(case.inputs, case.outputs))
+    return jnp.asarray(scale * rng.normal(size=(n, dim))), jnp.asarray(rng.normal(size=(n, case.inputs)))
+
+
+def on_rows(case, function):
+    """function(theta, x) vmapped over rows."""
+    blocks = case.unit.blocks(case.inputs, case.outputs)
+    return jax.vmap(lambda row, x: function(split(blocks, row), x))
+
+
+def bare(case, theta, x):
+    """phi~ where the unit is linear in a block, phi else."""
+    return case.unit(theta, x) if case.unit.linear is None else feature(case.unit, theta, x)
+
+
+def others(case):
+    """The columns outside the linear block, as a mask [D]."""
+    blocks = case.unit.blocks(case.inputs, case.outputs)
+    rows = split(blocks, jnp.ones(row_size(blocks)))
+    if case.unit.linear is not None:
+        rows = rows._replace(**{case.unit.linear: 0.0 * getattr(rows, case.unit.linear)})
+    return np.asarray(join(blocks, rows))
+
+
+@every
+def test_output_has_the_shape_of_the_targets(case):
+    theta, x = draw(case, 4)
+    assert on_rows(case, case.unit)(theta, x).shape == (4, *case.outputs)
+
+
+@every
+def test_linear_block(case):
+    if case.unit.linear is None:
+        return
+    theta, x = draw(case, 20)
+    c = jnp.asarray(np.random.default_rng(5).normal(size=(20, *case.outputs)))
+
+    def with_charge(charge):
+        def phi(pair, point):
+            th, value = pair
+            return case.unit(th._replace(**{case.unit.linear: value}), point)
+
+        rows = split(case.unit.blocks(case.inputs, case.outputs), theta)
+        return jax.vmap(phi)((rows, charge), x)
+
+    phi_tilde = on_rows(case, lambda th, p: feature(case.unit, th, p))(theta, x)
+    assert phi_tilde.shape == (20,)
+    expected = c * phi_tilde.reshape((-1, *(1,) * len(case.outputs)))
+    np.testing.assert_allclose(with_charge(c), expected, rtol=1e-13)
+    np.testing.assert_allclose(with_charge(-3.0 * c), -3.0 * expected, rtol=1e-13)
+    np.testing.assert_array_equal(with_charge(0.0 * c), 0.0 * expected)
+
+
+@every
+def test_homogeneity_in_the_other_blocks_together(case):
+    theta, x = draw(case, 50)
+    phi = on_rows(case, lambda th, p: bare(case, th, p))
+    for s in (0.2, 3.0):
+        scaled = phi(theta * (1 + (s - 1) * others(case)), x)
+        if case.unit.homogeneity is not None:
+            np.testing.assert_allclose(scaled, s**case.unit.homogeneity * phi(theta, x), rtol=1e-11, atol=1e-13)
+        else:
+            assert not any(np.allclose(scaled, s**k * phi(theta, x), rtol=1e-3) for k in (0, 1, 2))
+
+
+@every
+def test_bound(case):
+    phi = on_rows(case, lambda th, p: bare(case, th, p))
+    size = max(float(jnp.max(jnp.abs(phi(*draw(case, 2000, seed=1, scale=s))))) for s in (0.05, 1.0, 100.0))
+    if case.unit.bound is not None:
+        assert 0.9 * case.unit.bound < size <= case.unit.bound * (1 + 1e-12)
+    elif case is not CASES["own-activation"]:
+        assert size > 50.0
+
+
+@every
+def test_lipschitz_bound_against_random_pairs(case):
+    theta, x = draw(case, 3000, seed=2)
+    bound = case.unit.lipschitz(x[0])
+    if bound is None:
+        assert case.unit.homogeneity == 2.0 or case is CASES["own-activation"]
+        return
+    phi = on_rows(case, lambda th, p: bare(case, th, p))
+    bounds = np.asarray(jax.vmap(case.unit.lipschitz)(x))
+    best = 0.0
+    for step in (1e-3, 1.0):
+        move = step * draw(case, 3000, seed=3)[0] * others(case)
+        change = np.abs(phi(theta + move, x) - phi(theta, x))
+        limit = bounds * np.linalg.norm(move, axis=1)
+        assert np.all(change <= limit * (1 + 1e-9))
+        best = max(best, np.max(change / limit))
+    # Nearly reached by some pair: a bound that is far too large would spoil a certificate.
+    assert best > 0.8
+
+
+@every
+def test_kinked_means_that_the_gradient_jumps(case):
+    theta, x = draw(case, 200, seed=4)
+    way = draw(case, 200, seed=5)[0]
+    t = np.linspace(-2.0, 2.0, 4001)
+    blocks = case.unit.blocks(case.inputs, case.outputs)
+
+    def along(row, move, point):
+        slope = jax.grad(lambda s: jnp.sum(case.unit(split(blocks, row + s * move), point)))
+        return jnp.max(jnp.abs(jnp.diff(jax.vmap(slope)(jnp.asarray(t)))))
+
+    jumps = np.asarray(jax.jit(jax.vmap(along))(theta[:40], way[:40], x[:40]))
+    if case.unit.kinked:
+        assert np.mean(jumps > 0.2) > 0.3
+    else:
+        # |d^2 phi| along a line of length 4 stays below 300 for these draws.
+        assert np.max(jumps) < 0.3
+
+
+@every
+def test_gradient_is_finite_at_zero(case):
+    theta, x = draw(case, 1)
+    blocks = case.unit.blocks(case.inputs, case.outputs)
+    slope = jax.jacrev(lambda row: case.unit(split(blocks, row), x[0]))(0.0 * theta[0])
+    assert np.all(np.isfinite(slope))
+
+
+# Closed forms and names
+
+
+def test_blocks_and_their_order():
+    assert [b.name for b in units.Neuron(acts.tanh).blocks(3, (2,))] == ["output", "weight", "bias"]
+    assert [b.shape for b in units.Neuron(acts.tanh).blocks(3, (2,))] == [(2,), (3,), ()]
+    assert [b.name for b in units.Neuron(acts.tanh, bias=False, output_weight=False).blocks(3, ())] == ["weight"]
+    assert [b.name for b in units.RadialBasis(1.0).blocks(3, ())] == ["charge", "center"]
+    assert [b.name for b in units.FreeKnot().blocks(1, ())] == ["charge", "knot"]
+    assert [b.name for b in units.FreeKnot(charge=False).blocks(1, ())] == ["knot"]
+    assert [b.name for b in WAVE.blocks(2, ())] == ["phase", "charge", "w"]
+
+
+def test_neuron_closed_form():
+    case = CASES["tanh-vector"]
+    theta, x = (np.asarray(a) for a in draw(case, 10))
+    expected = theta[:, :2] * np.tanh(np.sum(theta[:, 2:5] * x, axis=1) + theta[:, 5])[:, None]
+    np.testing.assert_allclose(on_rows(case, case.unit)(theta, x), expected, rtol=1e-13)
+
+
+def test_radial_closed_form():
+    case = CASES["radial"]
+    theta, x = (np.asarray(a) for a in draw(case, 10))
+    expected = theta[:, 0] * np.exp(-np.sum((x - theta[:, 1:]) ** 2, axis=1) / (2 * 0.7**2))
+    np.testing.assert_allclose(on_rows(case, case.unit)(theta, x), expected, rtol=1e-13)
+
+
+def test_free_knot_closed_form():
+    case = CASES["free-knot"]
+    theta, x = (np.asarray(a) for a in draw(case, 10))
+    expected = theta[:, 0] * np.maximum(x[:, 0] - theta[:, 1], 0)
+    np.testing.assert_allclose(on_rows(case, case.unit)(theta, x), expected, rtol=1e-14)
+
+
+def test_radial_keeps_its_bound_where_the_square_cancels():
+    """|x|^2 - 2 x.z + |z|^2 loses digits far from the origin: rounding must not lift phi~ above 1."""
+    unit, rng = units.RadialBasis(0.05), np.random.default_rng(0)
+    x = jnp.asarray(20.0 + rng.normal(size=(500, 3)), jnp.float32)
+    theta = split(unit.blocks(3, ()), jnp.concatenate([jnp.ones((500, 1), jnp.float32), x], axis=1))
+    assert float(jnp.max(jax.vmap(unit)(theta, x))) <= 1.0
+
+
+def test_two_equal_units_share_one_compilation():
+    count = []
+
+    @eqx.filter_jit
+    def value(unit, row, x):
+        count.append(1)
+        return unit(split(unit.blocks(2, ()), row), x)
+
+    for _ in range(2):
+        value(units.Neuron(acts.leaky_relu(0.2)), jnp.ones(4), jnp.ones(2))
+    assert len(count) == 1
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.nan, np.inf])
+def test_radial_refuses_the_width(width):
+    with pytest.raises(ValueError, match="width"):
+        units.RadialBasis(width)
+
+
+@pytest.mark.parametrize("activation", ["relu", None, 3])
+def test_neuron_refuses_what_is_no_activation(activation):
+    with pytest.raises(ValueError, match="activation"):
+        units.Neuron(activation)
+
+
+def test_units_refuse_data_they_cannot_have():
+    with pytest.raises(ValueError, match="FreeKnot takes one input"):
+        units.FreeKnot().blocks(2, ())
+    with pytest.raises(ValueError, match="charge=False"):
+        units.FreeKnot(charge=False).blocks(1, (2,))
+    with pytest.raises(ValueError, match="output_weight"):
+        units.Neuron(acts.tanh, output_weight=False).blocks(1, (2,))
+
+
+@pytest.mark.parametrize(
+    "columns", [[], "charge", ["a", "a"], ["a b"], ["_a"], ["1a"], ["class"], {"a": (0,)}, {"a": (-1,)}]
+)
+def test_function_refuses_columns(columns):
+    with pytest.raises(ValueError, match="columns"):
+        units.Function(wave, columns=columns)
+
+
+def test_function_refuses_a_linear_block_that_is_not_there():
+    with pytest.raises(ValueError, match="linear"):
+        units.Function(wave, columns=["a"], linear="b")
+
+
+def test_a_linear_block_must_have_the_shape_of_the_targets():
+    """phi = c . g(w, x) with a vector c and a number as output is not of the form c phi~."""
+
+    def inner(theta, x):
+        return jnp.dot(theta.c, x) * jnp.tanh(theta.w)
+
+    unit = units.Function(inner, columns={"c": (2,), "w": ()}, linear="c")
+    data = wl.data.Samples(np.ones((4, 2)), np.ones(4))
+    with pytest.raises(ValueError, match="linear"):
+        wl.Problem(unit, data)
