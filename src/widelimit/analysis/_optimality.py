@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles
-from widelimit.numerics import branch_and_bound, evaluate, maximise
+from widelimit.numerics import branch_and_bound, entries, evaluate, maximise
 from widelimit.problem import Potential, Problem, penalties
 
 from ._regions import Region, correlation, potential_depth
@@ -86,7 +86,9 @@ def optimality_gap(
     if starts < 2:
         raise ValueError(f"optimality_gap(starts=...): must be at least 2, got {starts}.")
     potential = problem.potential(measure)
-    search = _Search(starts, jax.random.key(0) if key is None else key, most)
+    rows = potential.x.shape[0]
+    batch = max(1, min(2048, entries(problem.budget) // rows))
+    search = _Search(starts, jax.random.key(0) if key is None else key, most, batch)
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
     if _is_free(problem):
         return _by_correlation(problem, measure, potential, at_rho, budget, search)
@@ -102,6 +104,7 @@ class _Search:
     starts: int
     key: PRNGKeyArray
     most: int
+    batch: int
 
 
 def _is_free(problem: Problem) -> bool:
@@ -205,7 +208,7 @@ def _local(
     """The best point of many local searches, its value, and whether the search ran away to infinity."""
     own = region.starts(measure.positions)
     half = search.starts // 2
-    leading = own[np.argsort(-evaluate(function, np.asarray(own)))[:half]]
+    leading = own[np.argsort(-evaluate(function, np.asarray(own), search.batch))[:half]]
     centre, spread = jnp.mean(own, axis=0), jnp.std(own, axis=0) + 1e-3
     # Twice the spread of the particles, and for every fourth ten times: features far from the cloud.
     wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
@@ -215,7 +218,7 @@ def _local(
     far = not np.isfinite(found.value)
     if not far and not region.compact and not region.bounded_unit:
         # A value without bound grows on the way out, whatever the local searches did.
-        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), found.point[None]]))
+        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), found.point[None]]), search.batch)
         far = bool(np.any(~(out <= 10.0 * abs(found.value) + 1e-12)))
     return jnp.asarray(found.point), found.value, far
 
@@ -226,7 +229,9 @@ def _exhaust(function: Any, region: Region, best: float, search: _Search) -> tup
         return best, False
     lower, upper = box
     on_box = dataclasses.replace(function, region=region.on_box())
-    proved = branch_and_bound(on_box, float(function.slope), lower, upper, known=best, most=search.most)
+    proved = branch_and_bound(
+        on_box, float(function.slope), lower, upper, known=best, most=search.most, batch=search.batch
+    )
     return proved.upper, True
 
 

@@ -67,6 +67,8 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
 def report_folder(path: pathlib.Path) -> None:
     """`widelimit report`."""
     folder = existing(path)
+    if folder.state == "diverged":
+        raise Diverged(f"{path}: has no report: {folder.status['message']}")
     if folder.state != "finished":
         raise BadInput(f"{path}: is unfinished; `widelimit resume {path}` goes on with it.")
     from ._summary import write_report

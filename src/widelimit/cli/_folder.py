@@ -26,6 +26,7 @@ _OURS = re.compile(
     r"problem\.toml|(problem|data|status|numbers)\.json|report\.html|checkpoints|\.lock|.*\.part"
     r"|\.?(limit|network)-[0-9-]+\.zarr.*"
 )
+_NOTED = {"sha256", "outcome", "t", "risk", "held_out_risk", "steps", "seconds"}
 _STATES = ("running", "stopped", "diverged", "finished")
 
 
@@ -158,7 +159,7 @@ def existing(path: pathlib.Path) -> RunFolder:
         )
     status = read_json(path / "status.json")
     parts = status.get("parts")
-    good = isinstance(parts, dict) and all(isinstance(p, dict) and "sha256" in p for p in parts.values())
+    good = isinstance(parts, dict) and all(isinstance(p, dict) and set(p) == _NOTED for p in parts.values())
     if not good or status.get("state") not in _STATES or not isinstance(status.get("message"), str):
         raise BadInput(f"{path / 'status.json'}: is damaged. {ANEW}")
     if status.get("format") != _FORMAT:

@@ -54,10 +54,6 @@ def _local(function: Any, starts: Any, steps: int) -> Any:
     return points, jax.vmap(function)(points)
 
 
-# Cells evaluated at once; a fixed number, so that every round runs the same compiled code.
-_BATCH = 2048
-
-
 def branch_and_bound(
     function: Callable[[Any], Any],
     lipschitz: float,
@@ -67,6 +63,7 @@ def branch_and_bound(
     known: float = -np.inf,
     rtol: float = 1e-9,
     most: int = 400_000,
+    batch: int = 2048,
 ) -> Bounded:
     """An upper bound on the maximum of a Lipschitz function over a box, by bisection of its cells.
 
@@ -76,6 +73,7 @@ def branch_and_bound(
     is a valid bound all the same, only not a tight one.
 
     - `known`: a value that the function takes, from a local search.
+    - `batch`: points evaluated at once.
     """
     lower, upper = np.asarray(lower, float), np.asarray(upper, float)
     dim = len(lower)
@@ -85,7 +83,7 @@ def branch_and_bound(
     best, point, count, settled = known, centres[0], 0, -np.inf
     scale = lipschitz * float(np.linalg.norm(2 * half))
     while True:
-        values = evaluate(function, centres)
+        values = evaluate(function, centres, batch)
         count += len(centres)
         top = int(np.argmax(values))
         if values[top] > best:
@@ -104,11 +102,11 @@ def branch_and_bound(
         half = 0.5 * half
 
 
-def evaluate(function: Any, points: np.ndarray) -> np.ndarray:
-    """`function` at the rows of [n, m], a fixed number at a time."""
-    fill = -len(points) % _BATCH
+def evaluate(function: Any, points: np.ndarray, batch: int = 2048) -> np.ndarray:
+    """`function` at the rows of [n, m], `batch` at a time: every piece runs the same compiled code."""
+    fill = -len(points) % batch
     padded = np.concatenate([points, np.repeat(points[-1:], fill, axis=0)])
-    pieces = [_values(function, jnp.asarray(p)) for p in padded.reshape(-1, _BATCH, points.shape[1])]
+    pieces = [_values(function, jnp.asarray(p)) for p in padded.reshape(-1, batch, points.shape[1])]
     return np.concatenate([np.asarray(p) for p in pieces])[: len(points)]
 
 

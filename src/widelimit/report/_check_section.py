@@ -55,7 +55,6 @@ def limit_section(summary: RunSummary) -> Section:
         "largest change of the risk curve",
         "steps",
         "time taken",
-        "outcome",
     )
     largest, last = float(np.max(summary.limit_error)), float(summary.limit_error[-1])
     sentences = (

@@ -47,10 +47,10 @@ def compare(**trajectories: Trajectory) -> Page:
 
 
 def risks(curves: list[Curve]) -> Curves:
-    """Every run a group of its own."""
-    groups = tuple(Group(curve.label, (curve,)) for curve in curves)
+    """The first run as the reference, every other a group of its own."""
+    groups = tuple(Group(curve.label, (curve,)) for curve in curves[1:])
     log = over_a_decade([curve.values for curve in curves])
-    return Curves(None, groups, "risk R", log, is_early(curves[0]))
+    return Curves(curves[0], groups, "risk R", log, is_early(curves[0]))
 
 
 def offsets(curves: list[Curve]) -> Curves:
@@ -101,7 +101,7 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
         caption = (
             f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
         )
-        png = to_png(lambda figure, data=data: draw_runs(figure, data), height=3.8)
+        png = to_png(lambda figure, data=data: draw_runs(figure, data, list(trajectories)), height=3.8)
         alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
         pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))
     left = len(marginals) - MOST_BLOCKS

@@ -35,6 +35,10 @@ class Curve:
         """The values between the save times, by a cubic that does not overshoot."""
         return between(self.times, self.values, times)
 
+    def error_at(self, time: float) -> float:
+        """The error at a time; 0 where none is known."""
+        return 0.0 if self.error is None else float(np.interp(time, self.times, self.error))
+
 
 @dataclasses.dataclass(frozen=True)
 class Group:
@@ -44,12 +48,18 @@ class Group:
     curves: tuple[Curve, ...]
 
     @property
+    def longest(self) -> tuple[Curve, ...]:
+        """The curves that go on until the last time of any: those of runs that did not stop early."""
+        last = max(self.curves, key=lambda curve: curve.until)
+        return tuple(curve for curve in self.curves if reaches(curve, last))
+
+    @property
     def mean(self) -> Curve:
-        """The mean over the curves, at those times of the first that all of them reach."""
-        end = min(curve.times[-1] for curve in self.curves)
-        times = self.curves[0].times[self.curves[0].times <= end]
-        error = self.curves[0].error if len(self.curves) == 1 else None
-        return Curve(self.label, times, np.mean([curve.at(times) for curve in self.curves], axis=0), error)
+        """The mean over `longest`, at the times of the first of them."""
+        curves = self.longest
+        times = curves[0].times
+        error = curves[0].error if len(curves) == 1 else None
+        return Curve(self.label, times, np.mean([curve.at(times) for curve in curves], axis=0), error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +75,11 @@ class Curves:
     log: bool = False
     early: bool = False
     beside: Curve | None = None
+
+
+def reaches(curve: Curve, other: Curve) -> bool:
+    """Whether a curve goes on until the end of the other."""
+    return curve.until >= other.until * (1 - 1e-9)
 
 
 def between(
@@ -121,11 +136,13 @@ def differences(curves: Curves) -> Curves:
 
 
 def minus(curve: Curve, reference: Curve) -> Curve:
-    """curve - reference at the times of the curve that the reference reaches."""
-    shared = curve.times <= reference.times[-1] * (1 + 1e-12)
-    times = curve.times[shared]
-    error = None if curve.error is None else curve.error[shared]
-    return Curve(curve.label, times, curve.values[shared] - reference.at(times), error)
+    """curve - reference, until the first of them ends."""
+    until = min(curve.until, reference.until)
+    times = curve.times[curve.times <= until]
+    if times[-1] < until * (1 - 1e-9):
+        times = np.append(times, until)
+    error = None if curve.error is None else between(curve.times, curve.error, times)
+    return Curve(curve.label, times, curve.at(times) - reference.at(times), error)
 
 
 def over_a_decade(values: Iterable[np.ndarray]) -> bool:

@@ -1,6 +1,6 @@
 """The pictures over time."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +22,7 @@ def draw_curves(figure: "Figure", data: Curves) -> None:
         axes.set_yscale("log", nonpositive="clip")
     if data.reference is not None:
         reference = data.reference
-        axes.plot(
-            reference.times, reference.values, color=LIMIT, lw=2.2, label=plain(reference.label), zorder=3
-        )
+        _line(axes, reference, LIMIT, "-", plain(reference.label))
         _band(axes, reference, "#555555", f"± error of {plain(reference.label.split(',')[0])}")
     for index, group in enumerate(data.groups):
         tint, style = colour(index), dash(index)
@@ -32,20 +30,19 @@ def draw_curves(figure: "Figure", data: Curves) -> None:
             for curve in group.curves:
                 axes.plot(curve.times, curve.values, color=tint, lw=0.8, alpha=0.5, zorder=2)
         mean = group.mean
-        label = plain(group.label) + (f", mean of {len(group.curves)}" if len(group.curves) > 1 else "")
-        axes.plot(mean.times, mean.values, color=tint, ls=style, lw=2.2, label=label, zorder=4)
+        seeds = f", mean of {len(group.longest)}" if len(group.curves) > 1 else ""
+        _line(axes, mean, tint, style, plain(group.label) + seeds)
         _band(axes, mean, tint, None)
     if data.beside is not None:
-        axes.plot(
-            data.beside.times,
-            data.beside.values,
-            color="#777777",
-            ls=":",
-            lw=2,
-            label=plain(data.beside.label),
-        )
+        _line(axes, data.beside, "#777777", ":", plain(data.beside.label))
     _frame(axes, data)
     add_legend(axes)
+
+
+def _line(axes: "Axes", curve: Curve, tint: str, style: Any, label: str) -> None:
+    """A curve; a dot where there is one time only."""
+    dot = "o" if len(curve.times) == 1 else ""
+    axes.plot(curve.times, curve.values, color=tint, ls=style, marker=dot, lw=2.2, label=label, zorder=3)
 
 
 def _band(axes: "Axes", curve: Curve, tint: str, label: str | None) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._canvas import AGES, add_legend, colour, dash, plain
+from ._canvas import AGES, LIMIT, add_legend, colour, dash, plain
 from ._neurons import Density, Inputs, Marginal, Pair
 from ._words import moment, number
 
@@ -22,9 +22,13 @@ def draw_ages(figure: "Figure", data: Marginal) -> None:
     _densities(figure, data, styles)
 
 
-def draw_runs(figure: "Figure", data: Marginal) -> None:
-    """One distribution in several runs."""
-    _densities(figure, data, [(colour(i), "-" if i == 0 else dash(i - 1)) for i in range(len(data.rows))])
+def draw_runs(figure: "Figure", data: Marginal, runs: list[str]) -> None:
+    """One distribution in some of the `runs`, in the colours of their curves: the first black."""
+    styles = []
+    for row in data.rows:
+        index = runs.index(row.label) - 1
+        styles.append((LIMIT, "-") if index < 0 else (colour(index), dash(index)))
+    _densities(figure, data, styles)
 
 
 def top_of(data: Marginal) -> float:

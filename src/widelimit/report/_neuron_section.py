@@ -37,9 +37,8 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
         pictures.append(_inputs_picture(seen))
     times = ", ".join(clock(float(trajectory.times[i])) for i in index)
     thirds = ": the start, the end, and where they have gone one and two thirds of their way"
-    sentences = [
-        f"The {len(trajectory.weights)} neurons of the limit at t = {times}{thirds if len(index) == 4 else ''}."
-    ]
+    how = thirds if len(index) == 4 else ""
+    sentences = [f"The {len(trajectory.weights)} neurons of the limit at t = {times}{how}."]
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
     return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))

@@ -3,13 +3,13 @@
 import numpy as np
 
 from ._canvas import to_png
-from ._curves import Curve, Curves, differences, fell, over_a_decade, risk_curves
+from ._curves import Curve, Curves, differences, fell, over_a_decade, reaches, risk_curves
 from ._draw_curves import draw_curves
 from ._draw_width import draw_width
 from ._page import Picture, Section, Table
 from ._summary import HELD_OUT, RunSummary
 from ._width import AgainstWidth, against_width
-from ._words import DASH, above, clock, count, moment, number, with_error
+from ._words import DASH, above, clock, moment, number, with_error
 
 
 def risk_section(summary: RunSummary) -> Section:
@@ -60,10 +60,11 @@ def _risk_picture(curves: Curves) -> Picture:
         caption = f"The limit's risk {fell(limit)}; the grey band is its own error."
     else:
         nearest = differences(curves).groups[-1].mean
-        name, end = curves.groups[-1], nearest.until
+        name = curves.groups[-1]
         caption = (
-            f"{_when(end, limit)} the network of {name.label} is {above(nearest.last)} the limit"
-            f"{_of_seeds(len(name.curves))}{_own_error(limit)}."
+            f"{_when(nearest, limit)} the network of {name.label} is {above(nearest.last)} the limit"
+            f"{_of_seeds(len(name.longest))}; "
+            f"the limit's own error there is {number(limit.error_at(nearest.until))}."
         )
     alt = f"Risk over time: the limit {fell(limit)}" + _and_networks(curves)
     return Picture("risk", to_png(lambda figure: draw_curves(figure, curves)), caption, alt)
@@ -92,8 +93,8 @@ def _width_picture(data: AgainstWidth) -> Picture:
         verb = "divides" if factor > 1 else "multiplies"
         change = f"{verb} the difference by {number(max(factor, 1 / factor), 2)}"
         caption = (
-            f"Doubling the width {change} (averaged over time, slope {number(data.slope, 2)}); theory has 1/N "
-            "for the mean over many seeds and 1/√N for the chance of a single start."
+            f"Doubling the width {change} (averaged over time, slope {number(data.slope, 2)}); theory has "
+            "1/N for the mean over many seeds and 1/√N for the chance of a single start."
         )
         if data.slope > -0.5:
             caption += (
@@ -113,11 +114,12 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     error = None if limit.error is None else float(limit.error[-1])
     rows = [("limit", clock(limit.until), with_error(limit.last, error), DASH, DASH)]
     for group, gap in zip(curves.groups, differences(curves).groups, strict=True):
-        ends = [curve.last for curve in group.curves]
+        ends = [curve.last for curve in group.longest]
+        of = f" of {len(group.curves)}" if len(ends) < len(group.curves) else ""
         mean, off = group.mean, gap.mean
         rows.append(
             (
-                f"{group.label}, {count(len(ends), 'seed')}",
+                f"{group.label}, {len(ends)}{of} {'seed' if len(group.curves) == 1 else 'seeds'}",
                 clock(mean.until),
                 number(mean.last),
                 f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else DASH,
@@ -133,16 +135,12 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     return Table("At the end", header, tuple(rows))
 
 
-def _when(t: float, limit: Curve) -> str:
-    return "At the end" if t >= limit.times[-1] * (1 - 1e-9) else f"At {moment(t)}"
+def _when(curve: Curve, limit: Curve) -> str:
+    return "At the end" if reaches(curve, limit) else f"At {moment(curve.until)}"
 
 
 def _of_seeds(seeds: int) -> str:
     return f" (mean of {seeds} seeds)" if seeds > 1 else ""
-
-
-def _own_error(limit: Curve) -> str:
-    return "" if limit.error is None else f"; the limit's own error there is {number(float(limit.error[-1]))}"
 
 
 def _and_networks(curves: Curves) -> str:

@@ -1,7 +1,7 @@
 """The report of a run: a limit, and networks beside it."""
 
 from ._check_section import check_section, limit_section
-from ._curves import differences, fell, risk_curves
+from ._curves import differences, fell, reaches, risk_curves
 from ._neuron_section import neuron_section
 from ._page import Page, Section, Table, facts, make_page
 from ._risk_section import held_out_section, risk_section
@@ -36,9 +36,10 @@ def _lead(summary: RunSummary) -> list[str]:
     said = [f"In the limit of infinite width the risk {fell(curves.reference)}."]
     if curves.groups:
         groups = differences(curves).groups
-        parts = [f"{above(group.mean.last)} it at {group.label}" for group in groups]
+        ends = [(group.label, group.mean) for group in groups]
+        done = [f"{above(gap.last)} it at {name}" for name, gap in ends if reaches(gap, curves.reference)]
         seeds = " (mean over seeds)" if len(summary.networks) > len(groups) else ""
-        said.append(f"The networks end {listed(parts)}{seeds}.")
+        said += [f"The networks end {listed(done)}{seeds}."] if done else []
     said.append(summary.checks.gap_statement)
     return said
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from ._curves import Curve, Curves, minus
+from ._curves import Curve, Curves, minus, reaches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +44,9 @@ def against_width(curves: Curves, widths: tuple[int, ...]) -> AgainstWidth | Non
     """From the risk curves, grouped by width in the order of `widths`; None with fewer than two widths."""
     limit = curves.reference
     assert limit is not None
-    until = limit.until * (1 - 1e-9)
     kept: dict[int, list[Curve]] = {}
     for width, group in zip(widths, curves.groups, strict=True):
-        done = [minus(curve, limit) for curve in group.curves if curve.times[-1] >= until]
+        done = [minus(curve, limit) for curve in group.curves if reaches(curve, limit)]
         if done:
             kept[width] = done
     if len(kept) < 2:

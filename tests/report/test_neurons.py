@@ -1,0 +1,100 @@
+"""The data of the pictures of the neurons."""
+
+import numpy as np
+import pytest
+
+
+def test_densities_have_the_mass_inside_the_frame(run):
+    from widelimit.report._neuron_section import ages
+    from widelimit.report._neurons import blocks_of, few_times
+
+    trajectory = run(400)
+    index = few_times(trajectory)
+    assert index[0] == 0
+    assert index[-1] == 32
+    for block in blocks_of(trajectory):
+        data = ages(trajectory, block, index)
+        for row in data.rows:
+            if row.heights is not None:
+                mass = float(np.sum(row.heights * np.diff(row.edges)))
+                assert 1.0 - data.outside - 1e-12 <= mass <= 1.0 + 1e-12
+        assert 0.0 <= data.outside < 0.01
+
+
+def test_weights_count(run):
+    from widelimit.report._neurons import marginal
+
+    values = np.array([0.0, 1.0])
+    data = marginal("a", "a", [("x", values, np.array([0.25, 0.75]))])
+    assert data.rows[0].mean == pytest.approx(0.75)
+    assert data.rows[0].deviation == pytest.approx(np.sqrt(3) / 4)
+
+
+def test_neurons_in_one_place_are_no_histogram(run):
+    from widelimit.report._neuron_section import ages
+    from widelimit.report._neurons import blocks_of
+
+    trajectory = run()
+    bias = ages(trajectory, blocks_of(trajectory)[2], [0, 32])
+    assert bias.rows[0].heights is None
+    assert bias.rows[0].mean == 0.0
+    assert bias.rows[1].heights is not None
+
+
+def test_the_few_times_split_the_way_into_thirds(run):
+    from widelimit.report._neurons import few_times
+
+    trajectory = run(points=1001)
+    steps = np.sqrt(np.mean(np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2), axis=1))
+    way = np.concatenate([[0.0], np.cumsum(steps)])
+    np.testing.assert_allclose(way[few_times(trajectory)] / way[-1], [0, 1 / 3, 2 / 3, 1], atol=2e-3)
+
+
+def test_pair_and_inputs(run):
+    from widelimit.report._neurons import inputs, pair
+
+    trajectory = run(5000, points=3)
+    both = pair(trajectory)
+    assert both.labels == ("output", "|weight|")
+    assert both.start.shape == (2000, 2)
+    assert both.total == 5000
+    np.testing.assert_allclose(both.end[:, 0], 9.0 * both.start[:, 0])
+    top, rest = both.heavy[0]
+    assert top == pytest.approx(rest, rel=0.1)
+
+    moved = trajectory.positions.copy()
+    moved[-1, :, 2] *= 3.0
+    object.__setattr__(trajectory, "positions", moved)
+    seen = inputs(trajectory, ("age", "mass", "height"))
+    assert seen.names[0] == "mass"
+    assert seen.end[0] == pytest.approx(3 * seen.start[0])
+    assert inputs(trajectory, ("a", "b")) is None
+    assert inputs(trajectory, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0123456, "0.0123"),
+        (0.1, "0.100"),
+        (-0.5, "\N{MINUS SIGN}0.500"),
+        (12345.0, "12345"),
+        (0.0, "0"),
+        (float("nan"), "\N{EN DASH}"),
+        (9.996, "10.0"),
+        (2.5e-5, "2.50\xa0\N{MULTIPLICATION SIGN}\xa010⁻⁵"),
+    ],
+)
+def test_numbers_read_well(value, expected):
+    from widelimit.report._words import number
+
+    assert number(value) == expected
+
+
+def test_errors_set_the_digits():
+    from widelimit.report._words import with_error
+
+    assert with_error(0.0037261, 0.0000204) == "0.003726 ± 0.000020"
+    assert with_error(12.3456, 0.12) == "12.35 ± 0.12"
+    assert with_error(0.5, 0.0) == "0.5000"
+    assert "±" in with_error(1e-9, 1e-10)

@@ -1,0 +1,207 @@
+"""The page as a whole: complete in itself, safe, and there for every shape of a run."""
+
+import dataclasses
+import html.parser
+import re
+
+import numpy as np
+import pytest
+
+PNG = b"\x89PNG"
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects what a browser would load, the texts, and whether the tags close."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.alts, self.texts, self.open, self.tags = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for key, value in attrs if key in ("src", "href", "srcset", "data", "action")]
+        self.alts += [value for key, value in attrs if key == "alt"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def check(page):
+    """What holds for every page; returns its reader."""
+    reader = Reader(page.html)
+    assert reader.open == []
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in reader.links)
+    assert "@import" not in page.html
+    assert "url(" not in page.html
+    assert "script" not in reader.tags
+    assert (
+        reader.tags.count("img") == len(page.figures) == len(reader.alts) == reader.tags.count("figcaption")
+    )
+    assert all(reader.alts)
+    assert all(png.startswith(PNG) for png in page.figures.values())
+    assert not re.search(r"\b(nan|inf|None)\b", reader.text)
+    assert not re.search(r"\bnan\b", " ".join(reader.alts))
+    return reader
+
+
+def test_the_whole_report(summary, tmp_path):
+    from widelimit import report
+
+    page = report.run_report(summary())
+    reader = check(page)
+    assert set(page.figures) == {
+        "risk", "difference", "width", "held_out", "neurons_output", "neurons_weight", "neurons_bias",
+        "neurons_pair", "neurons_inputs",
+    }  # fmt: skip
+    assert "width 40 is 0.0375 above the limit (mean of 2 seeds)" in reader.text
+    assert "the limit's own error there is 0.00100" in reader.text
+    assert "slope \N{MINUS SIGN}1.0" in reader.text
+    assert "No network does better by more than 0.02." in reader.text
+    assert "One column is constant." in reader.text
+    path = page.save(tmp_path / "new" / "report.html")
+    assert path.read_text(encoding="utf-8") == page.html
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_without_networks_held_out_data_or_columns(summary):
+    from widelimit import report
+
+    data = summary()
+    page = report.run_report(
+        dataclasses.replace(
+            data,
+            networks=(),
+            held_out=False,
+            columns=(),
+            notes=(),
+            limit=data.limit[-1:],
+            limit_converged=False,
+        )
+    )
+    reader = check(page)
+    assert not {"difference", "width", "held_out", "neurons_inputs"} & set(page.figures)
+    assert "not as exact as was asked" in reader.text
+
+
+def test_one_network_that_stopped_at_once(summary):
+    from widelimit import Outcome, report
+
+    data = summary()
+    whole = data.networks[0].trajectory
+    first = dataclasses.replace(
+        whole,
+        times=whole.times[:1],
+        positions=whole.positions[:1],
+        observables={name: values[:1] for name, values in whole.observables.items()},
+        outcome=Outcome.DIVERGED,
+        message="SGD: diverged; try a step below 0.05.",
+    )
+    networks = (dataclasses.replace(data.networks[0], trajectory=first),)
+    reader = check(report.run_report(dataclasses.replace(data, networks=networks)))
+    assert "width 10, seed 0: SGD: diverged; try a step below 0.05." in reader.text
+    assert "The networks end" not in reader.text
+
+
+def test_checks_that_do_not_apply(summary):
+    from widelimit import report
+
+    data = summary()
+    checks = dataclasses.replace(
+        data.checks, gap=float("inf"), gap_budget=None, largest_correlation=None, dissipation_defect=None
+    )
+    reader = check(report.run_report(dataclasses.replace(data, checks=checks, networks=())))
+    assert "budget of the gap" not in reader.text
+
+
+def test_names_are_text_and_nothing_else(summary):
+    from widelimit import report
+
+    evil = "<script>alert(1)</script> $x_1$ \"'&"
+    data = summary(
+        title=evil,
+        problem={evil: evil},
+        columns=(evil, "_b", "$"),
+        notes=(evil,),
+        limit_note=evil,
+        provenance={evil: {evil: evil}},
+    )
+    page = report.run_report(data)
+    reader = check(page)
+    assert reader.text.count("<script>alert(1)</script>") >= 6
+
+
+def test_compare_takes_whatever_runs_there_are(run, tmp_path):
+    from widelimit import report
+    from widelimit.measure import Block
+
+    limit = run(128)
+    noisy = run(16, points=9, t1=3.0, extra={"risk_error": np.full(9, 0.01)})
+    other = dataclasses.replace(
+        run(32, t1=20.0), blocks=(Block("weight", ()), Block("x", (4,))), weights=np.full(32, 1 / 32)
+    )
+    nameless = dataclasses.replace(run(8), blocks=())
+    page = report.compare(limit=limit, _noisy=noisy, other=other, nameless=nameless)
+    reader = check(page)
+    assert {"risk", "difference", "neurons_output", "neurons_x", "neurons_parameter 1"} <= set(page.figures)
+    assert "_noisy is exactly at it at t\xa0=\xa03" in reader.text
+    assert check(report.compare(only=limit)).text.count("Comparison of only") == 2
+
+
+def test_compare_is_exact_about_the_difference(run):
+    from widelimit.report._compare import ends, offsets
+    from widelimit.report._curves import observed
+
+    curves = [observed(run(8), "risk", "a"), observed(run(9, floor=0.03), "risk", "b")]
+    np.testing.assert_allclose(offsets(curves).groups[0].curves[0].values, 0.02, rtol=1e-12)
+    found = ends({"a": run(8), "b": run(9)})
+    assert [(m.label, [row.label for row in m.rows]) for m in found] == [
+        ("output", ["a", "b"]),
+        ("|weight|", ["a", "b"]),
+        ("bias", ["a", "b"]),
+    ]
+
+
+def test_bad_input_is_named(summary, run, tmp_path):
+    from widelimit import report
+
+    with pytest.raises(ValueError, match="at least one trajectory"):
+        report.compare()
+    with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): needs 'risk'.* observed penalty"):
+        report.compare(a=dataclasses.replace(run(), observables={"penalty": np.zeros(33)}))
+    with pytest.raises(ValueError, match="one number a save time"):
+        summary(limit_error=np.zeros(3))
+    with pytest.raises(ValueError, match="at least one trajectory"):
+        summary(limit=())
+    with pytest.raises(ValueError, match="held_out_risk"):
+        bare = dataclasses.replace(run(), observables={"risk": run().risk})
+        summary(limit=(bare,))
+    (tmp_path / "file").write_text("")
+    page = report.compare(a=run(8, points=3))
+    for place in (tmp_path / "file" / "report.html", tmp_path):
+        with pytest.raises(ValueError, match="cannot write"):
+            page.save(place)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_caller_keeps_their_style(summary):
+    import matplotlib
+
+    from widelimit import report
+
+    with matplotlib.rc_context({"font.size": 3.0, "axes.facecolor": "black"}):
+        page = report.compare(a=summary().best)
+        assert matplotlib.rcParams["font.size"] == 3.0
+    assert page.figures == report.compare(a=summary().best).figures
