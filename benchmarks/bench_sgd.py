@@ -48,7 +48,13 @@ def widelimit_sgd() -> Callable[[int], float]:
     def run(steps: int) -> float:
         tick = time.perf_counter()
         wl.evolve(
-            problem, measure, sgd, t1=steps * STEP, save_at=[steps * STEP], observe=none, key=jax.random.key(1)
+            problem,
+            measure,
+            sgd,
+            t1=steps * STEP,
+            save_at=[steps * STEP],
+            observe=none,
+            key=jax.random.key(1),
         )
         return time.perf_counter() - tick
 
@@ -99,17 +105,17 @@ def torch_by_hand() -> Callable[[int], float]:
 
 
 @numba.njit(fastmath=True)
-def _numba_loop(w: np.ndarray, steps: int) -> None:
+def _numba_loop(w: np.ndarray, steps: int, rng: np.random.Generator) -> None:
     n, dim = w.shape
     z = np.empty(n, np.float32)
     x = np.empty(dim, np.float32)
     step = np.float32(STEP)
     for _ in range(steps):
-        positive = np.random.random() < 0.5
+        positive = rng.random() < 0.5
         y = np.float32(1.0) if positive else np.float32(-1.0)
         spread = np.float32(PLUS) if positive else np.float32(MINUS)
         for j in range(dim):
-            x[j] = spread * np.float32(np.random.standard_normal())
+            x[j] = spread * np.float32(rng.standard_normal())
         total = np.float32(0.0)
         for i in range(n):
             s = np.float32(0.0)
@@ -129,7 +135,7 @@ def numba_fused() -> Callable[[int], float]:
     def run(steps: int) -> float:
         w = start()
         tick = time.perf_counter()
-        _numba_loop(w, steps)
+        _numba_loop(w, steps, np.random.default_rng(1))
         return time.perf_counter() - tick
 
     return run
@@ -151,7 +157,9 @@ def main() -> None:
     torch.manual_seed(0)
     runs = {name: (make(), steps) for name, (make, steps) in PEERS.items()}
     first = {name: run(steps) for name, (run, steps) in runs.items()}
-    print(f"first call of widelimit (compiles): {first['widelimit']:.2f} s for {PEERS['widelimit'][1]:,} steps")
+    print(
+        f"first call of widelimit (compiles): {first['widelimit']:.2f} s for {PEERS['widelimit'][1]:,} steps"
+    )
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, (run, steps) in runs.items():
@@ -171,7 +179,11 @@ def main() -> None:
             f"time [{min(ratios):.2f}, {max(ratios):.2f}]{wanted}"
         )
     if options.json is not None:
-        made = {"how": "python benchmarks/bench_sgd.py", "rounds": options.rounds, "machine": platform.machine()}
+        made = {
+            "how": "python benchmarks/bench_sgd.py",
+            "rounds": options.rounds,
+            "machine": platform.machine(),
+        }
         versions = {"jax": jax.__version__, "torch": torch.__version__, "numba": numba.__version__}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(made | {"versions": versions, "results": report}, indent=1) + "\n")

@@ -18,16 +18,33 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import analysis as analysis, measure as measure, report as report
-    from .dynamics import SGD as SGD, GradientFlow as GradientFlow
-    from .dynamics import integrators as integrators, sampling as sampling, schedules as schedules
+    from .dynamics import (
+        SGD as SGD,
+        GradientFlow as GradientFlow,
+        integrators as integrators,
+        sampling as sampling,
+        schedules as schedules,
+    )
     from .evolve import evolve as evolve
     from .measure import Particles as Particles, laws as laws
-    from .problem import Problem as Problem, activations as activations, data as data
-    from .problem import domains as domains, losses as losses, mobilities as mobilities
-    from .problem import penalties as penalties, scales as scales, units as units
+    from .problem import (
+        Problem as Problem,
+        activations as activations,
+        data as data,
+        domains as domains,
+        losses as losses,
+        mobilities as mobilities,
+        penalties as penalties,
+        scales as scales,
+        units as units,
+    )
     from .results import EvolutionError as EvolutionError, Outcome as Outcome
-    from .trajectory import Checkpoint as Checkpoint, Trajectory as Trajectory
-    from .trajectory import load as load, observables as observables
+    from .trajectory import (
+        Checkpoint as Checkpoint,
+        Trajectory as Trajectory,
+        load as load,
+        observables as observables,
+    )
 
 _HOME = {
     "analysis": "",

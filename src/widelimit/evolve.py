@@ -182,7 +182,9 @@ class _Run:
 
     def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any) -> str:
         t = self.times[len(rows) - 1]
-        said = f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
+        said = (
+            f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
+        )
         if outcome is Outcome.MAX_STEPS:
             return f"{said}; raise max_steps, now {self.max_steps}."
         last = Particles(rows[-1]["positions"], self._weights(state), blocks=self.problem.blocks)
@@ -225,7 +227,12 @@ def _next_chunk(chunk: int, done: int, seconds: float) -> int:
 
 
 def _check(
-    problem: Problem, measure: Particles, dynamics: AbstractDynamics, t1: float, save_at: Any, max_steps: int | None
+    problem: Problem,
+    measure: Particles,
+    dynamics: AbstractDynamics,
+    t1: float,
+    save_at: Any,
+    max_steps: int | None,
 ) -> np.ndarray:
     """The save times, after checking everything that can be checked before the first step."""
     if not isinstance(measure, Particles):

@@ -19,7 +19,9 @@ START = wl.Particles(np.random.default_rng(1).normal(size=(40, 5)))
 def test_a_flow_balances_its_energy_to_its_tolerance():
     loose, tight = (
         wl.analysis.dissipation(
-            wl.evolve(smooth_problem(), START, wl.GradientFlow(wl.integrators.Tsit5(rtol, rtol / 100)), t1=5.0)
+            wl.evolve(
+                smooth_problem(), START, wl.GradientFlow(wl.integrators.Tsit5(rtol, rtol / 100)), t1=5.0
+            )
         ).defect
         for rtol in (1e-4, 1e-8)
     )
@@ -33,7 +35,9 @@ def test_a_wrong_velocity_shows_in_the_balance():
     spoiled = run.observables | {"dissipated": 1.1 * run.dissipated}
     import dataclasses
 
-    assert wl.analysis.dissipation(dataclasses.replace(run, observables=spoiled)).defect == pytest.approx(0.1, rel=0.01)
+    assert wl.analysis.dissipation(dataclasses.replace(run, observables=spoiled)).defect == pytest.approx(
+        0.1, rel=0.01
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,14 @@ def test_small_steps_of_descent_balance_by_the_trapezoidal_sum():
 
 
 def test_dissipation_needs_observations():
-    run = wl.evolve(smooth_problem(), START, wl.SGD(step=0.1), t1=1.0, key=jax.random.key(0), observe=[wl.observables.Risk()])
+    run = wl.evolve(
+        smooth_problem(),
+        START,
+        wl.SGD(step=0.1),
+        t1=1.0,
+        key=jax.random.key(0),
+        observe=[wl.observables.Risk()],
+    )
     with pytest.raises(ValueError, match="Dissipation"):
         wl.analysis.dissipation(run)
 

@@ -25,7 +25,7 @@ def knot_problem(penalty=None, loss=None, **more):
 
 def lasso(features, data, strength):
     """min 1/2 SUM mu (F c - y)^2 + strength |c|_1, by an interior-point solver -> (c, risk, |c|_1)."""
-    x, y, mu = (np.asarray(a) for a in data.nodes)
+    _, y, mu = (np.asarray(a) for a in data.nodes)
     c = cvxpy.Variable(features.shape[1])
     risk = 0.5 * cvxpy.sum_squares(cvxpy.multiply(np.sqrt(mu), features @ c - y))
     cvxpy.Problem(cvxpy.Minimize(risk + strength * cvxpy.norm1(c))).solve(solver=cvxpy.CLARABEL)
@@ -150,12 +150,15 @@ def test_bounded_first_variation_needs_no_budget():
 
 def test_vector_outputs_and_high_dimension_give_an_estimate():
     x = np.random.default_rng(0).normal(size=(40, 5))
-    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1)))
+    problem = wl.Problem(
+        wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1))
+    )
     rho = wl.Particles(np.random.default_rng(1).normal(size=(50, 8)))
     gap = wl.analysis.optimality_gap(problem, rho)
     assert not gap.certified
     assert "estimate" in gap.statement
-    assert gap.maximiser is not None and gap.maximiser.shape == (8,)
+    assert gap.maximiser is not None
+    assert gap.maximiser.shape == (8,)
     end = wl.evolve(problem, rho, wl.GradientFlow(), t1=100.0)
     # The bound is over the budget of rho itself; a measure within it that is better is no further than the gap.
     size = float(jnp.mean(jnp.linalg.norm(end.final["output"], axis=1)))
@@ -196,7 +199,9 @@ def test_bad_input(change, words):
 
 def test_a_budget_where_none_applies_is_refused():
     problem = wl.Problem(
-        wl.units.FreeKnot(charge=False), wl.data.Samples(np.arange(3.0), np.arange(3.0)), domain=wl.domains.Box(0.0, 1.0)
+        wl.units.FreeKnot(charge=False),
+        wl.data.Samples(np.arange(3.0), np.arange(3.0)),
+        domain=wl.domains.Box(0.0, 1.0),
     )
     with pytest.raises(ValueError, match="no budget applies"):
         wl.analysis.optimality_gap(problem, wl.Particles(np.full((2, 1), 0.5)), budget=1.0)

@@ -135,7 +135,15 @@ def test_folders_that_are_no_runs(tmp_path, command):
 
 @pytest.mark.parametrize("command", ["resume", "show", "report"])
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "{}", '{"format": 1, "state": "finished"}', '{"parts": 3}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"parts": 3}',
+        '{"format": 1, "state": "finished", "message": "", "parts": {"a": {}}}',
+    ],
 )
 def test_a_damaged_status(run_copy, command, content):
     (run_copy / "status.json").write_text(content)

@@ -113,7 +113,10 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
         (SGD.replace("[[networks]]", "[networks]"), "[[networks]]: expected a list"),
         ("[limit]\nparticles = 1\n", "[limit] particles: must be at least 2, got 1."),
         ("[limit]\nparticles = 8\ntolerance = 0.1\n", "[limit] tolerance: goes with doubling"),
-        ("[limit]\nmost_particles = 64\n", "[limit] most_particles: must be at least twice"),
+        (
+            "[limit]\nmost_particles = 64\n",
+            "[limit] most_particles: must be at least 4 first_particles (= 256)",
+        ),
         ("[start]\noutptu = { law = 'normal' }\n", "[start] outptu: the unit has no such block"),
         ("[start]\noutptu = { law = 'normal' }\n", "did you mean 'output'?"),
         ("[start]\nbias = { law = 'atm' }\n", "[start] bias.law: 'atm' is not known; allowed are normal, "),

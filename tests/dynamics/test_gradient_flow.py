@@ -51,7 +51,9 @@ def test_against_an_independent_solver() -> None:
         return -(gradient + 2 * decay * rows).ravel()
 
     times = np.array([0.0, 0.3, 1.7, 4.0])
-    exact = scipy.integrate.solve_ivp(velocity, (0, 4), start.ravel(), "DOP853", times, rtol=1e-12, atol=1e-13)
+    exact = scipy.integrate.solve_ivp(
+        velocity, (0, 4), start.ravel(), "DOP853", times, rtol=1e-12, atol=1e-13
+    )
     problem = wl.Problem(
         wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, y, mu), penalty=wl.penalties.l2(decay)
     )
@@ -196,8 +198,12 @@ def test_a_circle_is_walked_around() -> None:
 )
 def test_a_schedule_only_changes_the_clock(xi: Any) -> None:
     flow = wl.GradientFlow(TIGHT, schedule=xi)
-    run = wl.evolve(wl.Problem(_number, _origin), wl.Particles([[2.0]]), flow, t1=2.0, save_at=[0.25, 0.75, 1.5])
-    tau = [scipy.integrate.quad(lambda t: float(flow.schedule(t)), 0, t, points=[0.5, 1.0])[0] for t in run.times]
+    run = wl.evolve(
+        wl.Problem(_number, _origin), wl.Particles([[2.0]]), flow, t1=2.0, save_at=[0.25, 0.75, 1.5]
+    )
+    tau = [
+        scipy.integrate.quad(lambda t: float(flow.schedule(t)), 0, t, points=[0.5, 1.0])[0] for t in run.times
+    ]
     np.testing.assert_allclose(run.positions[:, 0, 0], 2.0 * np.exp(-np.array(tau)), rtol=1e-7)
 
 
@@ -236,14 +242,18 @@ def test_what_is_dissipated_is_the_fall_of_the_objective() -> None:
         integrator = TIGHT if penalty.smooth else integrators.ProximalHeun(1e-6, 1e-8)
         run = wl.evolve(_tanh_problem(penalty=penalty), start, wl.GradientFlow(integrator), t1=3.0)
         objective = run.risk + run.penalty
-        np.testing.assert_allclose(run.dissipated, objective[0] - objective, atol=1e-8 if penalty.smooth else 1e-3)
+        np.testing.assert_allclose(
+            run.dissipated, objective[0] - objective, atol=1e-8 if penalty.smooth else 1e-3
+        )
 
 
 def test_a_particle_of_weight_zero_moves_and_moves_nothing() -> None:
     rows = np.random.default_rng(5).normal(size=(4, 4))
     flow = wl.GradientFlow(TIGHT)
     alone = wl.evolve(_tanh_problem(), wl.Particles(rows[:3]), flow, t1=1.0).final.positions
-    beside = wl.evolve(_tanh_problem(), wl.Particles(rows, [1 / 3, 1 / 3, 1 / 3, 0.0]), flow, t1=1.0).final.positions
+    beside = wl.evolve(
+        _tanh_problem(), wl.Particles(rows, [1 / 3, 1 / 3, 1 / 3, 0.0]), flow, t1=1.0
+    ).final.positions
     np.testing.assert_allclose(beside[:3], alone, atol=1e-9)
     assert float(jnp.max(jnp.abs(beside[3] - rows[3]))) > 1e-3
 
@@ -260,7 +270,9 @@ def test_data_in_single_precision_run() -> None:
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.sin(x[:, 0])))
     start = wl.Particles(np.random.default_rng(5).normal(size=(4, 4)))
     run = wl.evolve(problem, start, wl.GradientFlow(), t1=1.0)
-    np.testing.assert_allclose(run.positions, wl.evolve(_tanh_problem(), start, wl.GradientFlow(), t1=1.0).positions, atol=1e-5)
+    np.testing.assert_allclose(
+        run.positions, wl.evolve(_tanh_problem(), start, wl.GradientFlow(), t1=1.0).positions, atol=1e-5
+    )
 
 
 # Finite width against the limit.
@@ -277,7 +289,9 @@ def _wave_problem() -> wl.Problem:
     return wl.Problem(wl.units.Function(_wave, columns=["w"]), wl.data.Samples(x, np.sin(2.0 * x)))
 
 
-def _flows(problem: wl.Problem, rows: np.ndarray, weights: np.ndarray, flow: wl.GradientFlow) -> tuple[Any, Any]:
+def _flows(
+    problem: wl.Problem, rows: np.ndarray, weights: np.ndarray, flow: wl.GradientFlow
+) -> tuple[Any, Any]:
     """Risks and predictions at the end of many flows at once; particles of weight zero fill them up."""
     from widelimit.dynamics import Bound
     from widelimit.numerics import advance
@@ -332,7 +346,9 @@ def test_refuses_data_without_nodes() -> None:
 def test_unknown_trainable_block() -> None:
     for names in (["nothing"], []):
         with pytest.raises(ValueError, match=r"trainable.*output, weight, bias"):
-            wl.evolve(_tanh_problem(), wl.Particles(np.ones((2, 4))), wl.GradientFlow(trainable=names), t1=1.0)
+            wl.evolve(
+                _tanh_problem(), wl.Particles(np.ones((2, 4))), wl.GradientFlow(trainable=names), t1=1.0
+            )
 
 
 @pytest.mark.parametrize(

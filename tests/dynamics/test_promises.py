@@ -63,13 +63,19 @@ CASES = {
         np.stack([np.linspace(-1.5, 2.0, 5), np.linspace(0.0, 1.0, 5)], axis=1),
     ),
     "logistic": _case(
-        wl.Problem(wl.units.Neuron(wl.activations.erf, bias=False), wl.data.Samples(_X2, np.sign(_Y2)), wl.losses.logistic()),
+        wl.Problem(
+            wl.units.Neuron(wl.activations.erf, bias=False),
+            wl.data.Samples(_X2, np.sign(_Y2)),
+            wl.losses.logistic(),
+        ),
         np.random.default_rng(2).normal(size=(5, 3)),
     ),
     "relu": _case(wl.Problem(wl.units.Neuron(wl.activations.relu), _samples), _neurons(3)),
     "knot": _case(
         wl.Problem(
-            wl.units.FreeKnot(), wl.data.Samples(_X1, _Y1), domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0))
+            wl.units.FreeKnot(),
+            wl.data.Samples(_X1, _Y1),
+            domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0)),
         ),
         np.stack([np.linspace(-2.0, 2.0, 5), np.array([0.0, 0.3, 0.5, 0.9, 1.0])], axis=1),
     ),
@@ -82,7 +88,9 @@ CASES = {
         _on_sphere(4),
     ),
     "variation": _case(
-        wl.Problem(_tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)),
+        wl.Problem(
+            _tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)
+        ),
         _neurons(5),
     ),
     "scaled": _case(wl.Problem(_tanh, _samples, scale=wl.scales.Power(0.5)), _neurons(6)),
@@ -165,7 +173,9 @@ def rounding(dynamic: AbstractDynamics) -> float:
 
 
 def adaptive(dynamic: AbstractDynamics) -> bool:
-    return isinstance(dynamic, wl.GradientFlow) and not isinstance(dynamic.integrator, integrators.RungeKutta4)
+    return isinstance(dynamic, wl.GradientFlow) and not isinstance(
+        dynamic.integrator, integrators.RungeKutta4
+    )
 
 
 def _concrete(module: Any, base: type) -> set[type]:
@@ -180,7 +190,9 @@ def test_every_dynamics_is_in_the_registry() -> None:
 def test_every_integrator_and_sampling_is_in_the_registry() -> None:
     flows = [d for d in DYNAMICS.values() if isinstance(d, wl.GradientFlow)]
     chains = [d for d in DYNAMICS.values() if isinstance(d, wl.SGD)]
-    assert {type(d.integrator) for d in flows} - {type(None)} == _concrete(integrators, integrators.AbstractIntegrator)
+    assert {type(d.integrator) for d in flows} - {type(None)} == _concrete(
+        integrators, integrators.AbstractIntegrator
+    )
     assert {type(d.sampling) for d in chains} == _concrete(sampling, sampling.AbstractSampling)
 
 
@@ -195,7 +207,9 @@ def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
         wl.evolve(*CASES["variation"], DYNAMICS[name], t1=T1)
 
 
-@pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))
+@pytest.mark.parametrize(
+    ("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves)
+)
 def test_conserves(name: str, case: str) -> None:
     problem, start = CASES[case]
     last = whole(name, case)
@@ -266,7 +280,9 @@ def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles)
     integrator = flow._integrator(problem)
     if isinstance(integrator, integrators.RungeKutta4):
         return lambda count: end(
-            wl.GradientFlow(integrators.RungeKutta4(flow.clock(T1) / count), schedule=flow.schedule), problem, start
+            wl.GradientFlow(integrators.RungeKutta4(flow.clock(T1) / count), schedule=flow.schedule),
+            problem,
+            start,
         )
     # Every step is accepted, and the proposal for the next one is replaced.
     loose = wl.GradientFlow(type(integrator)(rtol=0.99, atol=1e9), schedule=flow.schedule)
@@ -289,11 +305,19 @@ def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles)
     return at
 
 
-def _flow_error(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
+def _flow_error(
+    flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]
+) -> list[float]:
     run = _fixed_flow(flow, problem, start)
     # Its own fine run: that the limit is the right one is tested against another solver.
-    exact = run(16 * max(counts)).positions
+    exact = run(8 * max(counts)).positions
     return [float(jnp.sqrt(jnp.mean((run(n).positions - exact) ** 2))) for n in counts]
+
+
+def _seen(counts: list[int], errors: list[float]) -> tuple[list[int], list[float]]:
+    """The last four that are above rounding: a method of order 5 with a tiny constant shows its order late."""
+    kept = [(n, e) for n, e in zip(counts, errors, strict=True) if e > 5e-14][-4:]
+    return [n for n, _ in kept], [e for _, e in kept]
 
 
 def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
@@ -301,7 +325,7 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
     integrator = integrators.Tsit5(1e-11, 1e-12) if problem.smooth else integrators.ProximalHeun(1e-8, 1e-10)
     exact = end(wl.GradientFlow(integrator, schedule=sgd.schedule), problem, start).positions
     random = sgd.sampling.stochastic or sgd.temperature is not None
-    keys = jax.random.split(jax.random.key(11), 100 if random else 1)
+    keys = jax.random.split(jax.random.key(11), 64 if random else 1)
     own = sgd.prepare(problem)
     state = sgd.init(own, start, t1=T1, key=KEY)
 
@@ -315,7 +339,9 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
         return jnp.sqrt(jnp.mean(jax.vmap(one)(keys)))
 
     def at(count: int) -> float:
-        return float(error(eqx.tree_at(lambda d: d.step_size, sgd, jnp.asarray(T1 / count)), jnp.asarray(count)))
+        return float(
+            error(eqx.tree_at(lambda d: d.step_size, sgd, jnp.asarray(T1 / count)), jnp.asarray(count))
+        )
 
     return [at(count) for count in counts]
 
@@ -326,12 +352,15 @@ def test_order(name: str, case: str) -> None:
     dynamic = DYNAMICS[name]
     order = dynamic.facts(problem).order
     assert order is not None
-    # An order of 5 reaches rounding soon; the others show their order later.
-    counts = [8, 11, 15, 20] if order == 5 else [16, 32, 64, 128]
+    # The fluctuations of order 1/2 show once the bias of order 1 is small beside them.
+    counts = [16, 32, 64, 128] if order >= 1 else [64, 128, 256, 512]
+    if order == 5:
+        counts = [8, 11, 15, 20, 28, 40, 56, 80, 112, 160]
     if isinstance(dynamic, wl.SGD):
         errors = _sgd_error(dynamic, problem, start, counts)
     else:
         assert isinstance(dynamic, wl.GradientFlow)
         errors = _flow_error(dynamic, problem, start, counts)
+    counts, errors = _seen(counts, errors)
     slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
     assert abs(slope - order) < 0.3, f"fitted {slope:.3f}, stated {order}; errors {errors}"

@@ -62,7 +62,9 @@ def test_one_step_is_the_papers() -> None:
 
 def test_steps_of_a_schedule() -> None:
     # a' = a - s_k a: the product of (1 - s_k), s_k = eps xi(k eps).
-    problem = wl.Problem(wl.units.Function(_value, columns=["a"]), wl.data.Samples(np.zeros((1, 1)), np.zeros(1)))
+    problem = wl.Problem(
+        wl.units.Function(_value, columns=["a"]), wl.data.Samples(np.zeros((1, 1)), np.zeros(1))
+    )
     start = wl.Particles([[2.0]])
     for xi, at in (
         (schedules.piecewise([0.5], [1.0, 3.0]), lambda k: 1.0 if k * 0.125 < 0.5 else 3.0),
@@ -162,10 +164,14 @@ def _labelled(rows: int, weights: Any = None) -> wl.data.Samples:
 def _batches(sampler: Any, data: Any, size: int, steps: int, key: Any = KEY) -> list[Any]:
     order, out = sampler.start(data, key), []
     for k in range(steps):
-        drawn = sampler.draw(data, key, k, size)
-        nodes, order = sampler.pick(data, key, jnp.asarray(k), size, drawn, order)
+        nodes, order = _batch(sampler, data, key, jnp.asarray(k), size, order)
         out.append(nodes)
     return out
+
+
+@eqx.filter_jit
+def _batch(sampler: Any, data: Any, key: Any, k: Any, size: int, order: Any) -> Any:
+    return sampler.pick(data, key, k, size, sampler.draw(data, key, k, size), order)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(8, 4), (7, 3), (5, 1), (3, 8)])
@@ -183,7 +189,10 @@ def test_epochs_take_each_sample_once(rows: int, size: int) -> None:
     if rows >= 5:
         assert len({tuple(epoch) for epoch in epochs}) == 4
         other = _batches(sampling.Epochs(), _labelled(rows), size, per_epoch, jax.random.key(99))
-        assert any(not np.array_equal(a.x, b.x) for a, b in zip(other, _batches(sampling.Epochs(), _labelled(rows), size, per_epoch), strict=True))
+        assert any(
+            not np.array_equal(a.x, b.x)
+            for a, b in zip(other, _batches(sampling.Epochs(), _labelled(rows), size, per_epoch), strict=True)
+        )
 
 
 def test_epochs_respect_the_weights_of_the_samples() -> None:
@@ -197,7 +206,9 @@ def test_epochs_respect_the_weights_of_the_samples() -> None:
 
 def test_fresh_draws_by_weight_with_replacement() -> None:
     weights = np.array([1.0, 2.0, 3.0, 4.0])
-    x = np.concatenate([np.asarray(n.x)[:, 0] for n in _batches(sampling.Fresh(), _labelled(4, weights), 500, 10)])
+    x = np.concatenate(
+        [np.asarray(n.x)[:, 0] for n in _batches(sampling.Fresh(), _labelled(4, weights), 500, 10)]
+    )
     share = np.bincount(x.astype(int), minlength=4) / x.size
     np.testing.assert_allclose(share, weights / 10, atol=4 * 0.5 / np.sqrt(x.size))
 
@@ -205,7 +216,9 @@ def test_fresh_draws_by_weight_with_replacement() -> None:
 def test_full_takes_everything_and_ignores_the_batch() -> None:
     problem = wl.Problem(_NEURON, _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(6, 3)))
-    runs = [_after(problem, start, wl.SGD(0.1, batch=b, sampling=sampling.Full()), 5).y["weight"] for b in (1, 5)]
+    runs = [
+        _after(problem, start, wl.SGD(0.1, batch=b, sampling=sampling.Full()), 5).y["weight"] for b in (1, 5)
+    ]
     np.testing.assert_array_equal(*runs)
 
 
@@ -226,7 +239,9 @@ def test_a_batch_that_grows() -> None:
 def test_the_same_key_gives_the_same_run_and_another_another() -> None:
     problem = wl.Problem(_NEURON, _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(4, 3)))
-    a, b, c = (_after(problem, start, wl.SGD(0.1), 9, key).y["weight"] for key in (KEY, KEY, jax.random.key(6)))
+    a, b, c = (
+        _after(problem, start, wl.SGD(0.1), 9, key).y["weight"] for key in (KEY, KEY, jax.random.key(6))
+    )
     np.testing.assert_array_equal(a, b)
     assert np.all(np.asarray(a) != np.asarray(c))
 
@@ -237,7 +252,14 @@ def test_gradient_descent_falls_monotonically_and_needs_no_key() -> None:
     assert np.all(np.diff(run.risk) <= 0)
 
 
-@pytest.mark.parametrize("make", [wl.SGD(0.1), wl.SGD(0.1, sampling=sampling.Epochs()), wl.SGD(0.1, sampling=sampling.Full(), temperature=1.0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        wl.SGD(0.1),
+        wl.SGD(0.1, sampling=sampling.Epochs()),
+        wl.SGD(0.1, sampling=sampling.Full(), temperature=1.0),
+    ],
+)
 def test_random_numbers_need_a_key(make: Any) -> None:
     with pytest.raises(ValueError, match=r"evolve\(key=\.\.\.\)"):
         wl.evolve(wl.Problem(_NEURON, _SAMPLES), wl.Particles(np.ones((2, 3))), make, t1=1.0)
@@ -260,7 +282,9 @@ def _doubles(jaxpr: Any, found: set[str]) -> set[str]:
             aval = getattr(variable, "aval", None)
             if getattr(aval, "dtype", None) == jnp.float64 and aval.shape != ():  # pyright: ignore
                 found.add(f"{equation.primitive} {aval}")
-        for value in jax.tree.leaves(equation.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+        for value in jax.tree.leaves(
+            equation.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
+        ):
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 _doubles(inner, found)
@@ -337,7 +361,10 @@ def test_single_precision_agrees_with_double() -> None:
         (lambda: wl.SGD(0.1, batch=lambda t: 1), r"^SGD\(batch"),
         (lambda: wl.SGD(0.1, batch=schedules.piecewise([1.0], [0, 2])), r"^SGD\(batch"),
         (lambda: wl.SGD(0.1, batch=schedules.piecewise([1.0], [1.5, 2])), r"^SGD\(batch"),
-        (lambda: wl.SGD(0.1, batch=schedules.piecewise([1.0], [1, 2]), sampling=sampling.Epochs()), r"^SGD\(batch"),
+        (
+            lambda: wl.SGD(0.1, batch=schedules.piecewise([1.0], [1, 2]), sampling=sampling.Epochs()),
+            r"^SGD\(batch",
+        ),
         (lambda: wl.SGD(0.1, temperature=-1.0), r"^SGD\(temperature"),
         (lambda: wl.SGD(0.1, schedule=-1.0), r"^SGD\(schedule"),
         (lambda: wl.SGD(0.1, dtype=jnp.float16), r"^SGD\(dtype"),

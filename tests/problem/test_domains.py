@@ -100,7 +100,16 @@ def test_sphere_has_an_answer_at_its_centre():
 
 @pytest.mark.parametrize(
     ("z", "expected"),
-    [(0.0, 0.0), (1.5, 0.0), (-1.5, 0.0), (3.0, 0.0), (1.75, 0.25), (-0.25, 1.25), (-1e-20, 0.0), (-1e-300, 0.0)],
+    [
+        (0.0, 0.0),
+        (1.5, 0.0),
+        (-1.5, 0.0),
+        (3.0, 0.0),
+        (1.75, 0.25),
+        (-0.25, 1.25),
+        (-1e-20, 0.0),
+        (-1e-300, 0.0),
+    ],
 )
 def test_circle_wraps_into_the_half_open_interval(z, expected):
     circle = domains.Circle(1.5)
@@ -191,9 +200,11 @@ def test_no_domain_is_all_of_space():
 # What is refused
 
 
-@pytest.mark.parametrize(("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (0.0, np.nan), (INF, INF)])
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (0.0, np.nan), (INF, INF)]
+)
 def test_box_refuses(lower, upper):
-    with pytest.raises(ValueError, match="Box.*lower"):
+    with pytest.raises(ValueError, match=r"Box.*lower"):
         domains.Box(lower, upper)
 
 
@@ -213,9 +224,9 @@ def test_half_line_refuses():
 def test_misfits():
     with pytest.raises(ValueError, match=r"'center'|'charge'.*sphere needs a vector"):
         domains.resolve(domains.Sphere(), BLOCKS)
-    with pytest.raises(ValueError, match="'angle'.*vector"):
+    with pytest.raises(ValueError, match=r"'angle'.*vector"):
         domains.resolve(domains.product(angle=domains.Sphere()), BLOCKS)
-    with pytest.raises(ValueError, match="no block 'centre'.*charge, center, angle"):
+    with pytest.raises(ValueError, match=r"no block 'centre'.*charge, center, angle"):
         domains.resolve(domains.product(centre=domains.Sphere()), BLOCKS)
     with pytest.raises(ValueError, match="no block 'knot'"):
         wl.Problem(

@@ -14,7 +14,6 @@ SCALAR = (Block("output", ()), Block("weight", (2,)))
 VECTOR = (Block("output", (2,)), Block("weight", ()))
 
 
-
 def ridge(theta):
     """|b| - not smooth - as a penalty of one's own, with the map of total_variation written out."""
     return 0.4 * jnp.sqrt(jnp.sum(theta.weight**2))
@@ -116,7 +115,9 @@ def test_values():
     assert float(penalties.total_variation(0.5, "weight")(theta)) == pytest.approx(1.0)
     assert float(penalties.l2(0.1)(theta)) == pytest.approx(2.9)
     assert float(penalties.l2(0.1, ("weight",))(theta)) == pytest.approx(0.4)
-    total = penalties.l2(0.1) + penalties.total_variation(0.5, "output") + penalties.function(lambda t: t.weight)
+    total = (
+        penalties.l2(0.1) + penalties.total_variation(0.5, "output") + penalties.function(lambda t: t.weight)
+    )
     assert float(total(theta)) == pytest.approx(2.9 + 2.5 + 2.0)
     assert len(penalties.parts(total)) == 3
     assert not total.smooth
@@ -148,7 +149,11 @@ def test_gradient_of_the_potential_is_finite_where_a_vector_charge_is_zero():
 
 
 def test_prox_of_a_sum_is_that_of_its_non_smooth_terms():
-    total = penalties.l2(3.0) + penalties.total_variation(0.7, "output") + penalties.total_variation(0.2, "weight")
+    total = (
+        penalties.l2(3.0)
+        + penalties.total_variation(0.7, "output")
+        + penalties.total_variation(0.2, "weight")
+    )
     total.check(SCALAR)
     theta = split(SCALAR, jnp.asarray([1.3, 0.4, -0.6]))
     step = type(theta)(0.5, 0.5)

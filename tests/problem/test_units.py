@@ -117,7 +117,9 @@ def test_homogeneity_in_the_other_blocks_together(case):
     for s in (0.2, 3.0):
         scaled = phi(theta * (1 + (s - 1) * others(case)), x)
         if case.unit.homogeneity is not None:
-            np.testing.assert_allclose(scaled, s**case.unit.homogeneity * phi(theta, x), rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(
+                scaled, s**case.unit.homogeneity * phi(theta, x), rtol=1e-11, atol=1e-13
+            )
         else:
             assert not any(np.allclose(scaled, s**k * phi(theta, x), rtol=1e-3) for k in (0, 1, 2))
 
@@ -185,7 +187,9 @@ def test_gradient_is_finite_at_zero(case):
 def test_blocks_and_their_order():
     assert [b.name for b in units.Neuron(acts.tanh).blocks(3, (2,))] == ["output", "weight", "bias"]
     assert [b.shape for b in units.Neuron(acts.tanh).blocks(3, (2,))] == [(2,), (3,), ()]
-    assert [b.name for b in units.Neuron(acts.tanh, bias=False, output_weight=False).blocks(3, ())] == ["weight"]
+    assert [b.name for b in units.Neuron(acts.tanh, bias=False, output_weight=False).blocks(3, ())] == [
+        "weight"
+    ]
     assert [b.name for b in units.RadialBasis(1.0).blocks(3, ())] == ["charge", "center"]
     assert [b.name for b in units.FreeKnot().blocks(1, ())] == ["charge", "knot"]
     assert [b.name for b in units.FreeKnot(charge=False).blocks(1, ())] == ["knot"]

@@ -156,7 +156,7 @@ def test_compare_takes_whatever_runs_there_are(run, tmp_path):
     page = report.compare(limit=limit, _noisy=noisy, other=other, nameless=nameless)
     reader = check(page)
     assert {"risk", "difference", "neurons_output", "neurons_x", "neurons_parameter 1"} <= set(page.figures)
-    assert "_noisy is exactly at it at t\xa0=\xa03" in reader.text
+    assert re.search(r"Measured from limit, _noisy is .* it at t = 3, other is .* it at t = 8", reader.text)
     assert check(report.compare(only=limit)).text.count("Comparison of only") == 2
 
 
@@ -183,10 +183,12 @@ def test_bad_input_is_named(summary, run, tmp_path):
         report.compare(a=dataclasses.replace(run(), observables={"penalty": np.zeros(33)}))
     with pytest.raises(ValueError, match="one number a save time"):
         summary(limit_error=np.zeros(3))
+    with pytest.raises(ValueError, match="not negative"):
+        summary(limit_error=np.full(33, np.nan))
     with pytest.raises(ValueError, match="at least one trajectory"):
         summary(limit=())
+    bare = dataclasses.replace(run(), observables={"risk": run().risk})
     with pytest.raises(ValueError, match="held_out_risk"):
-        bare = dataclasses.replace(run(), observables={"risk": run().risk})
         summary(limit=(bare,))
     (tmp_path / "file").write_text("")
     page = report.compare(a=run(8, points=3))

@@ -74,7 +74,7 @@ def optimality_gap(
     - `most`: evaluations that the exhaustive search may spend. It is tried for up to three searched parameters on a
       bounded domain (or, for a homogeneous unit, on the sphere), for units with a Lipschitz constant.
 
-    **Raises** `ValueError` for a loss that is not convex, for data without nodes, and for a budget that is not positive.
+    **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
     if not problem.loss.convex:
         raise ValueError(
@@ -163,7 +163,7 @@ def _by_correlation(
     else:
         shown = _variation(problem, measure, region) if budget is None else budget
         whose = "that of the measure itself" if budget is None else "as given"
-        competitors = f"measures with INT {region.norm} d rho <= {shown:.4g} ({whose})"
+        competitors = f"measures whose mean {region.norm} is at most {shown:.4g} ({whose})"
         gap = at_rho + shown * excess
     return OptimalityGap(
         gap=gap,

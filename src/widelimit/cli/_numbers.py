@@ -93,7 +93,10 @@ def describe(work: Work) -> dict[str, str]:
         "time": f"0 to {file.time.t1:g}, {file.time.saves} save times",
     }
     if work.built.problem.penalty is not None:
-        words["penalty"] = _words(file.penalty)
+        terms = file.penalty.model_dump().items()
+        words["penalty"] = ", ".join(
+            f"{name.replace('_', ' ')} {value:g}" for name, value in terms if value > 0
+        )
     if file.domain:
         words["domain"] = "; ".join(f"{block}: {_words(domain)}" for block, domain in file.domain.items())
     return words

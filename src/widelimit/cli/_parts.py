@@ -76,11 +76,11 @@ def compute_limit(work: Work) -> Limit:
             continue
         movements.append(_movement(runs[-2], runs[-1]))
         work.say(f"  from {sizes[-2]} to {n} particles the risk curve moved by {movements[-1]:.2%}")
-        if asked.particles is None and movements[-1] < _tolerance(work.file):
+        if asked.particles is None and _rests(movements, _tolerance(work.file)):
             break
-    converged = asked.particles is not None or movements[-1] < _tolerance(work.file)
+    converged = asked.particles is not None or _rests(movements, _tolerance(work.file))
     error = np.abs(runs[-1].risk - runs[-2].risk)
-    note = _note(work.file, sizes, movements[-1], converged)
+    note = _note(work.file, sizes, movements, converged)
     return Limit(tuple(sizes), tuple(runs), tuple(movements), error, converged, note)
 
 
@@ -186,21 +186,29 @@ def _evolve(
         raise ProblemFileError(work.name, "[start]", f"{label}: {sentence(error)}") from error
 
 
+def _rests(movements: list[float], tolerance: float) -> bool:
+    """Two doublings in a row: the fluctuations of two starts may cancel once by accident."""
+    return len(movements) > 1 and max(movements[-2:]) < tolerance
+
+
 def _movement(coarse: Trajectory, fine: Trajectory) -> float:
     """The largest distance of two risk curves, relative to the larger curve's largest value."""
     largest = float(np.max(np.abs(fine.risk)))
     return float(np.max(np.abs(fine.risk - coarse.risk))) / largest if largest > 0 else 0.0
 
 
-def _note(file: ProblemFile, sizes: list[int], movement: float, converged: bool) -> str:
-    moved = f"From {sizes[-2]} to {sizes[-1]} particles the risk curve moved by {movement:.2%} of its maximum"
+def _note(file: ProblemFile, sizes: list[int], movements: list[float], converged: bool) -> str:
+    numbers = f"from {sizes[-2]} to {sizes[-1]} particles"
+    moved = f"The last doubling, {numbers}, moved the risk curve by {movements[-1]:.2%} of its maximum"
+    asked = f"{_tolerance(file):.2%} in two doublings in a row"
     if file.limit.particles is not None:
-        said = f"{moved}; the particle number was given, so nothing was asked of that."
+        said = "; the particle number was given, so nothing was asked of that."
     elif converged:
-        said = f"{moved}, less than the {_tolerance(file):.2%} asked for."
+        said = f", less than {asked}, as was asked for."
     else:
-        said = f"{moved}, more than the {_tolerance(file):.2%} asked for: raise [limit] most_particles."
+        said = f", which is not less than {asked}, as was asked for: raise [limit] most_particles."
+    # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike.
     return (
-        f"{said} The error is |R_n - R_n/2| at each time: the start behaves like independent draws, whose "
-        "risk differs from the limit's by c/n, so the last doubling moved it by as much as is still missing."
+        f"{moved}{said} The error is |R_n - R_n/2| at each time: the smaller start is half of the larger, "
+        "so it moved the curve by about as much as is still missing, be that a bias or a fluctuation."
     )

@@ -181,7 +181,7 @@ class TimeSection(Section):
 
 
 class LimitSection(Section):
-    """[limit]: a fixed number of particles, or doublings until the risk curve rests."""
+    """[limit]: a fixed number of particles, or doublings until two in a row move the risk curve by less."""
 
     particles: Annotated[Count, Field(ge=2)] | None = None
     tolerance: Annotated[Number, Field(gt=0, lt=1)] | None = None
@@ -194,11 +194,9 @@ class LimitSection(Section):
             for key in ("tolerance", "first_particles", "most_particles"):
                 if key in self.model_fields_set:
                     raise misfit("goes with doubling; with a fixed number of particles leave it out", key)
-        elif self.most_particles < 2 * self.first_particles:
-            raise misfit(
-                f"must be at least twice first_particles ({self.first_particles}), got {self.most_particles}",
-                "most_particles",
-            )
+        elif self.most_particles < 4 * self.first_particles:
+            least = f"4 first_particles (= {4 * self.first_particles})"
+            raise misfit(f"must be at least {least}, got {self.most_particles}", "most_particles")
         return self
 
 

@@ -55,7 +55,9 @@ class GradientFlow(AbstractDynamics):
         trainable: Any = None,
     ) -> None:
         if integrator is not None and not isinstance(integrator, AbstractIntegrator):
-            raise ValueError(f"GradientFlow(integrator=...): expected one of widelimit.integrators, got {integrator!r}.")
+            raise ValueError(
+                f"GradientFlow(integrator=...): expected one of widelimit.integrators, got {integrator!r}."
+            )
         self.integrator = integrator
         self.schedule = schedules.as_schedule(schedule, "GradientFlow(schedule=...)")
         self.trainable = None if trainable is None else tuple(trainable)
@@ -124,7 +126,9 @@ class GradientFlow(AbstractDynamics):
 
     def advice(self, problem: Problem, measure: Particles) -> str:
         if isinstance(self.integrator, Tsit5 | ProximalHeun) or self.integrator is None:
-            return "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
+            return (
+                "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
+            )
         step = 1.0 / max(largest_curvature(problem, measure), 1e-300)
         return f"try integrators.RungeKutta4(step={step:.2g}) or the adaptive integrators.Tsit5()"
 
@@ -176,7 +180,9 @@ class _Field(eqx.Module):
         (old, energy), (new, _) = before, after
         scales = self.problem.mobility.scales(self.merge(old))
         power = [
-            _weighted(self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name))
+            _weighted(
+                self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name)
+            )
             for name in old
             if getattr(scales, name) > 0
         ]

@@ -1,8 +1,15 @@
 """Measures of neurons: particles, the laws they are drawn from, and distances between them."""
 
 from . import laws as laws
-from ._blocks import Block as Block, Blocks as Blocks, describe as describe, join as join
-from ._blocks import row_size as row_size, split as split, theta_type as theta_type
+from ._blocks import (
+    Block as Block,
+    Blocks as Blocks,
+    describe as describe,
+    join as join,
+    row_size as row_size,
+    split as split,
+    theta_type as theta_type,
+)
 from ._distances import sliced_wasserstein2 as sliced_wasserstein2, wasserstein2 as wasserstein2
 from ._particles import Particles as Particles
 from ._statistics import covariance as covariance, moment as moment, quantiles as quantiles

@@ -28,7 +28,7 @@ def row_size(blocks: Blocks) -> int:
     return sum(block.size for block in blocks)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def theta_type(names: tuple[str, ...]) -> Any:
     """The named tuple (a pytree) whose fields are the blocks: `theta.weight`, `theta.bias`, ..."""
     return collections.namedtuple("Theta", names)

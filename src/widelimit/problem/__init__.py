@@ -1,6 +1,14 @@
 """What is learned: units, activations, data, losses, penalties, domains, mobilities; the `Problem`."""
 
-from . import activations as activations, data as data, domains as domains, losses as losses
-from . import mobilities as mobilities, penalties as penalties, scales as scales, units as units
+from . import (
+    activations as activations,
+    data as data,
+    domains as domains,
+    losses as losses,
+    mobilities as mobilities,
+    penalties as penalties,
+    scales as scales,
+    units as units,
+)
 from ._potential import Potential as Potential
 from ._problem import Estimate as Estimate, Problem as Problem, Variation as Variation

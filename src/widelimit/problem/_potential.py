@@ -17,8 +17,8 @@ from .units import AbstractUnit
 class Potential(eqx.Module):
     r"""$\psi(\theta; \rho) = \int R'(f_\rho)(x)\,\phi(\theta, x)\,\mu(dx) + \mathrm{penalty}(\theta)$.
 
-    It holds the dual variable $\mu_q\,\ell'(f_\rho(x_q), y_q)$ on the data nodes, so a query costs one evaluation of the
-    unit on the data. Get one from `Problem.potential(measure)`.
+    It holds the dual variable $\mu_q\,\ell'(f_\rho(x_q), y_q)$ on the data nodes, so a query costs one evaluation of
+    the unit on the data. Get one from `Problem.potential(measure)`.
 
     `psi(theta)`: theta [..., D] -> [...], for any theta, on the support of rho or off it.
     `psi.gradient(theta)`: [..., D] -> [..., D]; where a kinked unit or penalty has no gradient, one that
@@ -62,5 +62,3 @@ def _on_rows(function: Any, potential: Potential, rows: Float[Array, "... D"]) -
     chunk = max(1, potential.size // potential.x.shape[0])
     out = map_rows(lambda row: function(potential, row), flat, chunk)
     return out.reshape(rows.shape[:-1] + out.shape[1:])
-
-

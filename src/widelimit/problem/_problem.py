@@ -202,7 +202,7 @@ class Problem(eqx.Module):
         """The proximal map of the non-smooth penalties, for time `step`, in the metric of the mobility."""
         for term in penalties.parts(self.penalty):
             if not term.smooth:
-                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta)))
+                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
                 theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
         return theta
 

@@ -3,6 +3,7 @@
 The facts are what certificates rest on; the tests check each of them on a fine grid.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
@@ -95,10 +96,12 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
             f"piecewise_linear(knots, values): needs two or more knots and as many values, "
             f"got {len(t)} and {len(v)}."
         )
-    if not all(a < b for a, b in zip(t, t[1:], strict=False)) or not all(abs(k) < float("inf") for k in t + v):
+    if not all(a < b for a, b in itertools.pairwise(t)) or not all(
+        abs(k) < float("inf") for k in t + v
+    ):
         raise ValueError(f"piecewise_linear(knots=...): must be finite and increase, got {t}.")
     slopes = [0.0] + [(b - a) / (s - r) for a, b, r, s in zip(v, v[1:], t, t[1:], strict=False)] + [0.0]
-    bends = [b - a for a, b in zip(slopes, slopes[1:], strict=False)]
+    bends = [b - a for a, b in itertools.pairwise(slopes)]
     return Activation(
         _PiecewiseLinear(v[0], tuple(t), tuple(bends)),
         "piecewise_linear",

@@ -73,14 +73,16 @@ class Euclidean(AbstractDomain):
 
 
 class Box(AbstractDomain):
-    """lower <= z <= upper for every component. Either side may be infinite. Raises `ValueError` unless lower < upper."""
+    """lower <= z <= upper for every component; a side may be infinite. Raises `ValueError` unless lower < upper."""
 
     lower: float = eqx.field(static=True)
     upper: float = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         if not self.lower < self.upper:
-            raise ValueError(f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}.")
+            raise ValueError(
+                f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}."
+            )
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         outward = ((z <= self.lower) & (v < 0)) | ((z >= self.upper) & (v > 0))
@@ -149,7 +151,9 @@ class Sphere(AbstractDomain):
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         if len(shape) != 1 or shape[0] < 2:
-            raise ValueError(f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}.")
+            raise ValueError(
+                f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}."
+            )
 
 
 class Circle(AbstractDomain):

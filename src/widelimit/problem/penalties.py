@@ -50,7 +50,9 @@ def parts(penalty: AbstractPenalty | None) -> tuple[AbstractPenalty, ...]:
 def _check_names(who: str, names: tuple[str, ...], blocks: Blocks) -> None:
     for name in names:
         if name not in [b.name for b in blocks]:
-            raise ValueError(f"{who}: the unit has no block {name!r}; it has {', '.join(b.name for b in blocks)}.")
+            raise ValueError(
+                f"{who}: the unit has no block {name!r}; it has {', '.join(b.name for b in blocks)}."
+            )
 
 
 class L2(AbstractPenalty):

@@ -96,9 +96,9 @@ def _width_picture(data: AgainstWidth) -> Picture:
             f"Doubling the width {change} (averaged over time, slope {number(data.slope, 2)}); theory has "
             "1/N for the mean over many seeds and 1/√N for the chance of a single start."
         )
-        if data.slope > -0.5:
+        if data.slope > -0.35:
             caption += (
-                " What does not fall with the width comes from the step, the batch or the limit's error."
+                " So slow a fall points to the step and the batch of the training, or to the limit's error."
             )
     numbers = ", ".join(
         f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True)

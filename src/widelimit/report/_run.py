@@ -40,8 +40,7 @@ def _lead(summary: RunSummary) -> list[str]:
         done = [f"{above(gap.last)} it at {name}" for name, gap in ends if reaches(gap, curves.reference)]
         seeds = " (mean over seeds)" if len(summary.networks) > len(groups) else ""
         said += [f"The networks end {listed(done)}{seeds}."] if done else []
-    said.append(summary.checks.gap_statement)
-    return said
+    return [*said, *([summary.checks.gap_statement] if summary.checks.gap_statement else [])]
 
 
 def _warnings(summary: RunSummary) -> list[str]:

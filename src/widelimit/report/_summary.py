@@ -88,6 +88,8 @@ class RunSummary:
                 f"RunSummary(limit_error=...): expected one number a save time of the last limit, "
                 f"{self.best.times.shape}, got {self.limit_error.shape}."
             )
+        if not np.all(self.limit_error >= 0):
+            raise ValueError("RunSummary(limit_error=...): errors must be numbers and not negative.")
         for trajectory in self.limit:
             require(trajectory, "risk", "RunSummary(limit=...)")
         if self.held_out:

@@ -8,7 +8,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 3) -> str:
-    """`digits` significant digits: 0.00372, 12 300, 4.1 x 10^-5; an en dash for what is not finite."""
+    """`digits` significant digits: 0.00372, 12300, 4.1 x 10^-5; an en dash for what is not finite."""
     value = float(value)
     if not math.isfinite(value):
         return DASH
@@ -57,7 +57,7 @@ def beside(value: float, scale: float) -> str:
 def above(difference: float) -> str:
     """`0.012 above`, `0.012 below`: for a sentence that goes on with "the limit"."""
     if difference == 0:
-        return "exactly at"
+        return "level with"
     return f"{number(abs(difference))} {'above' if difference > 0 else 'below'}"
 
 

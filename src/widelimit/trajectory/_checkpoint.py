@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ._fingerprint import as_array
@@ -58,7 +59,9 @@ class Folder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise ValueError(f"checkpoint: cannot write the folder {path}: {error.strerror or error}.") from error
+            raise ValueError(
+                f"checkpoint: cannot write the folder {path}: {error.strerror or error}."
+            ) from error
 
     def read(self) -> Saved | None:
         """The checkpoint, or None where there is none. Raises `ValueError` if it is damaged or of another run."""
@@ -110,14 +113,14 @@ def restore(template: Any, leaves: list[np.ndarray]) -> Any:
     if len(old) != len(leaves) or any(as_array(a).shape != b.shape for a, b in zip(old, leaves, strict=True)):
         raise ValueError("checkpoint: its arrays do not fit this run (another version?); delete the folder.")
     new = [
-        jax.random.wrap_key_data(b, impl=jax.random.key_impl(a)) if _is_key(a) else jax.numpy.asarray(b)
+        jax.random.wrap_key_data(jnp.asarray(b), impl=jax.random.key_impl(a)) if _is_key(a) else jnp.asarray(b)
         for a, b in zip(old, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, new)
 
 
 def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 class _Damaged(Exception):

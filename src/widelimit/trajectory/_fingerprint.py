@@ -5,6 +5,7 @@ import types
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -19,7 +20,7 @@ def fingerprint(*parts: Any) -> str:
 
 def as_array(leaf: Any) -> np.ndarray:
     """A leaf as a NumPy array; random keys as their integers."""
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return np.asarray(jax.random.key_data(leaf))
     return np.asarray(leaf)
 

@@ -36,15 +36,19 @@ class Progress:
         elapsed = time.monotonic() - self.began
         if not self.show or elapsed < _PATIENCE:
             return
-        if self._bar is None:
-            self._open()
+        bar = self._bar if self._bar is not None else self._open()
         rate = steps / elapsed
-        self._bar.update(self._task, completed=min(t, self.t1), rate=f"{rate:,.0f} steps/s", t=f"t = {t:.4g}")
+        bar.update(self._task, completed=min(t, self.t1), rate=f"{rate:,.0f} steps/s", t=f"t = {t:.4g}")
 
-    def _open(self) -> None:
+    def _open(self) -> Any:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import (
+            BarColumn,
+            Progress as Bar,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description}"),
@@ -58,3 +62,4 @@ class Progress:
         self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task(self.label, total=self.t1, rate="", t="")
         self._bar.start()
+        return self._bar

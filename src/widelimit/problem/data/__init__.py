@@ -2,10 +2,19 @@
 
 from ._data import AbstractData as AbstractData, Nodes as Nodes, require_nodes as require_nodes
 from ._load import load as load
-from ._samplers import FromKey as FromKey, FromLaw as FromLaw, GaussianClasses as GaussianClasses
-from ._samplers import uniform_box as uniform_box, uniform_sphere as uniform_sphere
-from ._samples import Quadrature as Quadrature, Samples as Samples
-from ._samples import gauss_hermite as gauss_hermite, gauss_legendre as gauss_legendre
-from ._teacher import Teacher as Teacher
+from ._samplers import (
+    FromKey as FromKey,
+    FromLaw as FromLaw,
+    GaussianClasses as GaussianClasses,
+    uniform_box as uniform_box,
+    uniform_sphere as uniform_sphere,
+)
+from ._samples import (
+    Quadrature as Quadrature,
+    Samples as Samples,
+    gauss_hermite as gauss_hermite,
+    gauss_legendre as gauss_legendre,
+)
 from ._table import Table as Table, read_table as read_table, split as split
 from ._table_scaling import DataNotice as DataNotice, Scaling as Scaling
+from ._teacher import Teacher as Teacher

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -83,7 +84,9 @@ def as_targets(y: Any, n: int, who: str) -> Float[Array, "n ..."]:
     """Targets as a float array [n] or [n, C]."""
     y = _as_float(y, f"{who}(y=...)")
     if y.ndim not in (1, 2) or y.shape[0] != n:
-        raise ValueError(f"{who}(y=...): expected shape ({n},) or ({n}, C), as x has {n} rows; got {y.shape}.")
+        raise ValueError(
+            f"{who}(y=...): expected shape ({n},) or ({n}, C), as x has {n} rows; got {y.shape}."
+        )
     return y
 
 
@@ -105,10 +108,12 @@ def _as_float(value: Any, what: str) -> Array:
         array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what}: expected numbers, got {type(value).__name__} ({error}).") from None
-    if isinstance(array, jax.core.Tracer):
+    try:
+        finite = np.isfinite(np.asarray(array))
+    except jax.errors.TracerArrayConversionError:
+        # Inside a compiled function there are no values to check.
         return array
-    bad = ~jnp.isfinite(array)
-    if bool(jnp.any(bad)):
-        where = tuple(int(i) for i in jnp.argwhere(bad)[0])
-        raise ValueError(f"{what}: not finite at index {where} ({int(jnp.sum(bad))} such entries).")
+    if not finite.all():
+        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(f"{what}: not finite at index {where} ({int((~finite).sum())} such entries).")
     return array

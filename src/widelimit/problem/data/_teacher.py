@@ -24,10 +24,14 @@ class Teacher(eqx.Module):
     inputs: int = eqx.field(static=True)
     outputs: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()
+    ) -> None:
         size = sum(block.size for block in unit.blocks(inputs, outputs))
         if measure.dim != size:
-            raise ValueError(f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}.")
+            raise ValueError(
+                f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}."
+            )
         self.unit, self.measure, self.inputs, self.outputs = unit, measure, inputs, outputs
 
     def __call__(self, x: Float[Array, " d"]) -> Any:

@@ -22,7 +22,9 @@ class FreeKnot(AbstractUnit):
         if inputs != 1:
             raise ValueError(f"FreeKnot takes one input, the data has {inputs}.")
         if outputs and not self.charge:
-            raise ValueError(f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}.")
+            raise ValueError(
+                f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}."
+            )
         return (*((Block("charge", outputs),) if self.charge else ()), Block("knot", ()))
 
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:

@@ -34,8 +34,7 @@ class Neuron(AbstractUnit):
                 "Neuron(activation=...): expected an activation such as widelimit.activations.tanh "
                 f"or a function of one number, got {activation!r}."
             )
-        known = isinstance(activation, Activation)
-        self.activation = activation if known else Activation(activation)
+        self.activation = activation if isinstance(activation, Activation) else Activation(function=activation)
         self.bias, self.output_weight = bias, output_weight
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
