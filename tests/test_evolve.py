@@ -182,9 +182,7 @@ def test_bad_measures(measure: wl.Particles, words: str) -> None:
 
 
 def test_a_start_outside_the_domain() -> None:
-    problem = wl.Problem(
-        PROBLEM.unit, PROBLEM.data, domain=wl.domains.product(bias=wl.domains.Box(-1.0, 1.0))
-    )
+    problem = wl.Problem(PROBLEM.unit, PROBLEM.data, domain=wl.domains.product(bias=wl.domains.Box(-1.0, 1.0)))
     with pytest.raises(ValueError, match=r"measure.*domain"):
         evolve(problem, wl.Particles(np.full((2, 4), 2.0)), wl.GradientFlow(), t1=1.0)
 
@@ -273,8 +271,6 @@ def test_seeds_and_numbers_do_not_compile_anew(name: str, caplog: Any) -> None:
 
 
 def test_the_verb_is_not_hidden_by_its_module() -> None:
-    code = (
-        "from widelimit.evolve import evolve; import widelimit as wl; assert wl.evolve is evolve, wl.evolve"
-    )
+    code = "from widelimit.evolve import evolve; import widelimit as wl; assert wl.evolve is evolve, wl.evolve"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-200:]

@@ -75,8 +75,6 @@ _HOME = {
     "observables": "trajectory",
 }
 
-__all__ = ["__version__", *_HOME]
-
 
 def __getattr__(name: str) -> object:
     import importlib
@@ -93,4 +91,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *_HOME])

@@ -152,9 +152,7 @@ def test_a_missing_file_suggests_the_nearest(tmp_path):
 
 def test_what_is_stored_reads_back_equal():
     problem = read(BASE + SGD + FLOW)
-    assert (
-        check(problem.model_dump(mode="json", exclude_none=True), "problem.json").networks == problem.networks
-    )
+    assert check(problem.model_dump(mode="json", exclude_none=True), "problem.json").networks == problem.networks
 
 
 def paths_of(tree, here=()):
@@ -169,9 +167,7 @@ GOOD = tomllib.loads(
     BASE + "[loss]\nkind = 'huber'\n[limit]\ntolerance = 0.1\n[start]\nbias = { law = 'normal', std = 1.0 }\n"
     "[domain]\nweight = { kind = 'box', lower = -1, upper = 1 }\n[penalty]\nl2 = 0.1\n" + SGD + FLOW
 )
-KEYS = sorted(
-    {key for path in paths_of(GOOD) for key in path if isinstance(key, str)} | {"sgd", "neuron", "a.0"}
-)
+KEYS = sorted({key for path in paths_of(GOOD) for key in path if isinstance(key, str)} | {"sgd", "neuron", "a.0"})
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),

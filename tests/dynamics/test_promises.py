@@ -88,9 +88,7 @@ CASES = {
         _on_sphere(4),
     ),
     "variation": _case(
-        wl.Problem(
-            _tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)
-        ),
+        wl.Problem(_tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)),
         _neurons(5),
     ),
     "scaled": _case(wl.Problem(_tanh, _samples, scale=wl.scales.Power(0.5)), _neurons(6)),
@@ -113,24 +111,20 @@ DYNAMICS: dict[str, AbstractDynamics] = {
 
 # The pairs of the quick run; the slow run takes all of them.
 QUICK = {
-    ("flow", "tanh"),
     ("flow", "relu"),
     ("flow", "variation"),
     ("flow-tsit5", "knot"),
     ("flow-tsit5", "sphere"),
     ("flow-rk4", "radial"),
     ("flow-heun", "tanh"),
-    ("flow-schedule", "logistic"),
     ("sgd-fresh", "tanh"),
-    ("sgd-fresh", "scaled"),
     ("sgd-epochs", "tanh"),
     ("sgd-epochs-even", "tanh"),
-    ("sgd-full", "tanh"),
     ("sgd-full", "sphere"),
-    ("sgd-full", "variation"),
     ("sgd-noisy", "tanh"),
-    ("sgd-noisy-full", "radial"),
     ("sgd-float32", "tanh"),
+    ("sgd-full", "logistic"),
+    ("flow-rk4", "scaled"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)
@@ -173,9 +167,7 @@ def rounding(dynamic: AbstractDynamics) -> float:
 
 
 def adaptive(dynamic: AbstractDynamics) -> bool:
-    return isinstance(dynamic, wl.GradientFlow) and not isinstance(
-        dynamic.integrator, integrators.RungeKutta4
-    )
+    return isinstance(dynamic, wl.GradientFlow) and not isinstance(dynamic.integrator, integrators.RungeKutta4)
 
 
 def _concrete(module: Any, base: type) -> set[type]:
@@ -190,14 +182,12 @@ def test_every_dynamics_is_in_the_registry() -> None:
 def test_every_integrator_and_sampling_is_in_the_registry() -> None:
     flows = [d for d in DYNAMICS.values() if isinstance(d, wl.GradientFlow)]
     chains = [d for d in DYNAMICS.values() if isinstance(d, wl.SGD)]
-    assert {type(d.integrator) for d in flows} - {type(None)} == _concrete(
-        integrators, integrators.AbstractIntegrator
-    )
+    assert {type(d.integrator) for d in flows} - {type(None)} == _concrete(integrators, integrators.AbstractIntegrator)
     assert {type(d.sampling) for d in chains} == _concrete(sampling, sampling.AbstractSampling)
 
 
 def test_quick_pairs_cover_every_dynamics_and_every_case() -> None:
-    assert {name for name, _ in QUICK} >= set(DYNAMICS) - {"flow-tsit5"}
+    assert {type(DYNAMICS[name]) for name, _ in QUICK} == {type(d) for d in DYNAMICS.values()}
     assert {case for _, case in QUICK} == set(CASES)
 
 
@@ -207,9 +197,7 @@ def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
         wl.evolve(*CASES["variation"], DYNAMICS[name], t1=T1)
 
 
-@pytest.mark.parametrize(
-    ("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves)
-)
+@pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))
 def test_conserves(name: str, case: str) -> None:
     problem, start = CASES[case]
     last = whole(name, case)
@@ -305,9 +293,7 @@ def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles)
     return at
 
 
-def _flow_error(
-    flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]
-) -> list[float]:
+def _flow_error(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
     run = _fixed_flow(flow, problem, start)
     # Its own fine run: that the limit is the right one is tested against another solver.
     exact = run(8 * max(counts)).positions
@@ -315,7 +301,7 @@ def _flow_error(
 
 
 def _seen(counts: list[int], errors: list[float]) -> tuple[list[int], list[float]]:
-    """The last four that are above rounding: a method of order 5 with a tiny constant shows its order late."""
+    """The last four above rounding: a method of order 5 with a tiny constant shows its order late."""
     kept = [(n, e) for n, e in zip(counts, errors, strict=True) if e > 5e-14][-4:]
     return [n for n, _ in kept], [e for _, e in kept]
 
@@ -325,7 +311,7 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
     integrator = integrators.Tsit5(1e-11, 1e-12) if problem.smooth else integrators.ProximalHeun(1e-8, 1e-10)
     exact = end(wl.GradientFlow(integrator, schedule=sgd.schedule), problem, start).positions
     random = sgd.sampling.stochastic or sgd.temperature is not None
-    keys = jax.random.split(jax.random.key(11), 64 if random else 1)
+    keys = jax.random.split(jax.random.key(11), 48 if random else 1)
     own = sgd.prepare(problem)
     state = sgd.init(own, start, t1=T1, key=KEY)
 
@@ -339,9 +325,7 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
         return jnp.sqrt(jnp.mean(jax.vmap(one)(keys)))
 
     def at(count: int) -> float:
-        return float(
-            error(eqx.tree_at(lambda d: d.step_size, sgd, jnp.asarray(T1 / count)), jnp.asarray(count))
-        )
+        return float(error(eqx.tree_at(lambda d: d.step_size, sgd, jnp.asarray(T1 / count)), jnp.asarray(count)))
 
     return [at(count) for count in counts]
 

@@ -41,7 +41,7 @@ def _after(problem: wl.Problem, start: wl.Particles, sgd: wl.SGD, steps: int, ke
 
 
 def test_one_step_is_the_papers() -> None:
-    # mei2018 (11): theta' = (1 - 2 lambda s) theta + 2 s (y - f) grad sigma + sqrt(4 s / beta) g, T = 2 / beta.
+    # mei2018 (11) with T = 2 / beta: theta + 2 s (y - f) grad sigma - 2 lambda s theta + sqrt(4 s / beta) g.
     decay, beta, eps, n = 0.3, 5.0, 0.01, 6
     problem = wl.Problem(_NEURON, _SAMPLES, wl.losses.squared(1.0), penalty=wl.penalties.l2(decay))
     start = wl.Particles(np.random.default_rng(1).normal(size=(n, 3)))
@@ -62,9 +62,7 @@ def test_one_step_is_the_papers() -> None:
 
 def test_steps_of_a_schedule() -> None:
     # a' = a - s_k a: the product of (1 - s_k), s_k = eps xi(k eps).
-    problem = wl.Problem(
-        wl.units.Function(_value, columns=["a"]), wl.data.Samples(np.zeros((1, 1)), np.zeros(1))
-    )
+    problem = wl.Problem(wl.units.Function(_value, columns=["a"]), wl.data.Samples(np.zeros((1, 1)), np.zeros(1)))
     start = wl.Particles([[2.0]])
     for xi, at in (
         (schedules.piecewise([0.5], [1.0, 3.0]), lambda k: 1.0 if k * 0.125 < 0.5 else 3.0),
@@ -147,9 +145,7 @@ def test_a_temperature_that_is_infinite_at_the_start() -> None:
     problem = wl.Problem(_NEURON, _SAMPLES)
     start = wl.Particles(np.zeros((4, 3)))
     try:
-        run = wl.evolve(
-            problem, start, wl.SGD(0.1, temperature=schedules.power(0.5)), t1=1.0, key=KEY, throw=False
-        )
+        run = wl.evolve(problem, start, wl.SGD(0.1, temperature=schedules.power(0.5)), t1=1.0, key=KEY, throw=False)
     except ValueError as error:
         assert "temperature" in str(error)  # noqa: PT017
     else:
@@ -206,9 +202,7 @@ def test_epochs_respect_the_weights_of_the_samples() -> None:
 
 def test_fresh_draws_by_weight_with_replacement() -> None:
     weights = np.array([1.0, 2.0, 3.0, 4.0])
-    x = np.concatenate(
-        [np.asarray(n.x)[:, 0] for n in _batches(sampling.Fresh(), _labelled(4, weights), 500, 10)]
-    )
+    x = np.concatenate([np.asarray(n.x)[:, 0] for n in _batches(sampling.Fresh(), _labelled(4, weights), 500, 10)])
     share = np.bincount(x.astype(int), minlength=4) / x.size
     np.testing.assert_allclose(share, weights / 10, atol=4 * 0.5 / np.sqrt(x.size))
 
@@ -216,9 +210,7 @@ def test_fresh_draws_by_weight_with_replacement() -> None:
 def test_full_takes_everything_and_ignores_the_batch() -> None:
     problem = wl.Problem(_NEURON, _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(6, 3)))
-    runs = [
-        _after(problem, start, wl.SGD(0.1, batch=b, sampling=sampling.Full()), 5).y["weight"] for b in (1, 5)
-    ]
+    runs = [_after(problem, start, wl.SGD(0.1, batch=b, sampling=sampling.Full()), 5).y["weight"] for b in (1, 5)]
     np.testing.assert_array_equal(*runs)
 
 
@@ -239,9 +231,7 @@ def test_a_batch_that_grows() -> None:
 def test_the_same_key_gives_the_same_run_and_another_another() -> None:
     problem = wl.Problem(_NEURON, _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(4, 3)))
-    a, b, c = (
-        _after(problem, start, wl.SGD(0.1), 9, key).y["weight"] for key in (KEY, KEY, jax.random.key(6))
-    )
+    a, b, c = (_after(problem, start, wl.SGD(0.1), 9, key).y["weight"] for key in (KEY, KEY, jax.random.key(6)))
     np.testing.assert_array_equal(a, b)
     assert np.all(np.asarray(a) != np.asarray(c))
 
@@ -282,9 +272,7 @@ def _doubles(jaxpr: Any, found: set[str]) -> set[str]:
             aval = getattr(variable, "aval", None)
             if getattr(aval, "dtype", None) == jnp.float64 and aval.shape != ():  # pyright: ignore
                 found.add(f"{equation.primitive} {aval}")
-        for value in jax.tree.leaves(
-            equation.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
-        ):
+        for value in jax.tree.leaves(equation.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 _doubles(inner, found)
@@ -392,18 +380,14 @@ def test_a_step_that_diverges_is_answered_by_one_that_works(case: str, chain: st
     start = wl.Particles(np.random.default_rng(1).normal(size=(6, 4)))
     sampler = {"fresh": sampling.Fresh(), "full": sampling.Full()}[chain]
     xi = schedules.piecewise([0.5], [50.0, 1.0]) if case == "schedule" else 1.0
-    bad = wl.evolve(
-        problem, start, wl.SGD(20.0, sampling=sampler, schedule=xi), t1=8000.0, key=KEY, throw=False
-    )
+    bad = wl.evolve(problem, start, wl.SGD(20.0, sampling=sampler, schedule=xi), t1=8000.0, key=KEY, throw=False)
     assert bad.outcome is wl.Outcome.DIVERGED
     assert np.all(np.isfinite(bad.positions))
     assert np.all(np.isfinite(bad.risk))
     step = float(re.search(r"SGD\(step=([^)]*)\)", bad.message).group(1))  # pyright: ignore
     assert 1e-5 < step < 20.0
     steps = 200
-    good = wl.evolve(
-        problem, start, wl.SGD(step, sampling=sampler, schedule=xi), t1=steps * step, key=KEY, throw=False
-    )
+    good = wl.evolve(problem, start, wl.SGD(step, sampling=sampler, schedule=xi), t1=steps * step, key=KEY, throw=False)
     assert good.outcome is wl.Outcome.SUCCESS
     objective = good.risk + good.penalty
     assert objective[-1] < 2.0 * objective[0]

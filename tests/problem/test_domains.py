@@ -200,9 +200,7 @@ def test_no_domain_is_all_of_space():
 # What is refused
 
 
-@pytest.mark.parametrize(
-    ("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (0.0, np.nan), (INF, INF)]
-)
+@pytest.mark.parametrize(("lower", "upper"), [(1.0, 1.0), (2.0, 1.0), (np.nan, 1.0), (0.0, np.nan), (INF, INF)])
 def test_box_refuses(lower, upper):
     with pytest.raises(ValueError, match=r"Box.*lower"):
         domains.Box(lower, upper)

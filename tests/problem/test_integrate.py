@@ -1,4 +1,4 @@
-"""The integral over particles against a double loop, and its derivative rule: gradients without the weight."""
+"""The integral over particles against a double loop, and its derivative rule without the weight."""
 
 import equinox as eqx
 import jax
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from widelimit import activations as acts, units
-from widelimit.measure import join, row_size, split
+from widelimit.measure import row_size, split
 from widelimit.problem._integrate import integrate
 
 N, Q = 5, 7
@@ -87,9 +87,7 @@ def test_gradients_are_those_of_the_functional(unit, inputs, outputs):
         return risk(integrate(unit, split(blocks, rows), w, x), y)
 
     gradient, psi = jax.jit(jax.grad(through, argnums=(0, 1)))(rows, w)
-    true, slope = jax.jit(jax.grad(lambda r, v: risk(plain(unit, blocks, r, v, x), y), argnums=(0, 1)))(
-        rows, w
-    )
+    true, slope = jax.jit(jax.grad(lambda r, v: risk(plain(unit, blocks, r, v, x), y), argnums=(0, 1)))(rows, w)
     heavy = np.asarray(w) > 0
     np.testing.assert_allclose(gradient[heavy], true[heavy] / w[heavy, None], rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(psi, slope, rtol=1e-12, atol=1e-14)
@@ -119,16 +117,14 @@ def test_gradient_against_finite_differences(unit, inputs, outputs):
 
 @every_smooth
 def test_derivative_of_the_gradient_along_a_motion(unit, inputs, outputs):
-    """Forward mode over the rule gives d/dt grad psi(theta_i(t); rho(t)), all particles and weights moving."""
+    """Forward mode over the rule: d/dt grad psi(theta_i(t); rho(t)), particles and weights moving."""
     blocks, rows, w, x, y = system(unit, inputs, outputs)
     motion = jnp.asarray(np.random.default_rng(7).normal(size=rows.shape))
     dw = jnp.asarray([0.1, 0.2, -0.1, -0.3, 0.1])
 
     @jax.jit
     def gradients(rows, w):
-        return jax.grad(lambda r, v: risk(integrate(unit, split(blocks, r), v, x), y), argnums=(0, 1))(
-            rows, w
-        )
+        return jax.grad(lambda r, v: risk(integrate(unit, split(blocks, r), v, x), y), argnums=(0, 1))(rows, w)
 
     _, (moved, moved_psi) = jax.jvp(gradients, (rows, w), (motion, dw))
     h = 1e-5
@@ -148,9 +144,7 @@ def test_derivatives_in_the_inputs_and_in_the_unit_are_the_true_ones(unit, input
     def straight(arrays, x):
         return risk(plain(eqx.combine(arrays, rest), blocks, rows, w, x), y)
 
-    got, expected = (
-        jax.jit(jax.grad(function, argnums=(0, 1)))(arrays, x) for function in (through, straight)
-    )
+    got, expected = (jax.jit(jax.grad(function, argnums=(0, 1)))(arrays, x) for function in (through, straight))
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
 
@@ -161,10 +155,9 @@ def test_blocks_keep_their_shape_and_precision(unit, inputs, outputs):
     arrays = jax.tree.map(lambda a: a.astype(jnp.float32) if eqx.is_array(a) else a, (unit, rows, w, x, y))
     unit, rows, w, x, y = arrays
     theta = split(blocks, rows)
-    gradient = jax.jit(jax.grad(lambda th: risk(integrate(unit, th, w, x), y)))(theta)
+    gradient = jax.eval_shape(jax.grad(lambda th: risk(integrate(unit, th, w, x), y)), theta)
     assert [g.shape for g in gradient] == [t.shape for t in theta]
     assert {g.dtype for g in gradient} == {jnp.dtype("float32")}
-    assert join(blocks, gradient).shape == rows.shape
 
 
 def test_vmap_over_seeds():

@@ -115,20 +115,19 @@ def test_values():
     assert float(penalties.total_variation(0.5, "weight")(theta)) == pytest.approx(1.0)
     assert float(penalties.l2(0.1)(theta)) == pytest.approx(2.9)
     assert float(penalties.l2(0.1, ("weight",))(theta)) == pytest.approx(0.4)
-    total = (
-        penalties.l2(0.1) + penalties.total_variation(0.5, "output") + penalties.function(lambda t: t.weight)
-    )
+    total = penalties.l2(0.1) + penalties.total_variation(0.5, "output") + penalties.function(lambda t: t.weight)
     assert float(total(theta)) == pytest.approx(2.9 + 2.5 + 2.0)
     assert len(penalties.parts(total)) == 3
     assert not total.smooth
     assert (penalties.l2(0.1) + penalties.function(lambda t: t.weight)).smooth
 
 
-@every
-def test_gradient_is_finite_at_zero(penalty, blocks):
-    slope = jax.grad(lambda row: penalty(split(blocks, row)))(jnp.zeros(row_size(blocks)))
-    if "own" not in [name for name, case in CASES.items() if case[0] is penalty][0]:
-        assert np.all(np.isfinite(slope))
+@pytest.mark.parametrize("name", ["tv", "tv-vector", "tv-none", "l2", "l2-block"])
+def test_gradient_is_finite_at_zero(name):
+    penalty, blocks = CASES[name]
+    slope = jax.jit(jax.grad(lambda row: penalty(split(blocks, row))))(jnp.zeros(row_size(blocks)))
+    # A subgradient of |c| is at most 1 long; |theta|^2 has the gradient 0.
+    assert np.linalg.norm(slope) <= (penalty.strength if name.startswith("tv") else 0.0)
 
 
 @every
@@ -136,24 +135,18 @@ def test_gradient_away_from_zero(penalty, blocks):
     row, h = np.random.default_rng(3).normal(size=row_size(blocks)), 1e-6
     value = jax.jit(lambda u: penalty(split(blocks, u)))
     numeric = [(value(row + h * e) - value(row - h * e)) / (2 * h) for e in np.eye(row.size)]
-    np.testing.assert_allclose(jax.grad(value)(jnp.asarray(row)), numeric, atol=1e-8)
+    np.testing.assert_allclose(jax.jit(jax.grad(value))(jnp.asarray(row)), numeric, atol=1e-8)
 
 
 def test_gradient_of_the_potential_is_finite_where_a_vector_charge_is_zero():
     data = wl.data.Samples(np.eye(2), np.eye(2))
-    problem = wl.Problem(
-        wl.units.Neuron(wl.activations.tanh), data, penalty=penalties.total_variation(0.1, "output")
-    )
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), data, penalty=penalties.total_variation(0.1, "output"))
     rho = wl.Particles(np.zeros((1, problem.dim)))
     assert np.all(np.isfinite(problem.potential(rho).gradient(rho.positions)))
 
 
 def test_prox_of_a_sum_is_that_of_its_non_smooth_terms():
-    total = (
-        penalties.l2(3.0)
-        + penalties.total_variation(0.7, "output")
-        + penalties.total_variation(0.2, "weight")
-    )
+    total = penalties.l2(3.0) + penalties.total_variation(0.7, "output") + penalties.total_variation(0.2, "weight")
     total.check(SCALAR)
     theta = split(SCALAR, jnp.asarray([1.3, 0.4, -0.6]))
     step = type(theta)(0.5, 0.5)

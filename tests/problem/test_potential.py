@@ -21,9 +21,7 @@ TV = penalties.total_variation(0.3, "output")
 CASES = {
     "squared": wl.Problem(units.Neuron(acts.tanh), NUMBERS),
     "squared-1-bare": wl.Problem(units.Neuron(acts.erf, output_weight=False), NUMBERS, losses.squared(1.0)),
-    "logistic": wl.Problem(
-        units.Neuron(acts.softplus), NUMBERS, losses.logistic(), penalty=penalties.l2(0.2)
-    ),
+    "logistic": wl.Problem(units.Neuron(acts.softplus), NUMBERS, losses.logistic(), penalty=penalties.l2(0.2)),
     "huber": wl.Problem(units.RadialBasis(0.9), NUMBERS, losses.huber(0.4), budget=7),
     "vector": wl.Problem(units.Neuron(acts.tanh), VECTORS, penalty=penalties.l2(0.1, ["weight"]) + TV),
     "power": wl.Problem(units.Neuron(acts.tanh), NUMBERS, scale=wl.scales.Power(0.5, 2.0), penalty=TV),
@@ -119,12 +117,10 @@ def test_closed_form_for_the_squared_loss():
     residual = np.asarray(problem.predict(rho, X)) - Y
     rows = np.random.default_rng(4).normal(size=(6, 4))
     phi = rows[:, :1] * np.tanh(rows[:, 1:3] @ X.T + rows[:, 3:])
-    np.testing.assert_allclose(
-        problem.potential(rho)(rows), phi @ (WEIGHTS / WEIGHTS.sum() * residual), rtol=1e-12
-    )
+    np.testing.assert_allclose(problem.potential(rho)(rows), phi @ (WEIGHTS / WEIGHTS.sum() * residual), rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (2, 1, 2)])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1, 2)])
 @pytest.mark.parametrize("name", ["squared", "vector"])
 def test_any_leading_shape(name, shape):
     problem = CASES[name]
@@ -133,8 +129,8 @@ def test_any_leading_shape(name, shape):
     flat = theta.reshape(-1, problem.dim)
     values, slopes = psi(theta), psi.gradient(theta)
     assert (values.shape, slopes.shape) == (shape, theta.shape)
-    one_by_one = np.array([float(psi(row)) for row in flat]).reshape(shape)
-    np.testing.assert_allclose(values, one_by_one, rtol=1e-12)
+    np.testing.assert_allclose(np.ravel(values), psi(flat), rtol=1e-12)
+    np.testing.assert_allclose(np.reshape(slopes, flat.shape), psi.gradient(flat), rtol=1e-12)
 
 
 def test_no_queries_give_no_values():
@@ -143,7 +139,7 @@ def test_no_queries_give_no_values():
     assert psi.gradient(np.zeros((0, 4))).shape == (0, 4)
 
 
-@pytest.mark.parametrize("budget", [1, 7, 1000, None])
+@pytest.mark.parametrize("budget", [1, 100, 1000])
 def test_budget_changes_rounding_only(budget):
     whole = CASES["vector"]
     problem = wl.Problem(whole.unit, whole.data, whole.loss, penalty=whole.penalty, budget=budget)
@@ -181,7 +177,7 @@ def test_precision_is_kept():
     problem = wl.Problem(units.Neuron(acts.tanh), data, penalty=TV + penalties.l2(0.1))
     rho = wl.Particles(np.ones((3, 4), np.float32))
     psi = problem.potential(rho)
-    assert {psi(rho.positions).dtype, psi.gradient(rho.positions).dtype} == {jnp.dtype("float32")}
+    assert {jax.eval_shape(ask, rho.positions).dtype for ask in (psi, psi.gradient)} == {jnp.dtype("float32")}
 
 
 @pytest.mark.parametrize("theta", [1.0, np.ones(3), np.ones((4, 5)), np.ones((4, 1))])
@@ -199,6 +195,4 @@ def test_power_scale_multiplies_the_data_term():
     scaled = wl.Particles(rho.positions, factor * rho.weights)
     np.testing.assert_allclose(power.predict(rho, X), mean.predict(scaled, X), rtol=1e-13)
     theta = rho.positions
-    np.testing.assert_allclose(
-        power.potential(rho)(theta), factor * mean.potential(scaled)(theta), rtol=1e-12
-    )
+    np.testing.assert_allclose(power.potential(rho)(theta), factor * mean.potential(scaled)(theta), rtol=1e-12)

@@ -35,9 +35,8 @@ dynamics = {
 
 def go(name, **options):
     dynamic, t1 = dynamics[name]
-    return wl.evolve(
-        problem, start, dynamic, t1=t1, key=jax.random.key(4), observe=(observables.Risk(), observables.Moments()), **options
-    )
+    watch = (observables.Risk(), observables.Moments())
+    return wl.evolve(problem, start, dynamic, t1=t1, key=jax.random.key(4), observe=watch, **options)
 """
 
 # Each write is slow, so that a kill finds the run at work.
@@ -91,9 +90,7 @@ def test_killed_and_resumed_ends_bit_for_bit_the_same(go: Any, tmp_path: pathlib
 
 
 @pytest.mark.parametrize("name", ["heun", "fresh"])
-def test_an_interrupt_leaves_a_checkpoint(
-    go: Any, tmp_path: pathlib.Path, monkeypatch: Any, name: str
-) -> None:
+def test_an_interrupt_leaves_a_checkpoint(go: Any, tmp_path: pathlib.Path, monkeypatch: Any, name: str) -> None:
     from widelimit.trajectory import Progress
 
     update, calls = Progress.update, []

@@ -40,9 +40,7 @@ class Scaled(eqx.Module):
 
 
 def _problem(x: Any = X, unit: Any = None, **options: Any) -> wl.Problem:
-    return wl.Problem(
-        wl.units.Neuron(wl.activations.tanh) if unit is None else unit, wl.data.Samples(x, Y), **options
-    )
+    return wl.Problem(wl.units.Neuron(wl.activations.tanh) if unit is None else unit, wl.data.Samples(x, Y), **options)
 
 
 # Pairs of things that differ in one respect.
@@ -129,7 +127,8 @@ problem = wl.Problem(
     domain=wl.domains.Box(0.0, 1.0),
 )
 dynamic = wl.SGD(0.1, schedule=lambda t: 1.0 + t, trainable=["a"], dtype=jnp.float32)
-mark = fingerprint(problem, dynamic, wl.Particles(np.ones((2, 1))), observables.default(problem), jax.random.key(3))
+start = wl.Particles(np.ones((2, 1)))
+mark = fingerprint(problem, dynamic, start, observables.default(problem), jax.random.key(3))
 """
 
 

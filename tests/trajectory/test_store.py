@@ -15,9 +15,7 @@ import widelimit as wl
 from widelimit.measure import Block
 
 
-def _trajectory(
-    seed: int = 0, times: int = 3, n: int = 4, dtype: Any = np.float64, **options: Any
-) -> wl.Trajectory:
+def _trajectory(seed: int = 0, times: int = 3, n: int = 4, dtype: Any = np.float64, **options: Any) -> wl.Trajectory:
     rng = np.random.default_rng(seed)
     fields: dict[str, Any] = {
         "times": np.sort(rng.random(times)),
@@ -113,9 +111,7 @@ def test_reading_a_trajectory() -> None:
     trajectory = _trajectory()
     np.testing.assert_array_equal(trajectory.risk, trajectory.observables["risk"])
     np.testing.assert_array_equal(trajectory.final["weight"], trajectory.positions[-1, :, 1:3])
-    np.testing.assert_array_equal(
-        trajectory.at(trajectory.times[1] + 1e-9).positions, trajectory.positions[1]
-    )
+    np.testing.assert_array_equal(trajectory.at(trajectory.times[1] + 1e-9).positions, trajectory.positions[1])
     assert len(trajectory) == 3
     with pytest.raises(ValueError, match="at"):
         trajectory.at(2.0)

@@ -1,13 +1,15 @@
 """The commands and their options. What they do is imported when one is called: help answers at once."""
 
+import os
 import pathlib
+import sys
 from typing import Annotated
 
 import typer
 
 from widelimit import __version__
 
-from ._errors import guarded
+from ._errors import INTERRUPTED, guarded
 
 app = typer.Typer(
     name="widelimit",
@@ -23,7 +25,15 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, 
 
 def main() -> None:
     """The entry point of the `widelimit` command."""
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # A compilation cut short by Ctrl-C leaves threads that crash the interpreter while it shuts down.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 def _version(wanted: bool) -> bool:

@@ -80,9 +80,7 @@ Arrays = tuple[np.ndarray, np.ndarray]
 def _data(file: ProblemFile) -> tuple[Arrays, Arrays | None, dict[str, Any], tuple[str, ...]]:
     """(train, held out or None, facts, notices); the scaling is fitted on the train part alone."""
     section = file.data
-    table = read_table(
-        section.source, target=section.target, classes=section.classes, features=section.features
-    )
+    table = read_table(section.source, target=section.target, classes=section.classes, features=section.features)
     train, test = (table, None) if section.held_out == 0 else split(table, section.held_out, section.seed)
     inputs = Scaling.fit(train.features, section.scaling, names=table.feature_names)
     targets = Scaling.fit(train.target, section.target_scaling, names=table.target_name.split(", "))
@@ -118,9 +116,7 @@ def _digest(*arrays: np.ndarray) -> str:
 def _unit(file: ProblemFile) -> units.AbstractUnit:
     unit = file.unit
     if unit.kind == "neuron":
-        return units.Neuron(
-            activations.named[unit.activation], bias=unit.bias, output_weight=unit.output_weight
-        )
+        return units.Neuron(activations.named[unit.activation], bias=unit.bias, output_weight=unit.output_weight)
     if unit.kind == "radial_basis":
         return units.RadialBasis(unit.width)
     return units.FreeKnot(unit.charge)

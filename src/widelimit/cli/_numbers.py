@@ -94,9 +94,7 @@ def describe(work: Work) -> dict[str, str]:
     }
     if work.built.problem.penalty is not None:
         terms = file.penalty.model_dump().items()
-        words["penalty"] = ", ".join(
-            f"{name.replace('_', ' ')} {value:g}" for name, value in terms if value > 0
-        )
+        words["penalty"] = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in terms if value > 0)
     if file.domain:
         words["domain"] = "; ".join(f"{block}: {_words(domain)}" for block, domain in file.domain.items())
     return words

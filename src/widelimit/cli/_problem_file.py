@@ -70,9 +70,7 @@ class ProblemFile(Section):
             raise misfit("needs a unit with an output weight or a charge", "penalty.total_variation")
         for i, table in enumerate(self.networks):
             if table.dynamics == "sgd" and table.step > self.time.t1:
-                raise misfit(
-                    f"must be at most t1 = {self.time.t1:g}, got {table.step:g}", f"networks.{i}.step"
-                )
+                raise misfit(f"must be at most t1 = {self.time.t1:g}, got {table.step:g}", f"networks.{i}.step")
         return self
 
 

@@ -146,9 +146,7 @@ def _std(value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value == "1/sqrt(d)" or (number and 0 <= value < 1e300):
         return value
-    raise ValueError(
-        f"expected a number that is not negative, or '1/sqrt(d)' (d: the inputs), got {shown(value)}"
-    )
+    raise ValueError(f"expected a number that is not negative, or '1/sqrt(d)' (d: the inputs), got {shown(value)}")
 
 
 class NormalLaw(Section):

@@ -36,7 +36,7 @@ class Potential(eqx.Module):
         return _on_rows(_value, self, self._rows(theta))
 
     def gradient(self, theta: Any) -> Float[Array, "... D"]:
-        return _on_rows(jax.grad(_value, argnums=1), self, self._rows(theta))
+        return _on_rows(_gradient, self, self._rows(theta))
 
     def at(self, theta: Any) -> Float[Array, ""]:
         """psi of one particle given as named blocks; to build on."""
@@ -54,6 +54,10 @@ class Potential(eqx.Module):
 
 def _value(potential: Potential, row: Float[Array, " D"]) -> Float[Array, ""]:
     return potential.at(split(potential.blocks, row))
+
+
+# One object for all calls: a new one would compile anew.
+_gradient = jax.grad(_value, argnums=1)
 
 
 @eqx.filter_jit

@@ -1,5 +1,6 @@
 """A learning problem: a unit, data, a loss, and what the parameters may do."""
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,7 +14,7 @@ from widelimit.numerics import entries, map_rows, sum_chunks
 from . import domains, losses, mobilities, penalties, scales
 from ._integrate import integrate
 from ._potential import Potential
-from .data import AbstractData, Nodes, require_nodes
+from .data import AbstractData, Nodes, as_numbers, require_nodes
 from .units import AbstractUnit
 
 
@@ -106,10 +107,10 @@ class Problem(eqx.Module):
     def predict(self, measure: Particles, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
-        points = jnp.asarray(x, w.dtype)
+        points = as_numbers(x, "predict(x=...)").astype(w.dtype)
         single = points.ndim == 1 and (self.data.inputs > 1 or points.shape[0] == 1)
         points = points[None] if single else points
-        points = points[:, None] if points.ndim == 1 else points
+        points = points[:, None] if points.ndim == 1 and self.data.inputs == 1 else points
         if points.ndim != 2 or points.shape[1] != self.data.inputs:
             raise ValueError(f"predict(x=...): expected [n, {self.data.inputs}], got shape {jnp.shape(x)}.")
         f = _predict(self, theta, w, points)
@@ -155,7 +156,7 @@ class Problem(eqx.Module):
             raise ValueError(
                 f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
             )
-        if measure.blocks and [b.name for b in measure.blocks] != [b.name for b in self.blocks]:
+        if measure.blocks and measure.blocks != self.blocks:
             raise ValueError(
                 f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(self.blocks)}, "
                 "in this order."
@@ -212,7 +213,9 @@ class Problem(eqx.Module):
         return self.penalty is None or self.penalty.smooth
 
     def _chunk(self, particles: int) -> int:
-        return max(1, entries(self.budget) // particles)
+        """Data points a piece: a table has one entry a pair, and a component where phi has no linear block."""
+        components = 1 if self.unit.linear is not None else math.prod(self.data.outputs)
+        return max(1, entries(self.budget) // (particles * components))
 
     def _check_output(self) -> None:
         theta = _like(self.blocks)
@@ -229,10 +232,25 @@ class Problem(eqx.Module):
                 f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have "
                 f"{self.data.outputs}."
             )
+        target = jax.ShapeDtypeStruct(shape, x.dtype)
+        _check_number("loss", lambda: eqx.filter_eval_shape(self.loss, target, target))
+        if self.penalty is not None:
+            penalty = self.penalty
+            _check_number("penalty", lambda: eqx.filter_eval_shape(penalty, theta))
 
 
 def _like(blocks: Blocks) -> Any:
     return jax.eval_shape(lambda: split(blocks, jnp.zeros(row_size(blocks))))
+
+
+def _check_number(what: str, shape_of: Any) -> None:
+    """Raise `ValueError` unless the function gives one number."""
+    try:
+        shape = getattr(shape_of(), "shape", None)
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError(f"Problem({what}=...): it fails on one data point or particle: {error}") from error
+    if shape != ():
+        raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")
 
 
 @eqx.filter_jit
@@ -249,7 +267,8 @@ def _risk(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
     def piece(x: Any, y: Any, mu: Any) -> Any:
         return problem.batch_risk(theta, w, x, y, mu)
 
-    return sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, problem._chunk(w.shape[0]))
+    # Checkpointed, so that a derivative taken from outside does not keep the tables of all pieces.
+    return sum_chunks(jax.checkpoint(piece), (nodes.x, nodes.y), nodes.weights, problem._chunk(w.shape[0]))
 
 
 @eqx.filter_jit

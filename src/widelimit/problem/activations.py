@@ -45,16 +45,16 @@ class _LeakyRelu(eqx.Module):
 
 
 class _PiecewiseLinear(eqx.Module):
-    """Constant outside the knots, linear between: c_0 + SUM m_j (z - t_j)_+ (NOTATION, mei2018)."""
+    """v_0 + SUM s_j (clip(z, t_j, t_{j+1}) - t_j): ramps that end, so nothing cancels far outside the knots."""
 
     start: float = eqx.field(static=True)
     knots: tuple[float, ...] = eqx.field(static=True)
-    bends: tuple[float, ...] = eqx.field(static=True)
+    slopes: tuple[float, ...] = eqx.field(static=True)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         value = jnp.full_like(z, self.start)
-        for knot, bend in zip(self.knots, self.bends, strict=True):
-            value = value + bend * jnp.maximum(z - knot, 0.0)
+        for left, right, slope in zip(self.knots, self.knots[1:], self.slopes, strict=False):
+            value = value + slope * (jnp.clip(z, left, right) - left)
         return value
 
 
@@ -77,7 +77,9 @@ quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0)
 
 
 def leaky_relu(negative: float = 0.01) -> Activation:
-    """z for z > 0, `negative` z else."""
+    """z for z > 0, `negative` z else. Raises `ValueError` for a slope that is not finite."""
+    if not abs(negative) < float("inf"):
+        raise ValueError(f"leaky_relu(negative=...): must be finite, got {negative}.")
     slope = max(1.0, abs(negative))
     kinks = () if negative == 1.0 else (0.0,)
     return Activation(_LeakyRelu(float(negative)), "leaky_relu", homogeneity=1.0, slope=slope, kinks=kinks)
@@ -103,7 +105,7 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
     slopes = [0.0] + [(b - a) / (s - r) for a, b, r, s in zip(v, v[1:], t, t[1:], strict=False)] + [0.0]
     bends = [b - a for a, b in itertools.pairwise(slopes)]
     return Activation(
-        _PiecewiseLinear(v[0], tuple(t), tuple(bends)),
+        _PiecewiseLinear(v[0], tuple(t), tuple(slopes[1:-1])),
         "piecewise_linear",
         bound=max(map(abs, v)),
         slope=max(map(abs, slopes)),

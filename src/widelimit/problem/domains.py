@@ -92,7 +92,7 @@ class Box(AbstractDomain):
         return jnp.clip(z, self.lower, self.upper)
 
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
-        return jnp.all((z >= self.lower) & (z <= self.upper))
+        return jnp.all((z >= self.lower) & (z <= self.upper) & jnp.isfinite(z))
 
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         return float(self.lower), float(self.upper)
@@ -135,7 +135,10 @@ class Sphere(AbstractDomain):
         return v - (jnp.sum(v * z) / jnp.sum(z * z)) * z
 
     def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        return z * (self.radius / jnp.sqrt(jnp.sum(z * z)))
+        size = jnp.sqrt(jnp.sum(z * z))
+        # The centre has no nearest point; one is chosen, since a NaN would spread to every particle.
+        pole = jnp.zeros_like(z).at[0].set(self.radius)
+        return jnp.where(size > 0, z * (self.radius / jnp.where(size > 0, size, 1.0)), pole)
 
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
         return jnp.abs(jnp.sqrt(jnp.sum(z * z)) / self.radius - 1.0) < 1e-6

@@ -51,8 +51,8 @@ def squared(factor: float = 0.5) -> Loss:
 
     **Raises** `ValueError` unless factor > 0.
     """
-    if not factor > 0:
-        raise ValueError(f"squared(factor=...): must be positive, got {factor}.")
+    if not 0 < factor < float("inf"):
+        raise ValueError(f"squared(factor=...): must be positive and finite, got {factor}.")
     return Loss(_Squared(float(factor)), "squared", convex=True)
 
 
@@ -66,6 +66,6 @@ def huber(threshold: float = 1.0) -> Loss:
 
     **Raises** `ValueError` unless threshold > 0.
     """
-    if not threshold > 0:
-        raise ValueError(f"huber(threshold=...): must be positive, got {threshold}.")
+    if not 0 < threshold < float("inf"):
+        raise ValueError(f"huber(threshold=...): must be positive and finite, got {threshold}.")
     return Loss(_Huber(float(threshold)), "huber", convex=True)

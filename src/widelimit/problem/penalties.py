@@ -88,8 +88,11 @@ class TotalVariation(AbstractPenalty):
 
     def __call__(self, theta: Any) -> Float[Array, ""]:
         charge = getattr(theta, self.block)
-        size = jnp.abs(charge) if charge.ndim == 0 else jnp.sqrt(jnp.sum(charge**2))
-        return self.strength * size
+        if charge.ndim == 0:
+            return self.strength * jnp.abs(charge)
+        square = jnp.sum(charge**2)
+        # The derivative of the norm at zero is taken as zero, not as NaN.
+        return self.strength * jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
     def prox(self, theta: Any, step: Any) -> Any:
         charge = getattr(theta, self.block)

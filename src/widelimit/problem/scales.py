@@ -31,6 +31,8 @@ class Power(AbstractScale):
     scale: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
+        if not abs(self.exponent) < float("inf"):
+            raise ValueError(f"Power(exponent=...): must be finite, got {self.exponent}.")
         if not 0 < self.scale < float("inf"):
             raise ValueError(f"Power(scale=...): must be positive and finite, got {self.scale}.")
 

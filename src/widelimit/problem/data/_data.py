@@ -102,12 +102,20 @@ def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]
     return weights / jnp.sum(weights)
 
 
-def _as_float(value: Any, what: str) -> Array:
+def as_numbers(value: Any, what: str) -> Array:
+    """A float array of what a user gave. Raises `ValueError` naming `what` where it is not one."""
     try:
-        array = jnp.asarray(value)
-        array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: expected numbers, got {type(value).__name__} ({error}).") from None
+        # NumPy first: JAX warns about or passes on some of what is refused here.
+        given = value if isinstance(value, jax.Array) else np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{what}: expected an array of numbers, got rows of different lengths ({error}).") from None
+    if not (jnp.issubdtype(given.dtype, jnp.number) or given.dtype == bool) or jnp.iscomplexobj(given):
+        raise ValueError(f"{what}: expected real numbers, got {given.dtype} values.")
+    return jnp.asarray(given, given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else float)
+
+
+def _as_float(value: Any, what: str) -> Array:
+    array = as_numbers(value, what)
     try:
         finite = np.isfinite(np.asarray(array))
     except jax.errors.TracerArrayConversionError:

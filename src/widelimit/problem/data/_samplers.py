@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import laws
 
-from ._data import AbstractData, label
+from ._data import AbstractData, as_numbers, label
 
 
 class FromLaw(AbstractData):
@@ -110,7 +110,11 @@ class GaussianClasses(AbstractData):
         dim: int | None = None,
         fraction: float = 0.5,
     ) -> None:
-        given = [np.asarray(value, float) for value in (plus, minus, mean_plus, mean_minus)]
+        named = {"plus": plus, "minus": minus, "mean_plus": mean_plus, "mean_minus": mean_minus}
+        given = [np.asarray(as_numbers(v, f"GaussianClasses({n}=...)"), float) for n, v in named.items()]
+        for name, mean in zip(("mean_plus", "mean_minus"), given[2:], strict=True):
+            if mean.ndim > 1 or not np.all(np.isfinite(mean)):
+                raise ValueError(f"GaussianClasses({name}=...): expected a finite number or vector, got {mean}.")
         sizes = {array.shape[0] for array in given if array.ndim} | ({dim} if dim is not None else set())
         if len(sizes) != 1 or min(sizes) < 1:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -27,7 +28,7 @@ class Samples(AbstractData):
     x: Float[Array, "n d"]
     y: Float[Array, "n ..."]
     weights: Float[Array, " n"]
-    is_uniform: bool
+    is_uniform: bool = eqx.field(static=True)
 
     def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
         self.x = as_inputs(x, "Samples")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.measure import Particles, split
+from widelimit.measure import Particles, describe, row_size, split
 
 from ..units import AbstractUnit
 
@@ -27,10 +27,16 @@ class Teacher(eqx.Module):
     def __init__(
         self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()
     ) -> None:
-        size = sum(block.size for block in unit.blocks(inputs, outputs))
+        blocks = unit.blocks(inputs, outputs)
+        size = row_size(blocks)
         if measure.dim != size:
             raise ValueError(
                 f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}."
+            )
+        if measure.blocks and measure.blocks != blocks:
+            raise ValueError(
+                f"Teacher(measure=...): its blocks are {describe(measure.blocks)}; the unit's are {describe(blocks)}, "
+                "in this order."
             )
         self.unit, self.measure, self.inputs, self.outputs = unit, measure, inputs, outputs
 

@@ -29,12 +29,16 @@ class Neuron(AbstractUnit):
     output_weight: bool
 
     def __init__(self, activation: Any, *, bias: bool = True, output_weight: bool = True) -> None:
-        if isinstance(activation, str) or not callable(activation):
+        if isinstance(activation, Activation):
+            self.activation = activation
+        elif callable(activation):
+            function: Any = activation
+            self.activation = Activation(function)
+        else:
             raise ValueError(
                 "Neuron(activation=...): expected an activation such as widelimit.activations.tanh "
                 f"or a function of one number, got {activation!r}."
             )
-        self.activation = activation if isinstance(activation, Activation) else Activation(function=activation)
         self.bias, self.output_weight = bias, output_weight
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
