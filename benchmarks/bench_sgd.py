@@ -157,9 +157,7 @@ def main() -> None:
     torch.manual_seed(0)
     runs = {name: (make(), steps) for name, (make, steps) in PEERS.items()}
     first = {name: run(steps) for name, (run, steps) in runs.items()}
-    print(
-        f"first call of widelimit (compiles): {first['widelimit']:.2f} s for {PEERS['widelimit'][1]:,} steps"
-    )
+    print(f"first call of widelimit (compiles): {first['widelimit']:.2f} s for {PEERS['widelimit'][1]:,} steps")
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, (run, steps) in runs.items():

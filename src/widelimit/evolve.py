@@ -182,9 +182,7 @@ class _Run:
 
     def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any) -> str:
         t = self.times[len(rows) - 1]
-        said = (
-            f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
-        )
+        said = f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
         if outcome is Outcome.MAX_STEPS:
             return f"{said}; raise max_steps, now {self.max_steps}."
         last = Particles(rows[-1]["positions"], self._weights(state), blocks=self.problem.blocks)
@@ -266,9 +264,7 @@ def _check(
     return np.unique(np.concatenate([[0.0], times, [t1]]))
 
 
-def _provenance(
-    problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str
-) -> dict[str, Any]:
+def _provenance(problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str) -> dict[str, Any]:
     import importlib.metadata
 
     packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")

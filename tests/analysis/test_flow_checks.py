@@ -19,9 +19,7 @@ START = wl.Particles(np.random.default_rng(1).normal(size=(40, 5)))
 def test_a_flow_balances_its_energy_to_its_tolerance():
     loose, tight = (
         wl.analysis.dissipation(
-            wl.evolve(
-                smooth_problem(), START, wl.GradientFlow(wl.integrators.Tsit5(rtol, rtol / 100)), t1=5.0
-            )
+            wl.evolve(smooth_problem(), START, wl.GradientFlow(wl.integrators.Tsit5(rtol, rtol / 100)), t1=5.0)
         ).defect
         for rtol in (1e-4, 1e-8)
     )
@@ -35,9 +33,7 @@ def test_a_wrong_velocity_shows_in_the_balance():
     spoiled = run.observables | {"dissipated": 1.1 * run.dissipated}
     import dataclasses
 
-    assert wl.analysis.dissipation(dataclasses.replace(run, observables=spoiled)).defect == pytest.approx(
-        0.1, rel=0.01
-    )
+    assert wl.analysis.dissipation(dataclasses.replace(run, observables=spoiled)).defect == pytest.approx(0.1, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +110,7 @@ def test_stationarity_at_a_wall_counts_what_can_move():
 def test_stationarity_of_a_charge_at_rest_under_total_variation():
     unit = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"], linear="a")
     for strength, expected in ((2.0, 0.0), (0.25, 0.75)):
-        problem = wl.Problem(
-            unit, wl.data.Samples([1.0], [1.0]), penalty=wl.penalties.total_variation(strength, "a")
-        )
+        problem = wl.Problem(unit, wl.data.Samples([1.0], [1.0]), penalty=wl.penalties.total_variation(strength, "a"))
         # At 0 the pull is 1: held by a threshold of 2, moved at 1 - 0.25 by one of a quarter.
         found = wl.analysis.stationarity(problem, wl.Particles([[0.0]]))
         np.testing.assert_allclose(found.norms, [expected], atol=1e-9)

@@ -150,9 +150,7 @@ def test_bounded_first_variation_needs_no_budget():
 
 def test_vector_outputs_and_high_dimension_give_an_estimate():
     x = np.random.default_rng(0).normal(size=(40, 5))
-    problem = wl.Problem(
-        wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1))
-    )
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1)))
     rho = wl.Particles(np.random.default_rng(1).normal(size=(50, 8)))
     gap = wl.analysis.optimality_gap(problem, rho)
     assert not gap.certified

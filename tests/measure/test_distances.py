@@ -47,9 +47,7 @@ def test_normal_laws_on_the_line():
 
 
 def test_two_atoms_and_one():
-    assert float(wasserstein2(line([(0, 1), (4, 3)]), line([(1, 1)]))) == pytest.approx(
-        np.sqrt(0.25 + 0.75 * 9)
-    )
+    assert float(wasserstein2(line([(0, 1), (4, 3)]), line([(1, 1)]))) == pytest.approx(np.sqrt(0.25 + 0.75 * 9))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -166,9 +164,7 @@ def test_sampling_error_falls_as_the_root_of_n():
     law, sizes = laws.Uniform(0.0, 1.0), np.array([50, 500])
     limit = law.quantise(10_000)
     keys = jax.random.split(jax.random.key(5), 40)
-    mean = [
-        np.mean([float(wasserstein2(law.sample(int(n), key=k), limit)) ** 2 for k in keys]) for n in sizes
-    ]
+    mean = [np.mean([float(wasserstein2(law.sample(int(n), key=k), limit)) ** 2 for k in keys]) for n in sizes]
     slope = np.log(mean[1] / mean[0]) / np.log(sizes[1] / sizes[0])
     assert slope == pytest.approx(-1.0, abs=0.3)
 

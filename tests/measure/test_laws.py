@@ -26,9 +26,7 @@ ALL = {
     "sphere": laws.Sphere(4),
     "product": NETWORK,
     "mixture": MIXTURE,
-    "mixture of vectors": laws.Mixture(
-        [laws.Normal(-1.0, 0.5, dim=2), laws.Uniform(0.0, 3.0, dim=2)], [0.4, 0.6]
-    ),
+    "mixture of vectors": laws.Mixture([laws.Normal(-1.0, 0.5, dim=2), laws.Uniform(0.0, 3.0, dim=2)], [0.4, 0.6]),
     "empirical": laws.Empirical(CLOUD),
 }
 SIZES = 2 ** np.arange(5, 12)
@@ -138,17 +136,13 @@ def test_sphere():
 
 
 def test_product_names_its_blocks_in_order():
-    law = laws.product(
-        output=laws.Normal(0.0, 1.0), weight=laws.Normal(0.0, 0.125, dim=64), bias=laws.Atom(0.0)
-    )
+    law = laws.product(output=laws.Normal(0.0, 1.0), weight=laws.Normal(0.0, 0.125, dim=64), bias=laws.Atom(0.0))
     assert describe(law.blocks) == "output, weight[64], bias"
     assert (law.dim, law.cube_dim) == (66, 65)
     sample = law.sample(3, key=jax.random.key(0))
     assert sample["weight"].shape == (3, 64)
     np.testing.assert_array_equal(sample["bias"], np.zeros(3))
-    explicit = laws.product(
-        a=laws.Normal(0.0, 1.0, dim=(1,)), b=laws.Atom([3.0]), c=laws.Uniform(0, 1, dim=(2, 3))
-    )
+    explicit = laws.product(a=laws.Normal(0.0, 1.0, dim=(1,)), b=laws.Atom([3.0]), c=laws.Uniform(0, 1, dim=(2, 3)))
     assert explicit.blocks == (Block("a", (1,)), Block("b", (1,)), Block("c", (2, 3)))
 
 
@@ -323,9 +317,7 @@ def test_files_that_are_none(tmp_path):
         (lambda: laws.Mixture([laws.Atom(0.0)] * 2, [1.0]), r"Mixture\(weights.*shape \(2,\)"),
         (lambda: laws.Mixture([laws.Atom(0.0), laws.Sphere(2)], [0.5, 0.5]), "law 1 makes .* must agree"),
         (
-            lambda: laws.Mixture(
-                [laws.product(a=laws.Atom(0.0)), laws.product(b=laws.Atom(0.0))], [0.5, 0.5]
-            ),
+            lambda: laws.Mixture([laws.product(a=laws.Atom(0.0)), laws.product(b=laws.Atom(0.0))], [0.5, 0.5]),
             "agree",
         ),
         (lambda: laws.Empirical(np.ones((0, 2))), r"Empirical\(positions"),

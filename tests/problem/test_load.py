@@ -66,9 +66,7 @@ def test_digits_as_in_scikit_learn():
             np.testing.assert_array_equal(x[:, k], 0.0)
         else:
             # 1e-13: the mean and the standard deviation of 357 numbers below 16, each to rounding.
-            np.testing.assert_allclose(
-                x[:, k] * np.std(pixels[:, k]) + np.mean(pixels[:, k]), pixels[:, k], atol=1e-13
-            )
+            np.testing.assert_allclose(x[:, k] * np.std(pixels[:, k]) + np.mean(pixels[:, k]), pixels[:, k], atol=1e-13)
             assert np.std(x[:, k]) == pytest.approx(1.0, abs=1e-13)
     constant = sum(len(set(column)) == 1 for column in pixels.T)
     assert f" {constant} of 64" in str(notices[0].message)
@@ -141,9 +139,7 @@ def test_quotes_blank_lines_byte_order_mark_and_line_ends(write):
 
 
 def test_parquet(write):
-    content = parquet(
-        a=[1, 2, 3], b=[True, False, True], kind=["u", "v", "u"], y=np.array([1, 2, 4], np.float32)
-    )
+    content = parquet(a=[1, 2, 3], b=[True, False, True], kind=["u", "v", "u"], y=np.array([1, 2, 4], np.float32))
     table = read_table(write(content, "t.parquet"), target="y", features=["a", "b"])
     np.testing.assert_array_equal(table.features, [[1, 1], [2, 0], [3, 1]])
     assert table.features.dtype == table.target.dtype == np.float64
@@ -258,9 +254,7 @@ def test_bad_call(write, case):
 
 
 def test_a_row_without_a_class(write):
-    with pytest.raises(
-        ValueError, match=re.escape("data.csv, line 3, column 'y': the cell is empty; a row needs")
-    ):
+    with pytest.raises(ValueError, match=re.escape("data.csv, line 3, column 'y': the cell is empty; a row needs")):
         read_table(write("a,y\n1,u\n2,\n3,v\n"), target="y", classes=("u", "v"))
 
 
@@ -338,9 +332,7 @@ def test_sources_that_are_not_there(write, tmp_path):
         read_table(tmp_path / "folder.csv", target="y")
     with pytest.raises(ValueError, match=r"'digit' is not known; .* Did you mean 'digits'"):
         load("sklearn:digit")
-    with pytest.raises(
-        ValueError, match=r"scale: 'unit-varianc' is not known; .* Did you mean 'unit-variance'"
-    ):
+    with pytest.raises(ValueError, match=r"scale: 'unit-varianc' is not known; .* Did you mean 'unit-variance'"):
         load("sklearn:iris", scale="unit-varianc")
 
 
@@ -415,13 +407,9 @@ def test_constant_to_the_last_bit_is_constant():
 # Properties
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-tables = st.tuples(st.integers(2, 6), st.integers(2, 4)).flatmap(
-    lambda shape: arrays(float, shape, elements=finite)
-)
+tables = st.tuples(st.integers(2, 6), st.integers(2, 4)).flatmap(lambda shape: arrays(float, shape, elements=finite))
 names = (
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
-    .map(str.strip)
-    .filter(bool)
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8).map(str.strip).filter(bool)
 )
 
 
@@ -486,9 +474,7 @@ def test_any_bytes_are_a_table_or_a_value_error(scratch, content):
 
 
 @settings(max_examples=60)
-@given(
-    position=st.integers(0, 10_000), byte=st.integers(0, 255), name=st.sampled_from(["x.npz", "x.parquet"])
-)
+@given(position=st.integers(0, 10_000), byte=st.integers(0, 255), name=st.sampled_from(["x.npz", "x.parquet"]))
 def test_a_changed_byte_is_a_table_or_a_value_error(scratch, position, byte, name):
     x, y = np.arange(8.0), np.arange(8.0) ** 2
     content = bytearray(npz(x=x, y=y) if name == "x.npz" else parquet(x=x, y=y))

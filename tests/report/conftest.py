@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 
 
-def make_run(
-    n: int = 64, *, floor: float = 0.01, points: int = 33, t1: float = 8.0, extra: dict | None = None
-) -> Any:
+def make_run(n: int = 64, *, floor: float = 0.01, points: int = 33, t1: float = 8.0, extra: dict | None = None) -> Any:
     """Risk floor + exp(-t); neurons with output, weight[3] and bias, whose outputs grow as 1 + t."""
     from widelimit import Outcome, Trajectory
     from widelimit.measure import Block
@@ -17,9 +15,7 @@ def make_run(
     rng = np.random.default_rng(n)
     times = t1 * np.linspace(0.0, 1.0, points) ** 2
     output, weight = rng.normal(size=n), rng.normal(size=(n, 3))
-    positions = np.stack(
-        [np.column_stack([(1 + t) * output, weight, 0 * output + t * output**2]) for t in times]
-    )
+    positions = np.stack([np.column_stack([(1 + t) * output, weight, 0 * output + t * output**2]) for t in times])
     risk = floor + np.exp(-times)
     return Trajectory(
         times=times,

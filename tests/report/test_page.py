@@ -47,9 +47,7 @@ def check(page):
     assert "@import" not in page.html
     assert "url(" not in page.html
     assert "script" not in reader.tags
-    assert (
-        reader.tags.count("img") == len(page.figures) == len(reader.alts) == reader.tags.count("figcaption")
-    )
+    assert reader.tags.count("img") == len(page.figures) == len(reader.alts) == reader.tags.count("figcaption")
     assert all(reader.alts)
     assert all(png.startswith(PNG) for png in page.figures.values())
     assert not re.search(r"\b(nan|inf|None)\b", reader.text)

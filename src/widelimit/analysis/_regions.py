@@ -218,9 +218,7 @@ def _potential_slope(potential: Potential, region: Region) -> float | None:
     sizes = _sizes(potential.dual)
     through = float(jnp.sum(sizes * per_point)) * region.radius
     linear = potential.unit.linear
-    reach = (
-        float(np.linalg.norm(np.maximum(np.abs(box[0]), np.abs(box[1])))) if not region._directions else 1.0
-    )
+    reach = float(np.linalg.norm(np.maximum(np.abs(box[0]), np.abs(box[1])))) if not region._directions else 1.0
     slope = through
     if linear is not None:
         # psi = c . g(w): |d psi| <= |c| |dg| + |g| |dc|, and |g| <= |g(centre)| + its slope times the half-diagonal.

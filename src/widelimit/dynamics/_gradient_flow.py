@@ -108,9 +108,7 @@ class GradientFlow(AbstractDynamics):
     def step(self, problem: Problem, state: FlowState, noise: Any) -> FlowState:
         field = _Field(problem, state.still, state.weights)
         new = self._integrator(problem).step(field, _step_of(state), state.end)
-        return FlowState(
-            new.y, state.k + 1, new.clock, new.previous, new.memory, state.still, state.weights, state.end
-        )
+        return FlowState(new.y, state.k + 1, new.clock, new.previous, new.memory, state.still, state.weights, state.end)
 
     def measure(self, problem: Problem, state: FlowState, clock: Any) -> Particles:
         field = _Field(problem, state.still, state.weights)
@@ -126,9 +124,7 @@ class GradientFlow(AbstractDynamics):
 
     def advice(self, problem: Problem, measure: Particles) -> str:
         if isinstance(self.integrator, Tsit5 | ProximalHeun) or self.integrator is None:
-            return (
-                "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
-            )
+            return "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
         step = 1.0 / max(largest_curvature(problem, measure), 1e-300)
         return f"try integrators.RungeKutta4(step={step:.2g}) or the adaptive integrators.Tsit5()"
 
@@ -180,9 +176,7 @@ class _Field(eqx.Module):
         (old, energy), (new, _) = before, after
         scales = self.problem.mobility.scales(self.merge(old))
         power = [
-            _weighted(
-                self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name)
-            )
+            _weighted(self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name))
             for name in old
             if getattr(scales, name) > 0
         ]

@@ -80,9 +80,7 @@ class SGD(AbstractDynamics):
         self.dtype = jnp.dtype(dtype)
         most = self.batch.largest()
         if most is None or most < 1 or most != int(most):
-            raise ValueError(
-                f"SGD(batch=...): must be a whole number of at least 1, or piecewise; got {batch!r}."
-            )
+            raise ValueError(f"SGD(batch=...): must be a whole number of at least 1, or piecewise; got {batch!r}.")
         self.largest_batch = int(most)
         if isinstance(self.batch, schedules.Piecewise) and not isinstance(self.sampling, Fresh):
             raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")

@@ -101,9 +101,7 @@ class Tsit5(AbstractIntegrator):
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         term, solver = _term(field), diffrax.Tsit5()
-        first, control = self._controller(field).init(
-            term, 0.0, end, y, None, None, solver.func, self.order
-        )
+        first, control = self._controller(field).init(term, 0.0, end, y, None, None, solver.func, self.order)
         inner = solver.init(term, 0.0, first, y, None)
         shown = eqx.filter_eval_shape(solver.step, term, 0.0, 1.0, y, None, inner, False)[2]
         dense = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
@@ -116,9 +114,7 @@ class Tsit5(AbstractIntegrator):
         term, solver = _term(field), diffrax.Tsit5()
         t0, t1 = state.clock, jnp.minimum(proposed, end)
         # A retraction moves the point, so the slope that the last step left for this one is not used then.
-        y, error, new_dense, new_inner, _ = solver.step(
-            term, t0, t1, state.y, None, inner, jnp.asarray(field.bounded)
-        )
+        y, error, new_dense, new_inner, _ = solver.step(term, t0, t1, state.y, None, inner, jnp.asarray(field.bounded))
         keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
             t0, t1, state.y, y, None, error, self.order, control
         )
@@ -276,6 +272,4 @@ def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
 
 def _check_tolerances(who: str, rtol: float, atol: float) -> None:
     if not 0 < rtol < 1 or not 0 < atol < float("inf"):
-        raise ValueError(
-            f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol}, {atol}."
-        )
+        raise ValueError(f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol}, {atol}.")

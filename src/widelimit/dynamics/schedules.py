@@ -97,9 +97,7 @@ class Function(AbstractSchedule):
 
         value, error = scipy.integrate.quad(lambda s: float(self.function(s)), 0.0, t, limit=200)
         if error > 1e-6 * abs(value):
-            raise ValueError(
-                f"schedules.function: its integral up to t = {t} is not accurate ({value} +- {error})."
-            )
+            raise ValueError(f"schedules.function: its integral up to t = {t} is not accurate ({value} +- {error}).")
         return float(value)
 
     @property
@@ -128,11 +126,7 @@ def power(exponent: float, scale: float = 1.0) -> Power:
 def piecewise(times: Sequence[float], values: Sequence[float]) -> Piecewise:
     """values[i] on [times[i-1], times[i]): one value more than times. A quench is `piecewise([5.0], [0.1, 0.0])`."""
     t = [float(value) for value in times]
-    if (
-        len(values) != len(t) + 1
-        or any(a >= b for a, b in itertools.pairwise(t))
-        or any(a <= 0 for a in t)
-    ):
+    if len(values) != len(t) + 1 or any(a >= b for a, b in itertools.pairwise(t)) or any(a <= 0 for a in t):
         raise ValueError(
             "schedules.piecewise(times, values): needs increasing positive times and one value more than times; "
             f"got times {t} and {len(values)} values."

@@ -56,6 +56,4 @@ def join(blocks: Blocks, theta: Any) -> Float[Array, "*batch D"]:
 
 def describe(blocks: Blocks) -> str:
     """`output, weight[64], bias`: the columns of a row in words."""
-    return ", ".join(
-        block.name + (f"[{', '.join(map(str, block.shape))}]" if block.shape else "") for block in blocks
-    )
+    return ", ".join(block.name + (f"[{', '.join(map(str, block.shape))}]" if block.shape else "") for block in blocks)

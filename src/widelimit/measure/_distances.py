@@ -60,9 +60,7 @@ def wasserstein2(a: Particles, b: Particles, *, epsilon: float = 1e-3) -> Float[
     return jnp.sqrt(jnp.asarray(mass * (np.sum((mean_x - mean_y) ** 2) + centred)))
 
 
-def sliced_wasserstein2(
-    a: Particles, b: Particles, *, directions: int = 128, key: PRNGKeyArray
-) -> Float[Array, ""]:
+def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, key: PRNGKeyArray) -> Float[Array, ""]:
     r"""The sliced 2-Wasserstein distance, a mean over directions s uniform on the unit sphere of R^D,
 
     $$SW_2(\rho, \nu) = \big(E_s\,W_2^2(s\cdot\rho,\ s\cdot\nu)\big)^{1/2} \le W_2(\rho, \nu)/\sqrt{D},$$
@@ -146,9 +144,7 @@ def _entropic_cost(pair: _Pair, epsilon: float) -> float:
     spread = w @ cost @ v
     if not spread > 0:
         return 0.0
-    plan, converged = _sinkhorn(
-        cost / spread, w, v, jnp.asarray(float(epsilon)), max_iterations=_MAX_ITERATIONS
-    )
+    plan, converged = _sinkhorn(cost / spread, w, v, jnp.asarray(float(epsilon)), max_iterations=_MAX_ITERATIONS)
     if not converged:
         raise RuntimeError(
             f"wasserstein2(epsilon={epsilon:g}): not converged after {_MAX_ITERATIONS} iterations; raise "

@@ -31,9 +31,7 @@ class Particles(eqx.Module):
         if not jnp.issubdtype(positions.dtype, jnp.floating):
             positions = positions.astype(float)
         if positions.ndim != 2 or positions.shape[0] == 0 or positions.shape[1] == 0:
-            raise ValueError(
-                f"Particles(positions=...): expected [N, D] with N, D >= 1, got shape {positions.shape}."
-            )
+            raise ValueError(f"Particles(positions=...): expected [N, D] with N, D >= 1, got shape {positions.shape}.")
         n, dim = positions.shape
         weights = jnp.full(n, 1.0 / n, positions.dtype) if weights is None else jnp.asarray(weights)
         weights = weights.astype(positions.dtype)

@@ -18,9 +18,7 @@ from jaxtyping import Array, Float
 from .units import AbstractUnit, feature
 
 
-def integrate(
-    unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]
-) -> Float[Array, "q ..."]:
+def integrate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
     """f [q] or [q, C]. `theta` has one field a block, each [N, *shape]. Builds a table of N x q numbers."""
     dynamic, static = eqx.partition(unit, eqx.is_array)
     return _integrate(static, dynamic, theta, w, x)

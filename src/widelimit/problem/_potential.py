@@ -63,6 +63,6 @@ _gradient = jax.grad(_value, argnums=1)
 @eqx.filter_jit
 def _on_rows(function: Any, potential: Potential, rows: Float[Array, "... D"]) -> Float[Array, "..."]:
     flat = rows.reshape(-1, rows.shape[-1])
-    chunk = max(1, potential.size // potential.x.shape[0])
+    chunk = max(1, potential.size // potential.dual.size)
     out = map_rows(lambda row: function(potential, row), flat, chunk)
     return out.reshape(rows.shape[:-1] + out.shape[1:])

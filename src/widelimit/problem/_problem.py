@@ -80,10 +80,16 @@ class Problem(eqx.Module):
             raise ValueError(f"Problem(unit=...): expected one of widelimit.units, got {unit!r}.")
         if not isinstance(data, AbstractData):
             raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
-        if budget is not None and budget < 1:
-            raise ValueError(f"Problem(budget=...): must be at least 1, got {budget}.")
+        if budget is not None and not (isinstance(budget, int) and budget >= 1):
+            raise ValueError(f"Problem(budget=...): must be a whole number of at least 1, got {budget!r}.")
+        _check_kind("penalty", penalty, penalties.AbstractPenalty)
+        _check_kind("domain", domain, domains.AbstractDomain | domains.Product)
+        _check_kind("mobility", mobility, mobilities.AbstractMobility)
+        _check_kind("scale", scale, scales.AbstractScale)
         self.unit, self.data, self.budget = unit, data, budget
         loss = losses.squared() if loss is None else loss
+        if not callable(loss):
+            raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
         self.loss = loss if isinstance(loss, losses.Loss) else losses.Loss(loss)
         self.blocks = unit.blocks(data.inputs, data.outputs)
         self.penalty, self.domain = penalty, domains.resolve(domain, self.blocks)
@@ -152,6 +158,8 @@ class Problem(eqx.Module):
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
+        if not isinstance(measure, Particles):
+            raise ValueError(f"measure: expected Particles, got {type(measure).__name__}.")
         if measure.dim != self.dim:
             raise ValueError(
                 f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
@@ -232,6 +240,15 @@ class Problem(eqx.Module):
                 f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have "
                 f"{self.data.outputs}."
             )
+        linear = dict(self.blocks).get(self.unit.linear or "", shape)
+        if linear != shape:
+            raise ValueError(
+                f"Problem(unit=...): the linear block {self.unit.linear!r} has shape {linear}, it must have that of the "
+                f"targets, {shape}."
+            )
+        nodes, labels = self.data.nodes, self.loss.labels
+        if nodes is not None and labels is not None and not bool(jnp.all(jnp.isin(nodes.y, jnp.asarray(labels)))):
+            raise ValueError(f"Problem(loss=...): {self.loss.name} needs targets {labels}; the data has others.")
         target = jax.ShapeDtypeStruct(shape, x.dtype)
         _check_number("loss", lambda: eqx.filter_eval_shape(self.loss, target, target))
         if self.penalty is not None:
@@ -241,6 +258,11 @@ class Problem(eqx.Module):
 
 def _like(blocks: Blocks) -> Any:
     return jax.eval_shape(lambda: split(blocks, jnp.zeros(row_size(blocks))))
+
+
+def _check_kind(name: str, value: Any, kind: Any) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"Problem({name}=...): expected one of widelimit's, got {value!r}.")
 
 
 def _check_number(what: str, shape_of: Any) -> None:
@@ -259,7 +281,12 @@ def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
     chunk = problem._chunk(w.shape[0])
     if x.shape[0] <= chunk:
         return factor * integrate(problem.unit, theta, w, x)
-    return factor * map_rows(lambda point: integrate(problem.unit, theta, w, point[None])[0], x, chunk)
+
+    @jax.checkpoint
+    def one(point: Any) -> Any:
+        return integrate(problem.unit, theta, w, point[None])[0]
+
+    return factor * map_rows(one, x, chunk)
 
 
 @eqx.filter_jit

@@ -95,12 +95,9 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
     t, v = [float(k) for k in knots], [float(k) for k in values]
     if len(t) < 2 or len(t) != len(v):
         raise ValueError(
-            f"piecewise_linear(knots, values): needs two or more knots and as many values, "
-            f"got {len(t)} and {len(v)}."
+            f"piecewise_linear(knots, values): needs two or more knots and as many values, got {len(t)} and {len(v)}."
         )
-    if not all(a < b for a, b in itertools.pairwise(t)) or not all(
-        abs(k) < float("inf") for k in t + v
-    ):
+    if not all(a < b for a, b in itertools.pairwise(t)) or not all(abs(k) < float("inf") for k in t + v):
         raise ValueError(f"piecewise_linear(knots=...): must be finite and increase, got {t}.")
     slopes = [0.0] + [(b - a) / (s - r) for a, b, r, s in zip(v, v[1:], t, t[1:], strict=False)] + [0.0]
     bends = [b - a for a, b in itertools.pairwise(slopes)]

@@ -80,9 +80,7 @@ class Box(AbstractDomain):
 
     def __check_init__(self) -> None:
         if not self.lower < self.upper:
-            raise ValueError(
-                f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}."
-            )
+            raise ValueError(f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}.")
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         outward = ((z <= self.lower) & (v < 0)) | ((z >= self.upper) & (v > 0))
@@ -154,9 +152,7 @@ class Sphere(AbstractDomain):
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         if len(shape) != 1 or shape[0] < 2:
-            raise ValueError(
-                f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}."
-            )
+            raise ValueError(f"domain of {name!r}: a sphere needs a vector block, this one has shape {shape}.")
 
 
 class Circle(AbstractDomain):
@@ -231,7 +227,9 @@ def resolve(domain: "AbstractDomain | Product | None", blocks: Blocks) -> Produc
         factors = dict(domain.factors)
     else:
         factors = {name: domain for name in names}
-    for name in factors:
+    for name, factor in factors.items():
+        if not isinstance(factor, AbstractDomain):
+            raise ValueError(f"domain of {name!r}: expected one of widelimit.domains, got {factor!r}.")
         if name not in names:
             raise ValueError(f"domain: the unit has no block {name!r}; it has {', '.join(names)}.")
     for block in blocks:

@@ -61,9 +61,7 @@ class Diagonal(AbstractMobility):
         allowed = [b.name for b in blocks]
         for name, _ in self.numbers:
             if name not in allowed:
-                raise ValueError(
-                    f"Diagonal({name}=...): the unit has no such block; it has {', '.join(allowed)}."
-                )
+                raise ValueError(f"Diagonal({name}=...): the unit has no such block; it has {', '.join(allowed)}.")
 
 
 class Function(AbstractMobility):

@@ -50,9 +50,7 @@ def parts(penalty: AbstractPenalty | None) -> tuple[AbstractPenalty, ...]:
 def _check_names(who: str, names: tuple[str, ...], blocks: Blocks) -> None:
     for name in names:
         if name not in [b.name for b in blocks]:
-            raise ValueError(
-                f"{who}: the unit has no block {name!r}; it has {', '.join(b.name for b in blocks)}."
-            )
+            raise ValueError(f"{who}: the unit has no block {name!r}; it has {', '.join(b.name for b in blocks)}.")
 
 
 class L2(AbstractPenalty):
@@ -159,13 +157,13 @@ class Sum(AbstractPenalty):
                 )
 
 
-def l2(strength: float, blocks: tuple[str, ...] | list[str] = ()) -> L2:
-    r"""$\lambda |\theta|^2$ over all blocks, or over the named ones; lambda = `strength` >= 0.
+def l2(strength: float, blocks: str | tuple[str, ...] | list[str] = ()) -> L2:
+    r"""$\lambda |\theta|^2$ over all blocks, or over the named one or ones; lambda = `strength` >= 0.
 
     Under SGD this is the decay $(1 - 2 \lambda s_k)\theta$ of mei2018 (11). Raises `ValueError` for lambda < 0.
     """
     _check_strength("l2", strength)
-    return L2(float(strength), tuple(blocks))
+    return L2(float(strength), (blocks,) if isinstance(blocks, str) else tuple(blocks))
 
 
 def total_variation(strength: float, block: str) -> TotalVariation:

@@ -73,7 +73,5 @@ def limit_section(summary: RunSummary) -> Section:
 def _dissipation(checks: Checks) -> tuple[str, str]:
     if checks.dissipation_defect is None:
         return DASH, checks.dissipation_method or "not computed for this problem"
-    meaning = (
-        "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
-    )
+    meaning = "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
     return number(checks.dissipation_defect), f"{meaning} ({checks.dissipation_method})"

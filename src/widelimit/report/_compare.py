@@ -35,9 +35,7 @@ def compare(**trajectories: Trajectory) -> Page:
         require(trajectory, "risk", f"compare({name}=...)")
     curves = [observed(trajectory, "risk", name) for name, trajectory in trajectories.items()]
     sections = [
-        Section(
-            "risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)
-        ),
+        Section("risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)),
         _neurons(trajectories),
         Section("provenance", "Provenance", folded=_provenance(trajectories)),
     ]
@@ -95,12 +93,8 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
     marginals = ends(trajectories)
     pictures = []
     for data in marginals[:MOST_BLOCKS]:
-        parts = [
-            f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows
-        ]
-        caption = (
-            f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
-        )
+        parts = [f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
+        caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
         png = to_png(lambda figure, data=data: draw_runs(figure, data, list(trajectories)), height=3.8)
         alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
         pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))

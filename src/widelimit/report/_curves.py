@@ -128,8 +128,7 @@ def differences(curves: Curves) -> Curves:
     if reference is None:
         raise ValueError("differences(curves): a reference is needed.")
     groups = tuple(
-        Group(group.label, tuple(minus(curve, reference) for curve in group.curves))
-        for group in curves.groups
+        Group(group.label, tuple(minus(curve, reference) for curve in group.curves)) for group in curves.groups
     )
     zero = Curve(reference.label, reference.times, np.zeros_like(reference.values), reference.error)
     return Curves(zero, groups, f"risk minus {reference.label.split(',')[0]}", early=curves.early)

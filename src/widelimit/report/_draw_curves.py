@@ -82,8 +82,6 @@ def early_ticks(end: float) -> list[float]:
     wanted = end * np.linspace(0.0, 1.0, 8)[1:-1] ** 2
     powers = 10.0 ** np.floor(np.log10(wanted))
     steps = np.array([1.0, 2.0, 5.0, 10.0])
-    rounded = [
-        float(p * steps[np.argmin(np.abs(steps - w / p))]) for w, p in zip(wanted, powers, strict=True)
-    ]
+    rounded = [float(p * steps[np.argmin(np.abs(steps - w / p))]) for w, p in zip(wanted, powers, strict=True)]
     # The last round number must leave the end its room.
     return [0.0, *sorted({float(f"{r:.3g}") for r in rounded if r < 0.8 * end}), float(f"{end:.4g}")]

@@ -41,9 +41,7 @@ def _distances(axes: "Axes", widths: np.ndarray, data: Distances) -> None:
         if chosen:
             axes.plot(*zip(*chosen, strict=True), mfc=face, label=label, **style)
     seen = data.mean > 0
-    axes.plot(
-        widths[seen], data.mean[seen], "-o", color=colour(0), lw=2, ms=7, label="mean over seeds", zorder=3
-    )
+    axes.plot(widths[seen], data.mean[seen], "-o", color=colour(0), lw=2, ms=7, label="mean over seeds", zorder=3)
     if data.limit_error > 0:
         axes.axhline(data.limit_error, color=LIMIT, ls=dash(0), lw=1.4, label="limit's own error", zorder=1)
 
@@ -55,9 +53,7 @@ def _guides(axes: "Axes", widths: np.ndarray, mean: np.ndarray) -> None:
     centre, level = (float(np.exp(np.mean(np.log(v)))) for v in (widths, mean))
     ends = np.array([widths[0] / 1.3, widths[-1] * 1.3])
     for power, label, style in ((-1.0, "slope of 1/N", ":"), (-0.5, "slope of 1/√N", "-.")):
-        axes.plot(
-            ends, level * (ends / centre) ** power, color="#777777", ls=style, lw=1.4, label=label, zorder=1
-        )
+        axes.plot(ends, level * (ends / centre) ** power, color="#777777", ls=style, lw=1.4, label=label, zorder=1)
 
 
 def _ticks(axes: "Axes", widths: np.ndarray) -> None:

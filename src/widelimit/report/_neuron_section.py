@@ -47,8 +47,7 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
 def ages(trajectory: Trajectory, block: Block, index: list[int]) -> Marginal:
     """One block at a few save points."""
     parts = [
-        (f"{moment(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights)
-        for i in index
+        (f"{moment(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights) for i in index
     ]
     return marginal(block.name, label_of(block), parts)
 

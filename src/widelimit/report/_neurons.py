@@ -62,9 +62,7 @@ class Inputs:
 
 def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
     """The blocks; columns without names are numbered."""
-    return trajectory.blocks or tuple(
-        Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2])
-    )
+    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
 
 
 def label_of(block: Block) -> str:
@@ -123,9 +121,7 @@ def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
     chosen = [*scalars[:1], *vectors[:1]] if scalars and vectors else [*scalars, *vectors][:2]
     if len(chosen) < 2:
         return None
-    first, second = (
-        np.stack([numbers_of(trajectory, block, index) for block in chosen], axis=1) for index in (0, -1)
-    )
+    first, second = (np.stack([numbers_of(trajectory, block, index) for block in chosen], axis=1) for index in (0, -1))
     total = len(first)
     kept = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
     heavy = (_heavy(first, trajectory.weights), _heavy(second, trajectory.weights))
@@ -139,9 +135,7 @@ def inputs(trajectory: Trajectory, columns: tuple[str, ...], most: int = 12) -> 
     if not fitting:
         return None
     share = (trajectory.weights / np.sum(trajectory.weights))[:, None]
-    start, end = (
-        np.sqrt(np.sum(share * rows_of(trajectory, fitting[0], index) ** 2, axis=0)) for index in (0, -1)
-    )
+    start, end = (np.sqrt(np.sum(share * rows_of(trajectory, fitting[0], index) ** 2, axis=0)) for index in (0, -1))
     order = np.argsort(-np.abs(end - start), kind="stable")[:most]
     names = tuple(columns[i] for i in order)
     return Inputs(fitting[0].name, names, start[order], end[order], len(columns))

@@ -39,13 +39,10 @@ def held_out_section(summary: RunSummary) -> Section:
     best = int(np.argmin(limit.values))
     lowest, last = float(limit.values[best]), limit.last
     caption = (
-        f"At the end the limit's held-out risk is {number(last)}, "
-        f"against {number(trained.last)} on the training data"
+        f"At the end the limit's held-out risk is {number(last)}, against {number(trained.last)} on the training data"
     )
     if last > 1.02 * lowest:
-        caption += (
-            f"; it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}: training on overfits."
-        )
+        caption += f"; it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}: training on overfits."
     else:
         caption += ", and it has not risen on the way: no overfitting is seen."
     alt = "Held-out risk over time for the limit and the networks, beside the limit's training risk."
@@ -97,12 +94,8 @@ def _width_picture(data: AgainstWidth) -> Picture:
             "1/N for the mean over many seeds and 1/√N for the chance of a single start."
         )
         if data.slope > -0.35:
-            caption += (
-                " So slow a fall points to the step and the batch of the training, or to the limit's error."
-            )
-    numbers = ", ".join(
-        f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True)
-    )
+            caption += " So slow a fall points to the step and the batch of the training, or to the limit's error."
+    numbers = ", ".join(f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True))
     alt = f"Difference between network and limit against width, averaged over time: {numbers}."
     return Picture("width", to_png(lambda figure: draw_width(figure, data), height=4.9), caption, alt)
 

@@ -22,9 +22,7 @@ def run_report(summary: RunSummary) -> Page:
         neuron_section(summary.best, summary.columns),
         check_section(summary.checks),
         limit_section(summary),
-        Section(
-            "provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)
-        ),
+        Section("provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)),
     ]
     return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes)
 
@@ -50,9 +48,7 @@ def _warnings(summary: RunSummary) -> list[str]:
         error = number(float(summary.limit_error.max()))
         said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {error}.")
     said += [
-        f"The limit with {len(run.weights)} particles: {run.message}"
-        for run in summary.limit
-        if not run.outcome.ok
+        f"The limit with {len(run.weights)} particles: {run.message}" for run in summary.limit if not run.outcome.ok
     ]
     said += [
         f"The network of width {run.width}, seed {run.seed}: {run.trajectory.message}"

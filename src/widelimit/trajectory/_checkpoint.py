@@ -59,9 +59,7 @@ class Folder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise ValueError(
-                f"checkpoint: cannot write the folder {path}: {error.strerror or error}."
-            ) from error
+            raise ValueError(f"checkpoint: cannot write the folder {path}: {error.strerror or error}.") from error
 
     def read(self) -> Saved | None:
         """The checkpoint, or None where there is none. Raises `ValueError` if it is damaged or of another run."""

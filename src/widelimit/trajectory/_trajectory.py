@@ -54,9 +54,7 @@ class Trajectory:
         observables = self.__dict__.get("observables", {})
         if name in observables:
             return observables[name]
-        raise AttributeError(
-            f"the trajectory has no {name!r}; it observed: {', '.join(observables) or 'nothing'}"
-        )
+        raise AttributeError(f"the trajectory has no {name!r}; it observed: {', '.join(observables) or 'nothing'}")
 
     @property
     def final(self) -> Particles:
@@ -103,9 +101,7 @@ class Trajectory:
             n for n in ("outcome", "blocks", "provenance", "steps", "wall") if n not in data.attrs
         ]
         if missing or data.attrs.get("format") != _FORMAT:
-            raise ValueError(
-                f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})"
-            )
+            raise ValueError(f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})")
         prefix = "observable."
         named = {str(n)[len(prefix) :]: np.asarray(v) for n, v in data.items() if str(n).startswith(prefix)}
         blocks = tuple(Block(name, tuple(shape)) for name, shape in json.loads(data.attrs["blocks"]))

@@ -42,9 +42,7 @@ class Risk(AbstractObservable):
             return {"risk": problem.risk(measure)}
         key = jax.random.key(0) if self.key is None else self.key
         # A stream of its own, apart from the one that trains.
-        estimate = problem.estimate_risk(
-            measure, samples=self.samples, key=jax.random.fold_in(key, 2**31 - 1)
-        )
+        estimate = problem.estimate_risk(measure, samples=self.samples, key=jax.random.fold_in(key, 2**31 - 1))
         return {"risk": estimate.value, "risk_error": estimate.error}
 
     def check(self, problem: Problem) -> None:
@@ -88,13 +86,9 @@ class Dissipation(AbstractObservable):
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         theta, w = problem.unpack(measure)
-        gradient = problem.variation(
-            theta, w, require_nodes(problem.data, "observables.Dissipation")
-        ).gradient
+        gradient = problem.variation(theta, w, require_nodes(problem.data, "observables.Dissipation")).gradient
         drift = problem.velocity(theta, gradient)
-        power = [
-            jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)
-        ]
+        power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
         return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}
 
     def check(self, problem: Problem) -> None:

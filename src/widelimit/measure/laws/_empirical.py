@@ -36,9 +36,7 @@ class Empirical(AbstractLaw):
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
         array = numeric(positions, "Empirical(positions=...)")
         if array.ndim != 2 or array.size == 0:
-            raise ValueError(
-                f"Empirical(positions=...): must have shape [N, D] with N, D >= 1, got {array.shape}."
-            )
+            raise ValueError(f"Empirical(positions=...): must have shape [N, D] with N, D >= 1, got {array.shape}.")
         n, dim = array.shape
         given = np.full(n, 1.0 / n) if weights is None else weights
         checked = checked_probabilities(given, n, "Empirical(weights=...)")

@@ -1,6 +1,11 @@
 """Data: finite samples, quadratures, samplers of fresh batches; targets; files."""
 
-from ._data import AbstractData as AbstractData, Nodes as Nodes, as_numbers as as_numbers, require_nodes as require_nodes
+from ._data import (
+    AbstractData as AbstractData,
+    Nodes as Nodes,
+    as_numbers as as_numbers,
+    require_nodes as require_nodes,
+)
 from ._load import load as load
 from ._samplers import (
     FromKey as FromKey,

@@ -84,9 +84,7 @@ def as_targets(y: Any, n: int, who: str) -> Float[Array, "n ..."]:
     """Targets as a float array [n] or [n, C]."""
     y = _as_float(y, f"{who}(y=...)")
     if y.ndim not in (1, 2) or y.shape[0] != n:
-        raise ValueError(
-            f"{who}(y=...): expected shape ({n},) or ({n}, C), as x has {n} rows; got {y.shape}."
-        )
+        raise ValueError(f"{who}(y=...): expected shape ({n},) or ({n}, C), as x has {n} rows; got {y.shape}.")
     return y
 
 

@@ -41,9 +41,7 @@ def load(
     one_of(scale, KINDS, "scale")
     one_of(scale_target, ("none", "unit-variance"), "scale_target")
     if classes is not None and scale_target != "none":
-        raise ValueError(
-            f"scale_target: classes are -1 and +1 already, so only 'none' goes; got {scale_target!r}."
-        )
+        raise ValueError(f"scale_target: classes are -1 and +1 already, so only 'none' goes; got {scale_target!r}.")
     table = read_table(source, target=target, classes=classes, features=features)
     scaling = Scaling.fit(table.features, scale, names=table.feature_names)
     if scaling.notice is not None:

@@ -56,9 +56,7 @@ class Samples(AbstractData):
         else:
             # Inverse distribution function: O(log n) a draw, no n-vector of Gumbel numbers.
             total = jnp.cumsum(self.weights)
-            index = jnp.searchsorted(
-                total, jax.random.uniform(key, (n,), total.dtype) * total[-1], side="right"
-            )
+            index = jnp.searchsorted(total, jax.random.uniform(key, (n,), total.dtype) * total[-1], side="right")
             index = jnp.minimum(index, self.x.shape[0] - 1)
         return self.x[index], self.y[index]
 

@@ -20,9 +20,7 @@ def class_targets(
     """
     wanted = _wanted(columns, classes)
     if len(wanted) < 2 or len(set(wanted)) < len(wanted):
-        raise ValueError(
-            f"{columns.source}: classes=... takes two or more different ones, got {tuple(classes)}."
-        )
+        raise ValueError(f"{columns.source}: classes=... takes two or more different ones, got {tuple(classes)}.")
     cells = columns.cells[name]
     for row, cell in enumerate(cells):
         if is_missing(cell):

@@ -80,9 +80,7 @@ def check_names(source: str, place: str, names: Sequence[str]) -> None:
         if not name:
             raise ValueError(f"{source}, {place}: column {position} of {len(names)} has no name.")
         if name in first:
-            raise ValueError(
-                f"{source}, {place}: columns {first[name]} and {position} are both named {name!r}."
-            )
+            raise ValueError(f"{source}, {place}: columns {first[name]} and {position} are both named {name!r}.")
         first[name] = position
 
 
@@ -95,9 +93,7 @@ def pick(
     """
     names = list(columns.cells)
     if not target:
-        raise ValueError(
-            f"{columns.source}: target=... must say which column to learn; it has {some(names)}."
-        )
+        raise ValueError(f"{columns.source}: target=... must say which column to learn; it has {some(names)}.")
     for name in [*target, *(features or ())]:
         if name not in names:
             raise ValueError(

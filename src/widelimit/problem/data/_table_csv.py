@@ -22,17 +22,13 @@ def read_csv(source: str, content: bytes) -> Columns:
         raise ValueError(f"{source}: the file is empty; expected a line of column names, then rows.")
     names = [name.strip() for name in header]
     if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        raise ValueError(
-            f"{source}, line {line}: commas must separate the columns; the header is {names[0]!r}."
-        )
+        raise ValueError(f"{source}, line {line}: commas must separate the columns; the header is {names[0]!r}.")
     check_names(source, f"line {line}", names)
 
     rows, lines = [], []
     for line, row in records:
         if len(row) != len(names):
-            raise ValueError(
-                f"{source}, line {line}: {len(row)} cells; the header names {len(names)} columns."
-            )
+            raise ValueError(f"{source}, line {line}: {len(row)} cells; the header names {len(names)} columns.")
         rows.append(row)
         lines.append(line)
     if not rows:

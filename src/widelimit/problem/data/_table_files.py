@@ -101,9 +101,7 @@ def _array_columns(source: str, archive: Any, name: str) -> dict[str, np.ndarray
     one_of(name, archive.files, f"{source}: the array")
     array = _parsed(f"{source}, array {name!r}", "numbers or text", lambda: archive[name])
     if array.ndim not in (1, 2) or not array.size:
-        raise ValueError(
-            f"{source}, array {name!r}: expected [n] or [n, k] with n, k >= 1, got {array.shape}."
-        )
+        raise ValueError(f"{source}, array {name!r}: expected [n] or [n, k] with n, k >= 1, got {array.shape}.")
     if array.ndim == 1:
         return {name: array}
     return {f"{name}[:, {k}]": array[:, k] for k in range(array.shape[1])}

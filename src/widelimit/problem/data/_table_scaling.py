@@ -38,9 +38,7 @@ class Scaling:
     constant: tuple[str, ...] = ()
 
     @staticmethod
-    def fit(
-        x: Float64[np.ndarray, "n ..."], kind: str = "unit-variance", *, names: Sequence[str] = ()
-    ) -> "Scaling":
+    def fit(x: Float64[np.ndarray, "n ..."], kind: str = "unit-variance", *, names: Sequence[str] = ()) -> "Scaling":
         """The scaling of the given kind that fits x, [n, d] or [n] with n >= 1.
 
         `names`: of the columns, for messages; "0", "1", ... if left out.
@@ -62,9 +60,7 @@ class Scaling:
         scaling = Scaling(kind, mean, std, constant)
         bad = np.flatnonzero(np.atleast_1d(~np.isfinite(scaling(x)).all(axis=0)))
         if bad.size:
-            raise ValueError(
-                f"scaling: the numbers in column {names[bad[0]]!r} are too large or small to standardise."
-            )
+            raise ValueError(f"scaling: the numbers in column {names[bad[0]]!r} are too large or small to standardise.")
         return scaling
 
     def __call__(self, x: Float64[np.ndarray, "n ..."]) -> Float64[np.ndarray, "n ..."]:

@@ -24,15 +24,11 @@ class Teacher(eqx.Module):
     inputs: int = eqx.field(static=True)
     outputs: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(
-        self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()) -> None:
         blocks = unit.blocks(inputs, outputs)
         size = row_size(blocks)
         if measure.dim != size:
-            raise ValueError(
-                f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}."
-            )
+            raise ValueError(f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}.")
         if measure.blocks and measure.blocks != blocks:
             raise ValueError(
                 f"Teacher(measure=...): its blocks are {describe(measure.blocks)}; the unit's are {describe(blocks)}, "

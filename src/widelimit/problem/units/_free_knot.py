@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
@@ -16,15 +17,13 @@ class FreeKnot(AbstractUnit):
     Blocks: `charge` (c: () or (C,), if `charge`), `knot` (h: ()).
     """
 
-    charge: bool = True
+    charge: bool = eqx.field(static=True, default=True)
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         if inputs != 1:
             raise ValueError(f"FreeKnot takes one input, the data has {inputs}.")
         if outputs and not self.charge:
-            raise ValueError(
-                f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}."
-            )
+            raise ValueError(f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}.")
         return (*((Block("charge", outputs),) if self.charge else ()), Block("knot", ()))
 
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:

@@ -1,5 +1,6 @@
 """A unit given by a function of the user's own."""
 
+import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -50,8 +51,13 @@ class Function(AbstractUnit):
         if len(shapes) != len(columns):
             raise ValueError(f"Function(columns=...): a name stands twice in {list(columns)}.")
         for name in shapes:
-            if not str(name).isidentifier() or str(name).startswith("_"):
+            if not str(name).isidentifier() or str(name).startswith("_") or keyword.iskeyword(str(name)):
                 raise ValueError(f"Function(columns=...): {name!r} cannot be a name; use letters and digits.")
+        for name, shape in shapes.items():
+            if not isinstance(shape, tuple) or not all(isinstance(k, int) and k > 0 for k in shape):
+                raise ValueError(
+                    f"Function(columns=...): the shape of {name!r} must be a tuple of sizes, got {shape!r}."
+                )
         if linear is not None and linear not in shapes:
             raise ValueError(f"Function(linear=...): {linear!r} is not among the columns {list(shapes)}.")
         self.function = function

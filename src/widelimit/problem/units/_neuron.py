@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -25,8 +26,8 @@ class Neuron(AbstractUnit):
     """
 
     activation: Activation
-    bias: bool
-    output_weight: bool
+    bias: bool = eqx.field(static=True)
+    output_weight: bool = eqx.field(static=True)
 
     def __init__(self, activation: Any, *, bias: bool = True, output_weight: bool = True) -> None:
         if isinstance(activation, Activation):

@@ -29,7 +29,8 @@ class RadialBasis(AbstractUnit):
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         # |x|^2 - 2 x.z + |z|^2 becomes a matrix product under vmap; x - z would be an N x Q x d array.
         square = jnp.dot(x, x) - 2.0 * jnp.dot(theta.center, x) + jnp.dot(theta.center, theta.center)
-        return theta.charge * jnp.exp(-square / (2.0 * self.width**2))
+        # Rounding may leave it below zero, and phi~ above its bound of one.
+        return theta.charge * jnp.exp(-jnp.maximum(square, 0.0) / (2.0 * self.width**2))
 
     @property
     def kinked(self) -> bool:
