@@ -15,9 +15,8 @@ from hypothesis import given, settings, strategies as st
 import widelimit as wl
 from widelimit import integrators, observables, sampling
 
-# The verb and its module have one name: the verb is looked up first.
 evolve = wl.evolve
-MODULE = sys.modules["widelimit.evolve"]
+MODULE = sys.modules["widelimit._evolve"]
 KEY = jax.random.key(1)
 _RNG = np.random.default_rng(0)
 _X = _RNG.normal(size=(8, 2))

@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import analysis as analysis, measure as measure, report as report
+    from ._evolve import evolve as evolve
     from .dynamics import (
         SGD as SGD,
         GradientFlow as GradientFlow,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         sampling as sampling,
         schedules as schedules,
     )
-    from .evolve import evolve as evolve
     from .measure import Particles as Particles, laws as laws
     from .problem import (
         Problem as Problem,
@@ -55,7 +55,7 @@ _HOME = {
     "integrators": "dynamics",
     "sampling": "dynamics",
     "schedules": "dynamics",
-    "evolve": "evolve",
+    "evolve": "_evolve",
     "Particles": "measure",
     "laws": "measure",
     "Problem": "problem",

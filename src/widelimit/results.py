@@ -10,7 +10,6 @@ class Outcome(enum.Enum):
     DIVERGED = "a parameter or the risk became infinite or not a number"
     MAX_STEPS = "the step limit was reached before the end time"
     STALLED = "the adaptive step shrank below the resolution of the clock"
-    INTERRUPTED = "stopped by the user"
 
     @property
     def ok(self) -> bool:

@@ -34,8 +34,7 @@ def dissipation(trajectory: Trajectory) -> Dissipation:
     seen = trajectory.observables
     if "risk" not in seen:
         raise ValueError("dissipation(trajectory): the run did not observe its risk (observables.Risk).")
-    objective = seen["risk"] + seen.get("penalty", 0.0)
-    fall = objective[0] - objective
+    fall = trajectory.objective[0] - trajectory.objective
     if "dissipated" in seen:
         spent, method = seen["dissipated"], "integrated with the flow"
     elif "dissipation" in seen:

@@ -1,6 +1,5 @@
 """Files of a run: strict JSON, written whole or not at all; the hash of a trajectory's numbers."""
 
-import hashlib
 import json
 import math
 import os
@@ -10,18 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ._errors import BadInput
 
 if TYPE_CHECKING:
-    from widelimit.trajectory import Trajectory
+    pass
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
-
-
-def digest(trajectory: "Trajectory") -> str:
-    """A hash of the numbers of a trajectory (not of its wall time)."""
-    found = hashlib.sha256()
-    named = [trajectory.observables[name] for name in sorted(trajectory.observables)]
-    for array in (trajectory.times, trajectory.weights, trajectory.positions, *named):
-        found.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
-    return found.hexdigest()
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:

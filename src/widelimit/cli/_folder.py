@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import BadInput
-from ._files import ANEW, digest, read_json, replace, to_json
+from ._files import ANEW, read_json, replace, to_json
 
 if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
@@ -65,7 +65,7 @@ class RunFolder:
 
         Raises `BadInput` where it is damaged.
         """
-        from widelimit.trajectory import load
+        from widelimit.trajectory import digest, load
 
         path, known = self.path / f"{part}.zarr", self.status["parts"].get(part)
         if known is None and not path.exists():
@@ -74,7 +74,7 @@ class RunFolder:
             trajectory = load(path)
         except ValueError as error:
             raise BadInput(f"{self.path}: {error} {ANEW}") from None
-        # A store that lost a piece reads as one with NaN in it.
+        # Whole, but is it this run's?
         if known is not None and digest(trajectory) != known["sha256"]:
             raise BadInput(f"{path}: is damaged (its numbers are not those that were written). {ANEW}")
         if known is None:
@@ -97,6 +97,8 @@ class RunFolder:
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def _note(self, part: str, trajectory: "Trajectory") -> None:
+        from widelimit.trajectory import digest
+
         seen = trajectory.observables
         entry = {
             "sha256": digest(trajectory),

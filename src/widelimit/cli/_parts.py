@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float64
 
+from widelimit._evolve import evolve
 from widelimit.dynamics import AbstractDynamics, GradientFlow
-from widelimit.evolve import evolve
 from widelimit.measure import Particles
 from widelimit.trajectory import Checkpoint, Trajectory
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
-from widelimit.problem import Problem
+from widelimit.problem import Problem, penalties
 
 
 class Facts(NamedTuple):
@@ -17,7 +17,7 @@ class Facts(NamedTuple):
 
     - `order`: the error is O(step^order); for adaptive integrators, the order of the method. None: nothing is promised.
     - `conserves`: names of what stays constant, "mass" or "particles".
-    - `decreases`: names of observables that never go up (beyond the integrator's error).
+    - `decreases`: what never goes up beyond the integrator's error: "objective", risk + penalty.
     - `splits`: a particle split into two halves of its weight changes nothing.
     - `permutes`: relabelling the particles relabels the result and changes nothing else.
     """
@@ -77,7 +77,7 @@ class AbstractDynamics(eqx.Module):
 
     @abc.abstractmethod
     def advice(self, problem: Problem, measure: Particles) -> str:
-        """What to try after a divergence or a stall; `measure` is the last finite one that was saved."""
+        """What to try after a divergence or a stall; `measure` is the start."""
 
 
 class Bound(eqx.Module):
@@ -115,6 +115,29 @@ def moving(problem: Problem, trainable: tuple[str, ...] | None) -> tuple[str, ..
 def merge(problem: Problem, moves: dict[str, Any], still: dict[str, Any]) -> Any:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
+
+
+def named_blocks(trainable: Any) -> tuple[str, ...] | None:
+    """`trainable` as a tuple of names. Raises `ValueError` where it is neither a name nor a list of names."""
+    if trainable is None:
+        return None
+    names = (trainable,) if isinstance(trainable, str) else trainable
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"trainable: expected a list of names of blocks, got {trainable!r}.")
+    return tuple(names)
+
+
+def stable_step(problem: Problem, measure: Particles, rate: float) -> float | None:
+    """A step of explicit descent that does not diverge from `measure`: an eighth of the limit, or None for no limit.
+
+    The limit is 2 / (xi (p M + 2 lambda)): p the largest mobility, M the curvature below, lambda the l2 penalty. The
+    curvature at the start is what training has to survive; later it changes, hence the margin.
+    """
+    scales = problem.mobility.scales(theta_type(tuple(b.name for b in problem.blocks))(*problem.blocks))
+    mobility = max((float(scale) for scale in scales), default=1.0) if scales is not None else 1.0
+    decay = sum(term.strength for term in penalties.parts(problem.penalty) if isinstance(term, penalties.L2))
+    stiffness = rate * mobility * (largest_curvature(problem, measure) + 2.0 * decay)
+    return 0.25 / stiffness if stiffness > 0 else None
 
 
 def largest_curvature(problem: Problem, measure: Particles) -> float:

@@ -12,7 +12,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from . import schedules
-from ._dynamics import AbstractDynamics, Facts, largest_curvature, merge, moving
+from ._dynamics import AbstractDynamics, Facts, merge, moving, named_blocks, stable_step
 from .integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
 
 
@@ -60,7 +60,7 @@ class GradientFlow(AbstractDynamics):
             )
         self.integrator = integrator
         self.schedule = schedules.as_schedule(schedule, "GradientFlow(schedule=...)")
-        self.trainable = None if trainable is None else tuple(trainable)
+        self.trainable = named_blocks(trainable)
 
     def facts(self, problem: Problem) -> Facts:
         integrator = self._integrator(problem)
@@ -84,6 +84,8 @@ class GradientFlow(AbstractDynamics):
                 "use integrators.ProximalHeun()."
             )
         theta, weights = problem.unpack(measure)
+        # Flows run in float64, whatever the particles came in.
+        theta, weights = jax.tree.map(lambda leaf: leaf.astype(float), (theta, weights))
         names = moving(problem, self.trainable)
         moves = {name: getattr(theta, name) for name in names}
         still = {name: getattr(theta, name) for name in theta._fields if name not in names}
@@ -125,7 +127,9 @@ class GradientFlow(AbstractDynamics):
     def advice(self, problem: Problem, measure: Particles) -> str:
         if isinstance(self.integrator, Tsit5 | ProximalHeun) or self.integrator is None:
             return "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
-        step = 1.0 / max(largest_curvature(problem, measure), 1e-300)
+        # The clock of the integrators is tau, so xi plays no part.
+        now = float(getattr(self.integrator, "size", 1.0))
+        step = min(stable_step(problem, measure, 1.0) or now, now / 10.0)
         return f"try integrators.RungeKutta4(step={step:.2g}) or the adaptive integrators.Tsit5()"
 
     def _integrator(self, problem: Problem) -> AbstractIntegrator:

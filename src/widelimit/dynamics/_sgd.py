@@ -11,7 +11,7 @@ from widelimit.measure import Particles, theta_type
 from widelimit.problem import Problem
 
 from . import schedules
-from ._dynamics import AbstractDynamics, Facts, largest_curvature, merge, moving
+from ._dynamics import AbstractDynamics, Facts, merge, moving, named_blocks, stable_step
 from .sampling import AbstractSampling, Fresh
 
 
@@ -29,9 +29,10 @@ class SGDState(eqx.Module):
 class SGD(AbstractDynamics):
     r"""$\theta^{k+1} = \mathrm{retract}\,\mathrm{prox}\,(\theta^k - s_k P \nabla\hat\psi_k + \sqrt{2 s_k T P}\,g_k)$.
 
-    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$; $\nabla\hat\psi_k$ is the gradient of the first
-    variation on the batch (mei2018 (11) with T = 2/beta; an l2 penalty gives the decay $1 - 2\lambda s_k$). The
-    gradient with respect to a neuron's mass carries no 1/N: the time is that of the mean-field limit.
+    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (end and save times are rounded to whole steps);
+    $\nabla\hat\psi_k$ is the gradient of the first variation on the batch (mei2018 (11) with T = 2/beta; an l2
+    penalty gives the decay $1 - 2\lambda s_k$). The gradient with respect to a neuron's mass carries no 1/N: the time
+    is that of the mean-field limit.
 
     **Arguments**
 
@@ -64,24 +65,24 @@ class SGD(AbstractDynamics):
         trainable: Any = None,
         dtype: Any = jnp.float64,
     ) -> None:
-        if not 0 < step < float("inf"):
-            raise ValueError(f"SGD(step=...): must be positive and finite, got {step}.")
+        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+            raise ValueError(f"SGD(step=...): must be a number, positive and finite; got {step!r}.")
         if sampling is not None and not isinstance(sampling, AbstractSampling):
             raise ValueError(f"SGD(sampling=...): expected one of widelimit.sampling, got {sampling!r}.")
-        if jnp.dtype(dtype) not in (jnp.dtype(jnp.float32), jnp.dtype(jnp.float64)):
-            raise ValueError(f"SGD(dtype=...): must be float32 or float64, got {jnp.dtype(dtype)}.")
+        if dtype not in (jnp.float32, jnp.float64, "float32", "float64"):
+            raise ValueError(f"SGD(dtype=...): must be float32 or float64, got {dtype!r}.")
         self.step_size = jnp.asarray(step, float)
         self.batch = schedules.as_schedule(batch, "SGD(batch=...)")
         self.sampling = Fresh() if sampling is None else sampling
         self.schedule = schedules.as_schedule(schedule, "SGD(schedule=...)")
         noise = schedules.as_schedule(temperature, "SGD(temperature=...)")
         self.temperature = None if noise.largest() == 0.0 else noise
-        self.trainable = None if trainable is None else tuple(trainable)
+        self.trainable = named_blocks(trainable)
         self.dtype = jnp.dtype(dtype)
-        most = self.batch.largest()
-        if most is None or most < 1 or most != int(most):
+        sizes = self.batch.values() or [0.0]
+        if any(size < 1 or size != int(size) for size in sizes):
             raise ValueError(f"SGD(batch=...): must be a whole number of at least 1, or piecewise; got {batch!r}.")
-        self.largest_batch = int(most)
+        self.largest_batch = int(max(sizes))
         if isinstance(self.batch, schedules.Piecewise) and not isinstance(self.sampling, Fresh):
             raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")
 
@@ -91,7 +92,9 @@ class SGD(AbstractDynamics):
         mean_field = problem.scale.factor(2) == problem.scale.factor(4)
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
-            order=(1.0 if exact else 0.5) if smooth else None,
+            order=self.sampling.order(problem.data, self.largest_batch)
+            if smooth and self.temperature is None
+            else None,
             conserves=("mass", "particles"),
             decreases=("objective",) if exact and smooth else (),
             splits=mean_field and self.temperature is None,
@@ -100,6 +103,8 @@ class SGD(AbstractDynamics):
 
     def init(self, problem: Problem, measure: Particles, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
         self.sampling.check(problem.data)
+        if self.clock(t1) < 1:
+            raise ValueError(f"evolve(t1=...): {t1} is less than half a step of SGD(step={float(self.step_size):g}).")
         random = self.sampling.stochastic or self.temperature is not None
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
@@ -130,7 +135,8 @@ class SGD(AbstractDynamics):
 
     def noise(self, problem: Problem, state: SGDState, k: Any) -> Any:
         drawn = self.sampling.draw(problem.data, state.key, k, self.largest_batch)
-        return drawn, self._brownian(state, k)
+        # A sampler of the user's own may draw in another precision.
+        return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
     def step(self, problem: Problem, state: SGDState, noise: Any) -> SGDState:
         drawn, brownian = (None, None) if noise is None else noise
@@ -147,7 +153,8 @@ class SGD(AbstractDynamics):
         drift = problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient)
         new = {name: z + s * getattr(drift, name) for name, z in state.y.items()}
         if brownian is not None and self.temperature is not None:
-            heat = jnp.sqrt(2.0 * s * self.temperature(t)).astype(self.dtype)
+            warmth = self.temperature(t + self.step_size if self.temperature.singular else t)
+            heat = jnp.sqrt(2.0 * s * warmth).astype(self.dtype)
             scales = problem.mobility.scales(theta)
             new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
         if not (problem.smooth and problem.domain.unconstrained):
@@ -165,8 +172,14 @@ class SGD(AbstractDynamics):
         return jnp.asarray(False)
 
     def advice(self, problem: Problem, measure: Particles) -> str:
-        stable = 1.0 / max(largest_curvature(problem, measure) * (self.schedule.largest() or 1.0), 1e-300)
-        return f"try SGD(step={min(stable, float(self.step_size) / 4.0):.2g})"
+        now = float(self.step_size)
+        step = min(stable_step(problem, measure, self._largest_rate()) or now, now / 4.0)
+        return f"try SGD(step={step:.2g})"
+
+    def _largest_rate(self) -> float:
+        """sup xi, or what its first step takes where it is not known."""
+        known = self.schedule.largest()
+        return float(self.schedule(self.step_size)) if known is None else known
 
     def _brownian(self, state: SGDState, k: Any) -> Any:
         if self.temperature is None:

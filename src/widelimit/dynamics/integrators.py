@@ -90,6 +90,8 @@ class Tsit5(AbstractIntegrator):
 
     def __check_init__(self) -> None:
         _check_tolerances("Tsit5", self.rtol, self.atol)
+        if self.largest is not None and not self.largest > 0:
+            raise ValueError(f"Tsit5(largest=...): must be positive, got {self.largest}.")
 
     @property
     def order(self) -> int:
@@ -147,9 +149,9 @@ class RungeKutta4(AbstractIntegrator):
 
     size: Float[Array, ""]
 
-    def __init__(self, step: float) -> None:
-        if not 0 < step < float("inf"):
-            raise ValueError(f"RungeKutta4(step=...): must be positive and finite, got {step}.")
+    def __init__(self, step: Any) -> None:
+        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+            raise ValueError(f"RungeKutta4(step=...): must be a number, positive and finite; got {step!r}.")
         self.size = jnp.asarray(step, float)
 
     @property
@@ -230,8 +232,8 @@ class ProximalHeun(AbstractIntegrator):
         t0, t1, y = state.clock, jnp.minimum(proposed, end), state.y
         h = t1 - t0
         v = field.velocity(y)
-        u = field.account(y, field.retract(field.prox(_move(y, h, v), h)), h)
-        raw = field.prox(_move(y, 0.5 * h, jax.tree.map(jnp.add, v, field.velocity(u))), h)
+        u = field.account(y, field.prox(_move(y, h, v), h), h)
+        raw = field.prox(_move(y, 0.5 * h, jax.tree.map(jnp.add, v, field.velocity(field.retract(u)))), h)
         raw = field.account(y, raw, h)
         new = field.retract(raw)
         error = jax.tree.map(jnp.subtract, raw, u)
@@ -270,6 +272,9 @@ def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
     return ~(step > 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(clock, 1e-6))
 
 
-def _check_tolerances(who: str, rtol: float, atol: float) -> None:
-    if not 0 < rtol < 1 or not 0 < atol < float("inf"):
-        raise ValueError(f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol}, {atol}.")
+def _check_tolerances(who: str, rtol: Any, atol: Any) -> None:
+    numbers = isinstance(rtol, int | float) and isinstance(atol, int | float)
+    if not numbers or not 0 < rtol < 1 or not 0 < atol < float("inf"):
+        raise ValueError(
+            f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol!r}, {atol!r}."
+        )

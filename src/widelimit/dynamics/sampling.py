@@ -30,6 +30,10 @@ class AbstractSampling(eqx.Module):
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         """(nodes of the batch, order to carry on)."""
 
+    @abc.abstractmethod
+    def order(self, data: AbstractData, size: int) -> float:
+        """The order in the step at which SGD on a smooth problem comes near the gradient flow (in mean square)."""
+
     @property
     @abc.abstractmethod
     def stochastic(self) -> bool:
@@ -51,6 +55,10 @@ class Fresh(AbstractSampling):
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         x, y = drawn
         return Nodes(x, y, _uniform(size, x)), order
+
+    def order(self, data: AbstractData, size: int) -> float:
+        # The particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
+        return 0.5
 
     @property
     def stochastic(self) -> bool:
@@ -83,6 +91,10 @@ class Epochs(AbstractSampling):
         weights = jnp.where(inside, nodes.weights[chosen] * rows, 0.0) / jnp.sum(inside)
         return Nodes(nodes.x[chosen], nodes.y[chosen], weights.astype(nodes.x.dtype)), order
 
+    def order(self, data: AbstractData, size: int) -> float:
+        # Whole passes leave no random walk behind: every sample has been seen equally often.
+        return 1.0 if _rows(data) % size == 0 else 0.5
+
     @property
     def stochastic(self) -> bool:
         return True
@@ -102,6 +114,9 @@ class Full(AbstractSampling):
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         return require_nodes(data, "sampling.Full"), order
+
+    def order(self, data: AbstractData, size: int) -> float:
+        return 1.0
 
     @property
     def stochastic(self) -> bool:

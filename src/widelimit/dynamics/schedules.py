@@ -28,8 +28,13 @@ class AbstractSchedule(eqx.Module):
         """Whether xi(0) is infinite (then steps take xi at their right end)."""
 
     @abc.abstractmethod
+    def values(self) -> list[float] | None:
+        """All the values it takes, where they are few."""
+
     def largest(self) -> float | None:
         """sup xi, where it is known."""
+        known = self.values()
+        return None if known is None else max(known)
 
 
 class Constant(AbstractSchedule):
@@ -45,8 +50,8 @@ class Constant(AbstractSchedule):
     def singular(self) -> bool:
         return False
 
-    def largest(self) -> float:
-        return float(self.value)
+    def values(self) -> list[float]:
+        return [float(self.value)]
 
 
 class Power(AbstractSchedule):
@@ -63,27 +68,27 @@ class Power(AbstractSchedule):
     def singular(self) -> bool:
         return self.exponent > 0
 
-    def largest(self) -> None:
+    def values(self) -> None:
         return None
 
 
 class Piecewise(AbstractSchedule):
     times: Float[Array, " n"]
-    values: Float[Array, " m"]
+    levels: Float[Array, " m"]
 
     def __call__(self, t: Any) -> Float[Array, ""]:
-        return self.values[jnp.searchsorted(self.times, jnp.asarray(t, self.times.dtype), side="right")]
+        return self.levels[jnp.searchsorted(self.times, jnp.asarray(t, self.times.dtype), side="right")]
 
     def integral(self, t: float) -> float:
         edges = np.concatenate([[0.0], np.minimum(np.asarray(self.times), t), [t]])
-        return float(np.sum(np.diff(edges) * np.asarray(self.values)))
+        return float(np.sum(np.diff(edges) * np.asarray(self.levels)))
 
     @property
     def singular(self) -> bool:
         return False
 
-    def largest(self) -> float:
-        return float(jnp.max(self.values))
+    def values(self) -> list[float]:
+        return [float(level) for level in self.levels]
 
 
 class Function(AbstractSchedule):
@@ -96,21 +101,23 @@ class Function(AbstractSchedule):
         import scipy.integrate
 
         value, error = scipy.integrate.quad(lambda s: float(self.function(s)), 0.0, t, limit=200)
-        if error > 1e-6 * abs(value):
-            raise ValueError(f"schedules.function: its integral up to t = {t} is not accurate ({value} +- {error}).")
+        if not (error <= 1e-6 * abs(value) and value >= 0):
+            raise ValueError(
+                f"schedules.function: its integral up to t = {t} must be known and not negative, got {value} +- {error}."
+            )
         return float(value)
 
     @property
     def singular(self) -> bool:
         return False
 
-    def largest(self) -> None:
+    def values(self) -> None:
         return None
 
 
 def constant(value: float) -> Constant:
     """xi = value >= 0."""
-    return Constant(jnp.asarray(_nonnegative(value, "constant(value=...)")))
+    return Constant(jnp.asarray(_nonnegative(value, "schedules.constant(value=...)")))
 
 
 def power(exponent: float, scale: float = 1.0) -> Power:
@@ -120,18 +127,22 @@ def power(exponent: float, scale: float = 1.0) -> Power:
     """
     if not 0.0 <= exponent < 1.0:
         raise ValueError(f"schedules.power(exponent=...): must lie in [0, 1), got {exponent}.")
-    return Power(jnp.asarray(_nonnegative(scale, "power(scale=...)")), float(exponent))
+    return Power(jnp.asarray(_nonnegative(scale, "schedules.power(scale=...)")), float(exponent))
 
 
 def piecewise(times: Sequence[float], values: Sequence[float]) -> Piecewise:
     """values[i] on [times[i-1], times[i]): one value more than times. A quench is `piecewise([5.0], [0.1, 0.0])`."""
     t = [float(value) for value in times]
-    if len(values) != len(t) + 1 or any(a >= b for a, b in itertools.pairwise(t)) or any(a <= 0 for a in t):
+    if (
+        len(values) != len(t) + 1
+        or any(a >= b for a, b in itertools.pairwise(t))
+        or not all(0 < a < float("inf") for a in t)
+    ):
         raise ValueError(
             "schedules.piecewise(times, values): needs increasing positive times and one value more than times; "
             f"got times {t} and {len(values)} values."
         )
-    checked = [_nonnegative(value, "piecewise(values=...)") for value in values]
+    checked = [_nonnegative(value, "schedules.piecewise(values=...)") for value in values]
     return Piecewise(jnp.asarray(t, float), jnp.asarray(checked, float))
 
 
@@ -153,7 +164,7 @@ def _nonnegative(value: Any, what: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"schedules.{what}: expected a number, got {value!r}.") from None
+        raise ValueError(f"{what}: expected a number, got {value!r}.") from None
     if not 0.0 <= number < float("inf"):
-        raise ValueError(f"schedules.{what}: must be finite and not negative, got {number}.")
+        raise ValueError(f"{what}: must be finite and not negative, got {number}.")
     return number

@@ -90,7 +90,8 @@ class Problem(eqx.Module):
         loss = losses.squared() if loss is None else loss
         if not callable(loss):
             raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
-        self.loss = loss if isinstance(loss, losses.Loss) else losses.Loss(loss)
+        own: Any = loss
+        self.loss = loss if isinstance(loss, losses.Loss) else losses.Loss(own)
         self.blocks = unit.blocks(data.inputs, data.outputs)
         self.penalty, self.domain = penalty, domains.resolve(domain, self.blocks)
         self.mobility = mobilities.Identity() if mobility is None else mobility
@@ -243,12 +244,9 @@ class Problem(eqx.Module):
         linear = dict(self.blocks).get(self.unit.linear or "", shape)
         if linear != shape:
             raise ValueError(
-                f"Problem(unit=...): the linear block {self.unit.linear!r} has shape {linear}, it must have that of the "
-                f"targets, {shape}."
+                f"Problem(unit=...): the linear block {self.unit.linear!r} has shape {linear}, it must have that "
+                f"of the targets, {shape}."
             )
-        nodes, labels = self.data.nodes, self.loss.labels
-        if nodes is not None and labels is not None and not bool(jnp.all(jnp.isin(nodes.y, jnp.asarray(labels)))):
-            raise ValueError(f"Problem(loss=...): {self.loss.name} needs targets {labels}; the data has others.")
         target = jax.ShapeDtypeStruct(shape, x.dtype)
         _check_number("loss", lambda: eqx.filter_eval_shape(self.loss, target, target))
         if self.penalty is not None:

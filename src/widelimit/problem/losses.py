@@ -16,13 +16,11 @@ class Loss(eqx.Module):
     - `function`: JAX operations, differentiable in f.
     - `convex`: whether the loss is convex in f for every y. The optimality gap needs it; a loss of your own is
       taken as not convex unless you say so.
-    - `labels`: the targets that make sense, where only some do; others are refused.
     """
 
     function: Callable[[Any, Any], Float[Array, ""]]
     name: str = eqx.field(static=True, default="function")
     convex: bool = eqx.field(static=True, default=False)
-    labels: tuple[float, ...] | None = eqx.field(static=True, default=None)
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return self.function(f, y)
@@ -60,7 +58,7 @@ def squared(factor: float = 0.5) -> Loss:
 
 def logistic() -> Loss:
     """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output."""
-    return Loss(_logistic, "logistic", convex=True, labels=(-1.0, 1.0))
+    return Loss(_logistic, "logistic", convex=True)
 
 
 def huber(threshold: float = 1.0) -> Loss:

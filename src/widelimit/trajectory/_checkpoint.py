@@ -29,8 +29,10 @@ class Checkpoint:
     every: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.every >= 0:
-            raise ValueError(f"Checkpoint(every=...): must not be negative, got {self.every}.")
+        if not isinstance(self.path, str | os.PathLike):
+            raise ValueError(f"Checkpoint(path=...): expected a folder's name, got {self.path!r}.")
+        if not (isinstance(self.every, int | float) and self.every >= 0):
+            raise ValueError(f"Checkpoint(every=...): must be seconds, not negative; got {self.every!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Folder:
             rows = [_read_npz(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
             self._rows, self._turn = known["rows"], known["turn"]
             return Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
-        except (OSError, KeyError, TypeError, json.JSONDecodeError, _Damaged) as error:
+        except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, _Damaged) as error:
             raise ValueError(
                 f"checkpoint: {self.path} is damaged ({error}); delete the folder to start anew."
             ) from error

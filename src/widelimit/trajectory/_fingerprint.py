@@ -1,5 +1,6 @@
 """A hash of what a run is made of: a checkpoint is only resumed by the run that wrote it."""
 
+import functools
 import hashlib
 import types
 from typing import Any
@@ -10,12 +11,12 @@ import numpy as np
 
 
 def fingerprint(*parts: Any) -> str:
-    """Equal for equal arrays, numbers, structures and functions (by name, code and captured values)."""
-    digest = hashlib.sha256()
-    for leaf, path in _leaves(parts):
-        digest.update(path.encode())
-        digest.update(_bytes(leaf))
-    return digest.hexdigest()[:32]
+    """Equal for equal arrays, numbers, structures and functions, in any process.
+
+    A function counts by its name, its code, its defaults and the arrays, numbers and functions that it captures or
+    refers to.
+    """
+    return hashlib.sha256(_bytes(parts, frozenset())).hexdigest()[:32]
 
 
 def as_array(leaf: Any) -> np.ndarray:
@@ -25,41 +26,64 @@ def as_array(leaf: Any) -> np.ndarray:
     return np.asarray(leaf)
 
 
-def _leaves(tree: Any) -> list[tuple[Any, str]]:
-    flat, structure = jax.tree.flatten_with_path(tree)
-    static = _static(structure)
-    return [(leaf, jax.tree_util.keystr(path)) for path, leaf in flat] + [(text, "static") for text in static]
+def _bytes(value: Any, above: frozenset[int]) -> bytes:
+    """The content of a value; `above` holds the ids of what encloses it, so that a cycle ends."""
+    if id(value) in above and not isinstance(value, str | int | float | bool | bytes | type(None)):
+        return b"cycle"
+    inside = above | {id(value)}
 
+    def each(items: Any) -> bytes:
+        return b"(" + b",".join(_bytes(item, inside) for item in items) + b")"
 
-def _static(structure: Any) -> list[str]:
-    """The static fields of the modules in a tree structure, without addresses."""
-    found: list[str] = []
-    node = structure.node_data()
-    if node is not None:
-        kind, data = node
-        found.append(f"{kind.__module__}.{kind.__qualname__}:{_bytes(data).hex()}")
-    for child in structure.children():
-        found.extend(_static(child))
-    return found
-
-
-def _bytes(value: Any) -> bytes:
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         array = as_array(value)
         return f"{array.dtype}{array.shape}".encode() + array.tobytes()
-    if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        captured = b"".join(_bytes(item) for item in (*cells, *(value.__defaults__ or ())))
-        constants = b"".join(_bytes(item) for item in value.__code__.co_consts)
-        return value.__qualname__.encode() + value.__code__.co_code + constants + captured
-    if isinstance(value, types.CodeType):
-        return value.co_code
-    if isinstance(value, tuple | list):
-        return b"(" + b",".join(_bytes(item) for item in value) + b")"
+    if isinstance(value, str | int | float | complex | bool | bytes | type(None) | np.dtype):
+        return f"{type(value).__name__}:{value!r}".encode()
     if isinstance(value, dict):
-        return b"{" + b",".join(_bytes(item) for item in sorted(value.items(), key=str)) + b"}"
-    if isinstance(value, str | int | float | bool | bytes | type(None) | np.dtype):
-        return repr(value).encode()
+        return b"d" + each(sorted(value.items(), key=lambda item: str(item[0])))
+    if isinstance(value, types.CodeType):
+        return value.co_code + each(value.co_names) + each(value.co_consts)
+    if isinstance(value, types.FunctionType):
+        return _name(value) + each((value.__code__, value.__defaults__, value.__kwdefaults__, *_captured(value)))
+    if isinstance(value, types.MethodType):
+        return b"m" + each((value.__self__, value.__func__))
+    if isinstance(value, functools.partial):
+        return b"p" + each((value.func, value.args, value.keywords))
+    if isinstance(value, type | types.BuiltinFunctionType | np.ufunc | types.ModuleType):
+        return _name(value)
+    if callable(value) and getattr(value, "__wrapped__", None) is not None:
+        return _name(value) + each((value.__wrapped__,))
+    leaves, structure = jax.tree.flatten(value)
+    if len(leaves) == 1 and leaves[0] is value:
+        return _name(value)
+    return each((*_static(structure, inside), *leaves))
+
+
+def _captured(function: types.FunctionType) -> list[Any]:
+    """What a function closes over, and the globals it names that are values rather than library code."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    plain = jax.Array | np.ndarray | np.generic | int | float | complex | types.FunctionType
+    named = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return [*cells, *(item for item in named if isinstance(item, plain) and not _is_installed(item))]
+
+
+def _is_installed(value: Any) -> bool:
+    """Functions of other packages are known by the versions in the provenance."""
+    module = getattr(value, "__module__", None) or ""
+    return isinstance(value, types.FunctionType) and module.split(".")[0] in ("jax", "numpy", "equinox", "widelimit")
+
+
+def _name(value: Any) -> bytes:
     kind = value if isinstance(value, type) else type(value)
-    named = getattr(value, "__qualname__", "")
-    return f"{kind.__module__}.{kind.__qualname__}.{named}".encode()
+    named = getattr(value, "__qualname__", getattr(value, "__name__", ""))
+    return f"{kind.__module__}.{kind.__qualname__}.{getattr(value, '__module__', '')}.{named}".encode()
+
+
+def _static(structure: Any, above: frozenset[int]) -> list[bytes]:
+    """The types and the static fields of the modules in a tree structure."""
+    node = structure.node_data()
+    found = [] if node is None else [_name(node[0]) + _bytes(node[1], above)]
+    for child in structure.children():
+        found.extend(_static(child, above))
+    return found

@@ -59,7 +59,9 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        # In a log, where nothing can be redrawn, the line stays when the run ends.
+        self._bar = Bar(*columns, console=console, transient=console.is_terminal)
         self._task = self._bar.add_task(self.label, total=self.t1, rate="", t="")
         self._bar.start()
         return self._bar

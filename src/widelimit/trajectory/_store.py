@@ -1,5 +1,7 @@
-"""Trajectories on disk: Zarr, written whole or not at all."""
+"""Trajectories on disk: Zarr, written whole or not at all, and read back only if nothing is missing."""
 
+import hashlib
+import json
 import pathlib
 import shutil
 import uuid
@@ -8,18 +10,28 @@ import warnings
 from ._trajectory import Trajectory
 
 
+def digest(trajectory: Trajectory) -> str:
+    """A hash of the numbers of a trajectory (not of its wall time)."""
+    found = hashlib.sha256()
+    named = [trajectory.observables[name] for name in sorted(trajectory.observables)]
+    for array in (trajectory.times, trajectory.weights, trajectory.positions, *named):
+        found.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
+    return found.hexdigest()
+
+
 def write(trajectory: Trajectory, path: pathlib.Path) -> pathlib.Path:
     """Write beside the target and rename, so that a crash never leaves half a store under the name."""
-    if path.exists() and not (path / "zarr.json").is_file():
-        raise ValueError(f"save(path=...): {path} exists and is not a Zarr store; choose another name.")
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    if path.exists() and not _is_ours(path):
+        raise ValueError(f"save(path=...): {path} exists and is not a trajectory; choose another name.")
+    mark = uuid.uuid4().hex[:8]
+    fresh, old = path.with_name(f".{path.name}.{mark}.part"), path.with_name(f".{path.name}.{mark}.old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        data = trajectory.to_xarray().assign_attrs(sha256=digest(trajectory))
         with warnings.catch_warnings():
             # Strings as labels have no final specification in Zarr 3; they are read back in a test.
             warnings.simplefilter("ignore")
-            trajectory.to_xarray().to_zarr(fresh, mode="w", consolidated=False)
-        old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.old")
+            data.to_zarr(fresh, mode="w", consolidated=False)
         if path.exists():
             path.rename(old)
         fresh.rename(path)
@@ -35,10 +47,26 @@ def read(path: pathlib.Path) -> Trajectory:
     import xarray
 
     if not path.is_dir():
-        raise ValueError(f"load(path=...): there is no trajectory at {path}.")
+        # A kill between the two renames of `write` leaves the older store under its second name.
+        kept = sorted(path.parent.glob(f".{path.name}.*.old"))
+        if not kept:
+            raise ValueError(f"load(path=...): there is no trajectory at {path}.")
+        path = kept[-1]
     try:
         with xarray.open_zarr(path, consolidated=False, chunks=None) as data:
-            return Trajectory.from_xarray(data.load())
+            whole, known = Trajectory.from_xarray(data.load()), data.attrs.get("sha256")
     except Exception as error:
         # Zarr, xarray and JSON each have errors of their own for a damaged store.
         raise ValueError(f"load(path=...): {path} is damaged or not a trajectory ({error}).") from error
+    if known != digest(whole):
+        # Zarr fills a missing piece with zeros or NaN and says nothing.
+        raise ValueError(f"load(path=...): {path} is damaged: its numbers are not those that were written.")
+    return whole
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    try:
+        attributes = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return False
+    return {"format", "outcome", "provenance"} <= set(attributes)

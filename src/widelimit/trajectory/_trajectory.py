@@ -61,6 +61,11 @@ class Trajectory:
         """The measure at the last save point."""
         return self[-1]
 
+    @property
+    def objective(self) -> np.ndarray:
+        """[T], risk + penalty. Raises `AttributeError` where the risk was not observed."""
+        return self.risk + self.observables.get("penalty", 0.0)
+
     def at(self, t: float) -> Particles:
         """The measure at the save point nearest to t. Raises `ValueError` outside the saved times."""
         if not self.times[0] <= t <= self.times[-1]:
@@ -72,7 +77,7 @@ class Trajectory:
         import xarray
 
         labels = [
-            block.name + (str(list(np.unravel_index(i, block.shape))).replace(" ", "") if block.shape else "")
+            block.name + (f"[{','.join(str(k) for k in np.unravel_index(i, block.shape))}]" if block.shape else "")
             for block in self.blocks
             for i in range(block.size)
         ]
@@ -82,13 +87,14 @@ class Trajectory:
             "weights": (("particle",), self.weights),
             **{f"observable.{n}": (("time", *dims[n]), a) for n, a in self.observables.items()},
         }
-        coords = {"time": self.times, "parameter": [label.replace("np.int64", "") for label in labels]}
+        coords = {"time": self.times, "parameter": labels}
         attributes = {
             "format": _FORMAT,
             "outcome": self.outcome.name,
             "message": self.message,
             "steps": self.steps,
             "wall": self.wall,
+            "observables": json.dumps(list(self.observables)),
             "blocks": json.dumps([[b.name, list(b.shape)] for b in self.blocks]),
             "provenance": json.dumps(self.provenance),
         }
@@ -98,12 +104,11 @@ class Trajectory:
     def from_xarray(cls, data: "xarray.Dataset") -> "Trajectory":
         """The inverse of `to_xarray`. Raises `ValueError` for a data set that is not a trajectory."""
         missing = [n for n in ("positions", "weights") if n not in data] + [
-            n for n in ("outcome", "blocks", "provenance", "steps", "wall") if n not in data.attrs
+            n for n in ("outcome", "blocks", "provenance", "steps", "wall", "observables") if n not in data.attrs
         ]
         if missing or data.attrs.get("format") != _FORMAT:
             raise ValueError(f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})")
-        prefix = "observable."
-        named = {str(n)[len(prefix) :]: np.asarray(v) for n, v in data.items() if str(n).startswith(prefix)}
+        named = {name: np.asarray(data[f"observable.{name}"]) for name in json.loads(data.attrs["observables"])}
         blocks = tuple(Block(name, tuple(shape)) for name, shape in json.loads(data.attrs["blocks"]))
         return cls(
             times=np.asarray(data["time"]),

@@ -60,6 +60,7 @@ class RiskOn(AbstractObservable):
         return {self.name: other.risk(measure)}
 
     def check(self, problem: Problem) -> None:
+        _check_name(self.name)
         nodes = require_nodes(self.data, "observables.RiskOn")
         if nodes.x.shape[1] != problem.data.inputs or nodes.y.shape[1:] != problem.data.outputs:
             raise ValueError(
@@ -117,7 +118,19 @@ class Function(AbstractObservable):
         return {self.name: jnp.asarray(self.function(problem, measure))}
 
     def check(self, problem: Problem) -> None:
-        return None
+        _check_name(self.name)
+
+
+# Fields of a trajectory, and the names of its axes.
+_TAKEN = (
+    *("times", "positions", "weights", "blocks", "observables", "outcome", "message", "steps", "wall", "provenance"),
+    *("final", "objective", "at", "save", "to_xarray", "from_xarray", "time", "particle", "parameter"),
+)
+
+
+def _check_name(name: str) -> None:
+    if not name or "/" in name or name in _TAKEN:
+        raise ValueError(f"observables: {name!r} cannot name an observable (no '/', and none of {', '.join(_TAKEN)}).")
 
 
 def default(problem: Problem) -> tuple[AbstractObservable, ...]:

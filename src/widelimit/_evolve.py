@@ -64,22 +64,21 @@ def evolve(
     **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
     checkpoint if there is a folder for it.
     """
-    times = _check(problem, measure, dynamics, t1, save_at, max_steps)
-    watched = observables.default(problem) if observe is None else tuple(observe)
-    for observable in watched:
-        observable.check(problem)
+    times = _check(problem, measure, dynamics, t1, save_at, max_steps, key)
+    watched = _watched(problem, observe)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
     own = dynamics.prepare(problem)
     state = dynamics.init(own, measure, t1=t1, key=key)
-    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, max_steps)
-    parts = (problem, measure, dynamics, np.asarray(t1), times, watched, key)
+    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, measure.weights.astype(float), max_steps)
+    parts = (problem, measure, dynamics, np.asarray(float(t1)), times, watched, key)
     mark = fingerprint(*parts)
     folder = None
     if checkpoint is not None:
-        checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         folder = _Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
     with Progress(t1, progress, type(dynamics).__name__) as bar:
         outcome, rows, state, wall = run.drive(state, folder, bar)
-    message = "" if outcome.ok else run.explain(outcome, rows, state)
+    message = "" if outcome.ok else run.explain(outcome, rows, state, measure)
     trajectory = Trajectory(
         times=times[: len(rows)],
         positions=np.stack([row["positions"] for row in rows]),
@@ -126,6 +125,7 @@ class _Run:
     bound: Bound
     times: np.ndarray
     watched: tuple[observables.AbstractObservable, ...]
+    weights: jax.Array
     max_steps: int | None
 
     def drive(
@@ -180,16 +180,13 @@ class _Run:
             keeper.offer(state, rows, wall(), due=True)
         return outcome, rows, state, wall()
 
-    def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any) -> str:
+    def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any, start: Particles) -> str:
+        """The outcome in a sentence, with what to try."""
         t = self.times[len(rows) - 1]
         said = f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
         if outcome is Outcome.MAX_STEPS:
             return f"{said}; raise max_steps, now {self.max_steps}."
-        last = Particles(rows[-1]["positions"], self._weights(state), blocks=self.problem.blocks)
-        return f"{said}; {self.dynamics.advice(self.problem, last)}."
-
-    def _weights(self, state: Any) -> jax.Array:
-        return state.weights.astype(float)
+        return f"{said}; {self.dynamics.advice(self.problem, start)}."
 
     def _time(self, state: Any, rows: list[dict[str, np.ndarray]]) -> float:
         """The time reached, for the progress line: linear in the clock between save points."""
@@ -200,20 +197,27 @@ class _Run:
         return a + (b - a) * min(1.0, max(0.0, (reading - ca) / (cb - ca))) if cb > ca else a
 
     def _observe(self, state: Any, stop: Any) -> tuple[dict[str, np.ndarray], bool]:
-        shown = _show(self.bound, self.problem, self.watched, state, jnp.asarray(stop))
+        shown = _show(self.bound, self.problem, self.watched, state, self.weights, jnp.asarray(stop))
         row = {name: np.asarray(value) for name, value in shown.items()}
-        return row, all(np.all(np.isfinite(value)) for value in row.values())
+        # An observable of the user's own may be NaN; the run goes on.
+        return row, all(np.all(np.isfinite(row[name])) for name in ("positions", "risk") if name in row)
 
 
 @eqx.filter_jit
-def _show(bound: Bound, problem: Problem, watched: tuple[Any, ...], state: Any, clock: Any) -> dict[str, Any]:
+def _show(
+    bound: Bound, problem: Problem, watched: tuple[Any, ...], state: Any, weights: Any, clock: Any
+) -> dict[str, Any]:
     """Positions and observables at a clock reading; in float64 whatever the dynamics' own precision."""
     rho = bound.dynamics.measure(bound.problem, state, clock)
-    wide = Particles(rho.positions.astype(float), rho.weights.astype(float), blocks=rho.blocks)
-    out = {"positions": wide.positions}
-    for observable in watched:
-        out.update(observable(problem, wide))
-    return out | bound.dynamics.record(bound.problem, state, clock)
+    wide = Particles(rho.positions.astype(float), weights, blocks=rho.blocks)
+    out: dict[str, Any] = {"positions": wide.positions}
+    seen = [observable(problem, wide) for observable in watched]
+    for found in (*seen, bound.dynamics.record(bound.problem, state, clock)):
+        for name, value in found.items():
+            if name in out:
+                raise ValueError(f"evolve(observe=...): two observables have the name {name!r}.")
+            out[name] = value
+    return out
 
 
 def _next_chunk(chunk: int, done: int, seconds: float) -> int:
@@ -224,15 +228,10 @@ def _next_chunk(chunk: int, done: int, seconds: float) -> int:
     return int(np.clip(wanted, 1, 8 * chunk))
 
 
-def _check(
-    problem: Problem,
-    measure: Particles,
-    dynamics: AbstractDynamics,
-    t1: float,
-    save_at: Any,
-    max_steps: int | None,
-) -> np.ndarray:
+def _check(problem: Any, measure: Any, dynamics: Any, t1: Any, save_at: Any, max_steps: Any, key: Any) -> np.ndarray:
     """The save times, after checking everything that can be checked before the first step."""
+    if not isinstance(problem, Problem):
+        raise ValueError(f"evolve(problem=...): expected a Problem, got {type(problem).__name__}.")
     if not isinstance(measure, Particles):
         raise ValueError(
             f"evolve(measure=...): expected Particles, got {type(measure).__name__}; a law is sampled first: "
@@ -240,10 +239,12 @@ def _check(
         )
     if not isinstance(dynamics, AbstractDynamics):
         raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
-    if not 0 < t1 < math.inf:
-        raise ValueError(f"evolve(t1=...): must be positive and finite, got {t1}.")
-    if max_steps is not None and max_steps < 1:
-        raise ValueError(f"evolve(max_steps=...): must be at least 1, got {max_steps}.")
+    if not _is_number(t1) or not 0 < t1 < math.inf:
+        raise ValueError(f"evolve(t1=...): must be a number, positive and finite; got {t1!r}.")
+    if max_steps is not None and not (isinstance(max_steps, int) and max_steps >= 1):
+        raise ValueError(f"evolve(max_steps=...): must be a whole number of at least 1, got {max_steps!r}.")
+    if key is not None and not isinstance(key, jax.Array):
+        raise ValueError(f"evolve(key=...): expected a key such as jax.random.key(0), got {key!r}.")
     theta, _ = problem.unpack(measure)
     # NumPy: each JAX operation outside a compiled function would compile for itself.
     weights = np.asarray(measure.weights)
@@ -258,10 +259,28 @@ def _check(
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
     if save_at is None:
         return default_times(t1, measure.positions.size)
-    times = np.unique(np.asarray(save_at, float))
+    try:
+        times = np.asarray(save_at, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"evolve(save_at=...): expected a list of times, got {save_at!r}.") from None
     if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
-        raise ValueError(f"evolve(save_at=...): times must lie in [0, {t1:g}], got {save_at}.")
+        raise ValueError(f"evolve(save_at=...): expected a list of times in [0, {t1:g}], got {save_at}.")
     return np.unique(np.concatenate([[0.0], times, [t1]]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
+
+
+def _watched(problem: Problem, observe: Any) -> tuple[observables.AbstractObservable, ...]:
+    if observe is None:
+        return observables.default(problem)
+    given = tuple(observe) if isinstance(observe, list | tuple) else (observe,)
+    for observable in given:
+        if not isinstance(observable, observables.AbstractObservable):
+            raise ValueError(f"evolve(observe=...): expected a list from widelimit.observables, got {observable!r}.")
+        observable.check(problem)
+    return given
 
 
 def _provenance(problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str) -> dict[str, Any]:
