@@ -211,7 +211,7 @@ cases = {
     "checkpoint": lambda: wl.evolve(problem, start, sgd, t1=1.0, key=key, checkpoint=3),
     "step": lambda: wl.SGD("fast"),
     "step ": lambda: wl.integrators.RungeKutta4("fast"),
-    "trainable": lambda: wl.evolve(problem, start, wl.SGD(0.1, trainable="output"), t1=1.0, key=key),
+    "trainable": lambda: wl.evolve(problem, start, wl.SGD(0.1, trainable="outptu"), t1=1.0, key=key),
     "trainable ": lambda: wl.evolve(problem, start, wl.SGD(0.1, trainable=3), t1=1.0, key=key),
     "rtol": lambda: wl.integrators.Tsit5(rtol="fine"),
     "every": lambda: wl.Checkpoint("run", every="often"),
@@ -270,6 +270,6 @@ def test_seeds_and_numbers_do_not_compile_anew(name: str, caplog: Any) -> None:
 
 
 def test_the_verb_is_not_hidden_by_its_module() -> None:
-    code = "from widelimit.evolve import evolve; import widelimit as wl; assert wl.evolve is evolve, wl.evolve"
+    code = "from widelimit._evolve import evolve; import widelimit as wl; assert wl.evolve is evolve, wl.evolve"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-200:]

@@ -200,7 +200,8 @@ class _Run:
         shown = _show(self.bound, self.problem, self.watched, state, self.weights, jnp.asarray(stop))
         row = {name: np.asarray(value) for name, value in shown.items()}
         # An observable of the user's own may be NaN; the run goes on.
-        return row, all(np.all(np.isfinite(row[name])) for name in ("positions", "risk") if name in row)
+        own = {observable.name for observable in self.watched if isinstance(observable, observables.Function)}
+        return row, all(np.all(np.isfinite(value)) for name, value in row.items() if name not in own)
 
 
 @eqx.filter_jit
@@ -275,12 +276,12 @@ def _is_number(value: Any) -> bool:
 def _watched(problem: Problem, observe: Any) -> tuple[observables.AbstractObservable, ...]:
     if observe is None:
         return observables.default(problem)
-    given = tuple(observe) if isinstance(observe, list | tuple) else (observe,)
-    for observable in given:
-        if not isinstance(observable, observables.AbstractObservable):
-            raise ValueError(f"evolve(observe=...): expected a list from widelimit.observables, got {observable!r}.")
+    known = observables.AbstractObservable
+    if not isinstance(observe, list | tuple) or not all(isinstance(observable, known) for observable in observe):
+        raise ValueError(f"evolve(observe=...): expected a list of widelimit.observables, got {observe!r}.")
+    for observable in observe:
         observable.check(problem)
-    return given
+    return tuple(observe)
 
 
 def _provenance(problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit import dynamics, integrators, observables, sampling
+from widelimit import dynamics, integrators, sampling
 from widelimit.dynamics import AbstractDynamics, Bound
 from widelimit.numerics import advance
 
@@ -211,22 +211,15 @@ def test_conserves(name: str, case: str) -> None:
     assert bool(jnp.all(jax.vmap(problem.domain.contains)(theta)))
 
 
-def _objective(problem: wl.Problem, measure: wl.Particles) -> Any:
-    return problem.objective(measure)
-
-
-_WATCH = (*observables.default(CASES["variation"].problem), observables.Function("objective", _objective))
-
-
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.decreases))
 def test_decreases(name: str, case: str) -> None:
     problem, start = CASES[case]
     dynamic = DYNAMICS[name]
-    run = wl.evolve(problem, start, dynamic, t1=T1, save_at=np.linspace(0, T1, 21), observe=_WATCH, key=KEY)
+    run = wl.evolve(problem, start, dynamic, t1=T1, save_at=np.linspace(0, T1, 21), key=KEY)
     # The local error of an adaptive integrator may hide a fall smaller than its tolerance.
     slack = 1e-5 if adaptive(dynamic) else rounding(dynamic)
     for observable in dynamic.facts(problem).decreases:
-        values = run.observables[observable]
+        values = getattr(run, observable)
         assert np.all(np.diff(values) <= slack * values[0])
         assert values[-1] < 0.995 * values[0]
 

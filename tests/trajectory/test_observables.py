@@ -97,19 +97,19 @@ def test_what_cannot_be_observed(observable: Any, problem: wl.Problem, name: str
 
 
 @pytest.mark.parametrize(
-    "watch",
+    ("name", "beside"),
     [
-        (observables.Function("positions", _spread),),
-        (observables.Function("risk", _spread), observables.Risk()),
-        (observables.Function("a", _spread), observables.Function("a", _spread)),
-        (observables.Function("times", _spread),),
-        (observables.Function("dissipated", _spread),),
+        ("positions", []),
+        ("risk", [observables.Risk()]),
+        ("a", [observables.Function("a", _spread)]),
+        ("times", []),
+        ("dissipated", []),
     ],
 )
-def test_a_name_that_is_taken_is_refused(watch: Any) -> None:
+def test_a_name_that_is_taken_is_refused(name: str, beside: Any) -> None:
     # Silently, one of the two would be lost.
-    with pytest.raises(ValueError, match=watch[0].name):
-        wl.evolve(_PROBLEM, _START, _FLOW, t1=1.0, observe=watch)
+    with pytest.raises(ValueError, match=name):
+        wl.evolve(_PROBLEM, _START, _FLOW, t1=1.0, observe=[observables.Function(name, _spread), *beside])
 
 
 def _not_a_number(problem: Any, measure: Any) -> Any:

@@ -217,7 +217,7 @@ def test_other_data_is_no_trajectory() -> None:
 
 def test_no_pickle_in_the_source() -> None:
     root = pathlib.Path(wl.__file__).parent
-    for file in (*root.glob("trajectory/*.py"), root / "evolve.py"):
+    for file in (*root.glob("trajectory/*.py"), root / "_evolve.py"):
         names = {n.id for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Name)}
         assert not names & {"pickle", "dill", "cloudpickle", "joblib"}
         assert "allow_pickle=True" not in file.read_text()

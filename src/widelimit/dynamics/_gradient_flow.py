@@ -40,7 +40,7 @@ class GradientFlow(AbstractDynamics):
 
     - `integrator`: from `widelimit.integrators`; `Tsit5()`, or `ProximalHeun()` for a non-smooth penalty.
     - `schedule`: xi, a number, a schedule or a function of t; 1 by default.
-    - `trainable`: the names of the blocks that move; all by default.
+    - `trainable`: the name or names of the blocks that move; all by default.
     """
 
     integrator: AbstractIntegrator | None

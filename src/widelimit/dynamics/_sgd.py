@@ -41,7 +41,7 @@ class SGD(AbstractDynamics):
     - `sampling`: from `widelimit.sampling`: `Fresh()`, `Epochs()` or `Full()`.
     - `schedule`: xi; a number, a schedule or a function of t.
     - `temperature`: T; the same. Constant in `trainable` blocks only.
-    - `trainable`: the names of the blocks that move; all by default.
+    - `trainable`: the name or names of the blocks that move; all by default.
     - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it.
     """
 

@@ -101,9 +101,10 @@ class Function(AbstractSchedule):
         import scipy.integrate
 
         value, error = scipy.integrate.quad(lambda s: float(self.function(s)), 0.0, t, limit=200)
-        if not (error <= 1e-6 * abs(value) and value >= 0):
+        if not (error <= 1e-6 * abs(value) and 0 <= value < float("inf")):
             raise ValueError(
-                f"schedules.function: its integral up to t = {t} must be known and not negative, got {value} +- {error}."
+                f"schedules.function: its integral up to t = {t} must be finite, accurate and not negative, "
+                f"got {value} +- {error}."
             )
         return float(value)
 

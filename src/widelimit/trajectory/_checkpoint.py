@@ -30,7 +30,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
-            raise ValueError(f"Checkpoint(path=...): expected a folder's name, got {self.path!r}.")
+            raise ValueError(f"Checkpoint(path=...): expected the name of a checkpoint folder, got {self.path!r}.")
         if not (isinstance(self.every, int | float) and self.every >= 0):
             raise ValueError(f"Checkpoint(every=...): must be seconds, not negative; got {self.every!r}.")
 
@@ -129,7 +129,7 @@ class _Damaged(Exception):
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except Exception as error:
         # A truncated zip shows itself in half a dozen ways.

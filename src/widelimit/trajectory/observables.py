@@ -55,12 +55,14 @@ class RiskOn(AbstractObservable):
     name: str = eqx.field(static=True)
     data: Any
 
+    def __check_init__(self) -> None:
+        _check_name(self.name)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         other = eqx.tree_at(lambda p: p.data, problem, self.data)
         return {self.name: other.risk(measure)}
 
     def check(self, problem: Problem) -> None:
-        _check_name(self.name)
         nodes = require_nodes(self.data, "observables.RiskOn")
         if nodes.x.shape[1] != problem.data.inputs or nodes.y.shape[1:] != problem.data.outputs:
             raise ValueError(
@@ -114,11 +116,14 @@ class Function(AbstractObservable):
     name: str = eqx.field(static=True)
     function: Callable[[Problem, Particles], Float[Array, "..."]]
 
+    def __check_init__(self) -> None:
+        _check_name(self.name)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {self.name: jnp.asarray(self.function(problem, measure))}
 
     def check(self, problem: Problem) -> None:
-        _check_name(self.name)
+        return None
 
 
 # Fields of a trajectory, and the names of its axes.
@@ -129,7 +134,7 @@ _TAKEN = (
 
 
 def _check_name(name: str) -> None:
-    if not name or "/" in name or name in _TAKEN:
+    if not name.strip(".") or "/" in name or name in _TAKEN:
         raise ValueError(f"observables: {name!r} cannot name an observable (no '/', and none of {', '.join(_TAKEN)}).")
 
 
