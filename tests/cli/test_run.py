@@ -86,7 +86,7 @@ def test_the_numbers(finished):
     numbers = numbers_of(finished.path)
     fine, coarse = load(finished.path / "limit-8.zarr"), load(finished.path / "limit-4.zarr")
     assert numbers["limit"]["risk"] == fine.risk[-1]
-    assert numbers["limit"]["risk_error"] == abs(fine.risk[-1] - coarse.risk[-1])
+    assert numbers["limit"]["risk_error"] == np.max(np.abs(fine.risk - coarse.risk)[-3:])
     assert numbers["limit"]["held_out_risk"] == fine.held_out_risk[-1]
     (network,) = numbers["networks"]
     risks = [load(finished.path / f"network-4-{seed}.zarr").risk[-1] for seed in (0, 1)]

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-
 from widelimit.report import Checks, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from ._errors import BadInput
 from ._folder import RunFolder
-from ._parts import networks_of
+from ._parts import limit_error, networks_of
 from ._problem_file import ProblemFile, check
 
 
@@ -21,12 +19,10 @@ def write_report(folder: RunFolder) -> None:
         summary = _summary(folder, file, numbers)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
-    fresh = folder.path / "report.html.part"
     try:
-        run_report(summary).save(fresh)
-        fresh.replace(folder.path / "report.html")
-    except OSError as error:
-        raise BadInput(f"{folder.path / 'report.html'}: cannot be written ({error.strerror}).") from None
+        run_report(summary).save(folder.path / "report.html")
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> RunSummary:
@@ -41,7 +37,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         title=numbers["title"],
         problem=numbers["problem"],
         limit=limit,
-        limit_error=np.abs(limit[-1].risk - limit[-2].risk),
+        limit_error=limit_error(limit[-2].risk, limit[-1].risk),
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,

@@ -164,7 +164,9 @@ def _frame(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
         lows.append(values[order][np.searchsorted(mass, _TAIL)])
         highs.append(values[order][min(int(np.searchsorted(mass, 1.0 - _TAIL)), len(values) - 1)])
     low, high = float(min(lows)), float(max(highs))
-    room = 0.08 * (high - low) or max(0.5, 0.1 * abs(low))
+    # Neurons that differ by rounding alone (a norm on a sphere) are at one point.
+    at_one_point = high - low <= 1e-9 * max(abs(low), abs(high))
+    room = max(0.5, 0.1 * abs(low)) if at_one_point else 0.08 * (high - low)
     least, most = (float(f([f(values) for values, _ in parts])) for f in (np.min, np.max))
     # Where the neurons end inside the margin, so does the frame: a norm starts at zero.
     return max(low - room, min(least, low) - 0.02 * room), min(high + room, max(most, high) + 0.02 * room)
