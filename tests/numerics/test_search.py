@@ -1,5 +1,7 @@
 """Searches for a maximum: what is proved is true, and what is found is there."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ def test_a_kink_is_bounded_too():
 
 def test_few_evaluations_still_bound():
     bounds = [branch_and_bound(waves, 3.1, -np.ones(1), np.ones(1), most=most).upper for most in (1, 8, 64, 4096)]
-    assert all(a >= b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(bounds))
     assert bounds[-1] >= float(jnp.max(jnp.asarray([waves(jnp.asarray([u])) for u in np.linspace(-1, 1, 501)])))
 
 

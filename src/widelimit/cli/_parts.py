@@ -216,6 +216,6 @@ def _note(file: ProblemFile, sizes: list[int], movements: list[float], converged
         said = f", which is not less than {asked}, as was asked for: raise [limit] most_particles."
     # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike.
     return (
-        f"{moved}{said} The error is |R_n - R_n/2|, the largest within two save times: the smaller start is half of the larger, "
-        "so it moved the curve by about as much as is still missing, be that a bias or a fluctuation."
+        f"{moved}{said} The error is |R_n - R_n/2|, the largest within two save times: the smaller start is half of "
+        "the larger, so it moved the curve by about as much as is still missing, be that a bias or a fluctuation."
     )
