@@ -231,7 +231,8 @@ def test_splits(name: str, case: str) -> None:
     w = np.append(start.weights, 0.0)
     w[1] = w[-1] = 0.5 * w[1]
     halves = end(dynamic, problem, wl.Particles(np.vstack([start.positions, start.positions[1]]), w))
-    tolerance = 1e-3 if adaptive(dynamic) else rounding(dynamic)
+    # The step control sees another root mean square; across kinks it works at rtol 1e-4 instead of 1e-6.
+    tolerance = (5e-3 if problem.unit.kinked else 1e-3) if adaptive(dynamic) else rounding(dynamic)
     np.testing.assert_allclose(halves.positions[:-1], whole(name, case).positions, atol=tolerance)
     np.testing.assert_allclose(halves.positions[-1], halves.positions[1], atol=rounding(dynamic))
 

@@ -206,7 +206,8 @@ def test_sobol_seeds_and_prefixes():
 
 @settings(max_examples=30, deadline=None)
 @given(
-    x=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12),
+    # XLA takes subnormal numbers for zero.
+    x=st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=12),
     counts=st.lists(st.integers(0, 4), min_size=12, max_size=12),
     n=st.integers(1, 15),
 )
