@@ -140,11 +140,12 @@ class _Run:
         def wall() -> float:
             return spent + time.monotonic() - began
 
+        stops = self._stops()
         outcome, chunk = Outcome.SUCCESS, 8
         last_good = state
         try:
             while outcome.ok and len(rows) < len(self.times):
-                stop = self.dynamics.clock(float(self.times[len(rows)]))
+                stop = stops[len(rows)]
                 if not bool(self.dynamics.before(state, stop)):
                     row, finite = self._observe(state, stop)
                     if not finite:
@@ -167,7 +168,7 @@ class _Run:
                     break
                 last_good = state
                 chunk = _next_chunk(chunk, int(done), time.monotonic() - tick)
-                bar.update(self._time(state, rows), int(state.k))
+                bar.update(self._time(state, rows, stops), int(state.k))
                 if keeper is not None:
                     keeper.offer(state, rows, wall())
         except KeyboardInterrupt:
@@ -188,11 +189,16 @@ class _Run:
             return f"{said}; raise max_steps, now {self.max_steps}."
         return f"{said}; {self.dynamics.advice(self.problem, start)}."
 
-    def _time(self, state: Any, rows: list[dict[str, np.ndarray]]) -> float:
+    def _stops(self) -> list[Any]:
+        """The clock at the save times. A quadrature of xi may err by a rounding: no reading is beyond the last."""
+        readings = [self.dynamics.clock(float(t)) for t in self.times]
+        return [min(reading, readings[-1]) for reading in readings]
+
+    def _time(self, state: Any, rows: list[dict[str, np.ndarray]], stops: list[Any]) -> float:
         """The time reached, for the progress line: linear in the clock between save points."""
         i = max(len(rows) - 1, 0)
-        a, b = float(self.times[i]), float(self.times[min(i + 1, len(self.times) - 1)])
-        ca, cb = self.dynamics.clock(a), self.dynamics.clock(b)
+        j = min(i + 1, len(self.times) - 1)
+        a, b, ca, cb = float(self.times[i]), float(self.times[j]), stops[i], stops[j]
         reading = float(getattr(state, "clock", state.k))
         return a + (b - a) * min(1.0, max(0.0, (reading - ca) / (cb - ca))) if cb > ca else a
 

@@ -27,7 +27,7 @@ def dissipation(trajectory: Trajectory) -> Dissipation:
 
     A flow integrates the right-hand side beside its particles, so the defect is that of the integration. For other
     dynamics (SGD) it is the trapezoidal sum of the observed `dissipation` over the save times: the defect then holds
-    the noise of SGD and the spacing of the saves as well, and a schedule xi other than 1 is not seen.
+    the noise of SGD and the spacing of the saves as well; at a temperature T > 0 it is not the objective that falls.
 
     Raises `ValueError` when the run observed neither.
     """
@@ -38,7 +38,8 @@ def dissipation(trajectory: Trajectory) -> Dissipation:
     if "dissipated" in seen:
         spent, method = seen["dissipated"], "integrated with the flow"
     elif "dissipation" in seen:
-        rate, dt = seen["dissipation"], np.diff(trajectory.times)
+        # In tau = INT xi the flow is dR/d tau = -dissipation; SGD records it.
+        rate, dt = seen["dissipation"], np.diff(seen.get("tau", trajectory.times))
         spent = np.concatenate([[0.0], np.cumsum(0.5 * dt * (rate[1:] + rate[:-1]))])
         method = "trapezoidal sum over the save times"
     else:

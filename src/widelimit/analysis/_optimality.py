@@ -38,8 +38,8 @@ class OptimalityGap:
 
     - `gap`: the bound; infinite where psi is not bounded below over the competitors.
     - `budget`: C, where the competitors are the measures with INT |c| d rho <= C; None where they are all measures.
-    - `largest_correlation`: max |<R'(f), phi~(w, .)>|; None for a unit without a linear block. Zero exactly when the
-      residual is orthogonal to every feature.
+    - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified; None for a unit without a linear
+      block. Zero when the residual is orthogonal to every feature.
     - `maximiser`: where: a row in the columns of the measure (a linear block is left 1), or None.
     - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant: then the gap is
       a theorem up to rounding. False when it is the best of many local searches: then it is an estimate from below.
@@ -93,9 +93,7 @@ def optimality_gap(
     if _is_free(problem):
         return _by_correlation(problem, measure, potential, at_rho, budget, search)
     if budget is not None:
-        raise ValueError(
-            "optimality_gap(budget=...): psi is bounded below here (no free linear block), so no budget applies."
-        )
+        raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
     return _by_minimum(problem, measure, potential, at_rho, search)
 
 
@@ -123,13 +121,13 @@ def _by_minimum(
     region = Region.of_rows(problem)
     depth = potential_depth(potential, region)
     point, best, far = _local(depth, region, measure, search)
-    upper, certified = _exhaust(depth, region, best, search)
+    upper, certified, point = _exhaust(depth, region, point, best, search)
     gap = float("inf") if far else at_rho + upper
     return OptimalityGap(
         gap=gap,
         budget=None,
         largest_correlation=None,
-        maximiser=None if far else np.asarray(region.row(point)),
+        maximiser=None if far else point,
         certified=certified and not far,
         statement=_say(gap, "all measures on the domain", certified, far),
     )
@@ -146,9 +144,9 @@ def _by_correlation(
     region = Region.of_features(problem)
     size = correlation(potential, region)
     point, best, far = _local(size, region, measure, search)
-    upper, certified = _exhaust(size, region, best, search)
+    upper, certified, point = _exhaust(size, region, point, best, search)
     # A penalty of the user's own is taken as not negative, which nobody has proved.
-    known = not any(isinstance(term, penalties.Function) for term in penalties.parts(problem.penalty))
+    known = all(isinstance(term, penalties.L2 | penalties.TotalVariation) for term in penalties.parts(problem.penalty))
     certified = certified and not far and known
     size_cost, square_cost = _charge_costs(problem, region)
     excess = max(0.0, upper - size_cost)
@@ -158,7 +156,7 @@ def _by_correlation(
         gap = float("inf")
     elif square_cost > 0 and budget is None:
         gap = at_rho + excess**2 / (4.0 * square_cost)
-    elif size_cost > 0 and budget is None:
+    elif size_cost > 0 and budget is None and problem.loss.nonnegative and known:
         # Every measure as good as this one obeys this budget, so the bound is against all of them.
         shown = float(problem.objective(measure)) / size_cost
         gap = at_rho + shown * excess
@@ -171,7 +169,7 @@ def _by_correlation(
         gap=gap,
         budget=shown,
         largest_correlation=float("inf") if far else upper,
-        maximiser=None if far else np.asarray(region.row(point)),
+        maximiser=None if far else point,
         certified=certified,
         statement=_say(gap, competitors, certified, far),
     )
@@ -208,6 +206,9 @@ def _local(
     function: Any, region: Region, measure: Particles, search: _Search
 ) -> tuple[Float[Array, " m"], float, bool]:
     """The best point of many local searches, its value, and whether the search ran away to infinity."""
+    if region.all_points is not None:
+        values = evaluate(function, region.all_points, search.batch)
+        return jnp.asarray(region.all_points[int(np.argmax(values))]), float(np.max(values)), False
     own = region.starts(measure.positions)
     half = search.starts // 2
     leading = own[np.argsort(-evaluate(function, np.asarray(own), search.batch))[:half]]
@@ -216,7 +217,7 @@ def _local(
     wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
     random = centre + wide * spread * jax.random.normal(search.key, (search.starts - half, own.shape[1]))
     starts = jnp.concatenate([leading, random])
-    found = maximise(function, starts)
+    found = maximise(function, starts, batch=search.batch)
     far = not np.isfinite(found.value)
     if not far and not region.compact and not region.bounded_unit:
         # A value without bound grows on the way out, whatever the local searches did.
@@ -225,16 +226,23 @@ def _local(
     return jnp.asarray(found.point), found.value, far
 
 
-def _exhaust(function: Any, region: Region, best: float, search: _Search) -> tuple[float, bool]:
+def _exhaust(
+    function: Any, region: Region, point: Float[Array, " m"], best: float, search: _Search
+) -> tuple[float, bool, np.ndarray]:
+    """(a bound on the maximum or the best value, whether it is a bound, the best point as a row)."""
+    if region.all_points is not None:
+        return best, True, np.asarray(region.row(point))
     box = region.box
     if box is None or function.slope is None:
-        return best, False
+        return best, False, np.asarray(region.row(point))
     lower, upper = box
     on_box = dataclasses.replace(function, region=region.on_box())
     proved = branch_and_bound(
         on_box, float(function.slope), lower, upper, known=best, most=search.most, batch=search.batch
     )
-    return proved.upper, True
+    better = proved.best > best
+    row = on_box.region.row(jnp.asarray(proved.point)) if better else region.row(point)
+    return proved.upper, True, np.asarray(row)
 
 
 def _say(gap: float, competitors: str, certified: bool, far: bool) -> str:

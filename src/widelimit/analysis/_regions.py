@@ -50,7 +50,7 @@ class Region(eqx.Module):
 
     @classmethod
     def _make(cls, problem: Problem, names: tuple[str, ...], *, homogeneous: bool) -> "Region":
-        sphere = problem.domain.of(names[0])
+        sphere = problem.domain.of(names[0]) if names else None
         alone = len(names) == 1 and isinstance(sphere, domains.Sphere)
         return cls(
             blocks=problem.blocks,
@@ -75,7 +75,7 @@ class Region(eqx.Module):
     def norm(self) -> str:
         """The integrand of the variation, in words."""
         linear = next(b.name for b in self.blocks if b.name not in self.names)
-        if not self.homogeneous:
+        if not self.homogeneous or not self.names:
             return f"|{linear}|"
         rest = ", ".join(self.names)
         power = "" if self.degree == 1.0 else f"^{self.degree:g}"
@@ -94,6 +94,13 @@ class Region(eqx.Module):
     def _directions(self) -> bool:
         single = len(self.names) == 1 and isinstance(self.domain.of(self.names[0]), domains.Sphere)
         return self.homogeneous or single
+
+    @property
+    def all_points(self) -> np.ndarray | None:
+        """All there is to search, where that is finite: nothing, or the two directions of one number."""
+        if self.size == 0:
+            return np.zeros((1, 0))
+        return np.asarray([[1.0], [-1.0]]) if self.size == 1 and self.homogeneous else None
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray] | None:

@@ -15,7 +15,6 @@ from . import schedules
 from ._dynamics import AbstractDynamics, Facts, merge, moving, named_blocks, stable_step
 from .integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
 
-
 # Kinked neurons slide along the rays of the samples (Filippov); there the velocity jumps, and a tight tolerance only
 # makes the steps chatter: on 442 samples and 512 ReLU neurons, rtol 1e-6 takes 47 times the steps of 1e-4 for a risk
 # that differs by 3e-5.

@@ -21,6 +21,8 @@ class SGDState(eqx.Module):
     y: Any
     k: Array
     key: PRNGKeyArray
+    key_noise: PRNGKeyArray
+    tau: Float[Array, ""]
     order: Any
     still: Any
     weights: Float[Array, " N"]
@@ -112,14 +114,16 @@ class SGD(AbstractDynamics):
             raise ValueError(
                 "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
             )
-        key = jax.random.key(0) if key is None else key
+        # Two streams: a key folded from the sampling's own could be one that a sampler splits off.
+        streams = jax.random.split(jax.random.key(0) if key is None else key)
         theta, weights = problem.unpack(measure)
         names = moving(problem, self.trainable)
         cast = {name: getattr(theta, name).astype(self.dtype) for name in theta._fields}
         moves = {name: cast[name] for name in names}
         still = {name: cast[name] for name in cast if name not in names}
-        order = self.sampling.start(problem.data, key)
-        return SGDState(moves, jnp.zeros((), jnp.int64), key, order, still, weights.astype(self.dtype))
+        order = self.sampling.start(problem.data, streams[0])
+        zero = jnp.zeros((), jnp.int64)
+        return SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights.astype(self.dtype))
 
     def prepare(self, problem: Problem) -> Problem:
         def cast(leaf: Any) -> Any:
@@ -142,7 +146,8 @@ class SGD(AbstractDynamics):
         drawn, brownian = (None, None) if noise is None else noise
         t = state.k * self.step_size
         xi = self.schedule(t + self.step_size if self.schedule.singular else t)
-        s = (self.step_size * xi).astype(self.dtype)
+        ds = self.step_size * xi
+        s = ds.astype(self.dtype)
         size = self.largest_batch
         nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
         if isinstance(self.batch, schedules.Piecewise):
@@ -160,13 +165,14 @@ class SGD(AbstractDynamics):
         if not (problem.smooth and problem.domain.unconstrained):
             moved = problem.retract(problem.prox(merge(problem, new, state.still), s))
             new = {name: getattr(moved, name) for name in new}
-        return SGDState(new, state.k + 1, state.key, order, state.still, state.weights)
+        tau = state.tau + ds
+        return SGDState(new, state.k + 1, state.key, state.key_noise, tau, order, state.still, state.weights)
 
     def measure(self, problem: Problem, state: SGDState, clock: Any) -> Particles:
         return problem.pack(merge(problem, state.y, state.still), state.weights)
 
     def record(self, problem: Problem, state: SGDState, clock: Any) -> dict[str, Array]:
-        return {}
+        return {"tau": state.tau}
 
     def stalled(self, problem: Problem, state: SGDState) -> Any:
         return jnp.asarray(False)
@@ -184,9 +190,7 @@ class SGD(AbstractDynamics):
     def _brownian(self, state: SGDState, k: Any) -> Any:
         if self.temperature is None:
             return None
-        # The sampling uses fold_in(key, k); the second fold keeps the two streams apart.
-        key = jax.random.fold_in(jax.random.fold_in(state.key, k), 1)
-        keys = jax.random.split(key, len(state.y))
+        keys = jax.random.split(jax.random.fold_in(state.key_noise, k), len(state.y))
         return {
             name: jax.random.normal(one, z.shape, self.dtype)
             for one, (name, z) in zip(keys, state.y.items(), strict=True)

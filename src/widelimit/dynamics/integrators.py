@@ -197,9 +197,10 @@ class RungeKutta4(AbstractIntegrator):
 class ProximalHeun(AbstractIntegrator):
     r"""Heun's method with proximal maps, adaptive, for a non-smooth penalty; order 2.
 
-    $u = \mathrm{prox}_h(y + h v(y))$, $y^+ = \mathrm{prox}_h(y + \frac h2 (v(y) + v(u)))$, error estimate $y^+ - u$.
-    Where the penalty is smooth along the step this is Heun's method for the whole velocity; a fixed point is
-    stationary exactly, and charges inside the threshold are exactly zero.
+    $u = \mathrm{prox}_h(y + h v(y))$, $y^+ = \mathrm{prox}_{h/2}(y + \frac12 (u - y) + \frac h2 v(u))$, error estimate
+    $y^+ - u$. The first half of the step takes the penalty's force at the start (it is in u - y), the second half at
+    the end (the proximal map): the trapezoidal rule, also for the norm of a vector charge, whose force turns. A fixed
+    point is stationary exactly, and charges inside the threshold are exactly zero.
 
     **Arguments**
 
@@ -233,7 +234,8 @@ class ProximalHeun(AbstractIntegrator):
         h = t1 - t0
         v = field.velocity(y)
         u = field.account(y, field.prox(_move(y, h, v), h), h)
-        raw = field.prox(_move(y, 0.5 * h, jax.tree.map(jnp.add, v, field.velocity(field.retract(u)))), h)
+        half = jax.tree.map(lambda a, b: 0.5 * (a + b), y, u)
+        raw = field.prox(_move(half, 0.5 * h, field.velocity(field.retract(u))), 0.5 * h)
         raw = field.account(y, raw, h)
         new = field.retract(raw)
         error = jax.tree.map(jnp.subtract, raw, u)

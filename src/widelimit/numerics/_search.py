@@ -10,6 +10,8 @@ import numpy as np
 import optimistix
 from jaxtyping import Array, Float
 
+from ._chunks import map_rows
+
 
 class Found(NamedTuple):
     """The best value found and where."""
@@ -27,19 +29,21 @@ class Bounded(NamedTuple):
     evaluations: int
 
 
-def maximise(function: Callable[[Any], Any], starts: Float[Array, "S m"], *, steps: int = 200) -> Found:
+def maximise(
+    function: Callable[[Any], Any], starts: Float[Array, "S m"], *, steps: int = 200, batch: int = 64
+) -> Found:
     """The best of BFGS searches from every start; a local maximum, not a proof.
 
-    `function` maps [m] to a number; an `equinox.Module` is compiled once for all its arrays.
+    At most `batch` searches run at once. `function` maps [m] to a number; an `equinox.Module` is compiled once for all its arrays.
     """
-    points, values = _local(function, starts, steps)
+    points, values = _local(function, starts, steps, batch)
     values = np.where(np.isfinite(values), values, -np.inf)
     best = int(np.argmax(values))
     return Found(float(values[best]), np.asarray(points[best]))
 
 
 @eqx.filter_jit
-def _local(function: Any, starts: Any, steps: int) -> Any:
+def _local(function: Any, starts: Any, steps: int, batch: int) -> Any:
     def down(u: Any, function: Any) -> Any:
         return -function(u)
 
@@ -50,8 +54,8 @@ def _local(function: Any, starts: Any, steps: int) -> Any:
         better = function(found) >= function(u)
         return jnp.where(better, found, u)
 
-    points = jax.vmap(one)(starts)
-    return points, jax.vmap(function)(points)
+    points = map_rows(one, starts, batch)
+    return points, map_rows(function, points, batch)
 
 
 def branch_and_bound(

@@ -24,6 +24,11 @@ def integrate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Ar
     return _integrate(static, dynamic, theta, w, x)
 
 
+def evaluate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
+    """The same numbers as `integrate`, with the usual derivatives: those of a function of positions and weights."""
+    return _combine(unit, theta, w, table(unit, theta, x))
+
+
 def table(unit: AbstractUnit, theta: Any, x: Float[Array, "q d"]) -> Float[Array, "N q ..."]:
     """phi (or phi~, for a unit linear in a block) at all pairs; particles outermost."""
     one = unit if unit.linear is None else functools.partial(feature, unit)

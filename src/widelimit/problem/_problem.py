@@ -6,16 +6,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Particles, describe, join, row_size, split
 from widelimit.numerics import entries, map_rows, sum_chunks
 
 from . import domains, losses, mobilities, penalties, scales
-from ._integrate import integrate
+from ._integrate import evaluate, integrate
 from ._potential import Potential
 from .data import AbstractData, Nodes, as_numbers, require_nodes
-from .units import AbstractUnit
+from .units import AbstractUnit, Function, feature
 
 
 class Estimate(NamedTuple):
@@ -104,6 +105,11 @@ class Problem(eqx.Module):
                     "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
                     "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
                 )
+        if self.mobility.scales(_like(self.blocks)) is None and not self.domain.unconstrained:
+            raise ValueError(
+                "Problem(mobility=..., domain=...): walls project in the metric of the mobility, which needs one "
+                "number a block (mobilities.Diagonal)."
+            )
         self._check_output()
 
     @property
@@ -202,24 +208,50 @@ class Problem(eqx.Module):
         """-P grad psi, projected onto the tangent cone of the domain."""
         drift = jax.vmap(self.mobility)(theta, gradient)
         drift = jax.tree.map(jnp.negative, drift)
-        return drift if self.domain.unconstrained else jax.vmap(self.domain.tangent)(theta, drift)
+        if self.domain.unconstrained:
+            return drift
+        inside = jax.vmap(self.domain.tangent)(theta, drift)
+        if self.smooth:
+            return inside
+        # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
+        walls = {name: getattr(drift, name) for name in theta._fields if isinstance(self.domain.of(name), domains.Box)}
+        return inside._replace(**walls)
 
     def retract(self, theta: Any) -> Any:
         """Particles put back into the domain after a step."""
         return theta if self.domain.unconstrained else jax.vmap(self.domain.retract)(theta)
 
     def prox(self, theta: Any, step: Any) -> Any:
-        """The proximal map of the non-smooth penalties, for time `step`, in the metric of the mobility."""
+        """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
         for term in penalties.parts(self.penalty):
             if not term.smooth:
                 scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
                 theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
-        return theta
+        if self.smooth:
+            return theta
+        walls = {name: self.domain.of(name) for name in theta._fields}
+        clipped = {
+            name: wall.retract(getattr(theta, name)) for name, wall in walls.items() if isinstance(wall, domains.Box)
+        }
+        return theta._replace(**clipped)
 
     @property
     def smooth(self) -> bool:
         """Whether no penalty needs a proximal map."""
         return self.penalty is None or self.penalty.smooth
+
+    def _check_linear(self) -> None:
+        """Whether a unit of the user's own is c times one number phi~ in its linear block c, as it says."""
+        name = self.unit.linear
+        rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, self.dim)))
+        x = jnp.asarray(np.random.default_rng(1).normal(size=self.data.inputs))
+        for theta in (split(self.blocks, row) for row in rows):
+            whole, product = self.unit(theta, x), getattr(theta, name or "") * feature(self.unit, theta, x)
+            # A unit that has no value there (a logarithm, say) cannot be checked there.
+            if bool(jnp.all(jnp.isfinite(whole))) and not np.allclose(whole, product, rtol=1e-6, atol=1e-9):
+                raise ValueError(
+                    f"Problem(unit=...): the unit is not {name!r} times one number phi~(w, x), as linear={name!r} says."
+                )
 
     def _chunk(self, particles: int) -> int:
         """Data points a piece: a table has one entry a pair, and a component where phi has no linear block."""
@@ -247,6 +279,8 @@ class Problem(eqx.Module):
                 f"Problem(unit=...): the linear block {self.unit.linear!r} has shape {linear}, it must have that "
                 f"of the targets, {shape}."
             )
+        if isinstance(self.unit, Function) and self.unit.linear is not None:
+            self._check_linear()
         target = jax.ShapeDtypeStruct(shape, x.dtype)
         _check_number("loss", lambda: eqx.filter_eval_shape(self.loss, target, target))
         if self.penalty is not None:
@@ -278,19 +312,22 @@ def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
     factor = problem.scale.factor(w.shape[0])
     chunk = problem._chunk(w.shape[0])
     if x.shape[0] <= chunk:
-        return factor * integrate(problem.unit, theta, w, x)
+        return factor * evaluate(problem.unit, theta, w, x)
 
     @jax.checkpoint
     def one(point: Any) -> Any:
-        return integrate(problem.unit, theta, w, point[None])[0]
+        return evaluate(problem.unit, theta, w, point[None])[0]
 
     return factor * map_rows(one, x, chunk)
 
 
 @eqx.filter_jit
 def _risk(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
+    factor = problem.scale.factor(w.shape[0])
+
     def piece(x: Any, y: Any, mu: Any) -> Any:
-        return problem.batch_risk(theta, w, x, y, mu)
+        f = factor * evaluate(problem.unit, theta, w, x)
+        return jnp.sum(mu * jax.vmap(problem.loss)(f, y))
 
     # Checkpointed, so that a derivative taken from outside does not keep the tables of all pieces.
     return sum_chunks(jax.checkpoint(piece), (nodes.x, nodes.y), nodes.weights, problem._chunk(w.shape[0]))

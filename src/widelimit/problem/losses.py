@@ -16,11 +16,13 @@ class Loss(eqx.Module):
     - `function`: JAX operations, differentiable in f.
     - `convex`: whether the loss is convex in f for every y. The optimality gap needs it; a loss of your own is
       taken as not convex unless you say so.
+    - `nonnegative`: whether it never falls below zero; some optimality gaps rest on it.
     """
 
     function: Callable[[Any, Any], Float[Array, ""]]
     name: str = eqx.field(static=True, default="function")
     convex: bool = eqx.field(static=True, default=False)
+    nonnegative: bool = eqx.field(static=True, default=False)
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return self.function(f, y)
@@ -53,12 +55,12 @@ def squared(factor: float = 0.5) -> Loss:
     """
     if not 0 < factor < float("inf"):
         raise ValueError(f"squared(factor=...): must be positive and finite, got {factor}.")
-    return Loss(_Squared(float(factor)), "squared", convex=True)
+    return Loss(_Squared(float(factor)), "squared", convex=True, nonnegative=True)
 
 
 def logistic() -> Loss:
     """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output."""
-    return Loss(_logistic, "logistic", convex=True)
+    return Loss(_logistic, "logistic", convex=True, nonnegative=True)
 
 
 def huber(threshold: float = 1.0) -> Loss:
@@ -68,4 +70,4 @@ def huber(threshold: float = 1.0) -> Loss:
     """
     if not 0 < threshold < float("inf"):
         raise ValueError(f"huber(threshold=...): must be positive and finite, got {threshold}.")
-    return Loss(_Huber(float(threshold)), "huber", convex=True)
+    return Loss(_Huber(float(threshold)), "huber", convex=True, nonnegative=True)

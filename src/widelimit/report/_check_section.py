@@ -13,10 +13,12 @@ def check_section(checks: Checks) -> Section:
     kind = "certified bound" if checks.gap_certified else "estimate"
     rows = [(f"optimality gap ({kind})", number(checks.gap), checks.gap_statement)]
     if checks.gap_budget is not None:
-        meaning = "the gap compares with measures whose mean |output coefficient| is at most this"
+        meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
         rows.append(("budget of the gap", number(checks.gap_budget), meaning))
     if checks.largest_correlation is not None:
-        meaning = "the most that any unit correlates with the slope of the loss; 0 at a global optimum"
+        meaning = (
+            "the most that any unit correlates with the slope of the loss; 0 at an optimum without penalty or budget"
+        )
         rows.append(("largest correlation", number(checks.largest_correlation), meaning))
     rows += [
         (

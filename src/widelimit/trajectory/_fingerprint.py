@@ -63,15 +63,23 @@ def _bytes(value: Any, above: frozenset[int]) -> bytes:
 def _captured(function: types.FunctionType) -> list[Any]:
     """What a function closes over, and the globals it names that are values rather than library code."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    plain = jax.Array | np.ndarray | np.generic | int | float | complex | types.FunctionType
-    named = [function.__globals__.get(name) for name in function.__code__.co_names]
-    return [*cells, *(item for item in named if isinstance(item, plain) and not _is_installed(item))]
+    named = [function.__globals__.get(name) for name in _names_in(function.__code__)]
+    return [*cells, *(item for item in named if not _is_installed(item))]
+
+
+def _names_in(code: types.CodeType) -> list[str]:
+    """The names that a function and the functions within it refer to."""
+    within = [item for item in code.co_consts if isinstance(item, types.CodeType)]
+    return sorted({*code.co_names, *(name for item in within for name in _names_in(item))})
 
 
 def _is_installed(value: Any) -> bool:
-    """Functions of other packages are known by the versions in the provenance."""
+    """What other packages define is known by the versions in the provenance."""
     module = getattr(value, "__module__", None) or ""
-    return isinstance(value, types.FunctionType) and module.split(".")[0] in ("jax", "numpy", "equinox", "widelimit")
+    return isinstance(value, types.ModuleType | type) or module.split(".")[0] in _INSTALLED
+
+
+_INSTALLED = ("builtins", "jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "widelimit")
 
 
 def _name(value: Any) -> bytes:
