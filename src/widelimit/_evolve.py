@@ -24,6 +24,8 @@ from .trajectory import Checkpoint, Folder, Progress, Trajectory, as_array, fing
 
 # Seconds a chunk of steps should take: short enough for Ctrl-C, long enough to hide the host.
 _CHUNK_SECONDS = 0.25
+# A risk this many times the start's (plus one) counts as diverged.
+_BLOW_UP = 1e6
 # Bytes the saved positions may take when the save times are left to the library.
 _SAVE_BYTES = 2**28
 
@@ -148,7 +150,7 @@ class _Run:
                 stop = stops[len(rows)]
                 if not bool(self.dynamics.before(state, stop)):
                     row, finite = self._observe(state, stop)
-                    if not finite:
+                    if not finite or self._blown_up(row, rows):
                         outcome = Outcome.DIVERGED
                         break
                     rows.append(row)
@@ -188,6 +190,12 @@ class _Run:
         if outcome is Outcome.MAX_STEPS:
             return f"{said}; raise max_steps, now {self.max_steps}."
         return f"{said}; {self.dynamics.advice(self.problem, start)}."
+
+    def _blown_up(self, row: dict[str, np.ndarray], rows: list[dict[str, np.ndarray]]) -> bool:
+        """A risk a million times that of the start is a divergence that has not overflowed yet."""
+        if not rows or "risk" not in row:
+            return False
+        return bool(row["risk"] > _BLOW_UP * (1.0 + abs(rows[0]["risk"])))
 
     def _stops(self) -> list[Any]:
         """The clock at the save times. A quadrature of xi may err by a rounding: no reading is beyond the last."""

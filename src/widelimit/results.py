@@ -7,7 +7,7 @@ class Outcome(enum.Enum):
     """How a run ended. The value is one sentence for people."""
 
     SUCCESS = "reached the end time"
-    DIVERGED = "a parameter or the risk became infinite or not a number"
+    DIVERGED = "a parameter or the risk grew without bound"
     MAX_STEPS = "the step limit was reached before the end time"
     STALLED = "the adaptive step shrank below the resolution of the clock"
 

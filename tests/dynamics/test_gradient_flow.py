@@ -389,3 +389,22 @@ def test_a_step_that_diverges_is_answered_by_one_that_works() -> None:
     step = float(re.search(r"RungeKutta4\(step=([^)]*)\)", bad.message).group(1))  # pyright: ignore
     good = wl.evolve(problem, start, wl.GradientFlow(integrators.RungeKutta4(step)), t1=2.0, observe=watch)
     assert good.risk[-1] < 1e-6
+
+
+def test_a_vector_charge_turns_while_it_shrinks() -> None:
+    """c' = (0, 1) - l c/|c|: the direction of the penalty's force changes along the step."""
+    unit = wl.units.Function(lambda theta, x: theta.c, columns={"c": (2,)}, linear="c")
+    data = wl.data.Samples([[1.0]], [[0.0, 0.0]])
+    problem = wl.Problem(unit, data, lambda f, y: -f[1], penalty=wl.penalties.total_variation(0.9, "c"))
+
+    def right(t: float, c: Any) -> Any:
+        return np.array([0.0, 1.0]) - 0.9 * c / np.hypot(*c)
+
+    exact = scipy.integrate.solve_ivp(right, (0.0, 0.5), [1.0, 0.0], rtol=1e-11, atol=1e-12).y[:, -1]
+    errors = []
+    for rtol in (1e-3, 1e-5):
+        flow = wl.GradientFlow(integrators.ProximalHeun(rtol, rtol / 100))
+        run = wl.evolve(problem, wl.Particles([[1.0, 0.0]]), flow, t1=0.5)
+        errors.append(float(np.max(np.abs(run.final.positions[0] - exact))))
+    assert errors[1] < 1e-4
+    assert errors[1] < errors[0] / 10

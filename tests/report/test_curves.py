@@ -63,13 +63,13 @@ def test_against_width_finds_the_slope(summary):
     from widelimit.report._width import against_width
 
     data = summary()
-    widths = against_width(risk_curves(data), data.widths)
+    widths = against_width(risk_curves(data))
     np.testing.assert_allclose(widths.average.mean, [0.15, 0.0375], rtol=1e-9)
     np.testing.assert_allclose(widths.end.seeds[0], [0.1, 0.2], rtol=1e-9)
     assert widths.slope == pytest.approx(-1.0, abs=1e-9)
     assert widths.average.limit_error == pytest.approx(1e-3)
     one = dataclasses.replace(data, networks=data.networks[:2])
-    assert against_width(risk_curves(one), one.widths) is None
+    assert against_width(risk_curves(one)) is None
 
 
 def test_a_logarithmic_axis_needs_positive_values_over_a_decade():

@@ -21,6 +21,9 @@ class Dissipation(NamedTuple):
     defect: float
     method: str
 
+    def __repr__(self) -> str:
+        return f"Dissipation(defect={self.defect:.3g}, method={self.method!r}, {len(self.times)} times)"
+
 
 def dissipation(trajectory: Trajectory) -> Dissipation:
     r"""Check $\frac{d}{dt}\,\mathrm{objective} = -\xi \int \nabla\psi \cdot P\nabla\psi\,d\rho$ along a run.

@@ -171,8 +171,16 @@ def _by_correlation(
         largest_correlation=float("inf") if far else upper,
         maximiser=None if far else point,
         certified=certified,
-        statement=_say(gap, competitors, certified, far),
+        statement=_say(gap, competitors, certified, far) + _comment(problem, measure, gap),
     )
+
+
+def _comment(problem: Problem, measure: Particles, gap: float) -> str:
+    """A bound above the objective itself is right and says nothing; a reader should not have to find out."""
+    objective = float(problem.objective(measure))
+    if not problem.loss.nonnegative or not objective < gap < float("inf"):
+        return ""
+    return f" The objective itself is {objective:.4g}, so this says no more than that it cannot fall below zero."
 
 
 def _charge_costs(problem: Problem, region: Region) -> tuple[float, float]:

@@ -27,6 +27,9 @@ class Stationarity(NamedTuple):
     rms: float
     largest: float
 
+    def __repr__(self) -> str:
+        return f"Stationarity(rms={self.rms:.3g}, largest={self.largest:.3g}, {len(self.norms)} particles)"
+
 
 def stationarity(problem: Problem, measure: Particles) -> Stationarity:
     r"""$v = -P\nabla\psi$ on the support, projected onto the tangent cone of the domain.

@@ -37,7 +37,7 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
     for notice in numbers["notices"]:
         console.print(f"  notice: {escape(notice)}")
     report = escape(str(folder.path / "report.html"))
-    console.print(f"{numbers['seconds']['total']:.1f} s of computing; report: {report}")
+    console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")
 
 
 def print_status(folder: RunFolder) -> None:

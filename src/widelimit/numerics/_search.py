@@ -34,7 +34,8 @@ def maximise(
 ) -> Found:
     """The best of BFGS searches from every start; a local maximum, not a proof.
 
-    At most `batch` searches run at once. `function` maps [m] to a number; an `equinox.Module` is compiled once for all its arrays.
+    At most `batch` searches run at once. `function` maps [m] to a number; an `equinox.Module` is compiled once for all
+    its arrays.
     """
     points, values = _local(function, starts, steps, batch)
     values = np.where(np.isfinite(values), values, -np.inf)

@@ -16,9 +16,7 @@ def check_section(checks: Checks) -> Section:
         meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
         rows.append(("budget of the gap", number(checks.gap_budget), meaning))
     if checks.largest_correlation is not None:
-        meaning = (
-            "the most that any unit correlates with the slope of the loss; 0 at an optimum without penalty or budget"
-        )
+        meaning = "the most that any unit correlates with the slope of the loss; 0 at an optimum without penalty"
         rows.append(("largest correlation", number(checks.largest_correlation), meaning))
     rows += [
         (

@@ -42,10 +42,15 @@ class Curve:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Curves drawn in one colour: the seeds of one width, or one run alone."""
+    """Curves drawn in one colour: the seeds of one width trained in one way, or one run alone.
+
+    `width`, `dynamics`: of networks; 0 and "" for other runs.
+    """
 
     label: str
     curves: tuple[Curve, ...]
+    width: int = 0
+    dynamics: str = ""
 
     @property
     def longest(self) -> tuple[Curve, ...]:
@@ -108,18 +113,29 @@ def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
     limit = observed(summary.best, name, label, None if held_out else summary.limit_error)
     groups = tuple(
         Group(
-            f"width {width}",
+            _label(summary, width, dynamics),
             tuple(
                 observed(run.trajectory, name, f"width {width}, seed {run.seed}")
                 for run in summary.networks
-                if run.width == width
+                if (run.width, run.dynamics) == (width, dynamics)
             ),
+            width,
+            dynamics,
         )
-        for width in summary.widths
+        for width, dynamics in summary.kinds
     )
     drawn = [limit.values, *(curve.values for group in groups for curve in group.curves)]
     ylabel = "held-out risk" if held_out else "risk R"
     return Curves(limit, groups, ylabel, over_a_decade(drawn), is_early(limit))
+
+
+def _label(summary: RunSummary, width: int, dynamics: str) -> str:
+    """`width 64`, with the dynamics where the width was trained in several ways; in full where a word is not enough."""
+    others = [d for w, d in summary.kinds if w == width and d != dynamics]
+    if not others:
+        return f"width {width}"
+    short = dynamics.split(",")[0]
+    return f"width {width}, {dynamics if short in [d.split(',')[0] for d in others] else short}"
 
 
 def differences(curves: Curves) -> Curves:
@@ -128,7 +144,8 @@ def differences(curves: Curves) -> Curves:
     if reference is None:
         raise ValueError("differences(curves): a reference is needed.")
     groups = tuple(
-        Group(group.label, tuple(minus(curve, reference) for curve in group.curves)) for group in curves.groups
+        dataclasses.replace(group, curves=tuple(minus(curve, reference) for curve in group.curves))
+        for group in curves.groups
     )
     zero = Curve(reference.label, reference.times, np.zeros_like(reference.values), reference.error)
     return Curves(zero, groups, f"risk minus {reference.label.split(',')[0]}", early=curves.early)

@@ -18,7 +18,7 @@ def risk_section(summary: RunSummary) -> Section:
     pictures = [_risk_picture(curves)]
     if curves.groups:
         pictures.append(_difference_picture(differences(curves)))
-    widths = against_width(curves, summary.widths)
+    widths = against_width(curves)
     if widths is not None:
         pictures.append(_width_picture(widths))
     tables = (_final_table(summary, curves),)
@@ -44,7 +44,9 @@ def held_out_section(summary: RunSummary) -> Section:
     if last > 1.02 * lowest:
         caption += f"; it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}: training on overfits."
     else:
-        caption += ", and it has not risen on the way: no overfitting is seen."
+        rise = last / lowest - 1.0
+        end = "it ends at its lowest" if rise < 5e-4 else f"it ends {rise:.1%} above its lowest"
+        caption += f", and {end}: no overfitting to speak of."
     alt = "Held-out risk over time for the limit and the networks, beside the limit's training risk."
     png = to_png(lambda figure: draw_curves(figure, data))
     return Section("held-out", "Held-out risk", pictures=(Picture("held_out", png, caption, alt),))

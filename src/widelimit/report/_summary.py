@@ -102,9 +102,10 @@ class RunSummary:
         return self.limit[-1]
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """The widths of the networks, increasing, each once."""
-        return tuple(sorted({run.width for run in self.networks}))
+    def kinds(self) -> tuple[tuple[int, str], ...]:
+        """The (width, dynamics) of the networks, by width, each once."""
+        seen = dict.fromkeys((run.width, run.dynamics) for run in self.networks)
+        return tuple(sorted(seen, key=lambda kind: kind[0]))
 
 
 def require(trajectory: Trajectory, observable: str, where: str) -> None:

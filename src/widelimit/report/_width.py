@@ -40,15 +40,17 @@ class AgainstWidth:
     slope: float | None
 
 
-def against_width(curves: Curves, widths: tuple[int, ...]) -> AgainstWidth | None:
-    """From the risk curves, grouped by width in the order of `widths`; None with fewer than two widths."""
+def against_width(curves: Curves) -> AgainstWidth | None:
+    """From the risk curves, of the dynamics that has the most widths; None with fewer than two."""
+    trained = [group.dynamics for group in curves.groups]
+    groups = [group for group in curves.groups if group.dynamics == max(trained, key=trained.count)]
     limit = curves.reference
     assert limit is not None
     kept: dict[int, list[Curve]] = {}
-    for width, group in zip(widths, curves.groups, strict=True):
+    for group in groups:
         done = [minus(curve, limit) for curve in group.curves if reaches(curve, limit)]
         if done:
-            kept[width] = done
+            kept[group.width] = done
     if len(kept) < 2:
         return None
     error = np.zeros_like(limit.values) if limit.error is None else limit.error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FORMAT = 1
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Trajectory:
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
@@ -44,6 +44,14 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def __repr__(self) -> str:
+        risk = f", risk {self.risk[0]:.4g} -> {self.risk[-1]:.4g}" if "risk" in self.observables else ""
+        n, dim = self.positions.shape[1:]
+        return (
+            f"Trajectory({self.outcome.name}, {len(self)} saves to t = {self.times[-1]:g}, N = {n}, D = {dim}{risk}; "
+            f"observed {', '.join(self.observables)})"
+        )
 
     def __getitem__(self, index: int) -> Particles:
         """The measure at save point `index`."""
