@@ -49,7 +49,7 @@ def test_one_step_is_the_papers() -> None:
     state = sgd.init(problem, start, t1=1.0, key=KEY)
     rows = np.asarray(start.positions)
     for k in range(3):
-        x, y = (np.asarray(a) for a in problem.data.batch(jax.random.fold_in(KEY, k), 4))
+        x, y = (np.asarray(a) for a in problem.data.batch(jax.random.fold_in(jax.random.split(KEY)[0], k), 4))
         noise = sgd.noise(problem, state, jnp.asarray(k))
         g = np.asarray(noise[1]["weight"])
         s = eps * 0.8 * ((k + 1) * eps) ** -0.25
@@ -221,7 +221,7 @@ def test_a_batch_that_grows() -> None:
     sgd = wl.SGD(0.25, batch=schedules.piecewise([0.5], [1, 3]))
     rows = np.asarray(start.positions)
     for k in range(4):
-        x, y = (np.asarray(a) for a in problem.data.batch(jax.random.fold_in(KEY, k), 3))
+        x, y = (np.asarray(a) for a in problem.data.batch(jax.random.fold_in(jax.random.split(KEY)[0], k), 3))
         size = 1 if k < 2 else 3
         hidden = np.tanh(rows @ x[:size].T)
         rows = rows + 0.5 * ((1 - hidden**2) * (y[:size] - hidden.mean(0))) @ x[:size] / size

@@ -70,7 +70,7 @@ def test_the_risk_on_fresh_samples_has_its_error() -> None:
         key=jax.random.key(1),
         observe=[observables.Risk(2000)],
     )
-    assert set(run.observables) == {"risk", "risk_error"}
+    assert set(run.observables) == {"risk", "risk_error", "tau"}
     x, y = data.batch(jax.random.key(77), 200_000)
     for i in range(len(run)):
         losses = 0.5 * (np.asarray(problem.predict(run[i], x)) - np.asarray(y)) ** 2
