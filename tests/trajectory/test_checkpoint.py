@@ -109,7 +109,7 @@ def test_an_interrupt_leaves_a_checkpoint(go: Any, tmp_path: pathlib.Path, monke
     assert 5 < rows < 65
     resumed = go(name, checkpoint=tmp_path / "run")
     _same(resumed, go(name))
-    # It went on: the seconds of both sessions count.
+    # It went on: the seconds of both pieces count.
     assert resumed.wall > 0
 
 

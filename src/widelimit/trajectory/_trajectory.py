@@ -25,7 +25,7 @@ class Trajectory:
     - `positions`: [T, N, D]; `weights`: [N]; `blocks`: the columns' names.
     - `observables`: name -> [T, ...]; `risk` is among them by default.
     - `outcome`, `message`: how it ended, and what to try if it did not reach its end.
-    - `steps`: steps taken; `wall`: seconds, of all the sessions of a resumed run together.
+    - `steps`: steps taken; `wall`: seconds, of all the pieces of a resumed run together.
     - `provenance`: versions, platform, key, problem and dynamics, as plain data.
 
     `save` and `widelimit.load` write and read Zarr; `to_xarray` and `from_xarray` give a labelled data set.
