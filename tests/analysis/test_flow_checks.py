@@ -28,7 +28,7 @@ def test_a_flow_balances_its_energy_to_its_tolerance():
 
 
 def test_a_wrong_velocity_shows_in_the_balance():
-    """A mobility that is not symmetric is no gradient flow of anything; the balance uses the true velocity."""
+    """An energy that is off by a tenth is a defect of a tenth."""
     run = wl.evolve(smooth_problem(), START, wl.GradientFlow(), t1=2.0)
     spoiled = run.observables | {"dissipated": 1.1 * run.dissipated}
     import dataclasses
