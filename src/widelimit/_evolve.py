@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from .dynamics import AbstractDynamics, Bound
-from .measure import Particles
+from .dynamics import AbstractDynamics, Bound, Start
+from .measure import GridDensity, Particles, laws
 from .numerics import advance
 from .problem import Problem
 from .results import EvolutionError, Outcome
@@ -32,7 +32,7 @@ _SAVE_BYTES = 2**28
 
 def evolve(
     problem: Problem,
-    measure: Particles,
+    measure: Start,
     dynamics: AbstractDynamics,
     *,
     t1: float,
@@ -48,8 +48,9 @@ def evolve(
 
     **Arguments**
 
-    - `measure`: particles whose weights sum to 1; the columns follow the unit's blocks.
-    - `dynamics`: `GradientFlow()`, `SGD(step=...)`, ...
+    - `measure`: where it starts: particles or a density on a grid with mass 1, the columns in the order of the unit's
+      blocks; or a law, for the dynamics that can take one.
+    - `dynamics`: `GradientFlow()`, `SGD(step=...)`, `TransportPDE(cells=...)`, ...
     - `t1`: the end, > 0, in mean-field time.
     - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
       among them. By default 65 of them (fewer for huge measures), denser at the start. The steps do not depend on them.
@@ -66,13 +67,17 @@ def evolve(
     **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
     checkpoint if there is a folder for it.
     """
-    times = _check(problem, measure, dynamics, t1, save_at, max_steps, key)
+    _check(problem, measure, dynamics, t1, max_steps, key)
     watched = _watched(problem, observe)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     own = dynamics.prepare(problem)
     state = dynamics.init(own, measure, t1=t1, key=key)
-    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, measure.weights.astype(float), max_steps)
+    shown = eqx.filter_eval_shape(dynamics.measure, own, state, jnp.asarray(dynamics.clock(t1)))
+    times = _times(t1, save_at, math.prod(shown.positions.shape))
+    keeps = "particles" in dynamics.facts(problem).conserves and isinstance(measure, Particles)
+    given = measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
+    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, given, max_steps)
     parts = (problem, measure, dynamics, np.asarray(float(t1)), times, watched, key)
     mark = fingerprint(*parts)
     folder = None
@@ -81,12 +86,16 @@ def evolve(
     with Progress(t1, progress, type(dynamics).__name__) as bar:
         outcome, rows, state, wall = run.drive(state, folder, bar)
     message = "" if outcome.ok else run.explain(outcome, rows, state, measure)
+    last = dynamics.measure(own, state, jnp.asarray(run._stops()[-1]))
+    positions, weights = _stacked(rows, fixed=given is not None)
+    named = [name for name in rows[0] if name not in ("positions", "weights")]
     trajectory = Trajectory(
         times=times[: len(rows)],
-        positions=np.stack([row["positions"] for row in rows]),
-        weights=np.asarray(measure.weights),
+        positions=positions,
+        weights=weights,
         blocks=problem.blocks,
-        observables={n: np.stack([row[n] for row in rows]) for n in rows[0] if n != "positions"},
+        grid=last.grid if isinstance(last, GridDensity) else None,
+        observables={name: _padded([row[name] for row in rows]) for name in named},
         outcome=outcome,
         message=message,
         steps=int(state.k),
@@ -102,6 +111,30 @@ def default_times(t1: float, size: int) -> np.ndarray:
     """65 times, quadratically denser at the start; fewer when `size` numbers a save would take too much memory."""
     count = int(np.clip(_SAVE_BYTES // (8 * size), 3, 65))
     return t1 * np.linspace(0.0, 1.0, count) ** 2
+
+
+def _stacked(rows: list[dict[str, np.ndarray]], *, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Positions [T, N, D] and weights [T, N] of all save points.
+
+    Where the dynamics makes its own particles their number may have grown, and those without mass are room for more:
+    their rows are NaN.
+    """
+    positions, weights = ([row[name] for row in rows] for name in ("positions", "weights"))
+    if fixed:
+        return np.stack(positions), np.broadcast_to(weights[0], (len(rows), *weights[0].shape))
+    masses = _padded(weights)
+    masses = np.where(np.isnan(masses), 0.0, masses)
+    return np.where((masses > 0)[:, :, None], _padded(positions), np.nan), masses
+
+
+def _padded(arrays: list[np.ndarray]) -> np.ndarray:
+    """The arrays stacked; shorter ones are filled with NaN."""
+    if all(array.shape == arrays[0].shape for array in arrays):
+        return np.stack(arrays)
+    out = np.full((len(arrays), *np.max([array.shape for array in arrays], axis=0)), np.nan)
+    for row, array in zip(out, arrays, strict=True):
+        row[tuple(slice(n) for n in array.shape)] = array
+    return out
 
 
 @dataclasses.dataclass
@@ -127,7 +160,7 @@ class _Run:
     bound: Bound
     times: np.ndarray
     watched: tuple[observables.AbstractObservable, ...]
-    weights: jax.Array
+    weights: jax.Array | None
     max_steps: int | None
 
     def drive(
@@ -168,6 +201,8 @@ class _Run:
                 if bool(self.dynamics.stalled(self.bound.problem, state)):
                     outcome = Outcome.STALLED
                     break
+                if bool(self.dynamics.crowded(state)):
+                    state = self.dynamics.enlarge(self.bound.problem, state)
                 last_good = state
                 chunk = _next_chunk(chunk, int(done), time.monotonic() - tick)
                 bar.update(self._time(state, rows, stops), int(state.k))
@@ -183,7 +218,7 @@ class _Run:
             keeper.offer(state, rows, wall(), due=True)
         return outcome, rows, state, wall()
 
-    def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any, start: Particles) -> str:
+    def explain(self, outcome: Outcome, rows: list[dict[str, np.ndarray]], state: Any, start: Start) -> str:
         """The outcome in a sentence, with what to try."""
         t = self.times[len(rows) - 1]
         said = f"{type(self.dynamics).__name__}: {outcome.value} (saved up to t = {t:.4g}, {int(state.k)} steps)"
@@ -222,10 +257,14 @@ class _Run:
 def _show(
     bound: Bound, problem: Problem, watched: tuple[Any, ...], state: Any, weights: Any, clock: Any
 ) -> dict[str, Any]:
-    """Positions and observables at a clock reading; in float64 whatever the dynamics' own precision."""
+    """Positions, weights and observables at a clock reading; in float64 whatever the dynamics' own precision.
+
+    `weights`: those of the start, where they never change.
+    """
     rho = bound.dynamics.measure(bound.problem, state, clock)
+    weights = rho.weights.astype(float) if weights is None else weights
     wide = Particles(rho.positions.astype(float), weights, blocks=rho.blocks)
-    out: dict[str, Any] = {"positions": wide.positions}
+    out: dict[str, Any] = {"positions": wide.positions, "weights": wide.weights}
     seen = [observable(problem, wide) for observable in watched]
     for found in (*seen, bound.dynamics.record(bound.problem, state, clock)):
         for name, value in found.items():
@@ -243,14 +282,13 @@ def _next_chunk(chunk: int, done: int, seconds: float) -> int:
     return int(np.clip(wanted, 1, 8 * chunk))
 
 
-def _check(problem: Any, measure: Any, dynamics: Any, t1: Any, save_at: Any, max_steps: Any, key: Any) -> np.ndarray:
-    """The save times, after checking everything that can be checked before the first step."""
+def _check(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any, key: Any) -> None:
+    """Everything that can be checked before the dynamics looks at its start."""
     if not isinstance(problem, Problem):
         raise ValueError(f"evolve(problem=...): expected a Problem, got {type(problem).__name__}.")
-    if not isinstance(measure, Particles):
+    if not isinstance(measure, Particles | GridDensity | laws.AbstractLaw):
         raise ValueError(
-            f"evolve(measure=...): expected Particles, got {type(measure).__name__}; a law is sampled first: "
-            "law.sample(n, key=...) or law.quantise(n)."
+            f"evolve(measure=...): expected Particles, a GridDensity or a law, got {type(measure).__name__}."
         )
     if not isinstance(dynamics, AbstractDynamics):
         raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
@@ -260,6 +298,8 @@ def _check(problem: Any, measure: Any, dynamics: Any, t1: Any, save_at: Any, max
         raise ValueError(f"evolve(max_steps=...): must be a whole number of at least 1, got {max_steps!r}.")
     if key is not None and not isinstance(key, jax.Array):
         raise ValueError(f"evolve(key=...): expected a key such as jax.random.key(0), got {key!r}.")
+    if isinstance(measure, laws.AbstractLaw):
+        return
     theta, _ = problem.unpack(measure)
     # NumPy: each JAX operation outside a compiled function would compile for itself.
     weights = np.asarray(measure.weights)
@@ -272,8 +312,12 @@ def _check(problem: Any, measure: Any, dynamics: Any, t1: Any, save_at: Any, max
         )
     if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+
+
+def _times(t1: float, save_at: Any, size: int) -> np.ndarray:
+    """The save times; `size` numbers are saved at each."""
     if save_at is None:
-        return default_times(t1, measure.positions.size)
+        return default_times(t1, size)
     try:
         times = np.asarray(save_at, float)
     except (TypeError, ValueError):

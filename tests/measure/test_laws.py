@@ -27,6 +27,8 @@ ALL = {
     "product": NETWORK,
     "mixture": MIXTURE,
     "mixture of vectors": laws.Mixture([laws.Normal(-1.0, 0.5, dim=2), laws.Uniform(0.0, 3.0, dim=2)], [0.4, 0.6]),
+    "chi": laws.Chi(5, 0.7),
+    "two lengths": laws.Chi((20, 60), (0.2, 0.1)),
     "empirical": laws.Empirical(CLOUD),
 }
 SIZES = 2 ** np.arange(5, 12)

@@ -20,7 +20,7 @@ def make_run(n: int = 64, *, floor: float = 0.01, points: int = 33, t1: float = 
     return Trajectory(
         times=times,
         positions=positions,
-        weights=np.full(n, 1.0 / n),
+        weights=np.full((len(times), n), 1.0 / n),
         blocks=(Block("output", ()), Block("weight", (3,)), Block("bias", ())),
         observables={"risk": risk, "held_out_risk": 2 * risk, **(extra or {})},
         outcome=Outcome.SUCCESS,

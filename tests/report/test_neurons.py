@@ -8,7 +8,7 @@ import pytest
 
 def test_densities_have_the_mass_inside_the_frame(run):
     from widelimit.report._neuron_section import ages
-    from widelimit.report._neurons import blocks_of, few_times
+    from widelimit.report._spread import blocks_of, few_times
 
     trajectory = run(400)
     index = few_times(trajectory)
@@ -25,16 +25,17 @@ def test_densities_have_the_mass_inside_the_frame(run):
 
 def test_weights_count(run):
     from widelimit.report._neurons import marginal
+    from widelimit.report._spread import Spread
 
     values = np.array([0.0, 1.0])
-    data = marginal("a", "a", [("x", values, np.array([0.25, 0.75]))])
+    data = marginal("a", "a", [Spread("x", values, np.array([0.25, 0.75]))])
     assert data.rows[0].mean == pytest.approx(0.75)
     assert data.rows[0].deviation == pytest.approx(np.sqrt(3) / 4)
 
 
 def test_neurons_in_one_place_are_no_histogram(run):
     from widelimit.report._neuron_section import ages
-    from widelimit.report._neurons import blocks_of
+    from widelimit.report._spread import blocks_of
 
     trajectory = run()
     bias = ages(trajectory, blocks_of(trajectory)[2], [0, 32])
@@ -44,7 +45,7 @@ def test_neurons_in_one_place_are_no_histogram(run):
 
 
 def test_the_few_times_split_the_way_into_thirds(run):
-    from widelimit.report._neurons import few_times
+    from widelimit.report._spread import few_times
 
     trajectory = run(points=1001)
     steps = np.sqrt(np.mean(np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2), axis=1))

@@ -148,7 +148,7 @@ def test_compare_takes_whatever_runs_there_are(run, tmp_path):
     limit = run(128)
     noisy = run(16, points=9, t1=3.0, extra={"risk_error": np.full(9, 0.01)})
     other = dataclasses.replace(
-        run(32, t1=20.0), blocks=(Block("weight", ()), Block("x", (4,))), weights=np.full(32, 1 / 32)
+        run(32, t1=20.0), blocks=(Block("weight", ()), Block("x", (4,))), weights=np.full((33, 32), 1 / 32)
     )
     nameless = dataclasses.replace(run(8), blocks=())
     page = report.compare(limit=limit, _noisy=noisy, other=other, nameless=nameless)

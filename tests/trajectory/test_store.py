@@ -20,7 +20,7 @@ def _trajectory(seed: int = 0, times: int = 3, n: int = 4, dtype: Any = np.float
     fields: dict[str, Any] = {
         "times": np.sort(rng.random(times)),
         "positions": rng.normal(size=(times, n, 4)).astype(dtype),
-        "weights": rng.random(n).astype(dtype),
+        "weights": rng.random((times, n)).astype(dtype),
         "blocks": (Block("output", ()), Block("weight", (2,)), Block("bias", ())),
         "observables": {
             "risk": rng.random(times),
@@ -221,3 +221,30 @@ def test_no_pickle_in_the_source() -> None:
         names = {n.id for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Name)}
         assert not names & {"pickle", "dill", "cloudpickle", "joblib"}
         assert "allow_pickle=True" not in file.read_text()
+
+
+def test_densities_on_a_grid_come_back(tmp_path: pathlib.Path) -> None:
+    grid = wl.measure.grids.product(wl.measure.grids.half_line(3), wl.measure.grids.uniform(0.0, 1.0, 2))
+    masses = np.random.default_rng(0).random((2, 6))
+    run = _trajectory(
+        times=2,
+        n=6,
+        positions=np.broadcast_to(np.asarray(grid.points), (2, 6, 2)),
+        weights=masses,
+        blocks=(Block("radius", ()), Block("bias", ())),
+        grid=grid,
+    )
+    back = wl.load(run.save(tmp_path / "run"))
+    _same(run, back)
+    final = back.final
+    assert isinstance(final, wl.measure.GridDensity)
+    np.testing.assert_array_equal(final.masses, masses[1].reshape(3, 2))
+    for a, b in zip((*grid.edges, *grid.centres), (*final.grid.edges, *final.grid.centres), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_rows_of_nan_are_no_particles() -> None:
+    run = _trajectory(times=2, n=3)
+    run.positions[0, 2] = np.nan
+    assert len(run[0]) == 2
+    assert len(run[1]) == 3

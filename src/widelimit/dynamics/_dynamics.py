@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from widelimit.measure import Particles, theta_type
+from widelimit.measure import GridDensity, Measure, Particles, laws, theta_type
 from widelimit.problem import Problem, penalties
 
 
@@ -16,8 +16,8 @@ class Facts(NamedTuple):
     """What a dynamics promises for a problem; one family of tests checks every promise of every dynamics.
 
     - `order`: the error is O(step^order); for adaptive integrators, the order of the method. None: nothing is promised.
-    - `conserves`: names of what stays constant, "mass" or "particles".
-    - `decreases`: what never goes up beyond the integrator's error: "objective", risk + penalty.
+    - `conserves`: names of what stays constant, "mass" or "particles" (their number and weights).
+    - `decreases`: what never goes up beyond the integrator's error: "objective", risk + penalty, or "free_energy".
     - `splits`: a particle split into two halves of its weight changes nothing.
     - `permutes`: relabelling the particles relabels the result and changes nothing else.
     """
@@ -27,6 +27,10 @@ class Facts(NamedTuple):
     decreases: tuple[str, ...]
     splits: bool
     permutes: bool
+
+
+Start = Measure | laws.AbstractLaw
+"""What a run may start from; each dynamics says what it takes."""
 
 
 class AbstractDynamics(eqx.Module):
@@ -41,8 +45,8 @@ class AbstractDynamics(eqx.Module):
     def facts(self, problem: Problem) -> Facts: ...
 
     @abc.abstractmethod
-    def init(self, problem: Problem, measure: Particles, *, t1: float, key: PRNGKeyArray | None) -> Any:
-        """The state at t = 0. Raises `ValueError` where this dynamics cannot run on the problem."""
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> Any:
+        """The state at t = 0. Raises `ValueError` where this dynamics cannot run on the problem or from the measure."""
 
     @abc.abstractmethod
     def prepare(self, problem: Problem) -> Problem:
@@ -64,7 +68,7 @@ class AbstractDynamics(eqx.Module):
     def step(self, problem: Problem, state: Any, noise: Any) -> Any: ...
 
     @abc.abstractmethod
-    def measure(self, problem: Problem, state: Any, clock: Any) -> Particles:
+    def measure(self, problem: Problem, state: Any, clock: Any) -> Measure:
         """rho at a clock reading within the last step."""
 
     @abc.abstractmethod
@@ -76,7 +80,15 @@ class AbstractDynamics(eqx.Module):
         """Whether the step became too small to move the clock."""
 
     @abc.abstractmethod
-    def advice(self, problem: Problem, measure: Particles) -> str:
+    def crowded(self, state: Any) -> Any:
+        """Whether the state has no room for the particles or cells that the next step needs."""
+
+    @abc.abstractmethod
+    def enlarge(self, problem: Problem, state: Any) -> Any:
+        """A crowded state with more room, in larger arrays; the host calls it between compiled chunks."""
+
+    @abc.abstractmethod
+    def advice(self, problem: Problem, measure: Start) -> str:
         """What to try after a divergence or a stall; `measure` is the start."""
 
 
@@ -87,7 +99,7 @@ class Bound(eqx.Module):
     problem: Problem
 
     def before(self, state: Any, stop: Any) -> Any:
-        return self.dynamics.before(state, stop)
+        return self.dynamics.before(state, stop) & ~jnp.asarray(self.dynamics.crowded(state))
 
     def index(self, state: Any) -> Any:
         return state.k
@@ -97,6 +109,20 @@ class Bound(eqx.Module):
 
     def step(self, state: Any, noise: Any) -> Any:
         return self.dynamics.step(self.problem, state, noise)
+
+
+def require_particles(measure: Start, who: str) -> Particles:
+    """The start as particles. Raises `ValueError` for a law or a density, with what to do."""
+    if isinstance(measure, Particles):
+        return measure
+    if isinstance(measure, GridDensity):
+        raise ValueError(
+            f"evolve(measure=...): {who} moves particles, this is a density on a grid; take density.particles()."
+        )
+    raise ValueError(
+        f"evolve(measure=...): {who} moves particles, this is the law {type(measure).__name__}; sample it first: "
+        "law.sample(n, key=...) or law.quantise(n)."
+    )
 
 
 def moving(problem: Problem, trainable: tuple[str, ...] | None) -> tuple[str, ...]:

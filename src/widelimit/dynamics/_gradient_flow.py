@@ -12,7 +12,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from . import schedules
-from ._dynamics import AbstractDynamics, Facts, merge, moving, named_blocks, stable_step
+from ._dynamics import AbstractDynamics, Facts, Start, merge, moving, named_blocks, require_particles, stable_step
 from .integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
 
 # Kinked neurons slide along the rays of the samples (Filippov); there the velocity jumps, and a tight tolerance only
@@ -81,7 +81,8 @@ class GradientFlow(AbstractDynamics):
             permutes=True,
         )
 
-    def init(self, problem: Problem, measure: Particles, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
+        measure = require_particles(measure, "GradientFlow")
         require_nodes(problem.data, "GradientFlow")
         integrator = self._integrator(problem)
         if not problem.smooth and not integrator.proximal:
@@ -130,12 +131,18 @@ class GradientFlow(AbstractDynamics):
     def stalled(self, problem: Problem, state: FlowState) -> Any:
         return self._integrator(problem).stalled(_step_of(state)) & (state.clock < state.end)
 
-    def advice(self, problem: Problem, measure: Particles) -> str:
+    def crowded(self, state: FlowState) -> Any:
+        return False
+
+    def enlarge(self, problem: Problem, state: FlowState) -> FlowState:
+        return state
+
+    def advice(self, problem: Problem, measure: Start) -> str:
         if isinstance(self.integrator, Tsit5 | ProximalHeun) or self.integrator is None:
             return "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
         # The clock of the integrators is tau, so xi plays no part.
         now = float(getattr(self.integrator, "size", 1.0))
-        step = min(stable_step(problem, measure, 1.0) or now, now / 10.0)
+        step = min(stable_step(problem, require_particles(measure, "GradientFlow"), 1.0) or now, now / 10.0)
         return f"try integrators.RungeKutta4(step={step:.2g}) or the adaptive integrators.Tsit5()"
 
     def _integrator(self, problem: Problem) -> AbstractIntegrator:

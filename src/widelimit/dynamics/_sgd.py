@@ -11,7 +11,7 @@ from widelimit.measure import Particles, theta_type
 from widelimit.problem import Problem
 
 from . import schedules
-from ._dynamics import AbstractDynamics, Facts, merge, moving, named_blocks, stable_step
+from ._dynamics import AbstractDynamics, Facts, Start, merge, moving, named_blocks, require_particles, stable_step
 from .sampling import AbstractSampling, Fresh
 
 
@@ -103,7 +103,8 @@ class SGD(AbstractDynamics):
             permutes=self.temperature is None,
         )
 
-    def init(self, problem: Problem, measure: Particles, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
+        measure = require_particles(measure, "SGD")
         self.sampling.check(problem.data)
         if self.clock(t1) < 1:
             raise ValueError(f"evolve(t1=...): {t1} is less than half a step of SGD(step={float(self.step_size):g}).")
@@ -177,9 +178,15 @@ class SGD(AbstractDynamics):
     def stalled(self, problem: Problem, state: SGDState) -> Any:
         return jnp.asarray(False)
 
-    def advice(self, problem: Problem, measure: Particles) -> str:
+    def crowded(self, state: SGDState) -> Any:
+        return False
+
+    def enlarge(self, problem: Problem, state: SGDState) -> SGDState:
+        return state
+
+    def advice(self, problem: Problem, measure: Start) -> str:
         now = float(self.step_size)
-        step = min(stable_step(problem, measure, self._largest_rate()) or now, now / 4.0)
+        step = min(stable_step(problem, require_particles(measure, "SGD"), self._largest_rate()) or now, now / 4.0)
         return f"try SGD(step={step:.2g})"
 
     def _largest_rate(self) -> float:

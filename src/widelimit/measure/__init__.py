@@ -1,6 +1,6 @@
 """Measures of neurons: particles, the laws they are drawn from, and distances between them."""
 
-from . import laws as laws
+from . import grids as grids, laws as laws
 from ._blocks import (
     Block as Block,
     Blocks as Blocks,
@@ -11,5 +11,6 @@ from ._blocks import (
     theta_type as theta_type,
 )
 from ._distances import sliced_wasserstein2 as sliced_wasserstein2, wasserstein2 as wasserstein2
+from ._grid import Grid as Grid, GridDensity as GridDensity, Measure as Measure
 from ._particles import Particles as Particles
 from ._statistics import covariance as covariance, moment as moment, quantiles as quantiles

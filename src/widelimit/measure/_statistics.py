@@ -8,10 +8,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ._particles import Particles
+from ._grid import Measure
 
 
-def moment(measure: Particles, order: int = 1) -> Float[Array, " D"]:
+def moment(measure: Measure, order: int = 1) -> Float[Array, " D"]:
     r"""Componentwise moments of order k >= 0,
 
     $$m_j = \int \theta_j^k\,\rho(d\theta)$$
@@ -23,7 +23,7 @@ def moment(measure: Particles, order: int = 1) -> Float[Array, " D"]:
     return measure.weights @ measure.positions**order
 
 
-def covariance(measure: Particles) -> Float[Array, "D D"]:
+def covariance(measure: Measure) -> Float[Array, "D D"]:
     r"""The covariance of the measure divided by its mass,
 
     $$C = \frac1{\rho(1)}\int (\theta - m)(\theta - m)^T \rho(d\theta),\qquad
@@ -36,7 +36,7 @@ def covariance(measure: Particles) -> Float[Array, "D D"]:
     return (centred.T * weights) @ centred
 
 
-def quantiles(measure: Particles, levels: Any, column: int = 0) -> Float[Array, "*levels"]:
+def quantiles(measure: Measure, levels: Any, column: int = 0) -> Float[Array, "*levels"]:
     r"""Quantiles of one column: the inverse distribution function of the atoms,
 
     $$q(p) = \inf\{x : F(x) \ge p\},\qquad F(x) = \rho(\theta_j \le x)/\rho(1).$$

@@ -1,11 +1,21 @@
 """Numerical tools that know nothing of networks."""
 
+from ._chebyshev import (
+    chebyshev_fit as chebyshev_fit,
+    chebyshev_points as chebyshev_points,
+    clenshaw as clenshaw,
+)
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
+from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
 from ._loop import Stepper as Stepper, advance as advance
+from ._quadrature import gauss_chi as gauss_chi
 from ._search import (
     Bounded as Bounded,
     Found as Found,
+    Scanned as Scanned,
     branch_and_bound as branch_and_bound,
+    climb as climb,
     evaluate as evaluate,
     maximise as maximise,
+    search_line as search_line,
 )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, Particles, describe, join, row_size, split
+from widelimit.measure import Blocks, GridDensity, Measure, Particles, describe, join, row_size, split
 from widelimit.numerics import entries, map_rows, sum_chunks
 
 from . import domains, losses, mobilities, penalties, scales
@@ -117,7 +117,7 @@ class Problem(eqx.Module):
         """D, the number of parameters of a particle."""
         return row_size(self.blocks)
 
-    def predict(self, measure: Particles, x: Any) -> Float[Array, "..."]:
+    def predict(self, measure: Measure, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
         points = as_numbers(x, "predict(x=...)").astype(w.dtype)
@@ -129,29 +129,29 @@ class Problem(eqx.Module):
         f = _predict(self, theta, w, points)
         return f[0] if single else f
 
-    def risk(self, measure: Particles) -> Float[Array, ""]:
+    def risk(self, measure: Measure) -> Float[Array, ""]:
         """R(rho) on the data's nodes. Raises `ValueError` for data without nodes: see `estimate_risk`."""
         nodes = require_nodes(self.data, "Problem.risk")
         return _risk(self, *self.unpack(measure), nodes)
 
-    def estimate_risk(self, measure: Particles, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
+    def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
         if samples < 2:
             raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
         return _estimate(self, *self.unpack(measure), samples, key)
 
-    def objective(self, measure: Particles) -> Float[Array, ""]:
+    def objective(self, measure: Measure) -> Float[Array, ""]:
         """risk + INT penalty d rho."""
         return self.risk(measure) + self.penalty_of(measure)
 
-    def penalty_of(self, measure: Particles) -> Float[Array, ""]:
+    def penalty_of(self, measure: Measure) -> Float[Array, ""]:
         """INT penalty d rho; zero without a penalty."""
         theta, w = self.unpack(measure)
         if self.penalty is None:
             return jnp.zeros((), w.dtype)
         return jnp.sum(w * jax.vmap(self.penalty)(theta))
 
-    def potential(self, measure: Particles) -> Potential:
+    def potential(self, measure: Measure) -> Potential:
         """psi(.; rho), which answers any theta. Raises `ValueError` for data without nodes."""
         nodes = require_nodes(self.data, "Problem.potential")
         theta, w = self.unpack(measure)
@@ -160,13 +160,13 @@ class Problem(eqx.Module):
 
     # What the dynamics build on: named blocks instead of rows.
 
-    def unpack(self, measure: Particles) -> tuple[Any, Float[Array, " N"]]:
+    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
         """The measure as (theta, w): theta has one field a block, each [N, *shape].
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
-        if not isinstance(measure, Particles):
-            raise ValueError(f"measure: expected Particles, got {type(measure).__name__}.")
+        if not isinstance(measure, Particles | GridDensity):
+            raise ValueError(f"measure: expected Particles or a GridDensity, got {type(measure).__name__}.")
         if measure.dim != self.dim:
             raise ValueError(
                 f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."

@@ -11,8 +11,9 @@ from ._curves import Curve, Curves, Group, fell, is_early, minus, observed, over
 from ._draw_curves import draw_curves
 from ._draw_neurons import draw_runs
 from ._neuron_section import MOST_BLOCKS, frame_notes
-from ._neurons import Marginal, blocks_of, label_of, marginal, numbers_of
+from ._neurons import Marginal, marginal
 from ._page import Page, Picture, Section, Table, facts, make_page
+from ._spread import Spread, blocks_of, label_of, spread_of
 from ._summary import require
 from ._words import DASH, above, beside, clock, listed, moment, number, with_error
 
@@ -61,16 +62,15 @@ def offsets(curves: list[Curve]) -> Curves:
 
 def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
     """The distributions at the end of every named column, over the runs that have it."""
-    found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
-    labels: dict[str, str] = {}
+    found: dict[str, list[Spread]] = {}
+    names: dict[str, str] = {}
     for name, trajectory in trajectories.items():
         for block in blocks_of(trajectory):
-            labels.setdefault(block.name, label_of(block))
-            # A number in one run and a vector in another share a name and nothing else.
-            if labels[block.name] == label_of(block):
-                row = (name, numbers_of(trajectory, block, -1), trajectory.weights)
-                found.setdefault(block.name, []).append(row)
-    return [marginal(block, labels[block], rows) for block, rows in found.items()]
+            # By the label: a number in one run and a vector in another share a name and nothing else.
+            label = label_of(block)
+            names.setdefault(label, f"{block.name} {len(names) + 1}" if block.name in names.values() else block.name)
+            found.setdefault(label, []).append(spread_of(trajectory, block, -1, name))
+    return [marginal(names[label], label, rows) for label, rows in found.items()]
 
 
 def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
@@ -112,7 +112,7 @@ def _final_table(curves: list[Curve], trajectories: dict[str, Trajectory]) -> Ta
         rows.append(
             (
                 curve.label,
-                str(len(run.weights)),
+                str(run.positions.shape[1]),
                 clock(curve.until),
                 with_error(curve.last, error),
                 DASH if curve is curves[0] else f"{number(off.last)} at {moment(off.until)}",

@@ -10,15 +10,12 @@ from ._neurons import (
     Inputs,
     Marginal,
     Pair,
-    blocks_of,
-    few_times,
     inputs,
-    label_of,
     marginal,
-    numbers_of,
     pair,
 )
 from ._page import Picture, Section
+from ._spread import blocks_of, few_times, label_of, spread_of
 from ._words import beside, clock, moment, number
 
 # Pictures of more blocks than this would drown the rest of the page.
@@ -38,7 +35,7 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     times = ", ".join(clock(float(trajectory.times[i])) for i in index)
     thirds = ": the start, the end, and where they have gone one and two thirds of their way"
     how = thirds if len(index) == 4 else ""
-    sentences = [f"The {len(trajectory.weights)} neurons of the limit at t = {times}{how}."]
+    sentences = [f"The {trajectory.positions.shape[1]} neurons of the limit at t = {times}{how}."]
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
     return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))
@@ -46,9 +43,7 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
 
 def ages(trajectory: Trajectory, block: Block, index: list[int]) -> Marginal:
     """One block at a few save points."""
-    parts = [
-        (f"{moment(float(trajectory.times[i]))}", numbers_of(trajectory, block, i), trajectory.weights) for i in index
-    ]
+    parts = [spread_of(trajectory, block, i, f"{moment(float(trajectory.times[i]))}") for i in index]
     return marginal(block.name, label_of(block), parts)
 
 

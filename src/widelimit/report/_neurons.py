@@ -5,9 +5,12 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.measure import Block
 from widelimit.trajectory import Trajectory
 
+from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rows_of
+
+# Bars of a density that is known, not sampled.
+_FINE = 120
 # The frame of a histogram leaves out this share of the mass on each side, if it is far out.
 _TAIL = 0.002
 
@@ -60,56 +63,22 @@ class Inputs:
     total: int
 
 
-def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
-    """The blocks; columns without names are numbered."""
-    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
-
-
-def label_of(block: Block) -> str:
-    """The number shown for a block: itself, or its norm."""
-    return block.name if block.size == 1 else f"|{block.name}|"
-
-
-def rows_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, "N S"]:
-    """The columns of a block at a save point, flattened."""
-    first = 0
-    for other in blocks_of(trajectory):
-        if other.name == block.name:
-            break
-        first += other.size
-    return np.asarray(trajectory.positions[index, :, first : first + block.size], float)
-
-
-def numbers_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, " N"]:
-    """One number a neuron: a scalar block itself, the Euclidean norm of any other."""
-    rows = rows_of(trajectory, block, index)
-    return rows[:, 0] if block.size == 1 else np.linalg.norm(rows, axis=1)
-
-
-def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
-    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (in root mean square)."""
-    steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights)
-    way = np.concatenate([[0.0], np.cumsum(np.sqrt(steps))])
-    marks = way[-1] * np.linspace(0.0, 1.0, how_many)
-    inner = [int(np.argmin(np.abs(way - mark))) for mark in marks[1:-1]]
-    return sorted({0, *inner, len(way) - 1})
-
-
-def marginal(name: str, label: str, parts: list[tuple[str, np.ndarray, np.ndarray]]) -> Marginal:
-    """Histograms in one frame of (label, values [N], weights [N])."""
-    low, high = _frame([(values, weights) for _, values, weights in parts])
+def marginal(name: str, label: str, parts: list[Spread]) -> Marginal:
+    """Histograms in one frame."""
+    low, high = _frame([(part.values, part.weights) for part in parts])
     rows, outside = [], 0.0
-    for title, values, weights in parts:
+    for part in parts:
+        values, weights = part.values, part.weights
         share = weights / np.sum(weights)
         mean = float(np.sum(share * values))
         deviation = float(np.sqrt(np.sum(share * (values - mean) ** 2)))
-        edges = np.linspace(low, high, _bins(share) + 1)
+        edges = np.linspace(low, high, (_bins(share) if part.known is None else _FINE) + 1)
         heights = None
         if deviation > 1e-6 * (high - low):
-            inside = np.histogram(values, bins=edges, weights=share)[0]
+            inside = mass_between(part, share, edges)
             outside = max(outside, 1.0 - float(np.sum(inside)))
             heights = inside / np.diff(edges)
-        rows.append(Density(title, edges, heights, mean, deviation))
+        rows.append(Density(part.label, edges, heights, mean, deviation))
     return Marginal(name, label, tuple(rows), outside)
 
 
@@ -122,9 +91,11 @@ def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
     if len(chosen) < 2:
         return None
     first, second = (np.stack([numbers_of(trajectory, block, index) for block in chosen], axis=1) for index in (0, -1))
+    if len(first) != len(second):
+        return None
     total = len(first)
     kept = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
-    heavy = (_heavy(first, trajectory.weights), _heavy(second, trajectory.weights))
+    heavy = (_heavy(first, trajectory.weights[0]), _heavy(second, trajectory.weights[-1]))
     ends = (float(trajectory.times[0]), float(trajectory.times[-1]))
     return Pair((label_of(chosen[0]), label_of(chosen[1])), first[kept], second[kept], ends, total, heavy)
 
@@ -134,7 +105,7 @@ def inputs(trajectory: Trajectory, columns: tuple[str, ...], most: int = 12) -> 
     fitting = [block for block in blocks_of(trajectory) if block.size == len(columns) > 1]
     if not fitting:
         return None
-    share = (trajectory.weights / np.sum(trajectory.weights))[:, None]
+    share = (trajectory.weights[0] / np.sum(trajectory.weights[0]))[:, None]
     start, end = (np.sqrt(np.sum(share * rows_of(trajectory, fitting[0], index) ** 2, axis=0)) for index in (0, -1))
     order = np.argsort(-np.abs(end - start), kind="stable")[:most]
     names = tuple(columns[i] for i in order)

@@ -108,9 +108,12 @@ class Folder:
 
 
 def restore(template: Any, leaves: list[np.ndarray]) -> Any:
-    """The arrays of a checkpoint in the shape of a state. Raises `ValueError` where they do not fit."""
+    """The arrays of a checkpoint in the structure of a state. Raises `ValueError` where they do not fit.
+
+    A state may have grown since its start, so an axis may be longer than the template's.
+    """
     old, structure = jax.tree.flatten(template)
-    if len(old) != len(leaves) or any(as_array(a).shape != b.shape for a, b in zip(old, leaves, strict=True)):
+    if len(old) != len(leaves) or any(as_array(a).ndim != b.ndim for a, b in zip(old, leaves, strict=True)):
         raise ValueError("checkpoint: its arrays do not fit this run (another version?); delete the folder.")
     new = [
         jax.random.wrap_key_data(jnp.asarray(b), impl=jax.random.key_impl(a)) if _is_key(a) else jnp.asarray(b)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.measure import Block, Blocks, Particles
+from widelimit.measure import Block, Blocks, Grid, GridDensity, Particles
 from widelimit.results import Outcome
 
 if TYPE_CHECKING:
     import xarray
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -22,11 +22,12 @@ class Trajectory:
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
     - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1.
-    - `positions`: [T, N, D]; `weights`: [N]; `blocks`: the columns' names.
+    - `positions`: [T, N, D]; `weights`: [T, N]; `blocks`: the columns' names.
     - `observables`: name -> [T, ...]; `risk` is among them by default.
     - `outcome`, `message`: how it ended, and what to try if it did not reach its end.
     - `steps`: steps taken; `wall`: seconds, of all the pieces of a resumed run together.
     - `provenance`: versions, platform, key, problem and dynamics, as plain data.
+    - `grid`: where the measures are masses of cells, their grid (the positions are its centres); else None.
 
     `save` and `widelimit.load` write and read Zarr; `to_xarray` and `from_xarray` give a labelled data set.
     """
@@ -41,6 +42,7 @@ class Trajectory:
     steps: int
     wall: float
     provenance: dict[str, Any]
+    grid: Grid | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -53,9 +55,13 @@ class Trajectory:
             f"observed {', '.join(self.observables)})"
         )
 
-    def __getitem__(self, index: int) -> Particles:
-        """The measure at save point `index`."""
-        return Particles(self.positions[index], self.weights, blocks=self.blocks)
+    def __getitem__(self, index: int) -> Particles | GridDensity:
+        """The measure at save point `index`; rows of NaN, room for particles that came later, are left out."""
+        weights = self.weights[index]
+        if self.grid is not None:
+            return GridDensity(self.grid, weights.reshape(self.grid.shape), blocks=self.blocks)
+        kept = ~np.isnan(self.positions[index]).any(axis=1)
+        return Particles(self.positions[index][kept], weights[kept], blocks=self.blocks)
 
     def __getattr__(self, name: str) -> np.ndarray:
         # Observables read as attributes: trajectory.risk, trajectory.penalty, ...
@@ -65,7 +71,7 @@ class Trajectory:
         raise AttributeError(f"the trajectory has no {name!r}; it observed: {', '.join(observables) or 'nothing'}")
 
     @property
-    def final(self) -> Particles:
+    def final(self) -> Particles | GridDensity:
         """The measure at the last save point."""
         return self[-1]
 
@@ -74,7 +80,7 @@ class Trajectory:
         """[T], risk + penalty. Raises `AttributeError` where the risk was not observed."""
         return self.risk + self.observables.get("penalty", 0.0)
 
-    def at(self, t: float) -> Particles:
+    def at(self, t: float) -> Particles | GridDensity:
         """The measure at the save point nearest to t. Raises `ValueError` outside the saved times."""
         if not self.times[0] <= t <= self.times[-1]:
             raise ValueError(f"Trajectory.at(t=...): must lie in [0, {self.times[-1]:g}], got {t}.")
@@ -92,9 +98,13 @@ class Trajectory:
         dims = {name: tuple(f"{name}_{i}" for i in range(a.ndim - 1)) for name, a in self.observables.items()}
         variables: dict[str, Any] = {
             "positions": (("time", "particle", "parameter"), self.positions),
-            "weights": (("particle",), self.weights),
+            "weights": (("time", "particle"), self.weights),
             **{f"observable.{n}": (("time", *dims[n]), a) for n, a in self.observables.items()},
         }
+        if self.grid is not None:
+            for k, (side, middle) in enumerate(zip(self.grid.edges, self.grid.centres, strict=True)):
+                variables[f"edges.{k}"] = ((f"edge_{k}",), np.asarray(side))
+                variables[f"centres.{k}"] = ((f"cell_{k}",), np.asarray(middle))
         coords = {"time": self.times, "parameter": labels}
         attributes = {
             "format": _FORMAT,
@@ -118,11 +128,14 @@ class Trajectory:
             raise ValueError(f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})")
         named = {name: np.asarray(data[f"observable.{name}"]) for name in json.loads(data.attrs["observables"])}
         blocks = tuple(Block(name, tuple(shape)) for name, shape in json.loads(data.attrs["blocks"]))
+        axes = [k for k in range(2) if f"edges.{k}" in data]
+        edges, centres = ([np.asarray(data[f"{name}.{k}"]) for k in axes] for name in ("edges", "centres"))
         return cls(
             times=np.asarray(data["time"]),
             positions=np.asarray(data["positions"]),
             weights=np.asarray(data["weights"]),
             blocks=blocks,
+            grid=Grid(edges, centres) if axes else None,
             observables=named,
             outcome=Outcome[data.attrs["outcome"]],
             message=str(data.attrs["message"]),

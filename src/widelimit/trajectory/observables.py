@@ -128,7 +128,19 @@ class Function(AbstractObservable):
 
 # Fields of a trajectory, and the names of its axes.
 _TAKEN = (
-    *("times", "positions", "weights", "blocks", "observables", "outcome", "message", "steps", "wall", "provenance"),
+    *(
+        "times",
+        "positions",
+        "weights",
+        "blocks",
+        "grid",
+        "observables",
+        "outcome",
+        "message",
+        "steps",
+        "wall",
+        "provenance",
+    ),
     *("final", "objective", "at", "save", "to_xarray", "from_xarray", "time", "particle", "parameter"),
 )
 

@@ -1,6 +1,7 @@
 """Laws: what the particles are drawn from. A law is no measure; it is sampled or quantised into one."""
 
 from ._atom import Atom as Atom
+from ._chi import Chi as Chi
 from ._cube import Gauss as Gauss, Midpoint as Midpoint, Rule as Rule, Sobol as Sobol
 from ._empirical import Empirical as Empirical
 from ._file import load as load

@@ -45,5 +45,14 @@ class Atom(AbstractLaw):
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return np.broadcast_to(np.ravel(self.point), (u.shape[0], self.dim))
 
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        point = np.ravel(self.point)
+        return np.all((lower <= point) & (point < upper), axis=1).astype(float)
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        raise ValueError("log_density: Atom has no density.")
+
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.point).reshape(1, -1), np.ones(1)

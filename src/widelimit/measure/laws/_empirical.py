@@ -64,6 +64,20 @@ class Empirical(AbstractLaw):
         which = np.minimum(np.searchsorted(ends, u[:, 0] * ends[-1], side="right"), last)
         return positions[order][which]
 
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        positions, weights = np.asarray(self.positions), np.asarray(self.weights)
+        piece = max(1, 2**24 // positions.size)
+        parts = [
+            np.all((a[:, None] <= positions) & (positions < b[:, None]), axis=2) @ weights
+            for a, b in ((lower[i : i + piece], upper[i : i + piece]) for i in range(0, len(lower), piece))
+        ]
+        return np.concatenate(parts)
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        raise ValueError("log_density: Empirical has no density.")
+
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.positions), np.asarray(self.weights)
 

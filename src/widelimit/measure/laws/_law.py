@@ -56,6 +56,22 @@ class AbstractLaw(eqx.Module):
         Raises `ValueError` for a law without one, and for more than 10^6 nodes.
         """
 
+    @abc.abstractmethod
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        """The probabilities of the boxes lower <= theta < upper, one a row; sides may be infinite. Runs on the host.
+
+        Raises `ValueError` for a law that has none in closed form.
+        """
+
+    @abc.abstractmethod
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        """The logarithm of the density at rows x; -inf where it is zero.
+
+        Raises `ValueError` for a law without a density.
+        """
+
     def sample(self, n: int, *, key: PRNGKeyArray) -> Particles:
         """n independent particles of weight 1/n. Raises `ValueError` for n < 1."""
         return Particles(self.draw(checked_count(n, "sample(n=...)"), key), blocks=self.blocks)

@@ -75,6 +75,15 @@ class Mixture(AbstractLaw):
             rows[which == k] = law.from_cube(part[:, : law.cube_dim])
         return rows
 
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        return np.asarray(self.weights) @ np.stack([law.box_probability(lower, upper) for law in self.laws])
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        logs = jnp.stack([law.log_density(x) for law in self.laws])
+        return jax.scipy.special.logsumexp(logs, axis=0, b=self.weights[:, None])
+
     def gauss(self, n: int) -> Nodes:
         parts = [law.gauss(n) for law in self.laws]
         weights = [p * w for p, (_, w) in zip(np.asarray(self.weights), parts, strict=True)]

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -56,5 +57,27 @@ class Normal(AbstractLaw):
         z, weights = tensor([hermite(n)] * self.dim)
         return self._scaled(z), weights
 
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        mean, std = np.ravel(self.mean), np.ravel(self.std)
+        return np.prod([_interval(lower[:, j], upper[:, j], mean[j], std[j]) for j in range(self.dim)], axis=0)
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        if np.any(np.asarray(self.std) == 0):
+            raise ValueError("log_density: Normal(std=...) with a zero has no density.")
+        z = (x - self.mean.ravel()) / self.std.ravel()
+        return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)
+
     def _scaled(self, z: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n D"]:
         return np.ravel(self.mean) + np.ravel(self.std) * z
+
+
+def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> np.ndarray:
+    from scipy.special import ndtr
+
+    if std == 0:
+        return ((lower <= mean) & (mean < upper)).astype(float)
+    a, b = (lower - mean) / std, (upper - mean) / std
+    # On the side where both are small, so that far cells keep their digits.
+    return np.where(a > 0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))

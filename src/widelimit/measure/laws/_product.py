@@ -1,5 +1,7 @@
 """Independent named blocks."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -53,6 +55,21 @@ class Product(AbstractLaw):
             parts.append(law.from_cube(u[:, start : start + law.cube_dim]))
             start += law.cube_dim
         return np.concatenate(parts, axis=1)
+
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        parts = zip(self.factors, self._columns(lower), self._columns(upper), strict=True)
+        return np.prod([law.box_probability(a, b) for law, a, b in parts], axis=0)
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        logs = [law.log_density(part) for law, part in zip(self.factors, self._columns(x), strict=True)]
+        return sum(logs[1:], logs[0])
+
+    def _columns(self, rows: Any) -> list[Any]:
+        """The columns of each factor."""
+        ends = np.cumsum([law.dim for law in self.factors])
+        return [rows[:, end - law.dim : end] for law, end in zip(self.factors, ends, strict=True)]
 
     def gauss(self, n: int) -> Nodes:
         return tensor([law.gauss(n) for law in self.factors])

@@ -50,6 +50,14 @@ class Sphere(AbstractLaw):
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return np.asarray(self.radius) * self._direction(u)
 
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        raise ValueError("box_probability: Sphere has none in closed form; sample it or quantise it.")
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        raise ValueError("log_density: Sphere has no density in R^d.")
+
     def gauss(self, n: int) -> Nodes:
         raise ValueError("quantise(rule=Gauss()): Sphere has no Gauss rule; leave `rule` out or use Sobol().")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -51,6 +52,17 @@ class Uniform(AbstractLaw):
 
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return (1 - u) * np.ravel(self.lower) + u * np.ravel(self.upper)
+
+    def box_probability(
+        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
+    ) -> Float[np.ndarray, " n"]:
+        low, high = np.ravel(self.lower), np.ravel(self.upper)
+        return np.prod((np.clip(upper, low, high) - np.clip(lower, low, high)) / (high - low), axis=1)
+
+    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
+        low, high = self.lower.ravel(), self.upper.ravel()
+        inside = jnp.all((x >= low) & (x <= high), axis=1)
+        return jnp.where(inside, -jnp.sum(jnp.log(high - low)), -jnp.inf)
 
     def gauss(self, n: int) -> Nodes:
         u, weights = tensor([legendre(n)] * self.dim)

@@ -1,0 +1,3 @@
+"""Grids of cells, for measures with a density."""
+
+from ._grid import Grid as Grid, half_line as half_line, line as line, product as product, uniform as uniform

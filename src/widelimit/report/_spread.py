@@ -1,0 +1,105 @@
+"""The numbers of the neurons of a run: their values, weights, and distribution functions where they are known."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from widelimit.measure import Block, GridDensity, quantiles
+from widelimit.trajectory import Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """One number a neuron [N] with weights [N]: the neurons of one run at one time.
+
+    `known`: points x and the mass below each, where the distribution is known and not sampled; else None.
+    """
+
+    label: str
+    values: Float[np.ndarray, " N"]
+    weights: Float[np.ndarray, " N"]
+    known: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
+    """The blocks; columns without names are numbered."""
+    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
+
+
+def label_of(block: Block) -> str:
+    """The number shown for a block: itself, or its norm. A `radius` of a reduced problem is that of the `weight`."""
+    if block.name == "radius":
+        return "|weight|"
+    return block.name if block.size == 1 else f"|{block.name}|"
+
+
+def rows_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, "N S"]:
+    """The columns of a block at a save point, flattened."""
+    first = 0
+    for other in blocks_of(trajectory):
+        if other.name == block.name:
+            break
+        first += other.size
+    return np.asarray(trajectory[index].positions[:, first : first + block.size], float)
+
+
+def numbers_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.ndarray, " N"]:
+    """One number a neuron: a scalar block itself, the Euclidean norm of any other."""
+    rows = rows_of(trajectory, block, index)
+    return rows[:, 0] if block.size == 1 else np.linalg.norm(rows, axis=1)
+
+
+def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> Spread:
+    """A block's numbers at a save point; with the distribution function where the run knows it."""
+    measure = trajectory[index]
+    values, weights = numbers_of(trajectory, block, index), np.asarray(measure.weights, float)
+    known = None
+    if isinstance(measure, GridDensity) and measure.dim == 1:
+        known = _of_cells(measure)
+    elif measure.dim == 1 and "log_density" in trajectory.observables:
+        known = _of_nodes(values, weights)
+    return Spread(label, values, weights, known)
+
+
+def _of_cells(measure: GridDensity) -> tuple[np.ndarray, np.ndarray]:
+    edges = np.asarray(measure.grid.edges[0])
+    below = np.concatenate([[0.0], np.cumsum(np.asarray(measure.masses))])
+    finite = np.isfinite(edges)
+    return edges[finite], below[finite]
+
+
+def _of_nodes(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quadrature nodes of a smooth density: half of a node's weight lies below it."""
+    order = np.argsort(values)
+    x, w = values[order], weights[order]
+    return x, np.cumsum(w) - 0.5 * w
+
+
+def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
+    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (in root mean square)."""
+    if trajectory.grid is None and not np.isnan(trajectory.positions).any():
+        steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights[0])
+    else:
+        # No row follows a neuron here: what moves is the quantiles of each parameter.
+        levels = (np.arange(32) + 0.5) / 32
+        measures = [trajectory[i] for i in range(len(trajectory))]
+        marks = [[quantiles(m, levels, column) for column in range(m.dim)] for m in measures]
+        steps = np.mean(np.sum(np.diff(np.asarray(marks), axis=0) ** 2, axis=1), axis=1)
+    way = np.concatenate([[0.0], np.cumsum(np.sqrt(steps))])
+    marks = way[-1] * np.linspace(0.0, 1.0, how_many)
+    inner = [int(np.argmin(np.abs(way - mark))) for mark in marks[1:-1]]
+    return sorted({0, *inner, len(way) - 1})
+
+
+def mass_between(part: Spread, share: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The mass between neighbouring edges."""
+    if part.known is None:
+        return np.histogram(part.values, bins=edges, weights=share)[0]
+    from scipy.interpolate import PchipInterpolator
+
+    x, below = part.known
+    apart = np.concatenate([[True], np.diff(x) > 0])
+    # Monotone, so that no bar is negative.
+    curve = PchipInterpolator(x[apart], below[apart] / np.sum(part.weights), extrapolate=False)
+    return np.diff(curve(np.clip(edges, x[0], x[-1])))
