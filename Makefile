@@ -36,7 +36,7 @@ test: lint types ## install, lint, types, tests (without the slow ones)
 test-all: lint types ## the same with the slow tests
 	$(BIN)/python -m pytest -n 2 -m ""
 
-bench: $(BENCH_READY) ## install torch and numba, run every benchmark
+bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 constraints: ## pin the newest versions that fit together in constraints.txt (then: make test-all)
@@ -70,6 +70,6 @@ $(TEST_READY): $(PINS) | $(BIN)/python
 	@touch $(RUN_READY) $@
 
 $(BENCH_READY): $(PINS) | $(BIN)/python
-	@echo "Installing widelimit, torch and numba (some minutes the first time) ..."
+	@echo "Installing widelimit, torch, numba and py-pde (some minutes the first time) ..."
 	@$(PIP) --editable '.[bench]'
 	@touch $(RUN_READY) $@

@@ -24,8 +24,9 @@ ROOMS = (
     # One function under the package's own name for it: a module `evolve` would hide it.
     "_evolve",
     "analysis",
-    "papers",
     "report",
+    # Figures of papers are drawn on report's canvas and shown on its pages; nothing in report needs a paper.
+    "papers",
     "sweep",
     "cli",
 )

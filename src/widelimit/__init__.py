@@ -19,14 +19,19 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import analysis as analysis, measure as measure, report as report
     from ._evolve import evolve as evolve
+    from .analysis import minimise as minimise
     from .dynamics import (
+        JKO as JKO,
         SGD as SGD,
+        Characteristics as Characteristics,
         GradientFlow as GradientFlow,
+        Quantiles as Quantiles,
+        TransportPDE as TransportPDE,
         integrators as integrators,
         sampling as sampling,
         schedules as schedules,
     )
-    from .measure import Particles as Particles, laws as laws
+    from .measure import Grid as Grid, GridDensity as GridDensity, Particles as Particles, grids as grids, laws as laws
     from .problem import (
         Problem as Problem,
         activations as activations,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
         losses as losses,
         mobilities as mobilities,
         penalties as penalties,
+        problems as problems,
         scales as scales,
         units as units,
     )
@@ -50,13 +56,21 @@ _HOME = {
     "analysis": "",
     "measure": "",
     "report": "",
+    "minimise": "analysis",
+    "JKO": "dynamics",
     "SGD": "dynamics",
+    "Characteristics": "dynamics",
     "GradientFlow": "dynamics",
+    "Quantiles": "dynamics",
+    "TransportPDE": "dynamics",
     "integrators": "dynamics",
     "sampling": "dynamics",
     "schedules": "dynamics",
     "evolve": "_evolve",
+    "Grid": "measure",
+    "GridDensity": "measure",
     "Particles": "measure",
+    "grids": "measure",
     "laws": "measure",
     "Problem": "problem",
     "activations": "problem",
@@ -65,6 +79,7 @@ _HOME = {
     "losses": "problem",
     "mobilities": "problem",
     "penalties": "problem",
+    "problems": "problem",
     "scales": "problem",
     "units": "problem",
     "EvolutionError": "results",

@@ -73,8 +73,8 @@ def evolve(
         checkpoint = Checkpoint(checkpoint)
     own = dynamics.prepare(problem)
     state = dynamics.init(own, measure, t1=t1, key=key)
-    shown = eqx.filter_eval_shape(dynamics.measure, own, state, jnp.asarray(dynamics.clock(t1)))
-    times = _times(t1, save_at, math.prod(shown.positions.shape))
+    shown = eqx.filter_eval_shape(_positions, dynamics, own, state, jnp.asarray(dynamics.clock(t1)))
+    times = _times(t1, save_at, math.prod(shown.shape))
     keeps = "particles" in dynamics.facts(problem).conserves and isinstance(measure, Particles)
     given = measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
     run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, given, max_steps)
@@ -111,6 +111,10 @@ def default_times(t1: float, size: int) -> np.ndarray:
     """65 times, quadratically denser at the start; fewer when `size` numbers a save would take too much memory."""
     count = int(np.clip(_SAVE_BYTES // (8 * size), 3, 65))
     return t1 * np.linspace(0.0, 1.0, count) ** 2
+
+
+def _positions(dynamics: AbstractDynamics, problem: Problem, state: Any, clock: Any) -> jax.Array:
+    return dynamics.measure(problem, state, clock).positions
 
 
 def _stacked(rows: list[dict[str, np.ndarray]], *, fixed: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,8 @@ def test_default_budget_is_that_of_the_measure():
     grid = np.stack([np.ones_like(KNOTS), KNOTS], axis=1)
     on_grid = np.max(np.abs(np.asarray(problem.potential(rho)(grid))))
     assert gap.largest_correlation == pytest.approx(on_grid, rel=1e-4)
-    assert gap.largest_correlation >= on_grid
+    # The maximum is at the knot 0, which is on the grid: equal to the rounding of two sums.
+    assert gap.largest_correlation >= on_grid * (1 - 1e-14)
 
 
 def test_squared_charge_bounds_the_distance_along_the_lasso_path():

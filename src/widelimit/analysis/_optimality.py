@@ -15,18 +15,20 @@ that compete:
 """
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from widelimit.measure import Particles
-from widelimit.numerics import branch_and_bound, entries, evaluate, maximise
+from widelimit.measure import Measure
+from widelimit.numerics import evaluate
 from widelimit.problem import Potential, Problem, penalties
 
-from ._regions import Region, correlation, potential_depth
+from ._charges import is_free, least_costs, variation
+from ._depths import Correlation, Depth, correlation, potential_depth
+from ._extremum import Extremum, Search, climb_all, prove, scan
+from ._regions import Region
 
 # How many times farther out than the searches' points one looks for growth without bound.
 _FAR = 1e4
@@ -56,7 +58,7 @@ class OptimalityGap:
 
 def optimality_gap(
     problem: Problem,
-    measure: Particles,
+    measure: Measure,
     *,
     budget: float | None = None,
     starts: int = 64,
@@ -83,99 +85,72 @@ def optimality_gap(
         )
     if budget is not None and not 0 < budget < float("inf"):
         raise ValueError(f"optimality_gap(budget=...): must be positive and finite, got {budget}.")
-    if starts < 2:
-        raise ValueError(f"optimality_gap(starts=...): must be at least 2, got {starts}.")
     potential = problem.potential(measure)
-    rows = potential.x.shape[0]
-    batch = max(1, min(2048, entries(problem.budget) // rows))
-    search = _Search(starts, jax.random.key(0) if key is None else key, most, batch)
+    search = Search.of("optimality_gap", problem, potential, starts, key, most)
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
-    if _is_free(problem):
+    if is_free(problem):
         return _by_correlation(problem, measure, potential, at_rho, budget, search)
     if budget is not None:
         raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
     return _by_minimum(problem, measure, potential, at_rho, search)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Search:
-    starts: int
-    key: PRNGKeyArray
-    most: int
-    batch: int
-
-
-def _is_free(problem: Problem) -> bool:
-    """Whether the unit is linear in a block that no domain bounds."""
-    name = problem.unit.linear
-    if name is None:
-        return False
-    shape = next(block.shape for block in problem.blocks if block.name == name)
-    lower, upper = problem.domain.of(name).bounds(shape)
-    return not (np.isfinite(lower) and np.isfinite(upper))
-
-
 def _by_minimum(
-    problem: Problem, measure: Particles, potential: Potential, at_rho: float, search: _Search
+    problem: Problem, measure: Measure, potential: Potential, at_rho: float, search: Search
 ) -> OptimalityGap:
-    region = Region.of_rows(problem)
-    depth = potential_depth(potential, region)
-    point, best, far = _local(depth, region, measure, search)
-    upper, certified, point = _exhaust(depth, region, point, best, search)
-    gap = float("inf") if far else at_rho + upper
+    found, far = _largest(potential_depth(potential, Region.of_extremes(problem)), measure, search)
+    gap = float("inf") if far else at_rho + found.upper
+    certified = found.certified and not far
     return OptimalityGap(
         gap=gap,
         budget=None,
         largest_correlation=None,
-        maximiser=None if far else point,
-        certified=certified and not far,
-        statement=_say(gap, "all measures on the domain", certified, far),
+        maximiser=None if far else found.rows[0],
+        certified=certified,
+        statement=say(gap, "all measures on the domain", certified, far),
     )
 
 
 def _by_correlation(
     problem: Problem,
-    measure: Particles,
+    measure: Measure,
     potential: Potential,
     at_rho: float,
     budget: float | None,
-    search: _Search,
+    search: Search,
 ) -> OptimalityGap:
     region = Region.of_features(problem)
-    size = correlation(potential, region)
-    point, best, far = _local(size, region, measure, search)
-    upper, certified, point = _exhaust(size, region, point, best, search)
+    found, far = _largest(correlation(potential, region), measure, search)
     # A penalty of the user's own is taken as not negative, which nobody has proved.
     known = all(isinstance(term, penalties.L2 | penalties.TotalVariation) for term in penalties.parts(problem.penalty))
-    certified = certified and not far and known
-    size_cost, square_cost = _charge_costs(problem, region)
-    excess = max(0.0, upper - size_cost)
+    certified = found.certified and not far and known
+    costs = least_costs(problem, region)
     competitors = "all measures"
     shown: float | None = None
     if far:
         gap = float("inf")
-    elif square_cost > 0 and budget is None:
-        gap = at_rho + excess**2 / (4.0 * square_cost)
-    elif size_cost > 0 and budget is None and problem.loss.nonnegative and known:
+    elif costs.square > 0 and budget is None:
+        gap = at_rho - costs.cheapest(found.upper, float("inf"))
+    elif costs.size > 0 and budget is None and problem.loss.nonnegative and known:
         # Every measure as good as this one obeys this budget, so the bound is against all of them.
-        shown = float(problem.objective(measure)) / size_cost
-        gap = at_rho + shown * excess
+        shown = float(problem.objective(measure)) / costs.size
+        gap = at_rho - costs.cheapest(found.upper, shown)
     else:
-        shown = _variation(problem, measure, region) if budget is None else budget
+        shown = variation(problem, measure, region) if budget is None else budget
         whose = "that of the measure itself" if budget is None else "as given"
         competitors = f"measures whose mean {region.norm} is at most {shown:.4g} ({whose})"
-        gap = at_rho + shown * excess
+        gap = at_rho - costs.cheapest(found.upper, shown)
     return OptimalityGap(
         gap=gap,
         budget=shown,
-        largest_correlation=float("inf") if far else upper,
-        maximiser=None if far else point,
+        largest_correlation=float("inf") if far else found.upper,
+        maximiser=None if far else found.rows[0],
         certified=certified,
-        statement=_say(gap, competitors, certified, far) + _comment(problem, measure, gap),
+        statement=say(gap, competitors, certified, far) + _comment(problem, measure, gap),
     )
 
 
-def _comment(problem: Problem, measure: Particles, gap: float) -> str:
+def _comment(problem: Problem, measure: Measure, gap: float) -> str:
     """A bound above the objective itself is right and says nothing; a reader should not have to find out."""
     objective = float(problem.objective(measure))
     if not problem.loss.nonnegative or not objective < gap < float("inf"):
@@ -183,40 +158,12 @@ def _comment(problem: Problem, measure: Particles, gap: float) -> str:
     return f" The objective itself is {objective:.4g}, so this says no more than that it cannot fall below zero."
 
 
-def _charge_costs(problem: Problem, region: Region) -> tuple[float, float]:
-    """(l1, l2): the penalty on a particle is at least l1 |c| (|w|^k) + l2 |c|^2; zeros where it is not."""
-    name, every = problem.unit.linear, {block.name for block in problem.blocks}
-    size_cost = square_cost = 0.0
-    for term in penalties.parts(problem.penalty):
-        if isinstance(term, penalties.TotalVariation) and term.block == name and not region.homogeneous:
-            size_cost += term.strength
-        elif isinstance(term, penalties.L2):
-            if region.homogeneous and region.degree == 1.0 and set(term.names or every) == every:
-                size_cost += 2.0 * term.strength
-            elif not region.homogeneous and name in (term.names or every):
-                square_cost += term.strength
-    return size_cost, square_cost
-
-
-def _variation(problem: Problem, measure: Particles, region: Region) -> float:
-    """INT |c| |w|^k d rho; k = 0 unless the search is over directions."""
-    theta, w = problem.unpack(measure)
-    assert problem.unit.linear is not None
-    charge = getattr(theta, problem.unit.linear).reshape(w.shape[0], -1)
-    rest = [getattr(theta, name).reshape(w.shape[0], -1) for name in region.names]
-    size = jnp.linalg.norm(charge, axis=1)
-    if region.homogeneous:
-        size = size * jnp.linalg.norm(jnp.concatenate(rest, axis=1), axis=1) ** region.degree
-    return float(jnp.sum(w * size))
-
-
-def _local(
-    function: Any, region: Region, measure: Particles, search: _Search
-) -> tuple[Float[Array, " m"], float, bool]:
-    """The best point of many local searches, its value, and whether the search ran away to infinity."""
-    if region.all_points is not None:
-        values = evaluate(function, region.all_points, search.batch)
-        return jnp.asarray(region.all_points[int(np.argmax(values))]), float(np.max(values)), False
+def _largest(function: Depth | Correlation, measure: Measure, search: Search) -> tuple[Extremum, bool]:
+    """The maximum, and whether the function grew without end on the way to infinity."""
+    exhaustive = scan(function, search)
+    if exhaustive is not None:
+        return exhaustive, False
+    region = function.region
     own = region.starts(measure.positions)
     half = search.starts // 2
     leading = own[np.argsort(-evaluate(function, np.asarray(own), search.batch))[:half]]
@@ -225,35 +172,17 @@ def _local(
     wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
     random = centre + wide * spread * jax.random.normal(search.key, (search.starts - half, own.shape[1]))
     starts = jnp.concatenate([leading, random])
-    found = maximise(function, starts, batch=search.batch)
-    far = not np.isfinite(found.value)
+    found = climb_all(function, starts, search)
+    far = not np.isfinite(found.upper)
     if not far and not region.compact and not region.bounded_unit:
         # A value without bound grows on the way out, whatever the local searches did.
-        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), found.point[None]]), search.batch)
-        far = bool(np.any(~(out <= 10.0 * abs(found.value) + 1e-12)))
-    return jnp.asarray(found.point), found.value, far
+        top = np.asarray(region.starts(jnp.asarray(found.rows[:1])))
+        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), top]), search.batch)
+        far = bool(np.any(~(out <= 10.0 * abs(found.upper) + 1e-12)))
+    return found if far else prove(function, found, search), far
 
 
-def _exhaust(
-    function: Any, region: Region, point: Float[Array, " m"], best: float, search: _Search
-) -> tuple[float, bool, np.ndarray]:
-    """(a bound on the maximum or the best value, whether it is a bound, the best point as a row)."""
-    if region.all_points is not None:
-        return best, True, np.asarray(region.row(point))
-    box = region.box
-    if box is None or function.slope is None:
-        return best, False, np.asarray(region.row(point))
-    lower, upper = box
-    on_box = dataclasses.replace(function, region=region.on_box())
-    proved = branch_and_bound(
-        on_box, float(function.slope), lower, upper, known=best, most=search.most, batch=search.batch
-    )
-    better = proved.best > best
-    row = on_box.region.row(jnp.asarray(proved.point)) if better else region.row(point)
-    return proved.upper, True, np.asarray(row)
-
-
-def _say(gap: float, competitors: str, certified: bool, far: bool) -> str:
+def say(gap: float, competitors: str, certified: bool, far: bool) -> str:
     if far:
         return (
             "The first variation is not bounded below over the search (it falls without end far from the particles): "

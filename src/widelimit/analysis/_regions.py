@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, row_size, split
-from widelimit.problem import Potential, Problem, domains, penalties
-from widelimit.problem.units import AbstractUnit, feature
+from widelimit.problem import Problem, domains, penalties
 
 # An exhaustive search in more dimensions would not end.
 _MOST_DIMENSIONS = 3
+
+# r = 3 t / (1 - t): the scale of a search up to infinity.
+_SCALE = 3.0
 
 
 class Region(eqx.Module):
@@ -22,8 +24,9 @@ class Region(eqx.Module):
 
     - `names`: the blocks searched; the others (the linear one) are set to one.
     - `homogeneous`: only directions are searched, w = u / |u|; `degree`: k.
-    - `angles`: u are angles of a direction instead (two or three numbers w).
-    - `boxed`: u are the parameters themselves, within `box`.
+    - `boxed`: u are the parameters themselves, within `box`; or the angles of a direction (two or three numbers w); or,
+      where infinity belongs to the search, s: r = `reach` s up to s = 1, r = `reach` / (2 - s) up to s = 2.
+    - `infinite`: one parameter r >= 0 that is searched up to and with infinity.
     """
 
     blocks: Blocks = eqx.field(static=True)
@@ -33,12 +36,24 @@ class Region(eqx.Module):
     degree: float = eqx.field(static=True)
     bounded_unit: bool = eqx.field(static=True)
     radius: float = eqx.field(static=True)
+    infinite: bool = eqx.field(static=True)
     boxed: bool = eqx.field(static=True)
+    # An array, so that another reach compiles nothing.
+    reach: Float[Array, ""]
 
     @classmethod
     def of_rows(cls, problem: Problem) -> "Region":
         """All the parameters, for psi itself."""
         names = tuple(block.name for block in problem.blocks)
+        return cls._make(problem, names, homogeneous=False)
+
+    @classmethod
+    def of_extremes(cls, problem: Problem) -> "Region":
+        """All but a linear block that no penalty touches, if there is one: psi is least at the ends of its domain."""
+        name = problem.unit.linear
+        if name is None or any(touches(term, name) for term in penalties.parts(problem.penalty)):
+            return cls.of_rows(problem)
+        names = tuple(block.name for block in problem.blocks if block.name != name)
         return cls._make(problem, names, homogeneous=False)
 
     @classmethod
@@ -60,7 +75,9 @@ class Region(eqx.Module):
             degree=(problem.unit.homogeneity or 0.0) if homogeneous else 0.0,
             bounded_unit=problem.unit.bound is not None,
             radius=sphere.radius if alone and isinstance(sphere, domains.Sphere) else 1.0,
+            infinite=_reaches_infinity(problem, names),
             boxed=False,
+            reach=jnp.ones(()),
         )
 
     @property
@@ -84,14 +101,24 @@ class Region(eqx.Module):
     @property
     def compact(self) -> bool:
         """Whether the search cannot run to infinity."""
-        return self.homogeneous or all(
-            isinstance(self.domain.of(b.name), domains.Sphere | domains.Circle)
-            or bool(np.all(np.isfinite(self.domain.of(b.name).bounds(b.shape))))
-            for b in self.searched
+        return (
+            self.homogeneous
+            or self.infinite
+            or all(
+                isinstance(self.domain.of(b.name), domains.Sphere | domains.Circle)
+                or bool(np.all(np.isfinite(self.domain.of(b.name).bounds(b.shape))))
+                for b in self.searched
+            )
         )
 
     @property
-    def _directions(self) -> bool:
+    def _floor(self) -> float:
+        """The least r of an infinite region."""
+        return self.domain.of(self.names[0]).bounds(())[0]
+
+    @property
+    def directions(self) -> bool:
+        """Whether w is searched on a sphere, by its direction."""
         single = len(self.names) == 1 and isinstance(self.domain.of(self.names[0]), domains.Sphere)
         return self.homogeneous or single
 
@@ -100,14 +127,14 @@ class Region(eqx.Module):
         """All there is to search, where that is finite: nothing, or the two directions of one number."""
         if self.size == 0:
             return np.zeros((1, 0))
-        return np.asarray([[1.0], [-1.0]]) if self.size == 1 and self.homogeneous else None
+        return np.asarray([[1.0], [-1.0]]) if self.size == 1 and self.directions else None
 
     @property
     def box(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The box of an exhaustive search, or None where there is none."""
         if self.size > _MOST_DIMENSIONS:
             return None
-        if self._directions:
+        if self.directions:
             if self.size == 1:
                 return None
             turn = [0.0] if self.size == 2 else [0.0, 0.0]
@@ -125,15 +152,18 @@ class Region(eqx.Module):
             return None
         return np.asarray(lower), np.asarray(upper)
 
-    def on_box(self) -> "Region":
-        """The same region with u the parameters (or angles) themselves."""
-        return dataclasses.replace(self, boxed=True)
+    def on_box(self, reach: float = 1.0) -> "Region":
+        """The same region with u the parameters (or angles, or s) themselves."""
+        return dataclasses.replace(self, boxed=True, reach=jnp.asarray(reach))
 
     def theta(self, u: Float[Array, " m"]) -> Any:
         """The searched point as named blocks; a block that is not searched is one."""
-        if self._directions:
+        if self.directions:
             flat = self.radius * (_direction(u) if self.boxed else u / jnp.sqrt(jnp.sum(u**2)))
             parts = split(self.searched, flat)._asdict()
+        elif self.infinite:
+            r = jnp.where(u <= 1.0, self.reach * u, self.reach / (2.0 - u)) if self.boxed else self._floor + _out(u)
+            parts = split(self.searched, r)._asdict()
         else:
             parts = split(self.searched, u)._asdict()
             if not self.boxed:
@@ -147,15 +177,48 @@ class Region(eqx.Module):
     def starts(self, rows: Float[Array, "N D"]) -> Float[Array, "N m"]:
         """Particles in the coordinates of the local search."""
         theta = split(self.blocks, rows)
+        if not self.names:
+            return rows[:, :0]
+        if self.infinite:
+            r = getattr(theta, self.names[0]).reshape(-1, 1)
+            return 2.0 * jnp.arctan(jnp.sqrt(jnp.maximum(r - self._floor, 0.0) / _SCALE))
         parts = []
         for block in self.searched:
             z = getattr(theta, block.name)
-            parts.append(z if self._directions else jax.vmap(self.domain.of(block.name).unchart)(z))
+            parts.append(z if self.directions else jax.vmap(self.domain.of(block.name).unchart)(z))
         flat = jnp.concatenate([p.reshape(rows.shape[0], -1) for p in parts], axis=1)
-        if self._directions:
+        if self.directions:
             # A particle at the origin has no direction.
             flat = jnp.where(jnp.sum(flat**2, axis=1, keepdims=True) > 0, flat, jnp.ones_like(flat))
         return flat
+
+
+def _out(u: Float[Array, " m"]) -> Float[Array, " m"]:
+    """3 tan^2(u/2): all of [0, inf], smooth at zero; exactly infinite where the cosine is -1 to rounding."""
+    return _SCALE * (1.0 - jnp.cos(u)) / (1.0 + jnp.cos(u))
+
+
+def _reaches_infinity(problem: Problem, names: tuple[str, ...]) -> bool:
+    """Whether there is one number r >= 0 to search, without an upper bound, at whose end the unit has a limit."""
+    nodes = problem.data.nodes
+    searched = [block for block in problem.blocks if block.name in names]
+    if nodes is None or row_size(tuple(searched)) != 1 or problem.unit.outer_curvature(nodes.x[0]) is None:
+        return False
+    domain = problem.domain.of(names[0])
+    lower, upper = domain.bounds(searched[0].shape)
+    # A penalty on r keeps it finite; one of the user's own may.
+    free = all(
+        isinstance(term, penalties.L2 | penalties.TotalVariation) and not touches(term, names[0])
+        for term in penalties.parts(problem.penalty)
+    )
+    return isinstance(domain, domains.Box) and lower >= 0.0 and upper == float("inf") and free
+
+
+def touches(term: penalties.AbstractPenalty, name: str) -> bool:
+    """Whether the penalty depends on the block `name`; one of the user's own may."""
+    if isinstance(term, penalties.L2):
+        return term.strength > 0 and (not term.names or name in term.names)
+    return term.block == name and term.strength > 0 if isinstance(term, penalties.TotalVariation) else True
 
 
 def _direction(u: Float[Array, " m"]) -> Float[Array, " n"]:
@@ -164,84 +227,3 @@ def _direction(u: Float[Array, " m"]) -> Float[Array, " n"]:
         return jnp.stack([jnp.cos(u[0]), jnp.sin(u[0])])
     polar, turn = u[0], u[1]
     return jnp.stack([jnp.cos(polar), jnp.sin(polar) * jnp.cos(turn), jnp.sin(polar) * jnp.sin(turn)])
-
-
-class Correlation(eqx.Module):
-    """|<R'(f), phi~(w, .)>| (Euclidean norm over outputs) as a function of u; `slope` bounds its derivative."""
-
-    unit: AbstractUnit
-    x: Float[Array, "Q d"]
-    dual: Float[Array, "Q ..."]
-    region: Region
-    slope: Float[Array, ""] | None
-
-    def __call__(self, u: Float[Array, " m"]) -> Float[Array, ""]:
-        theta = self.region.theta(u)
-        values = jax.vmap(lambda point: feature(self.unit, theta, point))(self.x)
-        total = jnp.tensordot(values, self.dual, axes=1)
-        square = jnp.sum(total**2)
-        # The root's derivative is infinite at zero; searches never need it there.
-        return jnp.sqrt(jnp.maximum(square, 1e-300))
-
-
-class Depth(eqx.Module):
-    """-psi as a function of u; `slope` bounds its derivative."""
-
-    potential: Potential
-    region: Region
-    slope: Float[Array, ""] | None
-
-    def __call__(self, u: Float[Array, " m"]) -> Float[Array, ""]:
-        return -self.potential.at(self.region.theta(u))
-
-
-def correlation(potential: Potential, region: Region) -> Correlation:
-    per_point = _slopes(potential)
-    slope = None if per_point is None else jnp.sum(_sizes(potential.dual) * per_point) * region.radius
-    return Correlation(potential.unit, potential.x, potential.dual, region, slope)
-
-
-def potential_depth(potential: Potential, region: Region) -> Depth:
-    slope = _potential_slope(potential, region)
-    return Depth(potential, region, None if slope is None else jnp.asarray(slope))
-
-
-def _slopes(potential: Potential) -> Float[Array, " Q"] | None:
-    """The unit's Lipschitz constant at each data point, or None."""
-    if potential.unit.lipschitz(potential.x[0]) is None:
-        return None
-    return jax.vmap(lambda x: jnp.asarray(potential.unit.lipschitz(x)))(potential.x)
-
-
-def _sizes(dual: Float[Array, "Q ..."]) -> Float[Array, " Q"]:
-    return jnp.sqrt(jnp.sum(dual.reshape(dual.shape[0], -1) ** 2, axis=1))
-
-
-def _potential_slope(potential: Potential, region: Region) -> float | None:
-    """A Lipschitz constant of psi on a bounded region; None where the parts do not give one."""
-    per_point, box = _slopes(potential), region.box
-    if per_point is None or box is None:
-        return None
-    sizes = _sizes(potential.dual)
-    through = float(jnp.sum(sizes * per_point)) * region.radius
-    linear = potential.unit.linear
-    reach = float(np.linalg.norm(np.maximum(np.abs(box[0]), np.abs(box[1])))) if not region._directions else 1.0
-    slope = through
-    if linear is not None:
-        # psi = c . g(w): |d psi| <= |c| |dg| + |g| |dc|, and |g| <= |g(centre)| + its slope times the half-diagonal.
-        blocks = {block.name: block for block in potential.blocks}
-        low, high = region.domain.of(linear).bounds(blocks[linear].shape)
-        charge = max(abs(low), abs(high)) * blocks[linear].size ** 0.5
-        centre = split(potential.blocks, jnp.asarray(0.5 * (box[0] + box[1])))
-        values = jnp.abs(jax.vmap(lambda x: feature(potential.unit, centre, x))(potential.x))
-        half = 0.5 * float(np.linalg.norm(box[1] - box[0]))
-        height = float(jnp.sum(sizes * (values + per_point * half)))
-        slope = float(np.hypot(charge * through, height))
-    for term in penalties.parts(potential.penalty):
-        if isinstance(term, penalties.L2):
-            slope += 2.0 * term.strength * reach * (1.0 if not region._directions else region.radius**2)
-        elif isinstance(term, penalties.TotalVariation):
-            slope += term.strength
-        else:
-            return None
-    return slope

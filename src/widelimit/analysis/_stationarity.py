@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.measure import Particles
+from widelimit.measure import Measure
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -31,7 +31,7 @@ class Stationarity(NamedTuple):
         return f"Stationarity(rms={self.rms:.3g}, largest={self.largest:.3g}, {len(self.norms)} particles)"
 
 
-def stationarity(problem: Problem, measure: Particles) -> Stationarity:
+def stationarity(problem: Problem, measure: Measure) -> Stationarity:
     r"""$v = -P\nabla\psi$ on the support, projected onto the tangent cone of the domain.
 
     For a non-smooth penalty v is the velocity of least norm in the subdifferential, so a charge that rests at zero
@@ -44,7 +44,7 @@ def stationarity(problem: Problem, measure: Particles) -> Stationarity:
 
 
 @eqx.filter_jit
-def _norms(problem: Problem, measure: Particles) -> Float[Array, " N"]:
+def _norms(problem: Problem, measure: Measure) -> Float[Array, " N"]:
     theta, w = problem.unpack(measure)
     gradient = problem.variation(theta, w, require_nodes(problem.data, "stationarity")).gradient
     v = problem.velocity(theta, gradient)

@@ -20,6 +20,9 @@ app = typer.Typer(
 )
 
 _Folder = Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
+_Scale = Annotated[
+    str, typer.Option("--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 
 
@@ -94,3 +97,40 @@ def report(folder: _Folder) -> None:
         from ._commands import report_folder
 
         report_folder(folder)
+
+
+@app.command()
+def reproduce(
+    what: Annotated[
+        str | None, typer.Argument(metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.")
+    ] = None,
+    scale: _Scale = "quick",
+    out: Annotated[
+        pathlib.Path, typer.Option("--out", metavar="DIR", help="Where to write: DIR/<paper>/<scale>/index.html.")
+    ] = pathlib.Path("reproduced"),
+) -> None:
+    """Draw the figures of a paper anew and check its claims; called again it goes on where it was stopped."""
+    with guarded():
+        from ._papers import reproduce_papers
+
+        reproduce_papers(what, scale, out)
+
+
+@app.command()
+def claims(
+    paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="All papers if left out.")] = None,
+    scale: _Scale = "quick",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="This claim; may be given more than once.")
+    ] = None,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option("--out", metavar="DIR", help="Share finished pieces with `reproduce --out DIR`, and go on there."),
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Check what a paper claims; exit code 1 when a verdict is not the one that is known."""
+    with guarded():
+        from ._papers import check_papers
+
+        check_papers(paper, scale, only or [], out, json=json)

@@ -10,6 +10,8 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 
@@ -34,8 +36,9 @@ class Field(Protocol):
         ...
 
     @property
-    def bounded(self) -> bool:
-        """Whether `retract` does anything."""
+    def jumps(self) -> Any:
+        """Whether y was changed since the last step (put back into the domain, written in other nodes): a slope left
+        from that step is of no use then."""
         ...
 
 
@@ -84,14 +87,15 @@ class Tsit5(AbstractIntegrator):
     - `largest`: the largest step (in tau), or None.
     """
 
-    rtol: float = eqx.field(static=True, default=1e-6)
-    atol: float = eqx.field(static=True, default=1e-8)
-    largest: float | None = eqx.field(static=True, default=None)
+    rtol: Float[Array, ""]
+    atol: Float[Array, ""]
+    largest: float | None = eqx.field(static=True)
 
-    def __check_init__(self) -> None:
-        _check_tolerances("Tsit5", self.rtol, self.atol)
-        if self.largest is not None and not self.largest > 0:
-            raise ValueError(f"Tsit5(largest=...): must be positive, got {self.largest}.")
+    def __init__(self, rtol: Any = 1e-6, atol: Any = 1e-8, largest: float | None = None) -> None:
+        self.rtol, self.atol = _tolerances("Tsit5", rtol, atol)
+        if largest is not None and not largest > 0:
+            raise ValueError(f"Tsit5(largest=...): must be positive, got {largest}.")
+        self.largest = largest
 
     @property
     def order(self) -> int:
@@ -115,8 +119,7 @@ class Tsit5(AbstractIntegrator):
         proposed, control, inner, dense = state.memory
         term, solver = _term(field), diffrax.Tsit5()
         t0, t1 = state.clock, jnp.minimum(proposed, end)
-        # A retraction moves the point, so the slope that the last step left for this one is not used then.
-        y, error, new_dense, new_inner, _ = solver.step(term, t0, t1, state.y, None, inner, jnp.asarray(field.bounded))
+        y, error, new_dense, new_inner, _ = solver.step(term, t0, t1, state.y, None, inner, jnp.asarray(field.jumps))
         keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
             t0, t1, state.y, y, None, error, self.order, control
         )
@@ -208,11 +211,11 @@ class ProximalHeun(AbstractIntegrator):
     - `rtol`, `atol`: as in `Tsit5`.
     """
 
-    rtol: float = eqx.field(static=True, default=1e-4)
-    atol: float = eqx.field(static=True, default=1e-6)
+    rtol: Float[Array, ""]
+    atol: Float[Array, ""]
 
-    def __check_init__(self) -> None:
-        _check_tolerances("ProximalHeun", self.rtol, self.atol)
+    def __init__(self, rtol: Any = 1e-4, atol: Any = 1e-6) -> None:
+        self.rtol, self.atol = _tolerances("ProximalHeun", rtol, atol)
 
     @property
     def order(self) -> int:
@@ -277,9 +280,11 @@ def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
     return ~(step > 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(clock, 1e-6))
 
 
-def _check_tolerances(who: str, rtol: Any, atol: Any) -> None:
-    numbers = isinstance(rtol, int | float) and isinstance(atol, int | float)
-    if not numbers or not 0 < rtol < 1 or not 0 < atol < float("inf"):
-        raise ValueError(
-            f"{who}(rtol=..., atol=...): rtol must lie in (0, 1), atol be positive; got {rtol!r}, {atol!r}."
-        )
+def _tolerances(who: str, rtol: Any, atol: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Both as arrays, so that other tolerances do not compile anew; those computed in compiled code are not checked."""
+    for name, value, most in (("rtol", rtol, 1.0), ("atol", atol, float("inf"))):
+        number = isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
+        if not isinstance(value, Tracer) and not (number and 0 < value < most):
+            allowed = "in (0, 1)" if most == 1.0 else "positive and finite"
+            raise ValueError(f"{who}({name}=...): must be a number, {allowed}; got {value!r}.")
+    return jnp.asarray(rtol, float), jnp.asarray(atol, float)

@@ -19,3 +19,5 @@ from ._search import (
     maximise as maximise,
     search_line as search_line,
 )
+from ._tridiagonal import solve_exchange as solve_exchange
+from ._simplex import quadratic_on_simplex as quadratic_on_simplex

@@ -12,3 +12,6 @@ from . import (
 )
 from ._potential import Potential as Potential
 from ._problem import Estimate as Estimate, Problem as Problem, Variation as Variation
+from ._symmetry import Symmetry as Symmetry
+
+from . import problems as problems  # isort: skip

@@ -15,6 +15,8 @@ from widelimit.numerics import entries, map_rows, sum_chunks
 from . import domains, losses, mobilities, penalties, scales
 from ._integrate import evaluate, integrate
 from ._potential import Potential
+from ._reduction import reduced_parts
+from ._symmetry import Symmetry
 from .data import AbstractData, Nodes, as_numbers, require_nodes
 from .units import AbstractUnit, Function, feature
 
@@ -50,6 +52,7 @@ class Problem(eqx.Module):
     - `domain`: from `widelimit.domains`: one for every block, or `domains.product(block=...)`; R^D by default.
     - `mobility`: P, from `widelimit.mobilities`; the identity by default.
     - `scale`: alpha(N), from `widelimit.scales`; the mean by default.
+    - `symmetry`: what was divided out of a reduced problem; `reduced()` sets it.
     - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
 
     Raises `ValueError` when the parts do not fit together.
@@ -62,6 +65,7 @@ class Problem(eqx.Module):
     domain: domains.Product
     mobility: mobilities.AbstractMobility
     scale: scales.AbstractScale
+    symmetry: Symmetry | None
     blocks: Blocks = eqx.field(static=True)
     budget: int | None = eqx.field(static=True)
 
@@ -75,6 +79,7 @@ class Problem(eqx.Module):
         domain: domains.AbstractDomain | domains.Product | None = None,
         mobility: mobilities.AbstractMobility | None = None,
         scale: scales.AbstractScale | None = None,
+        symmetry: Symmetry | None = None,
         budget: int | None = None,
     ) -> None:
         if not isinstance(unit, AbstractUnit):
@@ -87,7 +92,8 @@ class Problem(eqx.Module):
         _check_kind("domain", domain, domains.AbstractDomain | domains.Product)
         _check_kind("mobility", mobility, mobilities.AbstractMobility)
         _check_kind("scale", scale, scales.AbstractScale)
-        self.unit, self.data, self.budget = unit, data, budget
+        _check_kind("symmetry", symmetry, Symmetry)
+        self.unit, self.data, self.symmetry, self.budget = unit, data, symmetry, budget
         loss = losses.squared() if loss is None else loss
         if not callable(loss):
             raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
@@ -157,6 +163,50 @@ class Problem(eqx.Module):
         theta, w = self.unpack(measure)
         dual = _dual(self, theta, w, nodes)
         return Potential(self.unit, self.penalty, nodes.x, dual, self.blocks, entries(self.budget))
+
+    def reduced(self, *, nodes: int | None = None) -> "Problem":
+        """The same problem in the lengths of the weights, where the data are invariant under rotations.
+
+        A reduced problem returns itself. Its `symmetry` knows the quadrature's error.
+
+        - `nodes`: of the data quadrature, a group and class; enough for 1e-13 by default, where that many can do it.
+
+        Raises `ValueError` that says what breaks the symmetry.
+        """
+        if self.symmetry is not None:
+            return self
+        parts = reduced_parts(self, nodes)
+        return Problem(
+            parts.unit,
+            parts.data,
+            self.loss,
+            penalty=parts.penalty,
+            domain=parts.domain,
+            mobility=parts.mobility,
+            scale=self.scale,
+            symmetry=parts.symmetry,
+            budget=self.budget,
+        )
+
+    def project(self, measure: Any) -> Any:
+        """A measure or a law of the full problem in the coordinates of this, reduced one: see `Symmetry.project`."""
+        return self._symmetric("project").project(measure)
+
+    def lift(self, measure: Particles, *, key: PRNGKeyArray) -> Particles:
+        """Particles of this, reduced problem with uniform directions, for the full one: see `Symmetry.lift`."""
+        return self._symmetric("lift").lift(measure, key=key)
+
+    def log_volume(self, theta: Any) -> Float[Array, ""]:
+        """The log of the volume that one particle stands for; zero but for reduced problems.
+
+        Noise sees it: the entropy is INT log(rho / volume) d rho. Raises `ValueError` for a reduction at d = infinity.
+        """
+        return jnp.zeros(()) if self.symmetry is None else self.symmetry.log_volume(theta)
+
+    def _symmetric(self, who: str) -> Symmetry:
+        if self.symmetry is None:
+            raise ValueError(f"{who}: the problem is not reduced; call problem.reduced() first.")
+        return self.symmetry
 
     # What the dynamics build on: named blocks instead of rows.
 

@@ -1,15 +1,34 @@
-"""Activations sigma(z) and the facts they declare: degree of homogeneity, bound, slope, kinks.
+"""Activations sigma(z) and the facts they declare: degree of homogeneity, bound, slope, curvature, kinks.
 
 The facts are what certificates rest on; the tests check each of them on a fine grid.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+
+class Pieces(NamedTuple):
+    r"""A continuous piecewise-linear function: $v + l_0 (t - t_1) + \sum_j (l_j - l_{j-1}) (t - t_j)_+$.
+
+    - `value`: v, at the first knot.
+    - `knots`: t_1 < ... < t_n; `slopes`: l_0, ..., l_n, one more than the knots.
+    """
+
+    value: float
+    knots: tuple[float, ...]
+    slopes: tuple[float, ...]
+
+    @property
+    def bends(self) -> tuple[float, ...]:
+        """By how much the slope grows at each knot."""
+        return tuple(b - a for a, b in itertools.pairwise(self.slopes))
 
 
 class Activation(eqx.Module):
@@ -22,8 +41,11 @@ class Activation(eqx.Module):
     - `homogeneity`: k when sigma(s z) = s^k sigma(z) for all s > 0, else None.
     - `bound`: a number B with |sigma| <= B, or None when sigma is unbounded.
     - `slope`: a number L with |sigma(a) - sigma(b)| <= L |a - b|, or None when there is none (or it is unknown).
+    - `curvature`: a number K with |sigma''| <= K, or None when there is none (a kink, say) or it is unknown.
     - `kinks`: the points where the derivative jumps. Anything that needs a second derivative of a
       kinked unit must not use automatic differentiation (it answers 0 there).
+    - `pieces`: the whole function, where it is piecewise linear: its Gaussian and spherical means are then known in
+      closed form.
     """
 
     function: Callable[[Float[Array, ""]], Float[Array, ""]]
@@ -31,7 +53,9 @@ class Activation(eqx.Module):
     homogeneity: float | None = eqx.field(static=True, default=None)
     bound: float | None = eqx.field(static=True, default=None)
     slope: float | None = eqx.field(static=True, default=None)
+    curvature: float | None = eqx.field(static=True, default=None)
     kinks: tuple[float, ...] = eqx.field(static=True, default=())
+    pieces: Pieces | None = eqx.field(static=True, default=None)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return self.function(z)
@@ -66,14 +90,20 @@ def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
 
-relu = Activation(jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,))
-tanh = Activation(jnp.tanh, "tanh", bound=1.0, slope=1.0)
-erf = Activation(jax.scipy.special.erf, "erf", bound=1.0, slope=2.0 / jnp.pi**0.5)
-sigmoid = Activation(jax.nn.sigmoid, "sigmoid", bound=1.0, slope=0.25)
-softplus = Activation(jax.nn.softplus, "softplus", slope=1.0)
-# exp(-z^2/2): the largest slope is at z = 1.
-gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335)
-quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0)
+relu = Activation(
+    jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0))
+)
+# |sigma''| is largest where tanh^2 = 1/3: 4 / (3 sqrt 3); the sigmoid is tanh(z/2)/2 + 1/2.
+tanh = Activation(jnp.tanh, "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
+# 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).
+erf = Activation(
+    jax.scipy.special.erf, "erf", bound=1.0, slope=2.0 / math.pi**0.5, curvature=(8.0 / (math.pi * math.e)) ** 0.5
+)
+sigmoid = Activation(jax.nn.sigmoid, "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
+softplus = Activation(jax.nn.softplus, "softplus", slope=1.0, curvature=0.25)
+# exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
+gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0)
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0)
 
 
 def leaky_relu(negative: float = 0.01) -> Activation:
@@ -82,7 +112,16 @@ def leaky_relu(negative: float = 0.01) -> Activation:
         raise ValueError(f"leaky_relu(negative=...): must be finite, got {negative}.")
     slope = max(1.0, abs(negative))
     kinks = () if negative == 1.0 else (0.0,)
-    return Activation(_LeakyRelu(float(negative)), "leaky_relu", homogeneity=1.0, slope=slope, kinks=kinks)
+    curvature = None if kinks else 0.0
+    return Activation(
+        _LeakyRelu(float(negative)),
+        "leaky_relu",
+        homogeneity=1.0,
+        slope=slope,
+        curvature=curvature,
+        kinks=kinks,
+        pieces=Pieces(0.0, (0.0,), (float(negative), 1.0)),
+    )
 
 
 def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activation:
@@ -107,6 +146,7 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
         bound=max(map(abs, v)),
         slope=max(map(abs, slopes)),
         kinks=tuple(k for k, bend in zip(t, bends, strict=True) if bend != 0.0),
+        pieces=Pieces(v[0], tuple(t), tuple(slopes)),
     )
 
 

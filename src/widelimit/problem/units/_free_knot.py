@@ -48,3 +48,9 @@ class FreeKnot(AbstractUnit):
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return x[0] * 0.0 + 1.0
+
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None
+
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None

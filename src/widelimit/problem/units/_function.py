@@ -1,6 +1,7 @@
 """A unit given by a function of the user's own."""
 
 import keyword
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ class Function(AbstractUnit):
       lambda compiles anew: keep one and pass it on, or use an `equinox.Module` whose numbers are arrays.
     - `columns`: the names of the columns, each a number; or a mapping from names to shapes.
     - `linear`, `homogeneity`, `bound`, `kinked`: facts, see `AbstractUnit`; unknown by default.
-    - `slope`: a function of x that bounds |grad phi~| in all blocks but the linear one.
+    - `slope`: a function of x that bounds |grad phi~| in all blocks but the linear one; `bend` one that bounds its
+      second derivatives, `outer_bend` those in y = 1/r (see `AbstractUnit.curvature`, `outer_curvature`).
     """
 
     function: Callable[[Any, Float[Array, " d"]], Float[Array, "..."]]
@@ -33,6 +35,8 @@ class Function(AbstractUnit):
     supremum: float | None = eqx.field(static=True)
     has_kinks: bool = eqx.field(static=True)
     slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
+    bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
+    outer_bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
 
     def __init__(
         self,
@@ -44,6 +48,8 @@ class Function(AbstractUnit):
         bound: float | None = None,
         kinked: bool = False,
         slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
+        bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
+        outer_bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
     ) -> None:
         if isinstance(columns, str) or not columns:
             raise ValueError(f"Function(columns=...): expected a list of names, got {columns!r}.")
@@ -60,10 +66,12 @@ class Function(AbstractUnit):
                 )
         if linear is not None and linear not in shapes:
             raise ValueError(f"Function(linear=...): {linear!r} is not among the columns {list(shapes)}.")
+        if outer_bend is not None and [math.prod(shapes[name]) for name in shapes if name != linear] != [1]:
+            raise ValueError("Function(outer_bend=...): only for a unit with one parameter (a linear block aside).")
         self.function = function
         self.columns = tuple(Block(str(name), tuple(shape)) for name, shape in shapes.items())
         self.is_linear_in, self.degree, self.supremum = linear, homogeneity, bound
-        self.has_kinks, self.slope = kinked, slope
+        self.has_kinks, self.slope, self.bend, self.outer_bend = kinked, slope, bend, outer_bend
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         return self.columns
@@ -89,3 +97,9 @@ class Function(AbstractUnit):
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return None if self.slope is None else self.slope(x)
+
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None if self.bend is None else self.bend(x)
+
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None if self.outer_bend is None else self.outer_bend(x)

@@ -79,3 +79,12 @@ class Neuron(AbstractUnit):
         if self.activation.slope is None:
             return None
         return self.activation.slope * jnp.sqrt(jnp.dot(x, x) + (1.0 if self.bias else 0.0))
+
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        # The Hessian is sigma'' times the square of (x, 1).
+        if self.activation.curvature is None:
+            return None
+        return self.activation.curvature * (jnp.dot(x, x) + (1.0 if self.bias else 0.0))
+
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None

@@ -51,3 +51,10 @@ class RadialBasis(AbstractUnit):
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         # max_u u exp(-u^2/2) = exp(-1/2), u = |x - z| / s.
         return jnp.asarray(0.6065306597126335 / self.width, x.dtype)
+
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        # With u = |x - z| / s the Hessian's eigenvalues are (u^2 - 1) exp(-u^2/2) / s^2 and -exp(-u^2/2) / s^2.
+        return jnp.asarray(1.0 / self.width**2, x.dtype)
+
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        return None

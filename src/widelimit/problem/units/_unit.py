@@ -53,6 +53,20 @@ class AbstractUnit(eqx.Module):
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on |grad phi~(w, x)| in all blocks but the linear one, for every w; None if there is none."""
 
+    @abc.abstractmethod
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        """A bound on the operator norm of the Hessian of phi~(w, x) in all blocks but the linear one, for every w.
+
+        None if there is none: a kinked unit has none.
+        """
+
+    @abc.abstractmethod
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        """A bound on |d^2/dy^2 phi~(1/y, x)| for all y > 0, of a unit with one parameter r >= 0 (a linear block aside).
+
+        Such a unit has a limit at r = infinity, and gives it for r = infinity. None for all other units.
+        """
+
 
 def feature(unit: AbstractUnit, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:
     """phi~(w, x) of a unit that is linear in a block: phi with a one in that block; a number.

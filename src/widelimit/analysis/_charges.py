@@ -1,0 +1,97 @@
+r"""What the measures that compete may spend on a free linear block, and what it costs them.
+
+For phi = c phi~(w, x) with c free only the vector measure nu = c rho counts, of size |nu| = INT |c| d rho; where phi~
+has degree k in a free w, nu lives on the directions and |nu| = INT |c| |w|^k d rho. The least penalty of all rho with
+the same nu is h(|nu|):
+
+- lambda |c| costs lambda |nu|, for every rho;
+- lambda c^2 costs lambda |nu|^2: INT c^2 d rho >= (INT |c| d rho)^2, equal where |c| is constant;
+- lambda (c^2 + |w|^2) with k = 1 costs 2 lambda |nu|: the two squares are equal in the best of rho;
+- of a penalty on c or w alone, where phi~ has a degree, and of one on w beside a free c, nothing is left: it is scaled
+  away (c to infinity on a vanishing mass, say), so that the infimum is not attained and means nothing.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from widelimit.measure import Measure
+from widelimit.problem import Problem, penalties
+
+from ._regions import Region, touches
+
+
+class Costs(NamedTuple):
+    """h(s) = `size` s + `square` s^2."""
+
+    size: float
+    square: float
+
+    def cheapest(self, pull: float, budget: float) -> float:
+        """min of h(s) - `pull` s over 0 <= s <= `budget`, which may be infinite."""
+        excess = max(0.0, pull - self.size)
+        if excess == 0.0:
+            return 0.0
+        s = min(budget, excess / (2.0 * self.square) if self.square > 0 else np.inf)
+        return self.square * s**2 - excess * s
+
+
+def is_free(problem: Problem) -> bool:
+    """Whether the unit is linear in a block that no domain bounds."""
+    name = problem.unit.linear
+    if name is None:
+        return False
+    lower, upper = problem.domain.of(name).bounds(dict(problem.blocks)[name])
+    return not (np.isfinite(lower) and np.isfinite(upper))
+
+
+def least_costs(problem: Problem, region: Region) -> Costs:
+    """A penalty that every particle pays: at least `size` |c| (|w|^k) + `square` |c|^2; zeros where there is none."""
+    name, every = problem.unit.linear, {block.name for block in problem.blocks}
+    size = square = 0.0
+    for term in penalties.parts(problem.penalty):
+        if isinstance(term, penalties.TotalVariation) and term.block == name and not region.homogeneous:
+            size += term.strength
+        elif isinstance(term, penalties.L2):
+            if region.homogeneous and region.degree == 1.0 and set(term.names or every) == every:
+                size += 2.0 * term.strength
+            elif not region.homogeneous and name in (term.names or every):
+                square += term.strength
+    return Costs(size, square)
+
+
+def exact_costs(who: str, problem: Problem, region: Region) -> Costs:
+    """h. Raises `ValueError` for a penalty of another kind, and for one that can be scaled away."""
+    name, every = problem.unit.linear, {block.name for block in problem.blocks}
+    terms = [term for term in penalties.parts(problem.penalty) if any(touches(term, block) for block in every)]
+    whole = region.homogeneous and region.degree == 1.0
+    for term in terms:
+        if isinstance(term, penalties.L2) and set(term.names or every) == (every if whole else {name}):
+            continue
+        if isinstance(term, penalties.TotalVariation) and term.block == name and not region.homogeneous:
+            continue
+        allowed = (
+            f"l2(strength) on all of {', '.join(sorted(every))}"
+            if whole
+            else f"none, as phi~ has degree {region.degree:g}"
+            if region.homogeneous
+            else f"total_variation(strength, {name!r}) and l2(strength, {name!r})"
+        )
+        raise ValueError(
+            f"{who}(problem=...): the unit is linear in {name!r}, which nothing bounds, so this penalty can be scaled "
+            f"away or is not known; allowed: {allowed}; or a bounded domain for {name!r}."
+        )
+    return least_costs(problem, region)
+
+
+def variation(problem: Problem, measure: Measure, region: Region) -> float:
+    """INT |c| |w|^k d rho; k = 0 unless the search is over directions."""
+    theta, w = problem.unpack(measure)
+    assert problem.unit.linear is not None
+    charge = getattr(theta, problem.unit.linear).reshape(w.shape[0], -1)
+    rest = [getattr(theta, name).reshape(w.shape[0], -1) for name in region.names]
+    size = jnp.linalg.norm(charge, axis=1)
+    if region.homogeneous:
+        size = size * jnp.linalg.norm(jnp.concatenate(rest, axis=1), axis=1) ** region.degree
+    return float(jnp.sum(w * size))

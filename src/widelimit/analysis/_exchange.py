@@ -1,0 +1,129 @@
+"""Atoms against the lowest points of psi: the rounds of a minimisation."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from widelimit.measure import Particles
+from widelimit.numerics import evaluate
+
+from ._competitors import Competitors
+from ._depths import Correlation, Depth
+from ._descent import merge, reweigh, slide
+from ._extremum import MOST_PEAKS, Extremum, Search, climb_all, prove, scan
+from ._family import Atoms, Expansion, Family, filled
+
+# Exchanges after which the search is given up, and exchanges in a row without progress.
+_MOST_ROUNDS = 60
+_MOST_IDLE = 3
+# New places are taken when they lie below the mean of psi by this share of what the lowest one does.
+_WORTH = 1e-2
+# The lowest point of psi need not be known better than this share of its depth, until that is the tolerance.
+_ROUGH = 0.1
+# Places closer than this, relative to their size, are one.
+_SAME = 1e-3
+
+
+class Round(NamedTuple):
+    """Atoms, the objective to second order there, and what a search of the first variation found."""
+
+    atoms: Atoms
+    now: Expansion
+    level: float
+    function: Depth | Correlation
+    found: Extremum
+
+
+def exchange(rivals: Competitors, search: Search, tolerance: float) -> tuple[Round, int]:
+    """The round that left least to be gained, and how many there were."""
+    last = best = _look(rivals, _improve(rivals.family, rivals.first), search, tolerance, 0)
+    idle = count = 0
+    while count < _MOST_ROUNDS and idle < _MOST_IDLE:
+        if left_in(rivals, last) <= enough(last, tolerance):
+            # An exhaustive search that comes late may know better than the local ones.
+            best = last = last._replace(found=prove(last.function, last.found, search))
+            if left_in(rivals, last) <= enough(last, tolerance):
+                return best, count
+        atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)))
+        last, count = _look(rivals, atoms, search, tolerance, count + 1), count + 1
+        left, least = left_in(rivals, last), left_in(rivals, best)
+        idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-3 * least else idle + 1
+        best = last if left < least else best
+    return best._replace(found=prove(best.function, best.found, search)), count
+
+
+def _improve(family: Family, atoms: Atoms) -> Atoms:
+    return merge(family, slide(family, reweigh(family, atoms)))
+
+
+def enough(seen: Round, tolerance: float) -> float:
+    return tolerance * max(1.0, abs(seen.now.value))
+
+
+def left_in(rivals: Competitors, seen: Round) -> float:
+    """The gap, if the highest point that was found is the highest there is."""
+    return rivals.gap(seen.now, seen.atoms, float(seen.found.values[0]))
+
+
+def _look(rivals: Competitors, atoms: Atoms, search: Search, tolerance: float, count: int) -> Round:
+    """Search the first variation of a measure."""
+    family, now = rivals.family, rivals.family.expand(atoms)
+    function = rivals.function(family.problem.potential(padded(family, atoms)))
+    level = rivals.level(now, atoms)
+    atol = 0.1 * tolerance * max(1.0, abs(now.value)) / rivals.scale
+    found = scan(function, search, level=level, atol=atol, rtol=_ROUGH)
+    if found is None:
+        found = climb_all(function, _starts(function, family, atoms, search, count), search)
+    return Round(atoms, now, level, function, found)
+
+
+def padded(family: Family, atoms: Atoms) -> Particles:
+    return Particles(*filled(family.rows(atoms.z), atoms.p), blocks=family.problem.blocks)
+
+
+def _starts(
+    function: Depth | Correlation, family: Family, atoms: Atoms, search: Search, count: int
+) -> Float[Array, "S m"]:
+    """Half the best of many random points at all scales, a quarter any of them, a quarter the atoms."""
+    quarter = max(1, search.starts // 4)
+    near, far = jax.random.split(jax.random.fold_in(search.key, count))
+    size = family.region.size
+    scales = 10.0 ** jax.random.uniform(far, (16 * quarter, 1), minval=-2.0, maxval=2.0)
+    pool = scales * jax.random.normal(near, (16 * quarter, size))
+    order = np.argsort(-np.nan_to_num(evaluate(function, np.asarray(pool), search.batch), nan=-np.inf))
+    own = jnp.asarray(np.resize(atoms.z[np.argsort(-atoms.p), :size], (quarter, size)))
+    return jnp.concatenate([pool[order[: 2 * quarter]], pool[:quarter], own])
+
+
+def _fresh(rivals: Competitors, seen: Round) -> Atoms:
+    """The maxima that were found, as atoms without weight; those that are one place are taken once."""
+    found, family = seen.found, rivals.family
+    worth = found.values > seen.level + _WORTH * (found.values[0] - seen.level)
+    chosen: list[int] = []
+    for i in np.flatnonzero(worth):
+        if len(chosen) < MOST_PEAKS and not any(_same(found.rows[i], found.rows[j]) for j in chosen):
+            chosen.append(int(i))
+    # A fixed number of rows, so that one size is compiled.
+    rows = jnp.asarray(found.rows[np.resize(chosen, MOST_PEAKS)]) if chosen else jnp.asarray(found.rows[:0])
+    z = _places(family, seen.function, rows)[: len(chosen)] if chosen else seen.atoms.z[:0]
+    return Atoms(z, np.zeros(len(chosen)), found.pinned[chosen])
+
+
+def _same(a: Float[np.ndarray, " D"], b: Float[np.ndarray, " D"]) -> bool:
+    with np.errstate(invalid="ignore"):
+        way = np.where(a == b, 0.0, np.abs(a - b))
+    return bool(np.all(way <= _SAME * (1.0 + np.abs(np.where(np.isfinite(a), a, 0.0)))))
+
+
+def _places(family: Family, function: Depth | Correlation, rows: Float[Array, "k D"]) -> Float[np.ndarray, "k m"]:
+    pull = _pulls(function, family.region.starts(rows)) if family.charged else rows
+    return family.places(rows, pull)
+
+
+@eqx.filter_jit
+def _pulls(function: Depth | Correlation, u: Float[Array, "k m"]) -> Float[Array, "k ..."]:
+    return jax.vmap(function.pull)(u)

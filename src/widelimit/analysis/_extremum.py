@@ -1,0 +1,132 @@
+"""The maximum of what a first variation is searched for: exhaustively where the facts allow it, else by climbing."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from widelimit.numerics import branch_and_bound, climb, evaluate, search_line
+from widelimit.problem import Potential, Problem
+
+from ._depths import Correlation, Depth
+from ._lines import bend_on_box, line_of
+from ._regions import Region
+
+# So many of the highest maxima are kept.
+MOST_PEAKS = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """How much may be spent: local searches, evaluations of an exhaustive search, points at once."""
+
+    starts: int
+    key: PRNGKeyArray
+    most: int
+    batch: int
+
+    @classmethod
+    def of(cls, who: str, problem: Problem, potential: Potential, starts: int, key: Any, most: int) -> "Search":
+        """Raises `ValueError` for fewer than two starts."""
+        if starts < 2:
+            raise ValueError(f"{who}(starts=...): must be at least 2, got {starts}.")
+        batch = max(1, min(2048, potential.size // potential.x.shape[0]))
+        return cls(starts, jax.random.key(0) if key is None else key, most, batch)
+
+
+class Extremum(NamedTuple):
+    """`upper` >= the maximum where `certified`, else the largest value found.
+
+    - `rows`: [k, D], local maxima, best first (a linear block is left 1), with their `values` [k].
+    - `pinned`: [k], whether a maximum sits on a kink, where it does not move with the measure.
+    """
+
+    upper: float
+    certified: bool
+    rows: Float[np.ndarray, "k D"]
+    values: Float[np.ndarray, " k"]
+    pinned: Bool[np.ndarray, " k"]
+
+
+def scan(
+    function: Depth | Correlation,
+    search: Search,
+    *,
+    level: float = 0.0,
+    atol: float = 1e-13,
+    rtol: float = 1e-13,
+) -> Extremum | None:
+    """The maximum by an exhaustive search of second order; None where there is no such search.
+
+    The tolerance is that of `numerics.search_line`; by default 1e-13 of the best value, and at least 1e-13.
+    """
+    region = function.region
+    if region.all_points is not None:
+        values = evaluate(function, region.all_points, search.batch)
+        return _ordered(float(np.max(values)), True, _rows(region, region.all_points), values)
+    line = line_of(function)
+    if line is None:
+        return None
+    on_line = dataclasses.replace(function, region=line.region)
+    seen = search_line(
+        on_line,
+        line.breaks,
+        line.curvature,
+        level=level,
+        atol=atol,
+        rtol=rtol,
+        most=search.most,
+        batch=min(64, search.batch),
+    )
+    peaks = seen.peaks[:MOST_PEAKS]
+    rows = _rows(line.region, np.resize(peaks, MOST_PEAKS)[:, None])[: len(peaks)]
+    pinned = np.isin(peaks, line.breaks) & function.potential.unit.kinked
+    return Extremum(seen.upper, True, rows, seen.values[:MOST_PEAKS], pinned)
+
+
+def climb_all(function: Depth | Correlation, starts: Float[Array, "S m"], search: Search) -> Extremum:
+    """The ends of local searches from every start; no proof."""
+    points, values = climb(function, starts, batch=search.batch)
+    return _ordered(float(np.max(values)), False, _rows(function.region, points), values)
+
+
+def prove(function: Depth | Correlation, found: Extremum, search: Search) -> Extremum:
+    """A bound on the maximum from the unit's facts, on a box of up to three parameters; else `found` itself."""
+    box = function.region.box
+    if found.certified or box is None or function.slope is None:
+        return found
+    on_box = dataclasses.replace(function, region=function.region.on_box())
+    bend = bend_on_box(function)
+    proved = branch_and_bound(
+        on_box,
+        float(function.slope),
+        *box,
+        curvature=bend,
+        known=float(found.values[0]),
+        rtol=1e-9 if bend is None else 1e-13,
+        most=search.most,
+        batch=search.batch,
+    )
+    rows, values, pinned = found.rows, found.values, found.pinned
+    if proved.best > values[0]:
+        rows = np.concatenate([_rows(on_box.region, proved.point[None]), rows])
+        values, pinned = np.append(proved.best, values), np.append(False, pinned)
+    return Extremum(proved.upper, True, rows, values, pinned)
+
+
+def _ordered(upper: float, certified: bool, rows: Any, values: Any) -> Extremum:
+    order = np.argsort(-values, kind="stable")
+    return Extremum(upper, certified, rows[order], values[order], np.zeros(len(order), bool))
+
+
+def _rows(region: Region, points: Any) -> Float[np.ndarray, "k D"]:
+    return np.asarray(_compiled_rows(region, jnp.asarray(points)))
+
+
+@eqx.filter_jit
+def _compiled_rows(region: Region, points: Float[Array, "k m"]) -> Float[Array, "k D"]:
+    return jax.vmap(region.row)(points)

@@ -1,0 +1,67 @@
+"""The fixed point next to a measure that a flow has brought close to one."""
+
+import numpy as np
+from jaxtyping import Float
+
+from widelimit.measure import Measure, Particles
+from widelimit.problem import Problem
+
+from ._atoms import atoms
+from ._linearisation import Linearisation, linearise
+from ._stability import check
+
+_MOST_STEPS = 50
+# A step is shortened until the force falls; below this share of Newton's step it never will.
+_SHORTEST = 1e-3
+
+
+def fixed_point(problem: Problem, measure: Measure, *, tolerance: float = 1e-12, merge: float = 1e-2) -> Particles:
+    r"""The atoms $\theta_i$ with the weights of `measure` with $\nabla\psi(\theta_i; \rho) = 0$, near where they are.
+
+    A plateau of a flow passes by a fixed point without resting there; Newton's method on the positions of all atoms
+    finds it, stable or not, with the linearised motion of `stability`. Weights stay. Atoms pushed against a wall stay
+    there, those at infinity as well.
+
+    **Arguments**
+
+    - `measure`: particles that have come together to atoms.
+    - `tolerance`: of the force, relative to the same integral with absolute values.
+    - `merge`: particles closer than this, times 1 + |theta|, become one atom; parameters as close to a wall are put on
+      it.
+
+    **Raises** `ValueError` where there is none near, and for what `stability` refuses.
+    """
+    check(problem, tolerance, merge, "fixed_point")
+    rho = atoms(problem, measure, merge, "fixed_point")
+    found = linearise(problem, rho, tolerance)
+    for _ in range(_MOST_STEPS):
+        if found.residual <= tolerance:
+            return rho
+        rho, found = _step(problem, rho, found, tolerance)
+    raise ValueError(
+        f"fixed_point(measure=...): none was found near this measure, the force is {found.residual:.2g} of its parts "
+        "still; run the flow longer, or put fewer particles together (merge=...)."
+    )
+
+
+def _step(problem: Problem, rho: Particles, found: Linearisation, tolerance: float) -> tuple[Particles, Linearisation]:
+    """Newton's step, halved until the force falls."""
+    shift, share = _shift(rho, found), 1.0
+    while True:
+        moved = atoms(
+            problem, Particles(rho.positions + share * shift, rho.weights, blocks=rho.blocks), 1e-12, "fixed_point"
+        )
+        there = linearise(problem, moved, tolerance)
+        if there.residual < found.residual or share < _SHORTEST:
+            return moved, there
+        share *= 0.5
+
+
+def _shift(rho: Particles, found: Linearisation) -> Float[np.ndarray, "N D"]:
+    """delta_i = -A_i u_i / sqrt(p_i) with S u = sqrt(p) A^T grad psi."""
+    root = np.sqrt(np.asarray(rho.weights))[:, None]
+    force = root * np.einsum("nak,na->nk", found.frames, found.expansion.gradient)
+    move = np.zeros_like(force)
+    move[found.moves] = np.linalg.lstsq(found.matrix, force[found.moves], rcond=1e-14)[0]
+    shift = -np.einsum("nak,nk->na", found.frames, move) / root
+    return np.where(found.far, 0.0, shift)

@@ -1,0 +1,123 @@
+r"""The free energy of a density on a grid, and how far above its minimum it is.
+
+On cells with masses m_i, centres theta_i and reference volumes V_i
+
+$$F(m) = R\Big(\sum_i m_i \delta_{\theta_i}\Big) + \sum_i m_i\,\mathrm{penalty}(\theta_i)
+        + T \sum_i m_i \log\frac{m_i}{V_i},$$
+
+the discrete form of objective + T INT rho log(rho / vol). V_i is the cell's volume, times the volume element of a
+reduced problem (SUM_g (d_g - 1) log r_g in the exponent) at the centre.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from widelimit.measure import Grid, GridDensity, Measure, split
+from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
+
+
+def free_energy(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
+    r"""$F(\rho) = \mathrm{objective}(\rho) + T \int \rho \log(\rho/\mathrm{vol})$ on the cells of a grid.
+
+    mei2018's $F_{\beta,\lambda}$ is half of it, with T = 2/beta. It never rises along noisy gradient flow.
+
+    **Arguments**
+
+    - `density`: masses that sum to 1.
+    - `temperature`: T > 0.
+
+    **Raises** `ValueError` for a measure without a density, T <= 0, a reduction at d = infinity, and data without
+    nodes.
+    """
+    require_nodes(problem.data, "free_energy")
+    rho = as_density(problem, density, temperature, "free_energy")
+    return _free_energy(problem, rho, log_volumes(problem, rho.grid), jnp.asarray(temperature, float))
+
+
+def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
+    r"""A bound on $F(\rho) - \min F$ over densities on the grid: $T\,\mathrm{KL}(\rho \,\|\, \mathrm{Gibbs}[\rho])$,
+
+    $$\mathrm{Gibbs}[\rho]_i = V_i\, e^{-\psi(\theta_i; \rho)/T} / Z.$$
+
+    Proof. Let m be the masses of rho, n any others, G = Gibbs[m], and Ent(m) = SUM m_i log(m_i/V_i). The objective is
+    convex and psi its gradient in the masses, so objective(m) - objective(n) <= <psi, m> - <psi, n>, hence
+    F(m) - F(n) <= [<psi, m> + T Ent(m)] - [<psi, n> + T Ent(n)]. Now log G_i = log V_i - psi_i/T - log Z turns
+    <psi, n> + T Ent(n) into T KL(n || G) - T log Z >= -T log Z, and the first bracket into T KL(m || G) - T log Z.
+
+    It is zero at the minimum only. Arguments and errors as in `free_energy`; the loss must be convex.
+    """
+    require_nodes(problem.data, "free_energy_gap")
+    check_convex(problem, "free_energy_gap")
+    rho = as_density(problem, density, temperature, "free_energy_gap")
+    heat = jnp.asarray(temperature, float)
+    target = log_gibbs(problem, rho, log_volumes(problem, rho.grid), heat)
+    return _scaled_divergence(rho.weights, target, heat)
+
+
+def log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
+    """log V_i: logarithms, because r^(d-1) leaves the range of numbers for large d."""
+    return _log_volumes(problem, grid)
+
+
+@eqx.filter_jit
+def _log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
+    theta = split(problem.blocks, grid.points)
+    return jnp.log(grid.volumes.ravel()) + jax.vmap(problem.log_volume)(theta)
+
+
+@eqx.filter_jit
+def log_gibbs(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Float[Array, " N"]:
+    """log of the masses of Gibbs[rho]."""
+    psi = problem.potential(density)(density.positions)
+    return jax.nn.log_softmax(log_v - psi / temperature)
+
+
+@eqx.filter_jit
+def _free_energy(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Float[Array, ""]:
+    m = density.weights
+    entropy = jnp.sum(jnp.where(m > 0, m * (jnp.log(jnp.where(m > 0, m, 1.0)) - log_v), 0.0))
+    return problem.objective(density) + temperature * entropy
+
+
+@eqx.filter_jit
+def _scaled_divergence(m: Any, log_g: Any, temperature: Any) -> Float[Array, ""]:
+    # With - m + g, which add up to nothing, every term is nonnegative: no cancellation between cells near the minimum.
+    logs = jnp.where(m > 0, jnp.log(jnp.where(m > 0, m, 1.0)) - log_g, 0.0)
+    return temperature * jnp.maximum(jnp.sum(m * logs - m + jnp.exp(log_g)), 0.0)
+
+
+def check_convex(problem: Problem, who: str) -> None:
+    if not problem.loss.convex:
+        raise ValueError(
+            f"{who}(problem=...): the loss {problem.loss.name!r} is not declared convex "
+            "(losses.Loss(function, convex=True) declares it)."
+        )
+
+
+def check_temperature(temperature: float, who: str) -> None:
+    if not isinstance(temperature, int | float | np.number | jax.Array) or not 0.0 < float(temperature) < float("inf"):
+        raise ValueError(f"{who}(temperature=...): must be a number, positive and finite; got {temperature!r}.")
+
+
+def as_density(problem: Problem, density: Measure, temperature: float, who: str) -> GridDensity:
+    """The density itself. Raises `ValueError` unless it is one, on a grid of the problem's dimension, and T > 0."""
+    check_temperature(temperature, who)
+    if not isinstance(density, GridDensity):
+        raise ValueError(
+            f"{who}(density=...): expected a GridDensity, got {type(density).__name__}; "
+            "the free energy of atoms is infinite."
+        )
+    problem.unpack(density)
+    masses = np.asarray(density.masses)
+    if not np.all(masses >= 0) or abs(masses.sum() - 1.0) > 1e-9:
+        raise ValueError(
+            f"{who}(density=...): the masses must not be negative and sum to 1; they sum to {masses.sum():.12g}, the "
+            f"least is {masses.min():.3g}."
+        )
+    return density

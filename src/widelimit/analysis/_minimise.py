@@ -1,0 +1,149 @@
+r"""The minimum of a convex objective over all probability measures.
+
+R is convex in rho, and the penalties are linear in it, so the minimum over measures is a convex problem, whatever the
+landscape of the parameters. A fully corrective exchange solves it: the lowest points of psi(.; rho) become atoms; the
+weights of all atoms are made optimal; places and weights then slide downhill together, so that atoms converge
+quadratically instead of gathering around where they ought to be; atoms that meet become one; those without weight
+go. It ends where no point of the domain lies below the mean of psi: then
+
+$$\mathrm{objective}(\rho) - \inf \le \int \psi\,d\rho - \inf\psi = \mathrm{gap}.$$
+
+With a free linear block the competitors are the measures of a given variation, or those that the penalty leaves (see
+`_charges`).
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from widelimit.measure import Particles
+from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
+
+from ._competitors import Competitors, competitors
+from ._exchange import Round, enough, exchange, left_in, padded
+from ._extremum import Search
+from ._family import filled
+from ._optimality import say
+
+
+@dataclasses.dataclass(frozen=True)
+class Minimum:
+    """A measure with objective(measure) - inf objective <= `gap`.
+
+    - `measure`: its atoms in ascending order, the first column first, with weights that sum to 1; a position may be
+      infinite.
+    - `risk`, `objective`: of this measure; the objective is the risk plus INT penalty d rho.
+    - `certified`: True when the gap is a theorem, up to rounding, from an exhaustive search; else it is an estimate
+      from below: that of the best of many local searches.
+    - `converged`: whether no search found a descent by more than the tolerance. Where that search was a local one and
+      the certificate a coarse one, `gap` can be far above the tolerance.
+    - `iterations`: how many times atoms were exchanged.
+    - `at_infinity`: the mass of the atoms at infinity; where it is positive no network with finite weights attains the
+      infimum.
+    - `budget`: C, where the competitors are the measures with INT |c| d rho <= C; None where they are all measures.
+    - `statement`: all this in words, and what to try where it did not converge.
+    """
+
+    measure: Particles
+    risk: float
+    objective: float
+    gap: float
+    certified: bool
+    converged: bool
+    iterations: int
+    at_infinity: float
+    budget: float | None
+    statement: str
+
+    def __repr__(self) -> str:
+        return f"Minimum(objective={self.objective:.12g}, {len(self.measure)} atoms: {self.statement})"
+
+
+def minimise(
+    problem: Problem,
+    *,
+    tolerance: float = 1e-12,
+    budget: float | None = None,
+    starts: int = 64,
+    key: PRNGKeyArray | None = None,
+    most: int = 400_000,
+) -> Minimum:
+    r"""$\min_\rho R(f_\rho) + \int \mathrm{penalty}\,d\rho$ over all probability measures, and a bound on the rest.
+
+    The loss must be convex in f. For two Gaussians (mei2018, Fig. 2) the minimum is one atom inside the interval of
+    Lemma 1, and outside of it several, one of them at r = infinity.
+
+    **Arguments**
+
+    - `tolerance`: of the gap, relative to the objective where that is above 1.
+    - `budget`: C, for a unit that is linear in a free block c without a penalty on it: the competitors are the measures
+      with INT |c| d rho <= C (INT |c| |w|^k d rho where phi~ has degree k in a free w).
+    - `starts`: local searches for the lowest point of psi, where no exhaustive one is possible.
+    - `key`: for their random starts; a fixed one by default.
+    - `most`: evaluations that an exhaustive search may spend.
+
+    One searched parameter (or the angle of two) is searched exhaustively, with bounds of second order from the unit's
+    `curvature`; up to three in a box in the end, with the Lipschitz constant; others by local searches only.
+
+    **Raises** `ValueError` for a loss that is not convex, data without nodes, an output scale that depends on N, a free
+    linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
+    tolerance or a budget that is not positive.
+    """
+    _check(problem, tolerance, budget)
+    rivals = competitors("minimise", problem, budget)
+    potential = rivals.family.problem.potential(padded(rivals.family, rivals.first))
+    search = Search.of("minimise", problem, potential, starts, key, most)
+    best, rounds = exchange(rivals, search, tolerance)
+    return _finish(rivals, best, rounds, tolerance)
+
+
+def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
+    if not problem.loss.convex:
+        raise ValueError(
+            f"minimise(problem=...): the loss {problem.loss.name!r} is not declared convex "
+            "(losses.Loss(function, convex=True) declares it)."
+        )
+    require_nodes(problem.data, "minimise")
+    if problem.scale.factor(1) != problem.scale.factor(2):
+        raise ValueError(
+            "minimise(problem=...): the output scale depends on the number of neurons, so there is no objective of a "
+            "measure; use scales.MeanField()."
+        )
+    if not 0 < tolerance < float("inf"):
+        raise ValueError(f"minimise(tolerance=...): must be positive and finite, got {tolerance}.")
+    if budget is not None and not 0 < budget < float("inf"):
+        raise ValueError(f"minimise(budget=...): must be positive and finite, got {budget}.")
+
+
+def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> Minimum:
+    problem = rivals.family.problem
+    rows, weights = rivals.rows(best.atoms)
+    padded = Particles(*filled(rows, weights), blocks=problem.blocks)
+    risk, penalty = float(problem.risk(padded)), float(problem.penalty_of(padded))
+    gap = rivals.gap(best.now, best.atoms, best.found.upper)
+    far = float(np.sum(weights[np.any(np.isinf(rows), axis=1)]))
+    converged = left_in(rivals, best) <= enough(best, tolerance)
+    statement = say(gap, rivals.name, best.found.certified, False)
+    if far > 0:
+        statement += f" A share {far:.6g} of the mass sits at infinity: no finite weights attain the infimum."
+    if not converged:
+        statement += (
+            f" Not converged in {rounds} rounds: {left_in(rivals, best):.2g} is left to gain, the tolerance is "
+            f"{enough(best, tolerance):.2g}; raise starts=... or tolerance=...."
+        )
+    elif gap > enough(best, tolerance):
+        statement += " No search found any descent above the tolerance; the certificate is coarser: raise most=...."
+    return Minimum(
+        measure=Particles(rows, weights, blocks=problem.blocks),
+        risk=risk,
+        objective=risk + penalty,
+        gap=gap,
+        certified=best.found.certified,
+        converged=converged,
+        iterations=rounds,
+        at_infinity=far,
+        budget=None if np.isinf(rivals.limit) else rivals.limit,
+        statement=statement,
+    )

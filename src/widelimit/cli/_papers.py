@@ -1,0 +1,142 @@
+"""`widelimit reproduce` and `widelimit claims`."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+
+import typer
+
+from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, named, names, reproduce
+from widelimit.results import one_of
+
+from ._errors import FAILED, BadInput, Interrupted, sentence
+from ._files import to_json
+from ._folder import locked
+
+
+def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
+    """`widelimit reproduce`: figures and claims of a paper, or of all, or one figure."""
+    with _asked():
+        size = _scale(scale)
+        name, _, figure = (what or "").partition("/")
+        papers = [named(name)] if what is not None else [named(name) for name in names()]
+        if what is not None and "/" in what:
+            papers[0].figure(figure)
+    _writable(out, papers)
+    for paper in papers:
+        _tell(_contents(paper, size))
+    news = []
+    for paper in papers:
+        with locked(out / paper.name), _stoppable("reproduce", out):
+            done = reproduce(paper, out, scale=size, figure=figure or None, tell=_tell)
+        if done.checked:
+            _show(paper, done.checked)
+        typer.echo(str(done.page))
+        news += [f"{paper.name}/{figure}: {why}" for figure, why in done.failed.items()] + _news(paper, done.checked)
+    _end(news)
+
+
+def check_papers(name: str | None, scale: str, only: list[str], out: pathlib.Path | None, *, json: bool) -> None:
+    """`widelimit claims`: the claims of a paper, or of all."""
+    with _asked():
+        size = _scale(scale)
+        papers = [named(name)] if name is not None else [named(name) for name in names()]
+        chosen = [(paper, _chosen(paper, only, alone=len(papers) == 1)) for paper in papers]
+        if only and not any(claims for _, claims in chosen):
+            raise BadInput(f"--only {only[0]}: no paper has a claim of this name.")
+    if out is not None:
+        _writable(out, [paper for paper, _ in chosen])
+    found = [(paper, _check(paper, claims, size, out)) for paper, claims in chosen if claims]
+    if json:
+        records = {paper.name: [row.record() for row in checked] for paper, checked in found}
+        typer.echo(to_json({"scale": size.value, "papers": records}), nl=False)
+    else:
+        for paper, checked in found:
+            _show(paper, checked, full=bool(only))
+    _end([line for paper, checked in found for line in _news(paper, checked)])
+
+
+def _check(paper: Paper, claims: list[Claim], size: Scale, out: pathlib.Path | None) -> tuple[Checked, ...]:
+    """Check claims; with a folder the pieces and the results are kept there."""
+    if out is None:
+        return check_claims(claims, Bench(size, None, _tell))
+    from widelimit.papers import Results
+
+    results = Results(out / paper.name, size)
+    with locked(out / paper.name), _stoppable("claims", out):
+        return check_claims(claims, results.bench(_tell), keep=results)
+
+
+def _chosen(paper: Paper, only: list[str], *, alone: bool) -> list[Claim]:
+    """The claims asked for; where one paper alone is asked, each must be there."""
+    if not only:
+        return list(paper.claims)
+    if alone:
+        return [paper.claim(id) for id in only]
+    return [claim for claim in paper.claims if claim.id in only]
+
+
+def _contents(paper: Paper, size: Scale) -> str:
+    figures = ", ".join(figure.name for figure in paper.figures)
+    seconds = sum(part.cost.at(size) for part in (*paper.figures, *paper.claims))
+    minutes = max(1.0, seconds / 60.0)
+    return f"{paper.name}: figures {figures}; {len(paper.claims)} claims; all of it about {minutes:.0f} min"
+
+
+def _show(paper: Paper, checked: tuple[Checked, ...], *, full: bool = False) -> None:
+    from ._show_claims import print_claims
+
+    print_claims(paper.name, checked, full=full)
+
+
+def _news(paper: Paper, checked: tuple[Checked, ...]) -> list[str]:
+    return [f"{paper.name}, {row.id}: {row.verdict.value} ({row.why})" for row in checked if not row.as_expected]
+
+
+def _end(news: list[str]) -> None:
+    """Exit code 1 with the sentences, if something is not as it should be."""
+    for line in news:
+        _tell(f"widelimit: {sentence(line)}")
+    if news:
+        raise typer.Exit(FAILED)
+
+
+def _scale(text: str) -> Scale:
+    return Scale(one_of(text, [scale.value for scale in Scale], "--scale"))
+
+
+def _writable(out: pathlib.Path, papers: list[Paper]) -> None:
+    """Make the papers' folders, or say that they cannot be written."""
+    try:
+        for paper in papers:
+            (out / paper.name).mkdir(parents=True, exist_ok=True)
+            (out / paper.name / ".part").write_bytes(b"")
+            (out / paper.name / ".part").unlink()
+    except OSError as error:
+        raise BadInput(f"--out {out}: cannot be written ({error.strerror}).") from None
+
+
+@contextlib.contextmanager
+def _asked() -> Iterator[None]:
+    """What the user asked for is not there: the library's sentence."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadInput(sentence(error)) from error
+
+
+@contextlib.contextmanager
+def _stoppable(command: str, out: pathlib.Path) -> Iterator[None]:
+    """Ctrl-C and a full disk leave what was finished."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; the same `widelimit {command}` goes on from what is finished in {out}") from None
+    except OSError as error:
+        raise BadInput(f"--out {out}: cannot be written ({error.strerror}).") from None
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)

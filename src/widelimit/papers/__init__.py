@@ -1,0 +1,25 @@
+"""Papers as data: every figure and every checkable statement, computed anew and compared with the print.
+
+    paper = widelimit.papers.named("mei2018")
+    bench = widelimit.papers.Bench(widelimit.papers.Scale.QUICK)
+    paper.claim("delta-infinity").check(bench)
+    figure = paper.figure("fig1")
+    png = figure.draw(figure.compute(bench))
+
+Importing this room imports nothing heavy; `named` imports the paper that is asked for.
+"""
+
+from ._bench import Bench as Bench, Cost as Cost, Data as Data, Scale as Scale
+from ._claims import (
+    Checked as Checked,
+    Claim as Claim,
+    Finding as Finding,
+    Verdict as Verdict,
+    shown as shown,
+    tally as tally,
+)
+from ._figures import Figure as Figure
+from ._folder import Results as Results
+from ._paper import Paper as Paper
+from ._registry import named as named, names as names
+from ._reproduce import Reproduction as Reproduction, check_claims as check_claims, reproduce as reproduce

@@ -1,0 +1,145 @@
+"""What a figure or a claim is computed with: the scale, and a place where finished pieces are kept."""
+
+import dataclasses
+import enum
+import hashlib
+import inspect
+import io
+import json
+import os
+import pathlib
+import struct
+import zipfile
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from widelimit import __version__
+
+Data = dict[str, np.ndarray]
+"""Named arrays: what a piece or a figure is computed to, and drawn from."""
+
+_T = TypeVar("_T")
+
+
+class Scale(enum.Enum):
+    """How much is spent: `QUICK` is at most a minute a figure on two cores, `PAPER` the paper's own sizes."""
+
+    QUICK = "quick"
+    PAPER = "paper"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Seconds on two cores, estimated, compilation included."""
+
+    quick: float
+    paper: float
+
+    def at(self, scale: Scale) -> float:
+        return self.quick if scale is Scale.QUICK else self.paper
+
+
+def _silent(text: str) -> None:
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """The scale, and the pieces computed so far.
+
+    **Arguments**
+
+    - `scale`: what `pick` goes by.
+    - `pieces`: a folder; each finished piece is kept there and found again, also after a kill. None keeps them in
+      memory for as long as the bench lives.
+    - `tell`: called with a sentence when something begins that may take a while.
+    """
+
+    scale: Scale
+    pieces: pathlib.Path | None = None
+    tell: Callable[[str], None] = _silent
+    _known: dict[str, Data] = dataclasses.field(default_factory=dict, repr=False)
+
+    def pick(self, *, quick: _T, paper: _T) -> _T:
+        """One of two settings, by the scale."""
+        return quick if self.scale is Scale.QUICK else paper
+
+    def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
+        """`compute(**settings)`, once: found again by name, source text, settings and the library's version.
+
+        **Arguments**
+
+        - `compute`: a function of a module, not a lambda; what it returns is named arrays.
+        - `settings`: what JSON can hold. Everything that the result depends on must be in them.
+
+        **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
+        """
+        mark = fingerprint(compute, settings)
+        if mark not in self._known:
+            found = None if self.pieces is None else read_arrays(self.pieces / f"{mark}.npz")
+            if found is None:
+                said = ", ".join(f"{name} {value}" for name, value in settings.items())
+                self.tell(f"  {_name_of(compute).replace('_', ' ')}: {said}" if said else f"  {_name_of(compute)}")
+                found = as_data(compute(**settings), _name_of(compute))
+                if self.pieces is not None:
+                    self.pieces.mkdir(parents=True, exist_ok=True)
+                    write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
+            self._known[mark] = found
+        return dict(self._known[mark])
+
+
+def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
+    """A file name for a piece: the function's name and a hash of all that the piece depends on."""
+    try:
+        text = json.dumps(settings, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
+    parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
+    return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+def as_data(values: Any, name: str) -> Data:
+    """Named arrays of numbers or text. Raises `ValueError` for anything else."""
+    arrays = {key: np.asarray(value) for key, value in values.items()}
+    odd = [key for key, array in arrays.items() if array.dtype.kind not in "biufcU"]
+    if odd:
+        raise ValueError(f"{name}: {odd[0]!r} is no array of numbers or text.")
+    return arrays
+
+
+def arrays_to_bytes(data: Data) -> bytes:
+    """An .npz file."""
+    stream = io.BytesIO()
+    # A name such as "file" would clash with savez's own argument.
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in data.items():
+            # A fixed date: the same arrays give the same bytes.
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def read_arrays(path: pathlib.Path) -> Data | None:
+    """The arrays of an .npz file; None where there is none, or it is damaged."""
+    try:
+        # From memory: NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, struct.error, zipfile.BadZipFile):
+        return None
+
+
+def write_whole(path: pathlib.Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _name_of(compute: Callable[..., Any]) -> str:
+    return compute.__name__.strip("_")

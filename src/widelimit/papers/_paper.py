@@ -1,0 +1,37 @@
+"""A paper: its figures and its claims."""
+
+import dataclasses
+
+from widelimit.results import one_of
+
+from ._claims import Claim
+from ._figures import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Paper:
+    """A paper as data. `name` is its key everywhere, `citation` its full title and source.
+
+    **Raises** `ValueError` for two figures, or two claims, of one name.
+    """
+
+    name: str
+    citation: str
+    figures: tuple[Figure, ...]
+    claims: tuple[Claim, ...]
+
+    def __post_init__(self) -> None:
+        for names in ([figure.name for figure in self.figures], [claim.id for claim in self.claims]):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"Paper({self.name!r}): {twice[0]!r} is there twice.")
+
+    def figure(self, name: str) -> Figure:
+        """A figure by its name. Raises `ValueError` with the names there are."""
+        names = [figure.name for figure in self.figures]
+        return self.figures[names.index(one_of(name, names, f"{self.name}: figure"))]
+
+    def claim(self, id: str) -> Claim:
+        """A claim by its id. Raises `ValueError` with the ids there are."""
+        ids = [claim.id for claim in self.claims]
+        return self.claims[ids.index(one_of(id, ids, f"{self.name}: claim"))]

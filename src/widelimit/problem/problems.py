@@ -1,0 +1,107 @@
+"""Ready-made problems of the papers."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import activations, losses, mobilities
+from ._problem import Problem
+from ._reduction import Classes, parts_of
+from .activations import Activation
+from .data import GaussianClasses
+from .domains import Product
+from .units import Neuron
+
+ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
+"""mei2018's activation: -2.5 below 0.5, 7.5 above 1.5, linear between."""
+
+
+def isotropic_gaussians(
+    delta: float,
+    dim: float,
+    activation: Activation = ramp,
+    *,
+    bias: bool = False,
+    output_weight: bool = False,
+    penalty: Any = None,
+) -> Problem:
+    r"""Two centred Gaussians: $y = \pm1$ with $x \sim N(0, (1 \pm \Delta)^2 I_d)$, loss $(f - y)^2$ (mei2018).
+
+    **Arguments**
+
+    - `delta`: Delta in (0, 1).
+    - `dim`: d >= 2, or `math.inf`, where only the reduced problem exists and is what is returned.
+    - `activation`, `bias`, `output_weight`: the neuron; `ramp` without either by default.
+    - `penalty`: as in `Problem`.
+
+    Raises `ValueError` for other values. `problem.reduced()` is the problem in r = |w|.
+    """
+    _check("isotropic_gaussians", delta, dim)
+    unit = Neuron(activation, bias=bias, output_weight=output_weight)
+    std = np.array([1.0 + delta, 1.0 - delta])
+    if dim == math.inf:
+        return _infinite(unit, Classes(((),), (math.inf,), std[:, None], 0.5), penalty)
+    data = GaussianClasses(std[0] ** 2, std[1] ** 2, dim=int(dim))
+    return Problem(unit, data, losses.squared(1.0), penalty=penalty)
+
+
+def anisotropic_gaussians(
+    delta: float,
+    dim: float,
+    relevant: int | None = None,
+    activation: Activation = ramp,
+    *,
+    bias: bool = False,
+    output_weight: bool = False,
+    penalty: Any = None,
+) -> Problem:
+    r"""Two centred Gaussians that differ in the first s_0 of d coordinates only (mei2018).
+
+    $y = \pm1$ with $x_i \sim N(0, (1 \pm \Delta)^2)$ for $i \le s_0$ and $x_i \sim N(0, 1)$ for the others; loss
+    $(f - y)^2$.
+
+    **Arguments**
+
+    - `delta`: Delta in (0, 1).
+    - `dim`: d, or `math.inf`, where only the reduced problem exists and is what is returned.
+    - `relevant`: s_0, 1 <= s_0 < d; left out at d = infinity.
+    - the others as in `isotropic_gaussians`.
+
+    Raises `ValueError` for other values. `problem.reduced()` is the problem in (r_1, r_2), the lengths of the two
+    parts of w.
+    """
+    _check("anisotropic_gaussians", delta, dim)
+    unit = Neuron(activation, bias=bias, output_weight=output_weight)
+    if dim == math.inf:
+        if relevant is not None:
+            raise ValueError("anisotropic_gaussians(relevant=...): leave it out at d = infinity.")
+        std = np.array([[1.0 + delta, 1.0], [1.0 - delta, 1.0]])
+        return _infinite(unit, Classes(((), ()), (math.inf, math.inf), std, 0.5), penalty)
+    if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
+        raise ValueError(
+            f"anisotropic_gaussians(relevant=...): must be a whole number of at least 1 and below dim, got {relevant!r}."
+        )
+    inside = np.arange(int(dim)) < relevant
+    plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
+    return Problem(unit, GaussianClasses(plus, minus), losses.squared(1.0), penalty=penalty)
+
+
+def _infinite(unit: Neuron, classes: Classes, penalty: Any) -> Problem:
+    parts = parts_of(unit, classes, domain=Product(()), penalty=penalty, mobility=mobilities.Identity())
+    return Problem(
+        parts.unit,
+        parts.data,
+        losses.squared(1.0),
+        penalty=parts.penalty,
+        domain=parts.domain,
+        symmetry=parts.symmetry,
+    )
+
+
+def _check(who: str, delta: Any, dim: Any) -> None:
+    if not isinstance(delta, int | float | np.number) or not 0.0 < delta < 1.0:
+        raise ValueError(f"{who}(delta=...): must lie in (0, 1), got {delta!r}.")
+    whole = isinstance(dim, int | float | np.number) and (dim == math.inf or dim == int(dim))
+    if not whole or dim < 2:
+        raise ValueError(f"{who}(dim=...): must be a whole number of at least 2, or math.inf; got {dim!r}.")

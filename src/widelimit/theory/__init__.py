@@ -1,0 +1,7 @@
+"""Closed forms of the papers, arrays in, arrays out: an oracle for tests and claims that no solver leans on.
+
+Everything here is NumPy and SciPy, by other routes than the library's own (adaptive quadrature with break points,
+bracketed roots), in the papers' own symbols.
+"""
+
+from . import mei2018 as mei2018

@@ -1,0 +1,221 @@
+"""The Gibbs fixed point against closed forms and SciPy on the same equation; the certificate against the truth."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.optimize
+
+import widelimit as wl
+from widelimit.analysis._dual_newton import factorise
+from widelimit.measure import GridDensity, grids
+
+LINEAR = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
+STRENGTH, HEAT, TARGET = 0.3, 0.2, 2.0
+
+
+def quadratic(**more):
+    """f = mean of a, risk (f - y)^2, penalty lambda a^2: everything is Gaussian."""
+    data = wl.data.Samples([1.0], [TARGET])
+    return wl.Problem(LINEAR, data, wl.losses.squared(1.0), penalty=wl.penalties.l2(STRENGTH), **more)
+
+
+def moments(state):
+    a, m = np.asarray(state.density.positions)[:, 0], np.asarray(state.density.weights)
+    return m @ a, m @ (a - m @ a) ** 2
+
+
+def test_a_quadratic_problem_is_gaussian():
+    """psi = 2 (f - y) a + lambda a^2: mean f = y / (1 + lambda), variance T / (2 lambda). The trapezoidal rule is
+    spectrally accurate on a Gaussian, so the grid does not show."""
+    state = wl.analysis.gibbs(quadratic(), temperature=HEAT, grid=grids.uniform(-6.0, 9.0, 300))
+    mean, variance = TARGET / (1 + STRENGTH), HEAT / (2 * STRENGTH)
+    np.testing.assert_allclose(moments(state), (mean, variance), rtol=1e-13)
+    objective = (mean - TARGET) ** 2 + STRENGTH * (mean**2 + variance)
+    assert state.objective == pytest.approx(objective, rel=1e-13)
+    entropy = 0.5 * np.log(2 * np.pi * np.e * variance)
+    assert state.free_energy == pytest.approx(objective - HEAT * entropy, rel=1e-13)
+    assert state.residual < 1e-13
+    assert 0.0 <= state.gap < 1e-15
+    assert "too small" not in state.statement
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 0.01])
+def test_the_objective_approaches_its_infimum_linearly(temperature):
+    """mei2018 (22), corrected: R_lambda(rho_T) - inf R_lambda = D T / 2 here, with R_lambda on both sides."""
+    state = wl.analysis.gibbs(quadratic(), temperature=temperature, grid=grids.uniform(-12.0, 15.0, 3000))
+    infimum = STRENGTH * TARGET**2 / (1 + STRENGTH)
+    assert state.objective - infimum == pytest.approx(temperature / 2, rel=1e-11)
+
+
+X = np.linspace(-1.5, 1.5, 7)
+Y = np.sin(2 * X)
+BUMP = wl.units.Function(lambda theta, x: 2.0 * jnp.exp(-0.5 * (x[0] - theta.a) ** 2) - 1.0, columns=["a"])
+
+
+def bumps(**more):
+    given = {"loss": wl.losses.squared(1.0), "penalty": wl.penalties.l2(0.2)} | more
+    return wl.Problem(BUMP, wl.data.Samples(X, Y), **given)
+
+
+def scipy_gibbs(temperature, a):
+    """The masses on points a by SciPy's root finder, in plain NumPy: the unknown is f on the data."""
+    phi = 2.0 * np.exp(-0.5 * (X - a[:, None]) ** 2) - 1.0
+
+    def masses(f):
+        psi = phi @ (2.0 * (f - Y) / len(X)) + 0.2 * a**2
+        m = np.exp(-(psi - psi.min()) / temperature)
+        return m / m.sum()
+
+    found = scipy.optimize.root(lambda f: f - masses(f) @ phi, np.zeros(len(X)), tol=1e-14)
+    return masses(found.x)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.05])
+def test_against_a_root_finder(temperature):
+    grid = grids.uniform(-8.0, 8.0, 400)
+    state = wl.analysis.gibbs(bumps(), temperature=temperature, grid=grid)
+    a = np.asarray(grid.points)[:, 0]
+    np.testing.assert_allclose(state.density.masses, scipy_gibbs(temperature, a), atol=1e-11)
+
+
+def test_against_the_relaxed_diffusion_equation():
+    """d rho/dt = (rho psi')' + T rho'' on the same cells, with exponential fluxes, run by SciPy until it rests."""
+    temperature, cells = 0.3, 60
+    grid = grids.uniform(-4.0, 4.0, cells)
+    state = wl.analysis.gibbs(bumps(), temperature=temperature, grid=grid)
+    a, h = np.asarray(grid.points)[:, 0], 8.0 / cells
+    phi = 2.0 * np.exp(-0.5 * (X - a[:, None]) ** 2) - 1.0
+
+    def rate(t, m):
+        psi = phi @ (2.0 * (m @ phi - Y) / len(X)) + 0.2 * a**2
+        step = np.diff(psi) / (2 * temperature)
+        flux = temperature / h**2 * (m[:-1] * np.exp(-step) - m[1:] * np.exp(step))
+        return -np.diff(np.concatenate([[0.0], flux, [0.0]]))
+
+    rest = scipy.integrate.solve_ivp(rate, (0.0, 60.0), np.full(cells, 1.0 / cells), "LSODA", rtol=1e-8, atol=1e-11)
+    # The slowest mode (rate about 0.4) is down by 1e-10; the integrator's tolerance is what is left.
+    np.testing.assert_allclose(state.density.masses, rest.y[:, -1], atol=1e-8)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.03])
+def test_the_certificate_is_above_the_true_gap(temperature):
+    """For random densities, near the minimum and far from it."""
+    problem, grid = bumps(), grids.uniform(-5.0, 5.0, 50)
+    state = wl.analysis.gibbs(problem, temperature=temperature, grid=grid)
+    rng = np.random.default_rng(0)
+    best = np.asarray(state.density.masses)
+    for mixed in (1.0, 0.1, 1e-3):
+        masses = (1 - mixed) * best + mixed * rng.dirichlet(np.full(50, 0.2))
+        rho = GridDensity(grid, masses)
+        true = float(wl.analysis.free_energy(problem, rho, temperature)) - state.free_energy
+        bound = float(wl.analysis.free_energy_gap(problem, rho, temperature))
+        assert 0.0 < true <= bound
+    # At the minimum neither has anything left but rounding.
+    assert state.gap < 1e-14
+
+
+def test_the_free_energy_by_hand():
+    """Two cells of width 2 and 1 with masses 1/4 and 3/4; f = 1/4 * 1 + 3/4 * 2.5."""
+    grid = wl.measure.Grid(([0.0, 2.0, 3.0],))
+    rho = GridDensity(grid, [0.25, 0.75])
+    by_hand = (2.125 - 2.0) ** 2 + 0.3 * (0.25 + 0.75 * 6.25) + 0.5 * (0.25 * np.log(0.125) + 0.75 * np.log(0.75))
+    assert float(wl.analysis.free_energy(quadratic(), rho, 0.5)) == pytest.approx(by_hand, rel=1e-14)
+    # An empty cell has no entropy.
+    empty = float(wl.analysis.free_energy(quadratic(), GridDensity(grid, [0.0, 1.0]), 0.5))
+    assert empty == pytest.approx(0.25 + 0.3 * 6.25, rel=1e-14)
+
+
+@pytest.mark.parametrize("penalty", [wl.penalties.l2(0.05), wl.penalties.total_variation(0.2, "output")])
+@pytest.mark.parametrize("loss", [wl.losses.squared(), wl.losses.logistic(), wl.losses.huber(0.3)])
+def test_losses_and_penalties_in_two_parameters(loss, penalty):
+    """Gibbs[rho] = rho whatever the convex loss, and for penalties and units with kinks: only values count."""
+    unit = wl.units.Neuron(wl.activations.relu, bias=False)
+    problem = wl.Problem(unit, wl.data.Samples(X, np.sign(Y)), loss, penalty=penalty)
+    grid = grids.product(grids.uniform(-4.0, 4.0, 30), grids.uniform(-3.0, 3.0, 20))
+    state = wl.analysis.gibbs(problem, temperature=0.1, grid=grid)
+    assert state.residual < 1e-12
+    assert state.gap < 1e-14
+    assert state.density.masses.shape == (30, 20)
+
+
+def test_vector_outputs():
+    unit = wl.units.Function(lambda theta, x: jnp.stack([jnp.sin(theta.a * x[0]), theta.a * x[0]]), columns=["a"])
+    problem = wl.Problem(unit, wl.data.Samples(X, np.stack([Y, X], 1)), penalty=wl.penalties.l2(0.1))
+    state = wl.analysis.gibbs(problem, temperature=0.05, grid=grids.uniform(-6.0, 6.0, 100))
+    assert state.residual < 1e-12
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-5])
+def test_low_temperatures(temperature):
+    """Rounding is worth 1e-16 (psi/T)^2 in the masses, and nothing in the free energy."""
+    state = wl.analysis.gibbs(bumps(), temperature=temperature, grid=grids.uniform(-4.0, 4.0, 500))
+    assert state.residual < 1e-15 / temperature**2
+    assert state.gap < 1e-14
+    assert "Not converged" not in state.statement
+
+
+def test_a_grid_that_is_too_small_says_so():
+    state = wl.analysis.gibbs(quadratic(), temperature=HEAT, grid=grids.uniform(-6.0, 2.0, 100))
+    assert "too small" in state.statement
+    assert "a = 2" in state.statement
+    # At a wall of the domain mass is where it should be.
+    walled = quadratic(domain=wl.domains.Box(-6.0, 2.0))
+    assert "too small" not in wl.analysis.gibbs(walled, temperature=HEAT, grid=grids.uniform(-6.0, 2.0, 100)).statement
+
+
+@pytest.mark.parametrize(
+    ("shape", "kinked", "rank"),
+    [((300, 40), False, 40), ((900, 400), False, 64), ((300, 500), True, 500), ((90, 400), True, 90)],
+)
+def test_tables_are_factorised_to_rounding(shape, kinked, rank):
+    a, x = np.linspace(-3, 3, shape[0])[:, None], np.linspace(-2, 2, shape[1])
+    table = np.maximum(x - a, 0.0) if kinked else np.tanh(a * x)
+    weights = np.random.default_rng(1).uniform(0.5, 1.5, shape[1]) / shape[1]
+    rows, columns = factorise(table, weights)
+    assert rows.shape[1] <= rank
+    np.testing.assert_allclose(rows @ columns, table, atol=2e-14 * np.abs(table).max())
+    np.testing.assert_allclose((columns * weights) @ columns.T, np.eye(len(columns)), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("problem", "more", "match"),
+    [
+        (quadratic(), {"temperature": 0.0}, "temperature"),
+        (quadratic(), {"temperature": -1.0}, "temperature"),
+        (quadratic(), {"tolerance": 0.0}, "tolerance"),
+        (quadratic(), {"grid": grids.product(grids.uniform(0, 1, 4), grids.uniform(0, 1, 4))}, "one axis"),
+        (quadratic(scale=wl.scales.Power()), {}, "scale"),
+        (quadratic(domain=wl.domains.Box(-1.0, 1.0)), {}, "outside"),
+        (
+            wl.Problem(LINEAR, wl.data.Samples(np.ones(5001), np.ones(5001))),
+            {"grid": grids.uniform(0, 1, 9999)},
+            "more th",
+        ),
+        (bumps(loss=lambda f, y: (f - y) ** 2), {}, "convex"),
+        (
+            wl.Problem(LINEAR, wl.data.FromLaw(wl.laws.Normal(0.0, 1.0), lambda x: x[0])),
+            {},
+            "nodes",
+        ),
+    ],
+)
+def test_refusals(problem, more, match):
+    given = {"temperature": 1.0, "grid": grids.uniform(-6.0, 6.0, 10)} | more
+    with pytest.raises(ValueError, match=match):
+        wl.analysis.gibbs(problem, **given)
+
+
+@pytest.mark.parametrize(
+    ("rho", "match"),
+    [
+        (wl.Particles([[1.0]]), "GridDensity"),
+        (GridDensity(grids.uniform(0.0, 1.0, 2), [0.5, 0.6]), "sum to 1"),
+        (GridDensity(grids.uniform(0.0, 1.0, 2), [1.5, -0.5]), "negative"),
+        (GridDensity(grids.product(grids.uniform(0, 1, 2), grids.uniform(0, 1, 2)), np.full((2, 2), 0.25)), "columns"),
+    ],
+)
+@pytest.mark.parametrize("function", [wl.analysis.free_energy, wl.analysis.free_energy_gap])
+def test_densities_that_are_none(function, rho, match):
+    with pytest.raises(ValueError, match=match):
+        function(quadratic(), rho, 1.0)

@@ -1,0 +1,190 @@
+"""Pieces, folders and pages: what is kept, found again, and told."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def tiny():
+    """The tiny paper's module with its list of calls emptied."""
+    import tiny_paper
+
+    tiny_paper.CALLS.clear()
+    tiny_paper.STOP_AT.clear()
+    yield tiny_paper
+    tiny_paper.STOP_AT.clear()
+
+
+def bench(pieces=None, told=None):
+    from widelimit.papers import Bench, Scale
+
+    return Bench(Scale.QUICK, pieces, (told if told is not None else []).append)
+
+
+def test_a_piece_is_computed_once(tiny, tmp_path):
+    told = []
+    desk = bench(tmp_path, told)
+    first = desk.piece(tiny.sine, frequency=2.0, points=5)
+    assert desk.piece(tiny.sine, points=5, frequency=2.0).keys() == first.keys()
+    again = bench(tmp_path).piece(tiny.sine, frequency=2.0, points=5)
+    np.testing.assert_array_equal(again["y"], first["y"])
+    assert tiny.CALLS == [("sine", 2.0, 5)]
+    assert told == ["  sine: frequency 2.0, points 5"]
+    bench(tmp_path).piece(tiny.sine, frequency=2.0, points=6)
+    assert tiny.CALLS[1:] == [("sine", 2.0, 6)]
+
+
+def test_pieces_without_a_folder_live_as_long_as_the_bench(tiny):
+    desk = bench()
+    desk.piece(tiny.sine, frequency=1.0, points=3)["y"] = None
+    assert desk.piece(tiny.sine, frequency=1.0, points=3)["y"] is not None
+    bench().piece(tiny.sine, frequency=1.0, points=3)
+    assert len(tiny.CALLS) == 2
+
+
+def test_the_source_and_the_version_are_part_of_a_piece(tiny, monkeypatch):
+    from widelimit.papers import _bench
+
+    before = _bench.fingerprint(tiny.sine, {"frequency": 1.0})
+    assert before == _bench.fingerprint(tiny.sine, {"frequency": 1.0})
+    assert before.startswith("sine-")
+    monkeypatch.setattr(_bench, "__version__", "9.9")
+    assert _bench.fingerprint(tiny.sine, {"frequency": 1.0}) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(_bench.inspect, "getsource", lambda function: "another text")
+    assert _bench.fingerprint(tiny.sine, {"frequency": 1.0}) != before
+
+
+def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
+    first = bench(tmp_path).piece(tiny.sine, frequency=1.0, points=4)
+    (path,) = tmp_path.glob("*.npz")
+    whole = path.read_bytes()
+    for damage in (whole[: len(whole) // 2], b"", whole[:40] + b"\0" * 20 + whole[60:]):
+        path.write_bytes(damage)
+        again = bench(tmp_path).piece(tiny.sine, frequency=1.0, points=4)
+        np.testing.assert_array_equal(again["y"], first["y"])
+        assert path.read_bytes() == whole
+    assert len(tiny.CALLS) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "words"), [({"a": [{}]}, "'a' is no array"), ({"a": np.array([None])}, "'a' is no array")]
+)
+def test_what_a_piece_may_be(values, words):
+    from widelimit.papers._bench import as_data
+
+    with pytest.raises(ValueError, match=words):
+        as_data(values, "piece")
+
+
+def test_settings_must_be_plain(tiny):
+    with pytest.raises(ValueError, match="settings must be plain"):
+        bench().piece(tiny.sine, frequency=np.zeros(2), points=3)
+
+
+def test_arrays_survive_the_file(tmp_path):
+    from widelimit.papers._bench import arrays_to_bytes, read_arrays
+
+    data = {"file": np.arange(3), "words": np.array(["a", "bb"]), "nothing": np.array(np.nan), "x.y": np.eye(2)}
+    (tmp_path / "a.npz").write_bytes(arrays_to_bytes(data))
+    found = read_arrays(tmp_path / "a.npz")
+    assert found is not None
+    assert list(found) == list(data)
+    for name in data:
+        np.testing.assert_array_equal(found[name], data[name])
+    assert arrays_to_bytes(found) == arrays_to_bytes(data)
+    assert read_arrays(tmp_path / "none.npz") is None
+
+
+def run(paper, out, **more):
+    from widelimit.papers import reproduce
+
+    told = []
+    return reproduce(paper, out, tell=told.append, **more), told
+
+
+def test_what_is_left_on_disk(tiny, tmp_path):
+    done, told = run(tiny.paper, tmp_path)
+    assert done.ok
+    place = tmp_path / "tiny" / "quick"
+    assert done.page == place / "index.html"
+    inside = {path.name for path in place.iterdir()}
+    kinds = {f"{name}.{kind}" for name in ("fig1", "fig2") for kind in ("png", "npz", "json")}
+    assert inside == kinds | {"claims.json", "index.html"}
+    with np.load(place / "fig1.npz") as file:
+        np.testing.assert_array_equal(file["one"], np.sin(file["t"]))
+    assert json.loads((place / "fig1.json").read_text())["caption"] == "It ends at 0.84."
+    assert [row["id"] for row in json.loads((place / "claims.json").read_text())["claims"]] == ["end", "slip", "lost"]
+    # Both figures and two claims share two curves.
+    assert tiny.CALLS == [("sine", 1.0, 5), ("sine", 2.0, 5)]
+    assert told[0] == "tiny/fig1: Waves of fig1, about 5 s"
+    assert told[-3:] == ["claim 1/3 end", "claim 2/3 slip", "claim 3/3 lost"]
+
+
+def test_the_page(tiny, tmp_path):
+    done, _ = run(tiny.paper, tmp_path)
+    text = done.page.read_text()
+    assert text.count("data:image/png;base64,") == 2
+    for said in ("A. Author: On waves. 1999.", "Waves of fig2", "It ends at 0.84.", "misprint: a sign"):
+        assert said in text
+    assert "The end &lt;claim&gt;. (Lemma 9)" in text
+    assert "Known not to be reproduced, with the reason in the table: lost." in text
+    assert "Not drawn yet" not in text
+
+
+def test_redrawing_is_free_and_the_scales_stay_apart(tiny, tmp_path):
+    from widelimit.papers import Scale
+
+    run(tiny.paper, tmp_path)
+    tiny.CALLS.clear()
+    run(tiny.paper, tmp_path)
+    assert tiny.CALLS == []
+    done, told = run(tiny.paper, tmp_path, scale=Scale.PAPER)
+    assert tiny.CALLS == [("sine", 1.0, 9), ("sine", 2.0, 9)]
+    assert done.page == tmp_path / "tiny" / "paper" / "index.html"
+    assert told[0] == "tiny/fig1: Waves of fig1, about 3 min"
+    assert (tmp_path / "tiny" / "quick" / "index.html").exists()
+
+
+def test_one_figure(tiny, tmp_path):
+    done, _ = run(tiny.paper, tmp_path, figure="fig2")
+    assert done.checked == ()
+    assert not (done.page.parent / "claims.json").exists()
+    assert "Not drawn yet at this scale: fig1." in done.page.read_text()
+    with pytest.raises(ValueError, match="tiny: figure: 'fig3' is not known; allowed are fig1, fig2"):
+        run(tiny.paper, tmp_path, figure="fig3")
+
+
+def test_a_stopped_run_goes_on(tiny, tmp_path):
+    tiny.STOP_AT.append(2.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny.paper, tmp_path)
+    assert tiny.CALLS == [("sine", 1.0, 5)]
+    tiny.STOP_AT.clear()
+    done, _ = run(tiny.paper, tmp_path)
+    assert done.ok
+    assert tiny.CALLS == [("sine", 1.0, 5), ("sine", 2.0, 5)]
+
+
+def test_a_figure_that_fails_does_not_stop_the_others(tiny, tmp_path):
+    done, told = run(tiny.bad_paper, tmp_path)
+    assert not done.ok
+    assert done.failed == {"dark": "the moon is not full"}
+    assert "bad/dark: failed: the moon is not full" in told
+    text = done.page.read_text()
+    assert "Waves of light" in text
+    assert "Not drawn yet at this scale: dark." in text
+    assert "surprise: not reproduced, expected reproduced. The print is of another function." in text
+
+
+def test_claims_checked_earlier_stay(tiny, tmp_path):
+    from widelimit.papers import Results, Scale, check_claims
+
+    results = Results(tmp_path / "tiny", Scale.QUICK)
+    check_claims(tiny.paper.claims[:2], bench(), keep=results)
+    check_claims(tiny.paper.claims[1:], bench(), keep=results)
+    assert [row.id for row in results.claims()] == ["end", "slip", "lost"]
+    (results.place / "claims.json").write_text("{")
+    assert results.claims() == []
