@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+import scipy.stats
 
 import widelimit as wl
 from widelimit.analysis._dual_newton import factorise
 from widelimit.measure import GridDensity, grids
+from widelimit.problem.data import require_nodes
 
 LINEAR = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
 STRENGTH, HEAT, TARGET = 0.3, 0.2, 2.0
@@ -153,6 +155,48 @@ def test_low_temperatures(temperature):
     assert state.residual < 1e-15 / temperature**2
     assert state.gap < 1e-14
     assert "Not converged" not in state.statement
+
+
+def test_the_volume_of_a_radius_makes_a_chi_law():
+    """With phi = 0 the weight is N(0, T/(2 lambda)) in each of d = 5 coordinates, so its length has the chi law."""
+    flat = wl.activations.piecewise_linear([0.0, 1.0], [0.0, 0.0])
+    small = wl.problems.isotropic_gaussians(0.5, 5, flat, penalty=wl.penalties.l2(STRENGTH)).reduced()
+    state = wl.analysis.gibbs(small, temperature=HEAT, grid=grids.uniform(0.0, 7.0, 200))
+    r, width = np.asarray(state.density.positions)[:, 0], 7.0 / 200
+    scale = np.sqrt(HEAT / (2 * STRENGTH))
+    # The chi density of odd d is even in r, so the mid-point rule normalises it to rounding.
+    np.testing.assert_allclose(state.density.masses, width * scipy.stats.chi.pdf(r / scale, 5) / scale, rtol=1e-10)
+    # Up to the area of the unit sphere, the free energy is that of the normal law in R^5.
+    sphere = np.log(8 * np.pi**2 / 3)
+    normal = -2.5 * HEAT * np.log(2 * np.pi * scale**2)
+    # The targets +-1 add the risk 1.
+    assert state.free_energy - HEAT * sphere == pytest.approx(1.0 + normal, rel=1e-10)
+
+
+def test_the_reduced_fixed_point_is_that_of_the_plane():
+    """d = 2: weights on a grid of the plane, and inputs turned by 24 angles, against the radius."""
+    sigmoid = wl.activations.sigmoid
+    small = wl.problems.isotropic_gaussians(0.5, 2, sigmoid, penalty=wl.penalties.l2(0.05)).reduced(nodes=16)
+    s, y, mu = (np.asarray(part) for part in require_nodes(small.data, "test"))
+    angles = 2 * np.pi * np.arange(24) / 24
+    x = np.sqrt(2.0) * np.multiply.outer(s[:, 0], np.stack([np.cos(angles), np.sin(angles)], 1)).reshape(-1, 2)
+    data = wl.data.Samples(x, np.repeat(y, 24), np.repeat(mu, 24))
+    unit = wl.units.Neuron(sigmoid, bias=False, output_weight=False)
+    plane = wl.Problem(unit, data, small.loss, penalty=small.penalty)
+    side = grids.uniform(-6.0, 6.0, 60)
+    whole = wl.analysis.gibbs(plane, temperature=0.1, grid=grids.product(side, side))
+    radial = wl.analysis.gibbs(small, temperature=0.1, grid=grids.uniform(0.0, 8.0, 4000))
+    squares = [float(np.sum(np.asarray(st.density.positions) ** 2, 1) @ st.density.weights) for st in (whole, radial)]
+    # The mid-point rule is good to h^2 / 24 for a density that starts like r; the plane's is spectral.
+    assert squares[0] == pytest.approx(squares[1], rel=1e-6)
+    assert whole.objective == pytest.approx(radial.objective, rel=1e-6)
+    assert whole.free_energy == pytest.approx(radial.free_energy - 0.1 * np.log(2 * np.pi), rel=1e-6)
+
+
+def test_there_is_no_temperature_in_infinite_dimensions():
+    small = wl.problems.isotropic_gaussians(0.5, float("inf"))
+    with pytest.raises(ValueError, match="infinity"):
+        wl.analysis.gibbs(small, temperature=0.1, grid=grids.uniform(0.0, 4.0, 10))
 
 
 def test_a_grid_that_is_too_small_says_so():

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.stats
 
 import widelimit as wl
 from widelimit.analysis._atoms import atoms
@@ -272,6 +274,41 @@ def test_atoms_meet_across_the_seam_of_a_circle():
 def test_refusals(problem, more, match):
     with pytest.raises(ValueError, match=match):
         wl.analysis.stability(problem, wl.Particles(np.ones((1, problem.dim))), **more)
+
+
+def gaussian_mean(radius, knots, bends, start):
+    """q(r) = E sigma(r G) and its first two derivatives, for a function that is constant below its first knot."""
+    n, cdf = scipy.stats.norm.pdf, scipy.stats.norm.cdf
+    k = np.asarray(knots) / radius
+    value = start + np.sum(bends * (radius * n(k) - np.asarray(knots) * cdf(-k)))
+    return value, np.sum(bends * n(k)), np.sum(bends * n(k) * k**2) / radius
+
+
+def test_two_gaussians_in_infinite_dimensions():
+    """psi(r) = SUM_s (q(r_* s) - y_s) q(r s) over s = 1 +- Delta, in SciPy's normal law."""
+    s, y, ramp = np.array([1.3, 0.7]), np.array([1.0, -1.0]), ([0.5, 1.5], np.array([10.0, -10.0]), -2.5)
+    q = lambda r: np.array([gaussian_mean(r * side, *ramp) for side in s]).T  # noqa: E731
+    slope = lambda r: float(np.sum((q(r)[0] - y) * q(r)[1] * s))  # noqa: E731
+    r = scipy.optimize.brentq(slope, 1.0, 2.0, xtol=1e-15)
+    value, first, second = q(r)
+    wide = wl.problems.isotropic_gaussians(delta=0.3, dim=np.inf).reduced()
+    found = wl.analysis.stability(wide, atom([r]))
+    np.testing.assert_allclose(found.spread_rates, [[np.sum((value - y) * second * s**2)]], rtol=1e-10)
+    np.testing.assert_allclose(
+        found.rates, [np.sum((value - y) * second * s**2) + np.sum((first * s) ** 2)], rtol=1e-10
+    )
+    assert found.stable is True
+    assert "symmetry" in found.verdict
+
+
+def test_a_cone_at_zero_takes_mass_in_finite_time():
+    """mei2018, Fig. 4: sigma has a kink at 0, so psi has a slope at r = 0, positive where the risk wants no neuron."""
+    kinked = wl.activations.piecewise_linear([0.0, 0.5, 1.5], [-2.5, -4.0, 7.5])
+    small = wl.problems.isotropic_gaussians(delta=0.5, dim=320, activation=kinked).reduced()
+    found = wl.analysis.stability(small, atom([0.0]))
+    np.testing.assert_array_equal(found.rates, [np.inf])
+    assert found.stable is True
+    assert "finite time" in found.verdict
 
 
 def test_a_fixed_point_is_found_from_near_it():

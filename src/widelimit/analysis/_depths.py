@@ -19,8 +19,8 @@ from ._regions import Region
 class Correlation(eqx.Module):
     """max -c . g(u) over the charges |c| <= 1, with g(u) = <R'(f), phi~(w, .)>: the Euclidean norm |g|.
 
-    `side` +1 or -1 leaves the charges c >= 0 or c <= 0 only: then it is |(-g)_+| or |(g)_+|. `slope` bounds the
-    derivative in u.
+    `side` +1 or -1 leaves the charges c >= 0 or c <= 0 only: then it is |(-g)_+| or |(g)_+|; for a number -g or g
+    itself, which is not flat where it is negative. `slope` bounds the derivative in u.
     """
 
     potential: Potential
@@ -29,6 +29,8 @@ class Correlation(eqx.Module):
     side: int = eqx.field(static=True)
 
     def __call__(self, u: Float[Array, " m"]) -> Float[Array, ""]:
+        if self.side != 0 and self.potential.dual.ndim == 1:
+            return self.side * _pull(self.potential, self.region.theta(u))
         square = jnp.sum(self.pull(u) ** 2)
         # The root's derivative is infinite at zero; searches never need it there.
         return jnp.sqrt(jnp.maximum(square, 1e-300))

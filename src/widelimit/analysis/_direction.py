@@ -24,8 +24,6 @@ from widelimit.problem.units import SphericalNeuron
 _FARTHEST = 9.0
 # Between two kinks the integrand is analytic and at most 18 standard deviations long.
 _NODES = 64
-DIRECTIONS = 4 * _NODES
-"""How many numbers a mean square takes at a time, for sizing tables."""
 # A length for infinity: what is missing is of relative size 1e-9.
 _LONGEST = 1e9
 
@@ -34,7 +32,7 @@ def mean_square(unit: SphericalNeuron, theta: Any, x: Float[Array, " G"]) -> Flo
     """a^2 E sigma^2 of one reduced particle at one input: the mean square over the directions of its weight."""
     z = jnp.minimum(jnp.where(x > 0, jnp.ravel(theta.radius), 0.0), _LONGEST / jnp.where(x > 0, x, 1.0)) * x
     bias = theta.bias if unit.bias else jnp.zeros(())
-    if len(unit.dims) == 1 or set(unit.dims) == {math.inf}:
+    if _is_single(unit):
         value = _one(unit.activation, coordinate(unit.dims[0]), jnp.sqrt(jnp.sum(z**2)), bias)
     else:
         # The group with the larger spread inside: it smooths the kinks before the outer rule meets them.
@@ -43,11 +41,22 @@ def mean_square(unit: SphericalNeuron, theta: Any, x: Float[Array, " G"]) -> Flo
     return theta.output**2 * value if unit.output_weight else value
 
 
+def evaluations(unit: SphericalNeuron) -> int:
+    """How many values of sigma a mean square takes, for sizing tables."""
+    pieces = len(unit.activation.kinks) + 1
+    return pieces * _NODES if _is_single(unit) else 2 * pieces * _NODES**2
+
+
+def _is_single(unit: SphericalNeuron) -> bool:
+    """Whether the sum over groups has the law of one coordinate."""
+    return len(unit.dims) == 1 or set(unit.dims) == {math.inf}
+
+
 def _two(unit: SphericalNeuron, z: Any, bias: Any, inner: int) -> Any:
     nodes, weights = _rule(unit.dims[1 - inner])
     law = coordinate(unit.dims[inner])
-    values = [_one(unit.activation, law, z[inner], bias + z[1 - inner] * c) for c in nodes]
-    return jnp.dot(jnp.asarray(weights), jnp.stack(values))
+    values = jax.vmap(lambda c: _one(unit.activation, law, z[inner], bias + z[1 - inner] * c))(jnp.asarray(nodes))
+    return jnp.dot(jnp.asarray(weights), values)
 
 
 def _one(activation: Activation, law: Coordinate, z: Any, bias: Any) -> Any:

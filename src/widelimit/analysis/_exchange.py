@@ -22,6 +22,8 @@ _MOST_ROUNDS = 60
 _MOST_IDLE = 3
 # New places are taken when they lie below the mean of psi by this share of what the lowest one does.
 _WORTH = 1e-2
+# The share of the tolerance that an exhaustive search may leave open.
+_OPEN = 0.3
 # The lowest point of psi need not be known better than this share of its depth, until that is the tolerance.
 _ROUGH = 0.1
 # Places closer than this, relative to their size, are one.
@@ -43,14 +45,14 @@ def exchange(rivals: Competitors, search: Search, tolerance: float) -> tuple[Rou
     last = best = _look(rivals, _improve(rivals.family, rivals.first), search, tolerance, 0)
     idle = count = 0
     while count < _MOST_ROUNDS and idle < _MOST_IDLE:
-        if left_in(rivals, last) <= enough(last, tolerance):
+        if remaining(rivals, last) <= enough(last, tolerance):
             # An exhaustive search that comes late may know better than the local ones.
             best = last = last._replace(found=prove(last.function, last.found, search))
-            if left_in(rivals, last) <= enough(last, tolerance):
+            if remaining(rivals, last) <= enough(last, tolerance):
                 return best, count
         atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)))
         last, count = _look(rivals, atoms, search, tolerance, count + 1), count + 1
-        left, least = left_in(rivals, last), left_in(rivals, best)
+        left, least = remaining(rivals, last), remaining(rivals, best)
         idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-3 * least else idle + 1
         best = last if left < least else best
     return best._replace(found=prove(best.function, best.found, search)), count
@@ -61,10 +63,11 @@ def _improve(family: Family, atoms: Atoms) -> Atoms:
 
 
 def enough(seen: Round, tolerance: float) -> float:
+    """The gap that counts as none."""
     return tolerance * max(1.0, abs(seen.now.value))
 
 
-def left_in(rivals: Competitors, seen: Round) -> float:
+def remaining(rivals: Competitors, seen: Round) -> float:
     """The gap, if the highest point that was found is the highest there is."""
     return rivals.gap(seen.now, seen.atoms, float(seen.found.values[0]))
 
@@ -74,7 +77,7 @@ def _look(rivals: Competitors, atoms: Atoms, search: Search, tolerance: float, c
     family, now = rivals.family, rivals.family.expand(atoms)
     function = rivals.function(family.problem.potential(padded(family, atoms)))
     level = rivals.level(now, atoms)
-    atol = 0.1 * tolerance * max(1.0, abs(now.value)) / rivals.scale
+    atol = _OPEN * tolerance * max(1.0, abs(now.value)) / rivals.scale
     found = scan(function, search, level=level, atol=atol, rtol=_ROUGH)
     if found is None:
         found = climb_all(function, _starts(function, family, atoms, search, count), search)
@@ -82,6 +85,7 @@ def _look(rivals: Competitors, atoms: Atoms, search: Search, tolerance: float, c
 
 
 def padded(family: Family, atoms: Atoms) -> Particles:
+    """The atoms as a measure of a size that is compiled already."""
     return Particles(*filled(family.rows(atoms.z), atoms.p), blocks=family.problem.blocks)
 
 
@@ -107,10 +111,11 @@ def _fresh(rivals: Competitors, seen: Round) -> Atoms:
     for i in np.flatnonzero(worth):
         if len(chosen) < MOST_PEAKS and not any(_same(found.rows[i], found.rows[j]) for j in chosen):
             chosen.append(int(i))
+    if not chosen:
+        return seen.atoms.of(slice(0, 0))
     # A fixed number of rows, so that one size is compiled.
-    rows = jnp.asarray(found.rows[np.resize(chosen, MOST_PEAKS)]) if chosen else jnp.asarray(found.rows[:0])
-    z = _places(family, seen.function, rows)[: len(chosen)] if chosen else seen.atoms.z[:0]
-    return Atoms(z, np.zeros(len(chosen)), found.pinned[chosen])
+    z = _places(family, seen.function, jnp.asarray(found.rows[np.resize(chosen, MOST_PEAKS)]))
+    return Atoms(z[: len(chosen)], np.zeros(len(chosen)), found.pinned[chosen])
 
 
 def _same(a: Float[np.ndarray, " D"], b: Float[np.ndarray, " D"]) -> bool:

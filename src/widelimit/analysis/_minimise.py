@@ -22,7 +22,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from ._competitors import Competitors, competitors
-from ._exchange import Round, enough, exchange, left_in, padded
+from ._exchange import Round, enough, exchange, remaining, padded
 from ._extremum import Search
 from ._family import filled
 from ._optimality import say
@@ -85,7 +85,7 @@ def minimise(
     - `most`: evaluations that an exhaustive search may spend.
 
     One searched parameter (or the angle of two) is searched exhaustively, with bounds of second order from the unit's
-    `curvature`; up to three in a box in the end, with the Lipschitz constant; others by local searches only.
+    `curvature`; up to three in a box in the end, with `curvature` or `lipschitz`; others by local searches only.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, an output scale that depends on N, a free
     linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
@@ -120,17 +120,17 @@ def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
 def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> Minimum:
     problem = rivals.family.problem
     rows, weights = rivals.rows(best.atoms)
-    padded = Particles(*filled(rows, weights), blocks=problem.blocks)
-    risk, penalty = float(problem.risk(padded)), float(problem.penalty_of(padded))
+    filled_up = Particles(*filled(rows, weights), blocks=problem.blocks)
+    risk, penalty = float(problem.risk(filled_up)), float(problem.penalty_of(filled_up))
     gap = rivals.gap(best.now, best.atoms, best.found.upper)
     far = float(np.sum(weights[np.any(np.isinf(rows), axis=1)]))
-    converged = left_in(rivals, best) <= enough(best, tolerance)
+    converged = remaining(rivals, best) <= enough(best, tolerance)
     statement = say(gap, rivals.name, best.found.certified, False)
     if far > 0:
         statement += f" A share {far:.6g} of the mass sits at infinity: no finite weights attain the infimum."
     if not converged:
         statement += (
-            f" Not converged in {rounds} rounds: {left_in(rivals, best):.2g} is left to gain, the tolerance is "
+            f" Not converged in {rounds} rounds: {remaining(rivals, best):.2g} is left to gain, the tolerance is "
             f"{enough(best, tolerance):.2g}; raise starts=... or tolerance=...."
         )
     elif gap > enough(best, tolerance):

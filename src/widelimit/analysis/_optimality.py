@@ -43,8 +43,8 @@ class OptimalityGap:
     - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified; None for a unit without a linear
       block. Zero when the residual is orthogonal to every feature.
     - `maximiser`: where: a row in the columns of the measure (a linear block is left 1), or None.
-    - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant: then the gap is
-      a theorem up to rounding. False when it is the best of many local searches: then it is an estimate from below.
+    - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant or a bound on
+      second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches: then it is an estimate from below.
     - `statement`: all this in a sentence.
     """
 
@@ -143,7 +143,7 @@ def _by_correlation(
     return OptimalityGap(
         gap=gap,
         budget=shown,
-        largest_correlation=float("inf") if far else found.upper,
+        largest_correlation=float("inf") if far else max(0.0, found.upper),
         maximiser=None if far else found.rows[0],
         certified=certified,
         statement=say(gap, competitors, certified, far) + _comment(problem, measure, gap),

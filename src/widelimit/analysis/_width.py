@@ -17,7 +17,7 @@ from widelimit.problem import Estimate, Problem
 from widelimit.problem.data import Nodes, require_nodes
 from widelimit.problem.units import SphericalNeuron
 
-from ._direction import DIRECTIONS, mean_square
+from ._direction import evaluations, mean_square
 
 # Independent estimates whose scatter is the standard error.
 _GROUPS = 32
@@ -160,7 +160,7 @@ def _integrals(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> tuple[Arra
 
     unit = problem.unit
     direct = functools.partial(mean_square, unit) if isinstance(unit, SphericalNeuron) else None
-    entry = math.prod(problem.data.outputs) if direct is None else DIRECTIONS
+    entry = evaluations(unit) if isinstance(unit, SphericalNeuron) else math.prod(problem.data.outputs)
     chunk = max(1, entries(problem.budget) // (w.shape[0] * entry))
     return sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
 

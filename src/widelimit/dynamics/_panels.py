@@ -86,6 +86,11 @@ class Panels(eqx.Module):
         inside = (density @ rule.below.T) / jnp.sum(rule.weights * density, axis=1, keepdims=True)
         return (ends - self.mass)[:, None] + self.mass[:, None] * inside
 
+    def misplaced(self, rule: Rule) -> Float[Array, " K"]:
+        """The part of its mass that each panel's weights misplace, because n nodes do not resolve the density."""
+        density = self._density(self.labels(rule))
+        return (tails(rule, density) / (density @ rule.weights)) ** 2
+
     def grown(self, places: int) -> "Panels":
         """The same panels in arrays of more places."""
         middle, half = grown(self.middle, places), grown(self.half, places)

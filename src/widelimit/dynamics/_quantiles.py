@@ -97,7 +97,7 @@ class Quantiles(AbstractDynamics):
             x, weights = (jnp.asarray(np.asarray(part, float).reshape(1, -1)) for part in _atoms(measure))
             return _begin(self, problem, x, weights, None, end)
         start = by_cell(measure) if isinstance(measure, GridDensity) else by_score(measure, self.panels)
-        panels, x = resolve(problem, self.order, start, self.capacity, self.rtol)
+        panels, x = resolve(problem, self.order, start, self.capacity, self.rtol, end)
         return _begin(self, problem, x, None, panels, end)
 
     def prepare(self, problem: Problem) -> Problem:

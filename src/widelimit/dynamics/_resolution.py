@@ -14,12 +14,12 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from ._inverse import Labelled
-from ._label_field import behind, theta_of
+from ._label_field import LabelField, behind, theta_of
 from ._panels import Panels, Rule, rule, tails
 
 MOST_PANELS = 4096
-# A panel is halved when what it does not resolve exceeds this part of the tolerance: on it the error of a polynomial
-# is a few times its last coefficients.
+# A panel is halved when what it does not resolve exceeds this part of the tolerance: the new nodes err by a few times
+# that, and a panel is halved many times.
 _SHARE = 0.1
 # Times the range of labels may be halved: a panel's mass, 1e-12, is below any tolerance then.
 _DEPTH = 40
@@ -50,7 +50,7 @@ def unresolved(
     missed = jnp.max(tail, axis=0) / jnp.where(scale > 0, scale, 1.0)
     hidden = behind(problem, y)
     # At a kink a rule of any order misses as much as interpolation does.
-    of_unit = panels.mass * jnp.where(jnp.any(hidden, axis=1), missed, missed**2)
+    of_unit = panels.mass * (jnp.where(jnp.any(hidden, axis=1), missed, missed**2) + panels.misplaced(rule))
     # Behind a wall X is constant, whatever Y does.
     of_x = jnp.where(jnp.all(hidden, axis=1), 0.0, jnp.sqrt(panels.mass) * tails(rule, y) / size)
     return jnp.maximum(of_x, of_unit)
@@ -60,11 +60,14 @@ def to_halve(
     problem: Problem, rule: Rule, panels: Panels, y: Float[Array, "K n"], size: Float[Array, ""], rtol: Float[Array, ""]
 ) -> Bool[Array, " K"]:
     """The panels that miss more than the tolerance and may be halved."""
-    rough = unresolved(problem, rule, panels, y, size) > _SHARE * rtol
+    return (unresolved(problem, rule, panels, y, size) > _SHARE * rtol) & _divisible(problem, panels, y)
+
+
+def _divisible(problem: Problem, panels: Panels, y: Float[Array, "K n"]) -> Bool[Array, " K"]:
     divided = jnp.any(behind(problem, y), axis=1)
     least = panels.reach * jnp.where(divided, 2.0**-_DEPTH_AT_WALLS, 2.0**-_DEPTH)
-    # A hundredth less, because halving rounds the ends.
-    return rough & panels.used & (panels.half > 1.01 * least)
+    # A hundredth more, because halving rounds the ends.
+    return panels.used & (panels.half > 1.01 * least)
 
 
 def scale_of(weights: Float[Array, "K n"], x: Float[Array, "K n"]) -> Float[Array, ""]:
@@ -74,7 +77,7 @@ def scale_of(weights: Float[Array, "K n"], x: Float[Array, "K n"]) -> Float[Arra
 
 
 def resolve(
-    problem: Problem, order: int, start: Labelled, capacity: int, rtol: Float[Array, ""]
+    problem: Problem, order: int, start: Labelled, capacity: int, rtol: Float[Array, ""], end: Float[Array, ""]
 ) -> tuple[Panels, Float[Array, "K n"]]:
     """Panels that resolve the start, and X at their nodes, in arrays of `capacity` places or more.
 
@@ -87,7 +90,7 @@ def resolve(
             capacity = min(2 * capacity, MOST_PANELS)
         panels = _arrays(start, low, high, capacity)
         places = _longer(x, capacity)
-        cut = np.asarray(_rough(problem, panels, places, rtol))[: len(low)]
+        cut = np.asarray(_rough(problem, panels, places, rtol, end))[: len(low)]
         if not cut.any():
             return panels, places
         if len(low) + cut.sum() > MOST_PANELS:
@@ -120,6 +123,12 @@ def _longer(values: np.ndarray, capacity: int) -> Float[Array, "K *n"]:
 
 
 @eqx.filter_jit
-def _rough(problem: Problem, panels: Panels, x: Float[Array, "K n"], rtol: Float[Array, ""]) -> Bool[Array, " K"]:
+def _rough(problem: Problem, panels: Panels, x: Float[Array, "K n"], rtol: Any, end: Any) -> Bool[Array, " K"]:
+    """The panels that do not resolve the start or what it becomes first: X_0 may be smoother than its velocity."""
     matrices = rule(x.shape[1])
-    return to_halve(problem, matrices, panels, x, scale_of(panels.weights(matrices), x), rtol)
+    weights = panels.weights(matrices)
+    size = scale_of(weights, x)
+    velocity = LabelField(problem, weights, weights > 0, size, False).drift(x).nodes
+    time = jnp.minimum(end, size / scale_of(weights, velocity))
+    ahead = jnp.sqrt(panels.mass) * tails(matrices, velocity) * time / size > _SHARE * rtol
+    return to_halve(problem, matrices, panels, x, size, rtol) | (ahead & _divisible(problem, panels, x))

@@ -91,7 +91,8 @@ class Grid(eqx.Module):
         """Lower and upper corners of all cells; the last cell of an axis holds its upper edge."""
         lows = [np.asarray(side[:-1]) for side in self.edges]
         highs = [np.append(np.asarray(side[1:-1]), np.nextafter(float(side[-1]), np.inf)) for side in self.edges]
-        return tuple(np.stack(np.meshgrid(*s, indexing="ij"), -1).reshape(-1, self.dim) for s in (lows, highs))
+        low, high = (np.stack(np.meshgrid(*s, indexing="ij"), -1).reshape(-1, self.dim) for s in (lows, highs))
+        return low, high
 
 
 class GridDensity(eqx.Module):

@@ -112,13 +112,13 @@ def _groups(data: GaussianClasses) -> Classes:
             "of coordinates or two."
         )
     order = sorted(range(len(pairs)), key=lambda g: (pairs[g, 0] == pairs[g, 1], first[g]))
-    groups = tuple(tuple(int(i) for i in np.flatnonzero(which.ravel() == g)) for g in order)
-    for group in groups:
-        if len(group) < 2:
-            raise ValueError(
-                f"reduced(): coordinate {group[0]} is alone in its group; a group needs two or more coordinates to have "
-                "rotations."
-            )
+    groups = tuple(tuple(map(int, np.flatnonzero(which.ravel() == g))) for g in order)
+    alone = [g for group in groups if len(group) < 2 for g in group]
+    if alone:
+        raise ValueError(
+            f"reduced(): coordinate {alone[0]} is alone in its group; a group needs two or more coordinates to have "
+            "rotations."
+        )
     return Classes(groups, tuple(float(len(g)) for g in groups), pairs[order].T, float(data.fraction))
 
 

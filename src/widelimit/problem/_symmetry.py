@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Block, Blocks, GridDensity, Particles, describe, join, laws, row_size, split
+from widelimit.measure import Block, Blocks, GridDensity, Particles, describe, laws, row_size, split
 
 
 class Symmetry(eqx.Module):

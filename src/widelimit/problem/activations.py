@@ -90,9 +90,7 @@ def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
 
-relu = Activation(
-    jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0))
-)
+relu = Activation(jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0)))
 # |sigma''| is largest where tanh^2 = 1/3: 4 / (3 sqrt 3); the sigmoid is tanh(z/2)/2 + 1/2.
 tanh = Activation(jnp.tanh, "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
 # 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).

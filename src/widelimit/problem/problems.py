@@ -80,7 +80,7 @@ def anisotropic_gaussians(
         return _infinite(unit, Classes(((), ()), (math.inf, math.inf), std, 0.5), penalty)
     if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
         raise ValueError(
-            f"anisotropic_gaussians(relevant=...): must be a whole number of at least 1 and below dim, got {relevant!r}."
+            f"anisotropic_gaussians(relevant=...): must be a whole number from 1 to dim - 1, got {relevant!r}."
         )
     inside = np.arange(int(dim)) < relevant
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))

@@ -21,19 +21,19 @@ _NODES = 64
 
 
 class SphericalNeuron(AbstractUnit):
-    r"""$\phi(\theta, s) = a\,E\,\sigma\big(\sum_g r_g s_g c'_g + b\big)$, $c'_g = \sqrt{d_g}$ times a coordinate on $S^{d_g-1}$.
+    r"""$\phi(\theta, s) = a\,E\,\sigma\big(\sum_g r_g s_g c'_g + b\big)$.
 
-    It is c sigma(w . x + b) averaged over the directions of w in each group of coordinates, at $|w_g| = r_g$ and
-    $|x_g| = s_g \sqrt{d_g}$; at d = infinity c' is standard normal. It is smooth where sigma has kinks, with exact
-    derivatives of every order that is used; at r = 0 they are one-sided. r = infinity is allowed for an activation that
-    is constant at both ends.
+    Here $c'_g$ is $\sqrt{d_g}$ times a coordinate of a uniform point on $S^{d_g-1}$, standard normal at d = infinity.
+    The unit is a sigma(w . x + b) averaged over the directions of w in each group of coordinates, at $|w_g| = r_g$ and
+    $|x_g| = s_g \sqrt{d_g}$. It is smooth where sigma has kinks, with exact derivatives of every order that is used; at
+    r = 0 they are one-sided. r = infinity is allowed for an activation that is constant at both ends.
 
     Blocks: `output` (a: (), if `output_weight`), `radius` (r: () for one group, else (G,)), `bias` (b: (), if `bias`).
 
     **Arguments**
 
-    - `activation`: piecewise linear (closed forms), or smooth (a Gauss rule of 64 nodes: exact to rounding where sigma is
-      analytic and r s not much larger than 1).
+    - `activation`: piecewise linear (closed forms), or smooth (a Gauss rule of 64 nodes: exact to rounding where
+      sigma is analytic and r s not much larger than 1).
     - `dims`: d_g >= 2, one or two, infinity allowed.
 
     Raises `ValueError` for a kinked activation that is not piecewise linear.
@@ -49,7 +49,8 @@ class SphericalNeuron(AbstractUnit):
     ) -> None:
         if activation.pieces is None and activation.kinks:
             raise ValueError(
-                f"SphericalNeuron(activation=...): {activation.name!r} has kinks and is not known to be piecewise linear."
+                f"SphericalNeuron(activation=...): {activation.name!r} has kinks and is not known to be piecewise "
+                "linear."
             )
         self.activation, self.dims = activation, tuple(float(d) for d in dims)
         self.bias, self.output_weight = bias, output_weight

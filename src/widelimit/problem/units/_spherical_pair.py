@@ -16,7 +16,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from widelimit.numerics import chebyshev_fit, chebyshev_points, coordinate, gauss_coordinate
 

@@ -43,7 +43,7 @@ def mean(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array
 def slope_in_z(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """E sigma'(z c' + b) c'."""
     parallel = is_parallel(pieces)
-    return law.half_mean * sum(bend * _bells(law, k, parallel)[1] for bend, _, k in _terms(pieces, z, b))
+    return law.half_mean * _sum(bend * _bells(law, k, parallel)[1] for bend, _, k in _terms(pieces, z, b))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -51,7 +51,7 @@ def slope_in_b(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float
     """E sigma'(z c' + b)."""
     parallel = is_parallel(pieces)
     terms = _terms(pieces, z, b)
-    return pieces.slopes[0] + sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms)
+    return pieces.slopes[0] + _sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms)
 
 
 @mean.defjvp
@@ -105,8 +105,14 @@ def _bells(law: Coordinate, k: Float[Array, "..."], parallel: bool) -> tuple[Any
 
 
 def _masses(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> list[tuple[Any, Any]]:
-    """For each knot m_j p(k_j)/z and k_j. Zero at z = 0, where the mean has a kink in b or a cone in z, and at infinity."""
+    """For each knot m_j p(k_j)/z and k_j; zero at z = 0 (there is a kink in b or a cone in z) and at infinity."""
     inside = (z > 0) & (z < math.inf)
     inverse = jnp.where(inside, 1.0 / jnp.where(inside, z, 1.0), 0.0)
     ks = [(m, jnp.where(inside, k, 0.0)) for m, _, k in _terms(pieces, z, b)]
     return [(m * law.density(k) * inverse, k) for m, k in ks]
+
+
+def _sum(terms: Any) -> Any:
+    """Their sum; an activation has a bend, or its mean is not asked for."""
+    first, *others = terms
+    return sum(others, first)

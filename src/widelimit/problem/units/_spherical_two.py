@@ -62,4 +62,3 @@ def _terms(
             k = jnp.where(apart, shift / rho, 1e3 * jnp.sign(shift))
             out.append((bend, shift, pair.moments(cos, sin, jnp.clip(k, -1e3, 1e3), centred)))
     return out
-

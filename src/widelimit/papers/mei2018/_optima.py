@@ -1,0 +1,129 @@
+"""Optima of the isotropic problem by the library: certified minima over all measures, and the best single sphere."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy import optimize
+
+from widelimit.analysis import minimise
+from widelimit.measure import Particles
+from widelimit.problem import Problem
+from widelimit.theory import mei2018 as theory
+
+from .._bench import Data
+from ._isotropic import SIGMAS, small
+
+# Atoms a row; a minimum with more of them raises.
+_ATOMS = 6
+# r = 3t/(1 - t), r = infinity included.
+_SCAN = np.append(3.0 * np.linspace(0.0, 0.9975, 400) / (1.0 - np.linspace(0.0, 0.9975, 400)), np.inf)
+
+
+def minima(deltas: list[float], d: float) -> Data:
+    """For each Delta `wl.minimise` of the reduced problem: risk, gap, whether certified, mass at infinity, atoms."""
+    found = [minimise(small(delta, d)) for delta in deltas]
+    radii, weights = np.full((2, len(found), _ATOMS), np.nan)
+    for k, one in enumerate(found):
+        count = len(one.measure)
+        radii[k, :count], weights[k, :count] = np.asarray(one.measure.positions[:, 0]), np.asarray(one.measure.weights)
+    return {
+        "risk": np.array([one.risk for one in found]),
+        "gap": np.array([one.gap for one in found]),
+        "certified": np.array([one.certified for one in found]),
+        "at_infinity": np.array([one.at_infinity for one in found]),
+        "radii": radii,
+        "weights": weights,
+    }
+
+
+def closed_forms(deltas: list[float], d: float) -> Data:
+    """The same from NumPy and SciPy alone, among measures on r = 0, one sphere and r = infinity."""
+    found = [theory.infimum(theory.Isotropic(delta, d)) for delta in deltas]
+    far = [float(np.sum(one.weights[np.isinf(one.radii)])) for one in found]
+    return {"risk": np.array([one.risk for one in found]), "at_infinity": np.array(far)}
+
+
+def spheres(deltas: list[float], d: float) -> Data:
+    """For each Delta r_*, the least risk of one sphere, and Lemma 1's margin, inf_r psi(r; r_*) - psi(r_*; r_*).
+
+    psi = dR/d rho, twice that of the paper.
+    """
+    rows = [best_sphere(small(delta, d)) for delta in deltas]
+    r, risk, margin, _ = np.array(rows).T
+    return {"r": r, "risk": risk, "margin": margin}
+
+
+def best_sphere(problem: Problem) -> tuple[float, float, float, float]:
+    """r_*, its risk, Lemma 1's margin, and psi(infinity; r_*) - psi(r_*; r_*).
+
+    r_* is a root of d/dr psi(r; r) = dR^(1)/dr next to the lowest point of a scan.
+    """
+    radii = _SCAN[1:-20]
+    risks = np.asarray(_risks(problem, jnp.asarray(radii)))
+    i = int(np.argmin(risks))
+    if not 0 < i < len(radii) - 1:
+        raise ValueError(f"the least risk of one sphere is at the end r = {radii[i]:g} of the scan.")
+
+    def slope(r: float) -> float:
+        return float(_seen(problem, jnp.asarray(r))[1])
+
+    r = float(optimize.brentq(slope, radii[i - 1], radii[i + 1], xtol=1e-14, rtol=1e-14))
+    risk, _, psi = (np.asarray(part) for part in _seen(problem, jnp.asarray(r)))
+    return r, float(risk), float(np.min(psi[1:]) - psi[0]), float(psi[-1] - psi[0])
+
+
+@eqx.filter_jit
+def _risks(problem: Problem, radii: Float[Array, " n"]) -> Float[Array, " n"]:
+    return jax.lax.map(lambda r: problem.risk(Particles(r.reshape(1, 1))), radii)
+
+
+@eqx.filter_jit
+def _seen(problem: Problem, r: Float[Array, ""]) -> tuple[Array, Array, Array]:
+    """The risk of one sphere, its slope in r, and psi at r and on the scan."""
+    rho = Particles(r.reshape(1, 1))
+    psi = problem.potential(rho)
+    return problem.risk(rho), psi.gradient(rho.positions)[0, 0], psi(jnp.append(r, jnp.asarray(_SCAN))[:, None])
+
+
+def interval(d: float) -> Data:
+    """Both ends of the interval of Delta where psi(r; r_*) >= psi(r_*; r_*) for all r, to 1e-11.
+
+    Each end is a root of the margin of r = infinity; `violation` is by how much another r is lower there.
+    """
+
+    def margin(delta: float) -> float:
+        return best_sphere(small(delta, d))[3]
+
+    ends = [optimize.brentq(margin, *bracket, xtol=1e-12) for bracket in _brackets(d)]
+    lowest = [best_sphere(small(end, d))[2] for end in ends]
+    return {"ends": np.array(ends), "violation": np.array(max(0.0, -min(lowest)))}
+
+
+def _brackets(d: float) -> list[tuple[float, float]]:
+    """Delta_l lies between 1/(2d) and 0.22, Delta_h above; at d = infinity there is no lower end to look for."""
+    upper = (0.22, 0.6)
+    return [upper] if math.isinf(d) else [(0.5 / d, 0.22), upper]
+
+
+def largest_margin(d: float) -> Data:
+    """max over Delta of psi(infinity; r_*) - psi(r_*; r_*): where it is negative, one sphere is never optimal."""
+
+    def loss(delta: float) -> float:
+        return -best_sphere(small(float(delta), d))[3]
+
+    found = optimize.minimize_scalar(loss, bounds=(0.02, 0.6), method="bounded", options={"xatol": 1e-3})
+    return {"delta": np.asarray(found.x), "margin": np.asarray(-found.fun)}
+
+
+def closed_interval(d: float) -> Data:
+    """The ends by closed forms; NaN where the interval is empty."""
+    found = theory.thresholds(d)
+    return {"ends": np.array([np.nan, np.nan] if found is None else found)}
+
+
+def theory_model(delta: float, d: float, sigma: str = "ramp") -> theory.Isotropic:
+    return theory.Isotropic(delta, d, SIGMAS[sigma][1])
