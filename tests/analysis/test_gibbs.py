@@ -174,18 +174,18 @@ def test_the_volume_of_a_radius_makes_a_chi_law():
 
 
 def test_the_reduced_fixed_point_is_that_of_the_plane():
-    """d = 2: weights on a grid of the plane, and inputs turned by 24 angles, against the radius."""
+    """d = 2: weights on a grid of the plane, and inputs turned by 16 angles, against the radius."""
     sigmoid = wl.activations.sigmoid
     small = wl.problems.isotropic_gaussians(0.5, 2, sigmoid, penalty=wl.penalties.l2(0.05)).reduced(nodes=16)
     s, y, mu = (np.asarray(part) for part in require_nodes(small.data, "test"))
-    angles = 2 * np.pi * np.arange(24) / 24
+    angles = 2 * np.pi * np.arange(16) / 16
     x = np.sqrt(2.0) * np.multiply.outer(s[:, 0], np.stack([np.cos(angles), np.sin(angles)], 1)).reshape(-1, 2)
-    data = wl.data.Samples(x, np.repeat(y, 24), np.repeat(mu, 24))
+    data = wl.data.Samples(x, np.repeat(y, 16), np.repeat(mu, 16))
     unit = wl.units.Neuron(sigmoid, bias=False, output_weight=False)
     plane = wl.Problem(unit, data, small.loss, penalty=small.penalty)
-    side = grids.uniform(-6.0, 6.0, 60)
+    side = grids.uniform(-6.0, 6.0, 40)
     whole = wl.analysis.gibbs(plane, temperature=0.1, grid=grids.product(side, side))
-    radial = wl.analysis.gibbs(small, temperature=0.1, grid=grids.uniform(0.0, 8.0, 4000))
+    radial = wl.analysis.gibbs(small, temperature=0.1, grid=grids.uniform(0.0, 8.0, 2000))
     squares = [float(np.sum(np.asarray(st.density.positions) ** 2, 1) @ st.density.weights) for st in (whole, radial)]
     # The mid-point rule is good to h^2 / 24 for a density that starts like r; the plane's is spectral.
     assert squares[0] == pytest.approx(squares[1], rel=1e-6)

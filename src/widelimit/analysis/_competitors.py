@@ -18,6 +18,8 @@ from ._regions import Region, touches
 # Atoms to begin with, where no measure is the natural first one.
 _SEEDS = 8
 
+_EPS = float(np.finfo(float).eps)
+
 
 class Competitors(NamedTuple):
     """The atoms that may be mixed, the mixture to begin with, and what bounds the variation.
@@ -51,17 +53,17 @@ class Competitors(NamedTuple):
         return self.costs.size + 2.0 * self.costs.square * self._variation(atoms) - mean / self.scale
 
     def gap(self, now: Expansion, atoms: Atoms, upper: float) -> float:
-        """objective - inf, at most, when the searched function is nowhere above `upper`."""
-        mean = float(now.psi @ atoms.p)
+        """objective - inf, at most, when the searched function is nowhere above `upper`; no less than rounding."""
+        mean, rounding = float(now.psi @ atoms.p), 4.0 * _EPS * max(1.0, abs(now.value))
         if not self.family.budgeted:
-            return max(0.0, mean + upper)
+            return max(rounding, mean + upper)
         # psi holds 2 lambda_2 |nu| |c| where a particle pays lambda_2 |c|^2.
         at_rho = mean - self.costs.square * self._variation(atoms) ** 2
         limit = self.limit
         if self.costs.size > 0 and self.family.problem.loss.nonnegative:
             # Every measure as good as this one has a variation below this.
             limit = min(limit, now.value / self.costs.size)
-        return max(0.0, at_rho - self.costs.cheapest(upper, limit))
+        return max(rounding, at_rho - self.costs.cheapest(upper, limit))
 
     def rows(self, atoms: Atoms) -> tuple[Float[np.ndarray, "n D"], Float[np.ndarray, " n"]]:
         """The particles and weights of least penalty, in ascending order, the first column first."""

@@ -82,8 +82,9 @@ class Characteristics(AbstractDynamics):
             order=self._integrator.order,
             conserves=("mass", "particles"),
             decreases=("objective",),
-            splits=True,
-            permutes=True,
+            # It makes its own particles, so none can be split or relabelled.
+            splits=False,
+            permutes=False,
         )
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> CharacteristicState:

@@ -85,17 +85,17 @@ def _tables(first: float, second: float) -> Tables:
     # [J, I, 3] of T_j(2 w - 1) T_i(y), without what is below rounding.
     large = np.abs(series) > _SMALL
     keep_w, keep_k = (int(np.flatnonzero(large.any(axis)).max()) + 1 for axis in ((1, 2), (0, 2)))
+    powers = _powers(keep_w)
     return Tables(
-        np.stack([_powers(row, keep_w) for row in chebyshev_fit(starts.T).T]),
-        np.stack([[_powers(series[:, i, s], keep_w) for s in range(3)] for i in range(keep_k)]),
+        (powers @ chebyshev_fit(starts.T)[:keep_w]).T,
+        np.einsum("jl,lis->isj", powers, np.where(large, series, 0.0)[:keep_w, :keep_k]),
     )
 
 
-def _powers(series: Float[np.ndarray, " n"], keep: int) -> Float[np.ndarray, " keep"]:
-    """The powers of x in a Chebyshev series without its negligible end."""
-    large = np.flatnonzero(np.abs(series[:keep]) > 0.1 * _SMALL)
-    powers = np.polynomial.chebyshev.cheb2poly(series[: large.max() + 1]) if large.size else np.zeros(1)
-    return np.pad(powers, (0, keep - len(powers)))
+def _powers(n: int) -> Float[np.ndarray, "n n"]:
+    """The powers of x in T_0, ..., T_{n-1}, one a column."""
+    columns = [np.polynomial.chebyshev.cheb2poly(row[: i + 1]) for i, row in enumerate(np.eye(n))]
+    return np.stack([np.pad(column, (0, n - len(column))) for column in columns], axis=1)
 
 
 def _by_frequencies(

@@ -191,9 +191,10 @@ def _cell_bounds(cells: np.ndarray) -> np.ndarray:
     """The bound of `search_line` on each cell (a, b, f(a), f(b), K)."""
     left, right, at_left, at_right, bend = cells
     top = bend * (right - left) ** 2
-    rise = np.abs(at_right - at_left)
-    inside = 0.5 * (at_left + at_right) + top / 8.0 + rise**2 / (2.0 * np.where(top > 0, top, 1.0))
-    bounds = np.where(rise >= 0.5 * top, np.maximum(at_left, at_right), inside)
+    with np.errstate(invalid="ignore"):
+        rise = np.abs(at_right - at_left)
+        inside = 0.5 * (at_left + at_right) + top / 8.0 + rise**2 / (2.0 * np.where(top > 0, top, 1.0))
+        bounds = np.where(rise >= 0.5 * top, np.maximum(at_left, at_right), inside)
     return np.where(np.isfinite(bounds), bounds, np.inf)
 
 

@@ -15,7 +15,8 @@ def quadratic_on_simplex(matrix: np.ndarray, slope: np.ndarray, start: np.ndarra
     time, that of the most negative multiplier (Lawson and Hanson's scheme with the sum kept).
     """
     n = len(slope)
-    matrix = matrix + _RIDGE * max(float(np.max(np.diag(matrix))), 1e-300) * np.eye(n)
+    size = float(np.max(np.diag(matrix))) or float(np.max(np.abs(slope))) or 1.0
+    matrix, slope = matrix / size + _RIDGE * np.eye(n), slope / size
     p = np.where(start > 0, start, 0.0)
     p = p / p.sum()
     # More visits than this mean that rounding decides.
@@ -60,11 +61,10 @@ def _enter(matrix: np.ndarray, slope: np.ndarray, p: np.ndarray, new: int) -> np
 def _on_face(matrix: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
     """The minimum over SUM p = 1 without signs, and the multiplier."""
     n = len(slope)
-    scale = max(float(np.max(np.diag(matrix))), 1e-300)
     system = np.zeros((n + 1, n + 1))
-    system[:n, :n], system[:n, n], system[n, :n] = matrix / scale, -1.0, 1.0
-    found = np.linalg.solve(system, np.append(-slope / scale, 1.0))
-    return found[:n], float(found[n] * scale)
+    system[:n, :n], system[:n, n], system[n, :n] = matrix, -1.0, 1.0
+    found = np.linalg.solve(system, np.append(-slope, 1.0))
+    return found[:n], float(found[n])
 
 
 def _towards(p: np.ndarray, kept: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -108,15 +108,15 @@ def _steps_needed(bench: Bench) -> Finding:
     widths, level = [25, 50, 100, 200, 400], 0.2
     limit, found = _by_width(bench, widths)
     times = _T1 * np.arange(_SAVES + 1) / _SAVES
-    needed = [float(np.mean([_crossing(times, row, level) for row in data["risk"]])) for data in found]
+    needed = [float(np.mean([crossing(times, row, level) for row in data["risk"]])) for data in found]
     slope = log_slope(np.array(widths), np.array(needed))
     computed = {f"t = k eps at which R_N = {level}, N = {n}": t for n, t in zip(widths, needed, strict=True)}
-    computed |= {"of the limit": _crossing(times, limit["risk"], level), "slope in N": slope}
+    computed |= {"of the limit": crossing(times, limit["risk"], level), "slope in N": slope}
     far = abs(needed[-1] / computed["of the limit"] - 1.0)
     return Finding(computed, share_allowed((abs(slope), 0.05), (far, 0.05)))
 
 
-def _crossing(times: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], level: float) -> float:
+def crossing(times: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], level: float) -> float:
     """The first time at which a curve falls below a level, between saves by a line; infinite if never."""
     below = np.flatnonzero(risk <= level)
     if not len(below):
