@@ -1,9 +1,9 @@
 """The limit of mei2018's isotropic Gaussians, d = 40, started from N(0, 0.8^2/40): `Quantiles` against many particles.
 
 Each method runs the reduced problem to t1 with a few save times. The error is the largest relative error of the risk
-over these, against `Quantiles(1e-11)`. The peers integrate the gradient flow of particles at the same tolerance: midpoint
-quantiles, as many as reach the same error or as fit the time, and the 32 Gauss nodes of the start, which are enough
-as long as the flow map stays close to a polynomial and far too few once it steepens.
+over these, against `Quantiles(1e-11)`. The peers integrate the gradient flow of particles at the same tolerance:
+midpoint quantiles, as many as reach the same error or as fit the time, and the 32 Gauss nodes of the start, which are
+enough as long as the flow map stays close to a polynomial and far too few once it steepens.
 
 The first call compiles; then all methods run in turn, round after round, in one process, and the medians are reported,
 of wall time and of processor time (which other processes on the machine disturb less).

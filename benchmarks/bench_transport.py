@@ -1,14 +1,14 @@
 """The transport equation in one parameter, 2,000 cells: widelimit's `TransportPDE` against py-pde with numba.
 
-The equation is mei2018's, d rho/dt = d/dr (rho d psi/dr) with psi(r) = 2 INT (f(s) - y) phi(r, s): two classes, 64 nodes
-of the data radius for d = 40, phi(r, s) = E ramp(r s G), a uniform grid of [0, 4] with walls. py-pde has no nonlocal
-terms in its expressions, so the equation is a `PDEBase` of its own that multiplies by the same table with BLAS inside
-numba and takes central differences; its Runge-Kutta solver steps with the fixed step that widelimit's CFL condition
-has at the start.
+The equation is mei2018's, d rho/dt = d/dr (rho d psi/dr) with psi(r) = 2 INT (f(s) - y) phi(r, s): two classes, 64
+nodes of the data radius for d = 40, phi(r, s) = E ramp(r s G), a uniform grid of [0, 4] with walls. py-pde has no
+nonlocal terms in its expressions, so the equation is a `PDEBase` of its own that multiplies by the same table with
+BLAS inside numba and takes central differences; its Runge-Kutta solver steps with the fixed step that widelimit's CFL
+condition has at the start.
 
 Both run in turn, round after round, in one process, after they have compiled. A cell update is one evaluation of the
-right-hand side in one cell: three a step for widelimit (rejected steps count for nothing), four for py-pde. The figure to
-quote is the median over rounds of the ratio of updates a second.
+right-hand side in one cell: three a step for widelimit (rejected steps count for nothing), four for py-pde. The
+figure to quote is the median over rounds of the ratio of updates a second.
 
     python benchmarks/bench_transport.py [--rounds 7] [--json results/bench_transport.json]
 
@@ -16,11 +16,8 @@ Needs the `bench` extra (py-pde, numba).
 """
 
 import argparse
-import json
 import math
 import pathlib
-import platform
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any

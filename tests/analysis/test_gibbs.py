@@ -30,7 +30,7 @@ def moments(state):
 def test_a_quadratic_problem_is_gaussian():
     """psi = 2 (f - y) a + lambda a^2: mean f = y / (1 + lambda), variance T / (2 lambda). The trapezoidal rule is
     spectrally accurate on a Gaussian, so the grid does not show."""
-    state = wl.analysis.gibbs(quadratic(), temperature=HEAT, grid=grids.uniform(-6.0, 9.0, 300))
+    state = wl.analysis.gibbs(quadratic(), temperature=HEAT, grid=grids.uniform(-12.0, 15.0, 3000))
     mean, variance = TARGET / (1 + STRENGTH), HEAT / (2 * STRENGTH)
     np.testing.assert_allclose(moments(state), (mean, variance), rtol=1e-13)
     objective = (mean - TARGET) ** 2 + STRENGTH * (mean**2 + variance)
@@ -103,12 +103,12 @@ def test_against_the_relaxed_diffusion_equation():
 @pytest.mark.parametrize("temperature", [1.0, 0.03])
 def test_the_certificate_is_above_the_true_gap(temperature):
     """For random densities, near the minimum and far from it."""
-    problem, grid = bumps(), grids.uniform(-5.0, 5.0, 50)
+    problem, grid = bumps(), grids.uniform(-5.0, 5.0, 60)
     state = wl.analysis.gibbs(problem, temperature=temperature, grid=grid)
     rng = np.random.default_rng(0)
     best = np.asarray(state.density.masses)
     for mixed in (1.0, 0.1, 1e-3):
-        masses = (1 - mixed) * best + mixed * rng.dirichlet(np.full(50, 0.2))
+        masses = (1 - mixed) * best + mixed * rng.dirichlet(np.full(60, 0.2))
         rho = GridDensity(grid, masses)
         true = float(wl.analysis.free_energy(problem, rho, temperature)) - state.free_energy
         bound = float(wl.analysis.free_energy_gap(problem, rho, temperature))
@@ -128,8 +128,14 @@ def test_the_free_energy_by_hand():
     assert empty == pytest.approx(0.25 + 0.3 * 6.25, rel=1e-14)
 
 
-@pytest.mark.parametrize("penalty", [wl.penalties.l2(0.05), wl.penalties.total_variation(0.2, "output")])
-@pytest.mark.parametrize("loss", [wl.losses.squared(), wl.losses.logistic(), wl.losses.huber(0.3)])
+@pytest.mark.parametrize(
+    ("loss", "penalty"),
+    [
+        (wl.losses.logistic(), wl.penalties.l2(0.05)),
+        (wl.losses.huber(0.3), wl.penalties.total_variation(0.2, "output")),
+    ],
+    ids=["logistic-l2", "huber-variation"],
+)
 def test_losses_and_penalties_in_two_parameters(loss, penalty):
     """Gibbs[rho] = rho whatever the convex loss, and for penalties and units with kinks: only values count."""
     unit = wl.units.Neuron(wl.activations.relu, bias=False)
@@ -151,7 +157,7 @@ def test_vector_outputs():
 @pytest.mark.parametrize("temperature", [1e-3, 1e-5])
 def test_low_temperatures(temperature):
     """Rounding is worth 1e-16 (psi/T)^2 in the masses, and nothing in the free energy."""
-    state = wl.analysis.gibbs(bumps(), temperature=temperature, grid=grids.uniform(-4.0, 4.0, 500))
+    state = wl.analysis.gibbs(bumps(), temperature=temperature, grid=grids.uniform(-4.0, 4.0, 400))
     assert state.residual < 1e-15 / temperature**2
     assert state.gap < 1e-14
     assert "Not converged" not in state.statement
@@ -173,6 +179,7 @@ def test_the_volume_of_a_radius_makes_a_chi_law():
     assert state.free_energy - HEAT * sphere == pytest.approx(1.0 + normal, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_reduced_fixed_point_is_that_of_the_plane():
     """d = 2: weights on a grid of the plane, and inputs turned by 16 angles, against the radius."""
     sigmoid = wl.activations.sigmoid

@@ -76,9 +76,9 @@ def _variance(before: float, s: float, bend: float, heat: float, blur: float) ->
     ("heat", "blur"), [(0.0, None), (0.0, 0.1), (0.05, 0.1), (0.2, 0.1), (0.2, np.sqrt(0.02)), (0.2, 0.3)]
 )
 def test_gaussian_steps(heat: float, blur: float | None) -> None:
-    # With b the exponential of a quadratic, Gamma(.|x) is Gaussian with precision p = (1 + s (1 - (T - eps/2)/v'))/blur^2
-    # and v' = 1/p + v / (blur^2 p)^2. Inserting eps = blur^2/s gives the recursion of `_variance`; the mean is implicit
-    # Euler's, mean' + s psi'(mean') = mean.
+    # With b the exponential of a quadratic, Gamma(.|x) is Gaussian with precision p = (1 + s (1 - (T -
+    # eps/2)/v'))/blur^2 and v' = 1/p + v / (blur^2 p)^2. Inserting eps = blur^2/s gives the recursion of `_variance`;
+    # the mean is implicit Euler's, mean' + s psi'(mean') = mean.
     tau, steps, grid = 0.05, 12, grids.uniform(-5.0, 6.0, 220)
     run = _every_step(
         _gaussian(), wl.laws.Normal(0.0, 0.7, dim=1), EntropicJKO(tau, grid=grid, temperature=heat, blur=blur), steps

@@ -39,7 +39,9 @@ _PLAIN = wl.Problem(
 )
 
 
-def _ornstein(t: float, mean: float, std: float, target: float, warmth: float, rate: float = 1.0) -> tuple[float, float]:
+def _ornstein(
+    t: float, mean: float, std: float, target: float, warmth: float, rate: float = 1.0
+) -> tuple[float, float]:
     """Mean and standard deviation of the normal law that the quadratic problem moves, for a mobility `rate`."""
     pull = 1.0 + 2.0 * _DECAY
     rest, still = target / pull, warmth / (2.0 * _DECAY)
@@ -483,7 +485,12 @@ def _turn(theta: Any, gradient: Any) -> Any:
 
 
 BAD_RUNS: dict[str, tuple[wl.Problem, Any, TransportPDE, str]] = {
-    "three parameters": (_THREE, _START, TransportPDE(), r"one or two parameters, the unit has 3: a, b, c; use GradientFlow"),
+    "three parameters": (
+        _THREE,
+        _START,
+        TransportPDE(),
+        r"one or two parameters, the unit has 3: a, b, c; use GradientFlow",
+    ),
     "mass outside": (
         _PLAIN,
         wl.laws.Normal(1.0, 0.45),

@@ -1,11 +1,11 @@
 """What a run means: stationarity, dissipation, the optimality gap."""
 
 from ._dissipation import Dissipation as Dissipation, dissipation as dissipation
-from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
-from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
-from ._stability import Stability as Stability, stability as stability
+from ._fixed_point import fixed_point as fixed_point
 from ._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
 from ._gibbs import GibbsState as GibbsState, gibbs as gibbs
-from ._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error
 from ._minimise import Minimum as Minimum, minimise as minimise
-from ._fixed_point import fixed_point as fixed_point
+from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
+from ._stability import Stability as Stability, stability as stability
+from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
+from ._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

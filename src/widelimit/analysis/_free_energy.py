@@ -9,7 +9,7 @@ the discrete form of objective + T INT rho log(rho / vol). V_i is the cell's vol
 reduced problem (SUM_g (d_g - 1) log r_g in the exponent) at the centre.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -37,7 +37,7 @@ def free_energy(problem: Problem, density: Measure, temperature: float) -> Float
     """
     require_nodes(problem.data, "free_energy")
     rho = as_density(problem, density, temperature, "free_energy")
-    return _free_energy(problem, rho, log_volumes(problem, rho.grid), jnp.asarray(temperature, float))
+    return energies(problem, rho, log_volumes(problem, rho.grid), jnp.asarray(temperature, float)).free
 
 
 def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
@@ -57,7 +57,7 @@ def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> F
     rho = as_density(problem, density, temperature, "free_energy_gap")
     heat = jnp.asarray(temperature, float)
     target = log_gibbs(problem, rho, log_volumes(problem, rho.grid), heat)
-    return _scaled_divergence(rho.weights, target, heat)
+    return scaled_divergence(rho.weights, target, heat)
 
 
 def log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
@@ -78,15 +78,24 @@ def log_gibbs(problem: Problem, density: GridDensity, log_v: Any, temperature: A
     return jax.nn.log_softmax(log_v - psi / temperature)
 
 
+class Energies(NamedTuple):
+    """The free energy, and its part without the entropy."""
+
+    free: Float[Array, ""]
+    objective: Float[Array, ""]
+
+
 @eqx.filter_jit
-def _free_energy(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Float[Array, ""]:
+def energies(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Energies:
     m = density.weights
     entropy = jnp.sum(jnp.where(m > 0, m * (jnp.log(jnp.where(m > 0, m, 1.0)) - log_v), 0.0))
-    return problem.objective(density) + temperature * entropy
+    objective = problem.objective(density)
+    return Energies(objective + temperature * entropy, objective)
 
 
 @eqx.filter_jit
-def _scaled_divergence(m: Any, log_g: Any, temperature: Any) -> Float[Array, ""]:
+def scaled_divergence(m: Any, log_g: Any, temperature: Any) -> Float[Array, ""]:
+    """T KL(m || G)."""
     # With - m + g, which add up to nothing, every term is nonnegative: no cancellation between cells near the minimum.
     logs = jnp.where(m > 0, jnp.log(jnp.where(m > 0, m, 1.0)) - log_g, 0.0)
     return temperature * jnp.maximum(jnp.sum(m * logs - m + jnp.exp(log_g)), 0.0)

@@ -15,7 +15,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
 
 from ._dual_newton import Dual, factorise, solve
-from ._free_energy import check_convex, check_temperature, free_energy, free_energy_gap, log_gibbs, log_volumes
+from ._free_energy import check_convex, check_temperature, energies, log_gibbs, log_volumes, scaled_divergence
 
 # Mass at an edge of the grid, where the domain goes on, above which a grid is called too small.
 _EDGE = 1e-8
@@ -74,13 +74,14 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     heat = jnp.asarray(temperature, float)
     found = solve(dual, heat, jnp.asarray(tolerance, float), jnp.asarray(_MOST_STEPS))
     density = GridDensity(grid, found.masses.reshape(grid.shape), blocks=problem.blocks)
-    image = jnp.exp(log_gibbs(problem, density, log_v, heat))
-    residual = 0.5 * float(jnp.sum(jnp.abs(image - density.weights)))
-    gap = float(free_energy_gap(problem, density, temperature))
+    image = log_gibbs(problem, density, log_v, heat)
+    residual = 0.5 * float(np.sum(np.abs(np.exp(image) - np.asarray(density.weights))))
+    gap = float(scaled_divergence(density.weights, image, heat))
+    energy = energies(problem, density, log_v, heat)
     return GibbsState(
         density,
-        float(free_energy(problem, density, temperature)),
-        float(problem.objective(density)),
+        float(energy.free),
+        float(energy.objective),
         residual,
         gap,
         int(found.iterations),

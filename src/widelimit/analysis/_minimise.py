@@ -22,7 +22,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from ._competitors import Competitors, competitors
-from ._exchange import Round, enough, exchange, remaining, padded
+from ._exchange import Round, enough, exchange, padded, remaining
 from ._extremum import Search
 from ._family import filled
 from ._optimality import say

@@ -44,7 +44,8 @@ class OptimalityGap:
       block. Zero when the residual is orthogonal to every feature.
     - `maximiser`: where: a row in the columns of the measure (a linear block is left 1), or None.
     - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant or a bound on
-      second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches: then it is an estimate from below.
+      second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches:
+      then it is an estimate from below.
     - `statement`: all this in a sentence.
     """
 

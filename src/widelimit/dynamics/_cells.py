@@ -1,6 +1,6 @@
 """A problem on the cells of a grid: the discrete energy and its potential, which every scheme descends."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax

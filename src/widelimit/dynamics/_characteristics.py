@@ -92,8 +92,8 @@ class Characteristics(AbstractDynamics):
         rows, weights, logs = self._start(problem, measure)
         if not problem.domain.unconstrained and not bool(jnp.all(_starts_inside(problem, rows))):
             raise ValueError(
-                "evolve(measure=...): some of the start's mass lies outside the problem's domain, or on its wall, where "
-                "Characteristics has no density to carry."
+                "evolve(measure=...): some of the start's mass lies outside the problem's domain, or on its wall, "
+                "where Characteristics has no density to carry."
             )
         return _begin(self, problem, rows, weights, logs, jnp.asarray(self.clock(t1), float))
 

@@ -25,7 +25,10 @@ def default_grid(problem: Problem, measure: Start, cells: tuple[int, ...]) -> Gr
     positions, weights = np.asarray(rows.positions), np.asarray(rows.weights)
     sides = [side for block in problem.blocks for side in [_bounds(problem, block)] * block.size]
     return grids.product(
-        *(_axis(*side, count, positions[:, k], weights) for k, (side, count) in enumerate(zip(sides, cells, strict=True)))
+        *(
+            _axis(*side, count, positions[:, k], weights)
+            for k, (side, count) in enumerate(zip(sides, cells, strict=True))
+        )
     )
 
 

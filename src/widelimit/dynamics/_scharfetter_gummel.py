@@ -1,12 +1,13 @@
-r"""The diffusion equation, $\partial_t\rho = \mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)$, on cell masses.
+r"""The diffusion equation, $\partial_t\rho = \mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)$, on cell
+masses.
 
 With V the cells' volumes and $w = (\psi_{i+1} - \psi_i)/T - \log V_{i+1} + \log V_i$ the flux through a face is
 
 $$J = \frac{T P}{(x_{i+1} - x_i)^2}\,\big[B(w)\,m_i - B(-w)\,m_{i+1}\big],\qquad B(w) = \frac{w}{e^w - 1}$$
 
-(Scharfetter, Gummel 1969): zero exactly where $m_{i+1}/m_i = (V_{i+1}/V_i)\,e^{-(\psi_{i+1}-\psi_i)/T}$, so the discrete Gibbs
-measure does not move, and always down the slope of $\psi + T\log(m/V)$, so the discrete free energy falls.
-It is of second order where |w| < 2 and tends to first-order upwinding for large |w|.
+(Scharfetter, Gummel 1969): zero exactly where $m_{i+1}/m_i = (V_{i+1}/V_i)\,e^{-(\psi_{i+1}-\psi_i)/T}$, so the
+discrete Gibbs measure does not move, and always down the slope of $\psi + T\log(m/V)$, so the discrete free energy
+falls. It is of second order where |w| < 2 and tends to first-order upwinding for large |w|.
 
 In time it is implicit with psi frozen, axis by axis: M-matrices, which keep the mass and the sign and lower
 the relative entropy to Gibbs[psi], for any step.
@@ -128,7 +129,8 @@ def _rates(cells: Cells, warmth: Any, psi: Float[Array, "..."]) -> list[tuple[Ar
 
 
 def _descent(cells: Cells, warmth: Any, psi: Any, before: Any, after: Any) -> Float[Array, ""]:
-    r"""$dt \sum J\,\Delta\mu$ at the step's end, by parts: $-\sum_i \mu_i\,(m^+_i - m_i)$, $\mu = \psi + T\log(m^+/V)$."""
+    r"""$dt \sum J\,\Delta\mu$ at the step's end, by parts: $-\sum_i \mu_i\,(m^+_i - m_i)$, $\mu = \psi +
+    T\log(m^+/V)$."""
     return -jnp.sum((after - before) * (psi + warmth * _log_density(cells, after)))
 
 

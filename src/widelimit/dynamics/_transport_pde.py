@@ -24,7 +24,8 @@ _CELLS = {1: 400, 2: 120}
 
 
 class PDEState(eqx.Module):
-    """`y`: (masses of the cells, energy dissipated so far); `before`: the same at `previous`, where the last step began.
+    """`y`: (masses of the cells, energy dissipated so far); `before`: the same at `previous`, where the last step
+    began.
 
     `reading`: energy and potential at y. `proposal`: the next step, or the most it may be.
     """
@@ -41,15 +42,16 @@ class PDEState(eqx.Module):
 
 
 class TransportPDE(AbstractDynamics):
-    r"""$\partial_t\rho = \xi(t)\,[\,\mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)\,]$ in one or two parameters,
+    r"""$\partial_t\rho = \xi(t)\,[\,\mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)\,]$ in one or two
+    parameters,
 
     no flux through the walls, by finite volumes (mei2018 (7), and (12) with T = 2/beta as NOTATION.md has it).
 
     The unknowns are the masses of a grid's cells, psi is the derivative of the discrete objective (atoms at the
     centres) by them. Mass is kept to rounding, none turns negative, and the free energy
-    $F = \mathrm{objective} + T\sum m\log(m/V)$ never rises: a step that would do so is halved. V are the cells' volumes, in a
-    reduced problem times its reference volume. The schemes work in the index of the cells, so compactified grids
-    with an infinite last cell are like others.
+    $F = \mathrm{objective} + T\sum m\log(m/V)$ never rises: a step that would do so is halved. V are the cells'
+    volumes, in a reduced problem times its reference volume. The schemes work in the index of the cells, so
+    compactified grids with an infinite last cell are like others.
 
     - T = 0: upwind fluxes with limited linear reconstruction, of second order where the density is smooth, in time a
       strong-stability-preserving Runge-Kutta method of order 3 with a step from the CFL condition. Mass at a wall
@@ -226,8 +228,8 @@ class TransportPDE(AbstractDynamics):
             return reading, jnp.minimum(first, end)
         if self.temperature is None and float(self.size) > float(first):
             raise ValueError(
-                f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is {float(first):.4g} at "
-                "the start; leave the step out to have it chosen."
+                f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is "
+                f"{float(first):.4g} at the start; leave the step out to have it chosen."
             )
         return reading, jnp.minimum(self.size, end)
 
@@ -271,7 +273,9 @@ def _checked_cells(cells: Any) -> tuple[int, ...] | None:
         return None
     counts = tuple(cells) if isinstance(cells, tuple | list) else (cells,)
     if not counts or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 2 for n in counts):
-        raise ValueError(f"TransportPDE(cells=...): must be a whole number of at least 2, or one an axis; got {cells!r}.")
+        raise ValueError(
+            f"TransportPDE(cells=...): must be a whole number of at least 2, or one an axis; got {cells!r}."
+        )
     return counts
 
 

@@ -139,7 +139,8 @@ def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...]) -> Ab
 
 
 def _compressed(problem: Problem, rows: np.ndarray, nodes: Any, room: int) -> Any:
-    r"""(left, right, largest) with $\Phi = \mathrm{left}^T \mathrm{right}$ to rounding; None where the rank is too high.
+    r"""(left, right, largest) with $\Phi = \mathrm{left}^T \mathrm{right}$ to rounding; None where the rank is too
+    high.
 
     The rows of a smooth unit span a few dozen dimensions. The space is that of a sample of rows, and grows where a row
     is not in it. Each row is measured by its own size, so that on a grid that reaches far the smaller ones keep their
@@ -179,7 +180,10 @@ def _extended(space: np.ndarray, rows: np.ndarray, typical: float) -> np.ndarray
 
 
 def _pieces(problem: Problem, rows: np.ndarray, nodes: Any, most: int) -> Any:
-    """Phi [n, M] in pieces over the rows, with their places; `most`: rows there are in all. Raises `ValueError` where an entry is not finite."""
+    """Phi [n, M] in pieces over the rows, with their places; `most`: rows there are in all.
+
+    Raises `ValueError` where an entry is not finite.
+    """
     size = max(1, entries(problem.budget) // nodes.y.size)
     for start in range(0, len(rows), size):
         taken = rows[start : start + size]

@@ -8,6 +8,7 @@ from ._chebyshev import (
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
 from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
 from ._loop import Stepper as Stepper, advance as advance
+from ._pair import pair_moments as pair_moments
 from ._quadrature import gauss_chi as gauss_chi
 from ._search import (
     Bounded as Bounded,
@@ -19,5 +20,5 @@ from ._search import (
     maximise as maximise,
     search_line as search_line,
 )
-from ._tridiagonal import solve_exchange as solve_exchange
 from ._simplex import quadratic_on_simplex as quadratic_on_simplex
+from ._tridiagonal import solve_exchange as solve_exchange

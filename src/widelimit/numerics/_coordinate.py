@@ -119,4 +119,3 @@ def _gamma_ratio(x: float) -> float:
         return math.gamma(x + 0.5) / math.gamma(x)
     series = (1.0, -1 / 8, 1 / 128, 5 / 1024, -21 / 32768, -399 / 262144, 869 / 4194304)
     return math.sqrt(x) * sum(c * x**-i for i, c in enumerate(series))
-

@@ -7,7 +7,8 @@ from ._pair_table import SMOOTH_FROM, moments_by_table
 
 
 def pair_moments(dims: tuple[float, float], cos: Any, sin: Any, k: Any, *, centred: bool) -> Moments:
-    r"""$E(c'_1;\,\xi > k)$, $E(c'_2;\,\xi > k)$, $P(\xi > k)$ for $\xi = \cos\alpha\,c'_1 + \sin\alpha\,c'_2$, to 1e-12.
+    r"""$E(c'_1;\,\xi > k)$, $E(c'_2;\,\xi > k)$, $P(\xi > k)$ for $\xi = \cos\alpha\,c'_1 + \sin\alpha\,c'_2$, to
+    1e-12.
 
     c'_1 and c'_2 are independent coordinates in dimensions `dims` (see `coordinate`), at most one of them infinite;
     `cos`, `sin` >= 0.

@@ -2,8 +2,8 @@ r"""Two coordinates together, by tables: for dimensions so large that their law 
 
 For $\xi = \cos\alpha\,c'_1 + \sin\alpha\,c'_2$, with n and Q the normal density and tail and $w = \cos^2\alpha$,
 
-$$E(c'_1;\,\xi > k) = \cos\alpha\,[n(k) + \beta_1 + k^2 S_1],\quad E(c'_2;\,\xi > k) = \sin\alpha\,[n(k) + \beta_2 + k^2 S_2],
-\quad P(\xi > k) = Q(k) + k\,S_3,$$
+$$E(c'_1;\,\xi > k) = \cos\alpha\,[n(k) + \beta_1 + k^2 S_1],\quad E(c'_2;\,\xi > k) = \sin\alpha\,[n(k) + \beta_2 +
+k^2 S_2], \quad P(\xi > k) = Q(k) + k\,S_3,$$
 
 where beta_1, beta_2 depend on w alone and S_1, S_2, S_3 are smooth in k^2 and w: Chebyshev series in
 $k^2/(k^2 + 30)$ with polynomials in w as coefficients.
@@ -35,7 +35,8 @@ _FREQUENCIES = 2 * np.pi / 22.0 * np.arange(1, 71)
 
 
 class Tables(NamedTuple):
-    """`starts`: powers of 2 w - 1 in beta_1 and beta_2 [2, J]; `slopes` [I, 3, J]: those in the Chebyshev coefficients."""
+    """`starts`: powers of 2 w - 1 in beta_1 and beta_2 [2, J]; `slopes` [I, 3, J]: those in the Chebyshev
+    coefficients."""
 
     starts: Float[np.ndarray, "2 J"]
     slopes: Float[np.ndarray, "I 3 J"]
@@ -53,9 +54,7 @@ def moments_by_table(dims: tuple[float, float], cos: Any, sin: Any, k: Any, *, c
     twice, zero = 2.0 * y, 0.0 * (y + w)
 
     def clenshaw_step(carry: Any, rows: Any) -> tuple[Any, None]:
-        return tuple(
-            (twice * a + (_polynomial(rows[i], w) - b), a) for i, (a, b) in enumerate(carry)
-        ), None
+        return tuple((twice * a + (_polynomial(rows[i], w) - b), a) for i, (a, b) in enumerate(carry)), None
 
     # A loop over the coefficients: unrolled, the compiler takes minutes and gigabytes.
     rows = jnp.asarray(tables.slopes[::-1], k.dtype)
@@ -104,8 +103,8 @@ def _by_frequencies(
     r"""beta_1, beta_2 at w; S_1, S_2, S_3 at (k, w).
 
     The characteristic function of xi is $\chi_1(t \cos\alpha)\,\chi_2(t \sin\alpha)$; that of
-    $E(c'_1;\,\xi > k)/\cos\alpha$ as a function of k has $-\chi_1'(u)/u$ in the place of chi_1. The trapezoidal rule in t
-    is exact but for the images of the law.
+    $E(c'_1;\,\xi > k)/\cos\alpha$ as a function of k has $-\chi_1'(u)/u$ in the place of chi_1. The trapezoidal rule
+    in t is exact but for the images of the law.
     """
     t = _FREQUENCIES
     chi_1, eta_1 = _characteristic(first, np.multiply.outer(np.sqrt(w), t))

@@ -40,8 +40,8 @@ def _limit(bench: Bench, kappa: float, last: float = END, count: int = 60) -> Da
 def trained(kappa: float, neurons: int, step: float, batch: int, times: list[float], samples: int, seed: int) -> Data:
     """A network trained by SGD on fresh batches: its risk on fresh samples, and the mean length of its weights.
 
-    The noise of the steps pushes a weight out of the cone at 0 to a radius of about 4000 step/batch, which must be small
-    beside the distance to the barrier.
+    The noise of the steps pushes a weight out of the cone at 0 to a radius of about 4000 step/batch, which must be
+    small beside the distance to the barrier.
     """
     problem = full(DELTA, DIM, SIGMA)
     law = laws.Normal(0.0, kappa / math.sqrt(DIM), dim=DIM)
@@ -72,7 +72,7 @@ def _mean_length(problem: Problem, measure: Particles) -> jax.Array:
 
 def _settings(bench: Bench) -> dict[str, Any]:
     if bench.pick(quick=True, paper=False):
-        return {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 4000}
+        return {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
     return {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
 
 
@@ -102,7 +102,7 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
         axes.errorbar(dots["t"], dots["risk"], 2 * dots["error"], elinewidth=1, label=f"SGD, κ = {kappa:g}", **cross)
         inset.plot(line["t"], line["mean"], **look)
         inset.plot(dots["t"], dots["mean"], **(cross | {"ms": 5, "mew": 1.1}))
-    axes.set(xscale="log", xlabel="time t", ylabel="risk R", ylim=(0.0, None))
+    axes.set(xscale="log", xlabel="time t", ylabel="risk R", ylim=(0.0, 10.5))
     axes.set_title(_made(data), fontsize=11)
     axes.legend(loc="upper right", ncols=2, fontsize=11)
     inset.set(xscale="log", ylabel="mean |w|")
@@ -137,9 +137,9 @@ def _caption(data: Data) -> str:
     ends = [float(data[f"limit.{k}.risk"][-1]) for k in range(2)]
     gaps = _gaps(data)
     return (
-        f"From κ = 0.1 the limit ends at risk {ends[0]:.4f}, from κ = 0.4 at {ends[1]:.4f} (t = {END:g}). The networks are at "
-        f"most {gaps[0]:.2g} and {gaps[1]:.2g} away from their limits. Batches keep the noise of the steps small: with one "
-        "sample a step of 1e-4 it lifts the neurons out of r = 0 and over the barrier."
+        f"From κ = 0.1 the limit ends at risk {ends[0]:.4f}, from κ = 0.4 at {ends[1]:.4f} (t = {END:g}). The "
+        f"networks are at most {gaps[0]:.2g} and {gaps[1]:.2g} away from their limits. Batches keep the noise of "
+        f"the steps small: with one sample a step of 1e-4 it lifts the neurons out of r = 0 and over the barrier."
     )
 
 
@@ -263,8 +263,8 @@ CLAIMS = (
     ),
     Claim(
         id="fig4-good-end-unstable",
-        statement="The sphere near which the good start lingers is itself unstable in the sense of Theorem 7: its spread "
-        "grows.",
+        statement="The sphere near which the good start lingers is itself unstable in the sense of Theorem 7: its "
+        "spread grows.",
         where="Theorem 7, applied to Fig. 4",
         printed=None,
         compute=_good_end,

@@ -131,8 +131,8 @@ def crossing(times: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], leve
 CLAIMS = (
     Claim(
         id="limit-rate-width",
-        statement="At small eps sup over k of |R_N(theta^k) - R(rho_(k eps))|, and of the same for the mean of a bounded "
-        "Lipschitz function, falls as N^(-1/2) to N^(-1): one-pass SGD from independent neurons, t <= 4.",
+        statement="At small eps sup over k of |R_N(theta^k) - R(rho_(k eps))|, and of the same for the mean of a "
+        "bounded Lipschitz function, falls as N^(-1/2) to N^(-1): one-pass SGD from independent neurons, t <= 4.",
         where="Theorem 3, (18), (19)",
         printed=None,
         compute=_rate_width,
@@ -155,14 +155,14 @@ CLAIMS = (
     ),
     Claim(
         id="propagation-of-chaos",
-        statement="At fixed t = k eps the neurons become independent with law rho_t: the mean of sin(theta_1) is that of "
-        "rho_t, the correlation of two neurons is of order 1/N.",
+        statement="At fixed t = k eps the neurons become independent with law rho_t: the mean of sin(theta_1) is "
+        "that of rho_t, the correlation of two neurons is of order 1/N.",
         where="Theorem 3, second sentence",
         printed="for any fixed k",
         compute=_chaos,
         tolerance=1.0,
-        reason="the worst of: the distance of the mean from the limit over 4 standard errors; N times the correlation over "
-        "3 (its own scatter over 32 runs is 0.25)",
+        reason="the worst of: the distance of the mean from the limit over 4 standard errors; N times the "
+        "correlation over 3 (its own scatter over 32 runs is 0.25)",
         misprint="'for any fixed k' must be 'for any fixed t = k eps': at fixed k both sides only tend to rho_0",
         expected=Verdict.CORRECTED,
         cost=Cost(1.0, 1.0),
@@ -175,8 +175,8 @@ CLAIMS = (
         printed=None,
         compute=_steps_needed,
         tolerance=1.0,
-        reason="the worst of: the slope of the time in log N over 0.05; the distance of the largest N from the limit over "
-        "5 per cent; 32 runs scatter by 2 per cent",
+        reason="the worst of: the slope of the time in log N over 0.05; the distance of the largest N from the "
+        "limit over 5 per cent; 32 runs scatter by 2 per cent",
         cost=Cost(1.0, 1.0),
         digits=4,
     ),

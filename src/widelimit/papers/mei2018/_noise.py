@@ -26,7 +26,10 @@ def _rate(t: float) -> float:
 def _big_psi(
     theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], strength: float
 ) -> Float[np.ndarray, " n"]:
-    r"""$\Psi_\lambda = V + \int U d\rho + (\lambda/2) \theta^2$ of `neurons`, D = 1, from tables of V and U. (8), (12)"""
+    r"""$\Psi_\lambda = V + \int U d\rho + (\lambda/2) \theta^2$ of `neurons`, D = 1, from tables of V and U.
+
+    (8), (12)
+    """
     _, v, u = gauss_tables(theta)
     return v + u @ masses + 0.5 * strength * theta**2
 
@@ -34,7 +37,8 @@ def _big_psi(
 def half_free_energy(
     theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], strength: float, beta: float
 ) -> float:
-    r"""$F_{\beta,\lambda} = R/2 + (\lambda/2) \int \theta^2 d\rho - \mathrm{Ent}/\beta$ as the paper has it, on equal cells."""
+    r"""$F_{\beta,\lambda} = R/2 + (\lambda/2) \int \theta^2 d\rho - \mathrm{Ent}/\beta$ as the paper has it, on equal
+    cells."""
     constant, v, u = gauss_tables(theta)
     risk = constant + 2.0 * masses @ v + masses @ u @ masses
     kept = masses > 0.0
@@ -58,7 +62,13 @@ def _fixed_points(strength: float, beta: float, cells: int, t1: float, starts: d
     flow = TransportPDE(grid, temperature=2.0 / beta)
     times = [0.1 * t1, 0.2 * t1, 0.4 * t1]
     runs = {
-        name: evolve(problem, laws.Mixture([laws.Normal(m, s) for m, s in parts], [1.0 / len(parts)] * len(parts)), flow, t1=t1, save_at=times)
+        name: evolve(
+            problem,
+            laws.Mixture([laws.Normal(m, s) for m, s in parts], [1.0 / len(parts)] * len(parts)),
+            flow,
+            t1=t1,
+            save_at=times,
+        )
         for name, parts in starts.items()
     }
     rest = evolve(problem, found.density, flow, t1=t1)
@@ -111,9 +121,7 @@ def _falls(strength: float, beta: float, cells: int, windows: list[list[float]],
     rows = run.weights[1:].reshape(len(windows), 33, -1)
     energy = np.array([[half_free_energy(theta, m, strength, beta) for m in row] for row in rows])
     power = np.array([[_power(theta, m, strength, beta) for m in row] for row in rows])
-    spent = [
-        np.trapezoid(2.0 * _rate(t) * p, t) for t, p in zip(times.reshape(len(windows), 33), power, strict=True)
-    ]
+    spent = [np.trapezoid(2.0 * _rate(t) * p, t) for t, p in zip(times.reshape(len(windows), 33), power, strict=True)]
     return {"fall": energy[:, 0] - energy[:, -1], "spent": np.array(spent)}
 
 
@@ -190,7 +198,9 @@ def _certificates(strength: float, beta: float, cells: int, count: int) -> Data:
         share = rng.uniform()
         masses = share * shape / shape.sum() + (1.0 - share) * least
         bound = float(analysis.free_energy_gap(problem, GridDensity(grid, masses, blocks=problem.blocks), heat))
-        rows.append([_above(theta, masses, least, strength, beta), bound, _given_away(theta, masses, least, strength, beta)])
+        rows.append(
+            [_above(theta, masses, least, strength, beta), bound, _given_away(theta, masses, least, strength, beta)]
+        )
     above, bound, spare = np.array(rows).T
     return {"above": above, "bound": bound, "spare": spare}
 
@@ -228,8 +238,8 @@ def _certificate(bench: Bench) -> Finding:
 CLAIMS = (
     Claim(
         id="gibbs-fixed-point",
-        statement="The fixed point of the diffusion equation (12) has the density exp(-beta Psi_lambda(theta; rho_*))/Z: "
-        "it solves this equation, the flow does not move it, and the flow from afar ends there.",
+        statement="The fixed point of the diffusion equation (12) has the density exp(-beta Psi_lambda(theta; "
+        "rho_*))/Z: it solves this equation, the flow does not move it, and the flow from afar ends there.",
         where="Proposition 3, (21)",
         printed="rho_* = exp(-beta Psi_lambda)/Z",
         compute=_gibbs_fixed_point,
@@ -286,7 +296,8 @@ CLAIMS = (
         printed=None,
         compute=_certificate,
         tolerance=1e-11,
-        reason="the largest violation of the bound, and the largest defect of the identity: rounding of sums of size 10",
+        reason="the largest violation of the bound, and the largest defect of the identity: rounding of sums of "
+        "size 10",
         cost=Cost(5.0, 20.0),
         digits=4,
     ),

@@ -8,7 +8,7 @@ from widelimit import analysis
 from widelimit._evolve import evolve
 from widelimit.analysis import minimise
 from widelimit.dynamics import SGD, GradientFlow, TransportPDE
-from widelimit.measure import Particles, grids, laws
+from widelimit.measure import grids, laws
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
@@ -45,8 +45,8 @@ def _noise_scale(bench: Bench) -> Finding:
     }
     why = (
         f"As printed the variance is {mean['printed'] / gibbs:.3g} of that of (21). Without data (11) is a linear "
-        "recursion, theta -> (1 - 2 lambda s) theta + noise, and sqrt(2 s/beta) g gives 1/(2 lambda beta (1 - lambda s)) "
-        "where (21) has 1/(lambda beta)."
+        "recursion, theta -> (1 - 2 lambda s) theta + noise, and sqrt(2 s/beta) g gives 1/(2 lambda beta (1 - "
+        "lambda s)) where (21) has 1/(lambda beta)."
     )
     off = abs(mean["corrected"] - gibbs) / error["corrected"]
     # The misprint is one only where the printed noise is told apart.
@@ -115,9 +115,9 @@ def _escape(
 
 
 def _noisy_optimum(bench: Bench) -> Finding:
-    widths, eta, reach = [50, 100, 200, 400], 0.02, 200.0
+    widths, eta, reach = [50, 100, 200, 400], 0.02, 150.0
     runs = bench.pick(quick=4, paper=16)
-    settings = {"strength": 0.02, "beta": 100.0, "step": 0.02, "level": eta, "reach": reach, "saves": 1000}
+    settings = {"strength": 0.02, "beta": 100.0, "step": 0.03, "level": eta, "reach": reach, "saves": 1000}
     data = bench.piece(_escape, widths=widths, runs=runs, **settings)
     least, first = float(data["least"]), np.mean(data["first"], axis=1)
     slope = log_slope(np.array(widths), first) if np.all(np.isfinite(first)) else float("inf")
@@ -165,8 +165,8 @@ CLAIMS = (
     ),
     Claim(
         id="noisy-sgd-optimum",
-        statement="Noisy SGD has R_N <= inf R_lambda + eta for all k in [T/eps, 10 T/eps], with T independent of N, where "
-        "the flow without noise is trapped far above.",
+        statement="Noisy SGD has R_N <= inf R_lambda + eta for all k in [T/eps, 10 T/eps], with T independent of N, "
+        "where the flow without noise is trapped far above.",
         where="Theorem 5, (25)",
         printed=None,
         compute=_noisy_optimum,

@@ -94,7 +94,11 @@ def _plane_hessians(
 def _atom_rates(bench: Bench) -> Finding:
     sphere = bench.piece(_sphere_rates, delta=0.3, dim=40)
     plane = bench.piece(_plane_rates, strength=0.1, nodes=12)
-    names = ("sphere, mean", "sphere, variance", *(f"plane, {what} {k}" for what in ("mean", "variance") for k in (1, 2)))
+    names = (
+        "sphere, mean",
+        "sphere, variance",
+        *(f"plane, {what} {k}" for what in ("mean", "variance") for k in (1, 2)),
+    )
     measured = np.concatenate([sphere["measured"], plane["measured"]])
     formula = np.concatenate([sphere["formula"], plane["formula"]])
     # The library lists rates in ascending order, which is the order of the axes here as well.
@@ -271,14 +275,14 @@ def _unstable_plateau(bench: Bench) -> Finding:
 CLAIMS = (
     Claim(
         id="risk-falls",
-        statement="R does not rise along the flow, and rho is a fixed point if and only if grad Psi = 0 on its support: "
-        "its speed is the norm of 2 grad Psi in L2(rho).",
+        statement="R does not rise along the flow, and rho is a fixed point if and only if grad Psi = 0 on its "
+        "support: its speed is the norm of 2 grad Psi in L2(rho).",
         where="Proposition 2, (20)",
         printed=None,
         compute=_risk_falls,
         tolerance=1.0,
-        reason="the worst of: a rise of R in one of 100 intervals over 1e-12; the defect of the speed over 1e-3, from a "
-        "move of t = 1e-4; the speed of a fixed point found by Newton's method over 1e-9",
+        reason="the worst of: a rise of R in one of 100 intervals over 1e-12; the defect of the speed over 1e-3, "
+        "from a move of t = 1e-4; the speed of a fixed point found by Newton's method over 1e-9",
         cost=Cost(20.0, 20.0),
         digits=3,
     ),
@@ -295,14 +299,14 @@ CLAIMS = (
     ),
     Claim(
         id="atom-rates",
-        statement="Around a stable atom the variance decays at rate 4 H_0 in INT xi and the mean at 2 (H_0 + d_1 d_2 U): "
-        "measured on the sphere of radius r_* (Delta = 0.3, d = 40) and on an atom in R^2.",
+        statement="Around a stable atom the variance decays at rate 4 H_0 in INT xi and the mean at 2 (H_0 + d_1 "
+        "d_2 U): measured on the sphere of radius r_* (Delta = 0.3, d = 40) and on an atom in R^2.",
         where="Theorem 6, 'exponentially fast'",
         printed=None,
         compute=_atom_rates,
         tolerance=1e-3,
-        reason="relative error of fitted rates and of the library's; clouds of size 1e-4 leave the linear range by that "
-        "much",
+        reason="relative error of fitted rates and of the library's; clouds of size 1e-4 leave the linear range by "
+        "that much",
         cost=Cost(20.0, 20.0),
     ),
     Claim(
@@ -321,8 +325,8 @@ CLAIMS = (
     ),
     Claim(
         id="unstable-plateau",
-        statement="Fig. 4's plateau of low risk is itself an unstable fixed point: H_0 < 0 at its atom, so no start with "
-        "a density converges to it; a small cloud leaves at rate -4 H_0 (d = 320, Delta = 0.5).",
+        statement="Fig. 4's plateau of low risk is itself an unstable fixed point: H_0 < 0 at its atom, so no start "
+        "with a density converges to it; a small cloud leaves at rate -4 H_0 (d = 320, Delta = 0.5).",
         where="Theorem 7, on Fig. 4",
         printed=None,
         compute=_unstable_plateau,

@@ -50,7 +50,9 @@ def _on_the_way(delta: float, kappa: float, dim: int, t1: float, saves: int) -> 
     start = laws.Chi(dim, kappa / math.sqrt(dim)).quantise(100, laws.Midpoint())
     times = np.linspace(0.0, t1, saves + 1)
     run = evolve(problem, start, GradientFlow(), t1=t1, save_at=times)
-    risk = [_infinite_risk(delta, rows[:, 0], w, theory.RAMP) for rows, w in zip(run.positions, run.weights, strict=True)]
+    risk = [
+        _infinite_risk(delta, rows[:, 0], w, theory.RAMP) for rows, w in zip(run.positions, run.weights, strict=True)
+    ]
     return {"times": times, "risk": np.array(risk)}
 
 
@@ -121,10 +123,10 @@ def _linear_in_dimension(bench: Bench) -> Finding:
         steps.append(float(t) * dim / share)
         ends.append(max(float(np.max(run["risk"][run["times"] >= t])) for run in runs))
     coarse = bench.piece(_isotropic, dim=160, width=width, step=0.05 / 20, t1=1.0, saves=4, seed=0)
-    slope = log_slope(np.array(dims), np.array(steps))
+    slope = log_slope(np.array(dims[1:]), np.array(steps[1:]))
     computed = {"R_inf of the start": _good(_DELTA, _KAPPA, 160, True)}
     computed |= {f"steps to inf R + {_LEVEL}, d = {dim}": s for dim, s in zip(dims, steps, strict=True)}
-    computed |= {"slope in d": slope, f"eps d, N = {width}": share}
+    computed |= {"slope in d, from d = 40 on": slope, f"eps d, N = {width}": share}
     computed["largest risk after that, above inf R"] = max(float(e - b) for e, b in zip(ends, least, strict=True))
     computed["risk at d = 160, t = 1 with eps = 0.05/20"] = float(coarse["risk"][-1])
     # A step that does not shrink with d must fail, or the number of steps need not grow.
@@ -134,20 +136,21 @@ def _linear_in_dimension(bench: Bench) -> Finding:
 
 
 def _independent_of_width(bench: Bench) -> Finding:
-    dim, widths, share = 20, [100, 200, 400, 800], 0.0125
+    dim, widths, share = 20, [100, 400, 800, 1600], 0.0125
     best = float(bench.piece(_infima, dims=[dim])["risk"][0])
     settings = {"dim": dim, "step": share / dim, "t1": 2.0, "saves": 40}
-    seeds, steps = bench.pick(quick=3, paper=16), []
+    seeds, steps = bench.pick(quick=2, paper=16), []
     for width in widths:
         runs = [bench.piece(_isotropic, width=width, seed=j, **settings) for j in range(seeds)]
         steps.append(np.mean([crossing(run["times"], run["risk"], best + _LEVEL) for run in runs]) * dim / share)
     slope = log_slope(np.array(widths[1:]), np.array(steps[1:]))
     computed = {f"steps to inf R + {_LEVEL}, N = {n}": float(s) for n, s in zip(widths, steps, strict=True)}
-    return Finding(computed | {"slope in N, from N = 10 d on": slope}, abs(slope))
+    return Finding(computed | {"slope in N, from N = 20 d on": slope}, abs(slope))
 
 
 def _reduced_flow(particles: int, t1: float, saves: int) -> Data:
-    """The (r1, r2) flow at d = infinity from the lengths of d = 160, and its last optimality gap on a grid of neurons."""
+    """The (r1, r2) flow at d = infinity from the lengths of d = 160, and its last optimality gap on a grid of
+    neurons."""
     problem, dim = problems.anisotropic_gaussians(_DELTA, math.inf), 160
     full = problems.anisotropic_gaussians(_DELTA, dim, dim // 2).reduced(nodes=2)
     start = full.project(_law(dim).sample(particles, key=jax.random.key(1)))
@@ -201,14 +204,15 @@ CLAIMS = (
     ),
     Claim(
         id="steps-linear-in-dimension",
-        statement="With eps = c/d one-pass SGD reaches inf R + eta from a good start in a number of steps that is linear in "
-        "d, and stays there; with a step that does not shrink it fails (isotropic, Delta = 0.5).",
+        statement="With eps = c/d one-pass SGD reaches inf R + eta from a good start in a number of steps that is "
+        "linear in d, and stays there; with a step that does not shrink it fails (isotropic, Delta = 0.5).",
         where="Theorem 1 and text after",
         printed=1,
         compute=_linear_in_dimension,
         tolerance=1.0,
-        reason="the worst of: the distance of the fitted slope from 1 over 0.15, since the limit's own time still falls with "
-        "d by a few per cent a doubling; by how much the risk leaves the level again over 0.02",
+        reason="the worst of: the distance of the slope fitted from d = 40 on from 1 over 0.15, since the limit's "
+        "own time still falls by a few per cent a doubling; by how much the risk leaves the level again up to t = 2 "
+        "over 0.02",
         cost=Cost(25.0, 900.0),
         digits=4,
     ),
@@ -218,21 +222,21 @@ CLAIMS = (
         where="Theorem 1 and text after",
         printed=0,
         compute=_independent_of_width,
-        tolerance=0.15,
-        reason="the fitted slope of the steps in N from N = 10 d on; the risk itself still has a term of order 1/N",
+        tolerance=0.1,
+        reason="the fitted slope of the steps in N from N = 20 d on; the risk itself still has a term of order 1/N",
         cost=Cost(15.0, 120.0),
         digits=4,
     ),
     Claim(
         id="anisotropic-near-optimum",
-        statement="With s_0 = d/2 relevant directions the flow in (r1, r2) and SGD reach a risk near the infimum, SGD in a "
-        "number of steps linear in d (Delta = 0.5).",
+        statement="With s_0 = d/2 relevant directions the flow in (r1, r2) and SGD reach a risk near the infimum, "
+        "SGD in a number of steps linear in d (Delta = 0.5).",
         where="Theorem 2",
         printed=1,
         compute=_anisotropic_training,
         tolerance=1.0,
-        reason="the worst of: the flow's optimality gap and the risk of SGD at d = 160, each over eta = 0.1; the distance of "
-        "the fitted slope from 1 over 0.15",
+        reason="the worst of: the flow's optimality gap and the risk of SGD at d = 160, each over eta = 0.1; the "
+        "distance of the fitted slope from 1 over 0.15",
         cost=Cost(25.0, 900.0),
         digits=4,
     ),

@@ -168,14 +168,18 @@ def _errors(sizes: list[list[float]]) -> Data:
 
 
 def _error_term(bench: Bench) -> Finding:
-    names = ("Fig. 1: N = 800, D = 40, eps = 1e-6", "Fig. 3: N = 800, D = 322, eps = 2e-4", "N = 1e6, D = 40, eps = 1e-8")
+    names = (
+        "Fig. 1: N = 800, D = 40, eps = 1e-6",
+        "Fig. 3: N = 800, D = 322, eps = 2e-4",
+        "N = 1e6, D = 40, eps = 1e-8",
+    )
     sizes = [[800, 40, 1e-6, 2.0], [800, 322, 2e-4, 2.0], [1_000_000, 40, 1e-8, 2.0]]
     data = bench.piece(_errors, sizes=sizes)
     values = [max(1.0 / n, e) ** 0.5 * ((d + np.log(n / e)) ** 0.5 + z) for n, d, e, z in sizes]
     computed = {f"{name}, z = 2": float(x) for name, x in zip(names, values, strict=True)}
     why = (
-        "The bound (19) is C exp(C T) times this: at T = 2 and C = 1 already 2.6 for Fig. 1, as much as the risk itself. "
-        "Measured errors are far smaller (limit-rate-width, limit-rate-step)."
+        "The bound (19) is C exp(C T) times this: at T = 2 and C = 1 already 2.6 for Fig. 1, as much as the risk "
+        "itself. Measured errors are far smaller (limit-rate-width, limit-rate-step)."
     )
     return Finding(computed, float(np.max(np.abs(data["library"] - values))), why)
 
@@ -183,8 +187,8 @@ def _error_term(bench: Bench) -> Finding:
 CLAIMS = (
     Claim(
         id="risk-from-potentials",
-        statement="R_N = R_# + (2/N) SUM V(theta_i) + (1/N^2) SUM U(theta_i, theta_j), and so for measures: the library's "
-        "mean of squared errors against V and U from other code.",
+        statement="R_N = R_# + (2/N) SUM V(theta_i) + (1/N^2) SUM U(theta_i, theta_j), and so for measures: the "
+        "library's mean of squared errors against V and U from other code.",
         where="(4), (5)",
         printed=None,
         compute=_risk_identity,
@@ -195,8 +199,8 @@ CLAIMS = (
     ),
     Claim(
         id="width-bound",
-        statement="|inf R_N - inf R| <= K/N with K = INT U(theta, theta) d rho_*: narrow bumps that must cover an interval, "
-        "inf R = 0.",
+        statement="|inf R_N - inf R| <= K/N with K = INT U(theta, theta) d rho_*: narrow bumps that must cover an "
+        "interval, inf R = 0.",
         where="Proposition 1, (16)",
         printed="K/N",
         compute=_width_bound,
@@ -213,7 +217,8 @@ CLAIMS = (
         printed=None,
         compute=_support_minimises,
         tolerance=1e-11,
-        reason="max of Psi over the atoms - min over a grid of 4001 points and the atoms; minimise stops at a gap of 1e-12",
+        reason="max of Psi over the atoms - min over a grid of 4001 points and the atoms; minimise stops at a gap "
+        "of 1e-12",
         cost=Cost(10.0, 10.0),
         digits=6,
     ),
@@ -224,8 +229,8 @@ CLAIMS = (
         printed=None,
         compute=_independent_neurons,
         tolerance=1.0,
-        reason="the worst of: the distance of the mean over networks from the formula over 4 standard errors; that of the "
-        "library's formula over 1e-12",
+        reason="the worst of: the distance of the mean over networks from the formula over 4 standard errors; that "
+        "of the library's formula over 1e-12",
         cost=Cost(6.0, 30.0),
     ),
     Claim(

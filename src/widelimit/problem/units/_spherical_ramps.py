@@ -43,7 +43,7 @@ def mean(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array
 def slope_in_z(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """E sigma'(z c' + b) c'."""
     parallel = is_parallel(pieces)
-    return law.half_mean * _sum(bend * _bells(law, k, parallel)[1] for bend, _, k in _terms(pieces, z, b))
+    return law.half_mean * sum(bend * _bells(law, k, parallel)[1] for bend, _, k in _terms(pieces, z, b))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -51,7 +51,7 @@ def slope_in_b(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float
     """E sigma'(z c' + b)."""
     parallel = is_parallel(pieces)
     terms = _terms(pieces, z, b)
-    return pieces.slopes[0] + _sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms)
+    return pieces.slopes[0] + sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms)
 
 
 @mean.defjvp
@@ -110,9 +110,3 @@ def _masses(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Ar
     inverse = jnp.where(inside, 1.0 / jnp.where(inside, z, 1.0), 0.0)
     ks = [(m, jnp.where(inside, k, 0.0)) for m, _, k in _terms(pieces, z, b)]
     return [(m * law.density(k) * inverse, k) for m, k in ks]
-
-
-def _sum(terms: Any) -> Any:
-    """Their sum; an activation has a bend, or its mean is not asked for."""
-    first, *others = terms
-    return sum(others, first)

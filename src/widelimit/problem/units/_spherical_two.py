@@ -1,64 +1,72 @@
 r"""The spherical mean of a piecewise-linear function, two groups: $E\,\sigma(u c'_1 + v c'_2 + b)$.
 
-With $\rho = |(u, v)|$, $u = \rho\cos\alpha$, $v = \rho\sin\alpha$, $t'_j = t_j - b$, $k_j = t'_j/\rho$ and the
-moments $B_1, B_2, P$ of `_spherical_pair`,
+With $\rho = |(u, v)|$, $u = \rho\cos\alpha$, $v = \rho\sin\alpha$, $t'_j = t_j - b$, $k_j = t'_j/\rho$ and
+$\xi = \cos\alpha\,c'_1 + \sin\alpha\,c'_2$,
 
-$$E\,\sigma = v_0 + l_0 (b - t_1) + \sum_j m_j\,[u B_1(k_j) + v B_2(k_j) - t'_j P(k_j)],$$
+$$E\,\sigma = v_0 + l_0 (b - t_1) + \sum_j m_j\,[u B_1(k_j) + v B_2(k_j) - t'_j P(k_j)],\qquad
+B_g(k) = E(c'_g;\,\xi > k),\quad P(k) = P(\xi > k),$$
 $$\partial_u = \sum_j m_j B_1(k_j),\quad \partial_v = \sum_j m_j B_2(k_j),\quad \partial_b = l_0 + \sum_j m_j P(k_j).$$
 """
 
 import functools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from widelimit.numerics import pair_moments
 
 from ..activations import Pieces
-from ._spherical_pair import SMOOTH_FROM, Moments, narrow_pair, tabled_pair
 from ._spherical_ramps import is_parallel, offset
 
+# No knot is farther than this many standard deviations: P is 0 or 1 long before.
+_FAR = 40.0
 
-@functools.cache
-def pair_of(first: float, second: float) -> Any:
-    """The law of two coordinates: by tables where both groups are large, else by a rule over the smaller one's."""
-    if min(first, second) >= SMOOTH_FROM:
-        return tabled_pair(first, second)
-    return narrow_pair(first, second)
+
+class Slopes(NamedTuple):
+    """The derivatives in u, v and b; and SUM m_j t'_j P(k_j), which the value needs."""
+
+    in_u: Float[Array, "..."]
+    in_v: Float[Array, "..."]
+    in_b: Float[Array, "..."]
+    shifted: Float[Array, "..."]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def mean(pieces: Pieces, dims: tuple[float, float], u: Any, v: Any, b: Any) -> Any:
-    """E sigma(u c'_1 + v c'_2 + b) for u, v >= 0."""
-    total = offset(pieces, b)
-    for bend, shift, moments in _terms(pieces, dims, u, v, b, centred=is_parallel(pieces)):
-        total = total + bend * (u * moments.first + v * moments.second - shift * moments.tail)
-    return total
+def mean(pieces: Pieces, dims: tuple[float, float], u: Any, v: Any, b: Any) -> Float[Array, "..."]:
+    """E sigma(u c'_1 + v c'_2 + b) for u, v >= 0; infinity included where sigma is as steep at both ends."""
+    slopes = _slopes(pieces, dims, u, v, b)
+    if is_parallel(pieces):
+        # At infinity the slopes are zero and so are, in the limit, their products with u and v.
+        u, v = jnp.where(u < math.inf, u, 0.0), jnp.where(v < math.inf, v, 0.0)
+    return offset(pieces, b) + u * slopes.in_u + v * slopes.in_v - slopes.shifted
 
 
 @mean.defjvp
 def _mean_jvp(pieces: Pieces, dims: tuple[float, float], at: Any, moved: Any) -> Any:
     (u, v, b), (du, dv, db) = at, moved
-    terms = _terms(pieces, dims, u, v, b, centred=False)
-    in_u = sum(bend * moments.first for bend, _, moments in terms)
-    in_v = sum(bend * moments.second for bend, _, moments in terms)
-    in_b = pieces.slopes[0] + sum(bend * moments.tail for bend, _, moments in terms)
-    return mean(pieces, dims, u, v, b), in_u * du + in_v * dv + in_b * db
+    slopes = _slopes(pieces, dims, u, v, b)
+    return mean(pieces, dims, u, v, b), slopes.in_u * du + slopes.in_v * dv + slopes.in_b * db
 
 
-def _terms(
-    pieces: Pieces, dims: tuple[float, float], u: Any, v: Any, b: Any, *, centred: bool
-) -> list[tuple[float, Any, Moments]]:
-    """For each knot: m_j, t'_j and the moments at k_j."""
-    pair = pair_of(*dims)
+def _slopes(pieces: Pieces, dims: tuple[float, float], u: Any, v: Any, b: Any) -> Slopes:
+    bends, knots = zip(*((m, t) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m), strict=True)
     square = u * u + v * v
-    apart = square > 0
-    rho = jnp.sqrt(jnp.where(apart, square, 1.0))
-    # At u = v = 0 the direction does not matter, and every knot is far on its side; one that is met counts half.
-    cos, sin = jnp.where(apart, u / rho, 1.0), jnp.where(apart, v / rho, 0.0)
-    out = []
-    for bend, knot in zip(pieces.bends, pieces.knots, strict=True):
-        if bend:
-            shift = knot - b
-            k = jnp.where(apart, shift / rho, 1e3 * jnp.sign(shift))
-            out.append((bend, shift, pair.moments(cos, sin, jnp.clip(k, -1e3, 1e3), centred)))
-    return out
+    inside = (square > 0) & (square < math.inf)
+    # At u = v = 0 the derivatives are those along the diagonal; at infinity no direction is left to matter.
+    u_safe, v_safe = jnp.where(inside, u, 1.0), jnp.where(inside, v, 1.0)
+    rho = jnp.sqrt(u_safe * u_safe + v_safe * v_safe)
+    # One call for all knots: the moments are compiled once.
+    shift = jnp.stack([knot - b for knot in knots])
+    outside = jnp.where(square > 0, 0.0, _FAR * jnp.sign(shift))
+    k = jnp.clip(jnp.where(inside, shift / rho, outside), -_FAR, _FAR)
+    parallel = is_parallel(pieces)
+    cos, sin = (jnp.broadcast_to(side / rho, k.shape) for side in (u_safe, v_safe))
+    first, second, tail = pair_moments(dims, cos, sin, k, centred=parallel)
+    weights = jnp.asarray(bends, k.dtype)
+    in_u, in_v, in_b, shifted = (jnp.tensordot(weights, part, axes=1) for part in (first, second, tail, shift * tail))
+    if parallel:
+        in_u, in_v = jnp.where(square < math.inf, in_u, 0.0), jnp.where(square < math.inf, in_v, 0.0)
+    return Slopes(in_u, in_v, pieces.slopes[0] + in_b, shifted)
