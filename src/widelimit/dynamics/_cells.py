@@ -5,9 +5,10 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import Grid, split
+from widelimit.measure import Grid, split, theta_type
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -46,18 +47,30 @@ class Reading(NamedTuple):
 def cells_of(problem: Problem, grid: Grid, *, warm: bool) -> Cells:
     """The problem on a grid; `warm`: with the volumes that T > 0 needs.
 
-    Raises `ValueError` where the unit or the penalty is not finite at a centre, and for a mobility that is no diagonal
-    in two parameters.
+    Raises `ValueError` where the unit or the penalty is not finite at a centre, for a mobility that is no diagonal in two
+    parameters, and for T > 0 in a problem without a reference volume.
     """
-    points = split(problem.blocks, grid.points)
-    penalty = jnp.zeros(len(grid.points)) if problem.penalty is None else jax.vmap(problem.penalty)(points)
-    if not bool(jnp.all(jnp.isfinite(penalty))):
-        raise ValueError("TransportPDE(grid=...): the penalty is not finite at every cell centre.")
-    volumes = jnp.zeros(grid.shape)
+    # NumPy on the host: each JAX operation outside a compiled function would compile for itself.
+    rows = grid_rows(grid)
+    penalty, volumes = (np.asarray(part).reshape(grid.shape) for part in _fixed(problem, jnp.asarray(rows), warm))
+    if not np.all(np.isfinite(penalty)):
+        raise ValueError(
+            f"TransportPDE(grid=...): the penalty is not finite at the cell centre "
+            f"{rows[int(np.argmin(np.isfinite(penalty.ravel())))].tolist()}."
+        )
     if warm:
-        extra = jax.vmap(problem.log_volume)(points).reshape(grid.shape)
-        volumes = jnp.log(grid.volumes) + extra
-    return Cells(grid, _rates(problem, grid), volumes, unit_table(problem, grid), penalty.reshape(grid.shape))
+        volumes = volumes + sum(
+            np.log(np.asarray(width)).reshape([-1 if k == axis else 1 for k in range(grid.dim)])
+            for axis, width in enumerate(grid.widths)
+        )
+    table = unit_table(problem, grid, rows)
+    return Cells(grid, _rates(problem, grid), jnp.asarray(volumes), table, jnp.asarray(penalty))
+
+
+def grid_rows(grid: Grid) -> Float[np.ndarray, "N D"]:
+    """The centres of all cells, the last axis running fastest."""
+    mesh = np.meshgrid(*(np.asarray(middle) for middle in grid.centres), indexing="ij")
+    return np.stack(mesh, axis=-1).reshape(-1, grid.dim)
 
 
 def read(problem: Problem, cells: Cells, masses: Float[Array, "..."]) -> Reading:
@@ -73,23 +86,36 @@ def read(problem: Problem, cells: Cells, masses: Float[Array, "..."]) -> Reading
     return Reading(energy, psi, ROUNDINGS * jnp.abs(energy) + jnp.sum(masses * blur), blur)
 
 
+@eqx.filter_jit
+def _fixed(problem: Problem, rows: Float[Array, "N D"], warm: bool) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+    """The penalty and, where wanted, the logarithm of the reference volume at the centres."""
+    theta, zero = split(problem.blocks, rows), jnp.zeros(rows.shape[0])
+    penalty = zero if problem.penalty is None else jax.vmap(problem.penalty)(theta)
+    return penalty, jax.vmap(problem.log_volume)(theta) if warm else zero
+
+
 def _rates(problem: Problem, grid: Grid) -> tuple[Float[Array, " _"], ...]:
     """P / dx^2 at the inner faces; a mobility of the user's own is taken at the faces' mid-points."""
-    gaps = [middle[1:] - middle[:-1] for middle in grid.centres]
-    scales = problem.mobility.scales(split(problem.blocks, jnp.zeros(grid.dim)))
+    centres = [np.asarray(middle) for middle in grid.centres]
+    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
     if scales is not None:
-        # Blocks of two numbers count for two axes.
-        numbers = [scale for block, scale in zip(problem.blocks, scales, strict=True) for _ in range(block.size)]
-        return tuple(scale / gap**2 for scale, gap in zip(numbers, gaps, strict=True))
-    if grid.dim > 1:
+        # A block of two numbers counts for two axes.
+        factors = [scale for block, scale in zip(problem.blocks, scales, strict=True) for _ in range(block.size)]
+    elif grid.dim == 1:
+        factors = [_own_mobility(problem, 0.5 * (centres[0][1:] + centres[0][:-1]))]
+    else:
         raise ValueError(
             "TransportPDE: in two parameters the mobility must be one number a block (mobilities.Diagonal); for "
             "another one use GradientFlow on law.quantise(n)."
         )
-    faces = 0.5 * (grid.centres[0][1:] + grid.centres[0][:-1])
-    theta = split(problem.blocks, faces[:, None])
+    pairs = zip(factors, centres, strict=True)
+    return tuple(jnp.asarray(factor / np.diff(middle) ** 2) for factor, middle in pairs)
+
+
+def _own_mobility(problem: Problem, places: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    theta = split(problem.blocks, jnp.asarray(places[:, None]))
     moved = jax.vmap(problem.mobility)(theta, jax.tree.map(jnp.ones_like, theta))
-    mobility = jnp.concatenate([leaf.reshape(-1) for leaf in moved])
-    if not bool(jnp.all(jnp.isfinite(mobility) & (mobility >= 0))):
+    mobility = np.concatenate([np.asarray(leaf).ravel() for leaf in moved])
+    if not np.all(np.isfinite(mobility) & (mobility >= 0)):
         raise ValueError("TransportPDE: the mobility must be finite and not negative on the whole grid.")
-    return (mobility / gaps[0] ** 2,)
+    return mobility

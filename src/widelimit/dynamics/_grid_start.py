@@ -32,6 +32,11 @@ def default_grid(problem: Problem, measure: Start, cells: tuple[int, ...]) -> Gr
     )
 
 
+def check_start(problem: Problem, measure: Start) -> None:
+    """Raise `ValueError` for a start whose columns are not the unit's."""
+    problem.unpack(measure.quantise(1) if isinstance(measure, laws.AbstractLaw) else measure)
+
+
 def check_grid(problem: Problem, grid: Grid) -> None:
     """Raise `ValueError` for a grid that does not fit the problem's parameters or leaves its domain."""
     if grid.dim != problem.dim:
@@ -49,7 +54,7 @@ def check_grid(problem: Problem, grid: Grid) -> None:
             )
 
 
-def start_masses(problem: Problem, grid: Grid, measure: Start) -> Float[np.ndarray, "..."]:
+def start_masses(grid: Grid, measure: Start) -> Float[np.ndarray, "..."]:
     """The masses of the cells, of sum 1, in the grid's shape.
 
     A law gives the probabilities of the cells; particles are shared between the two nearest centres of each axis so

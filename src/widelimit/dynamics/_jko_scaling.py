@@ -161,38 +161,46 @@ def _evaluate(inner: Inner, f: Any, c: Any) -> tuple[Found, Any]:
 
 
 def _scale(inner: Inner, psi: Any, c: Any) -> tuple[Any, Any, Any, Any]:
-    """c, log g, whether they solve the problem at fixed psi, and the number of sweeps.
+    """c, log g, whether they solve the problem at fixed psi, and the number of sweeps."""
+    start = _Sweep(c, c, jnp.zeros_like(c), jnp.asarray(jnp.inf), jnp.asarray(True), jnp.zeros((), jnp.int64))
+    # log b is a difference of numbers as large as psi / eps.
+    enough = _INNER + 8.0 * jnp.finfo(float).eps * jnp.max(jnp.abs(psi)) / inner.eps
 
-    With a = -(T - eps/2)/(T + eps/2), in (-1, 1], and P the coupling's Markov operator (symmetric in L2(n), spectrum in
-    [0, 1]), a sweep changes an error e by -(1 + a P) e. The heavy ball for the spectrum of 1 + a P leaves
-    (sqrt(k) - 1)/(sqrt(k) + 1) of it a sweep, k = 2 at T = 0 and (T + eps/2)/eps above T = eps/2, where k = 1.
+    def running(now: _Sweep) -> Any:
+        return (now.error > enough) & (now.count < _MOST_SWEEPS)
+
+    last = jax.lax.while_loop(running, lambda now: _sweep(inner, psi, now), start)
+    return last.c, last.log_g, last.error <= enough, last.count
+
+
+def _sweep(inner: Inner, psi: Any, now: _Sweep) -> _Sweep:
+    """One evaluation of c, and a step towards it.
+
+    With a = -(T - eps/2)/(T + eps/2), in (-1, 1], and P the coupling's Markov operator, a sweep changes an error e by
+    -(1 + a P) e. In the largest norm P is a contraction, however far (Birkhoff); in L2(n) it is symmetric with spectrum
+    in [0, 1].
+
+    - a > 0: the step 2/(2 + a) leaves at most a/(2 + a) of a small error, and no more than 1 in the largest norm.
+    - a < 0: the step 1 leaves |a|. The heavy ball leaves (1 - r)/(1 + r), r^2 = 1 - |a|, but where psi drives mass
+      across empty cells the error there may grow first. Then it is given up.
     """
     kernel, eps = inner.kernel, inner.eps
     tilt = inner.heat - 0.5 * eps
-    ends = jnp.sqrt(jnp.stack([jnp.ones(()), eps / (eps + tilt)]))
-    fast = 4.0 / jnp.sum(ends) ** 2, ((ends[1] - ends[0]) / (ends[1] + ends[0])) ** 2
-    # Far away, where the sweep is not linear: it contracts in the largest norm with |a| (Birkhoff), relaxed for a > 0.
-    safe = 1.0 / (1.0 + jnp.maximum(-0.5 * tilt / (eps + tilt), 0.0)), jnp.zeros(())
-
-    def sweep(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-        c, before, _, _, count = carry
-        log_b = c - psi / eps
-        log_q = kernel.log_sum(inner.log_m - kernel.log_sum(kernel.log_h + log_b))
-        log_g = log_b + log_q
-        wanted = (eps * kernel.log_d - tilt * (log_g - c)) / (eps + tilt)
-        error = jnp.sum(jnp.exp(kernel.log_h + log_g) * jnp.abs(wanted - c))
-        step, inertia = (jnp.where(error < _NEAR, a, b) for a, b in zip(fast, safe, strict=True))
-        return c + step * (wanted - c) + inertia * (c - before), c, log_g, error, count + 1
-
-    # log b is a difference of numbers as large as psi / eps.
-    enough = _INNER + 8.0 * jnp.finfo(float).eps * jnp.max(jnp.abs(psi)) / eps
-
-    def running(carry: tuple[Any, ...]) -> Any:
-        return (carry[3] > enough) & (carry[4] < _MOST_SWEEPS)
-
-    start = (c, c, jnp.zeros_like(c), jnp.asarray(jnp.inf), jnp.zeros((), jnp.int64))
-    c, _, log_g, error, count = jax.lax.while_loop(running, sweep, start)
-    return c, log_g, error <= enough, count
+    a = -tilt / (eps + tilt)
+    log_b = now.c - psi / eps
+    log_g = log_b + kernel.log_sum(inner.log_m - kernel.log_sum(kernel.log_h + log_b))
+    change = (eps * kernel.log_d - tilt * (log_g - now.c)) / (eps + tilt) - now.c
+    masses = jnp.exp(kernel.log_h + log_g)
+    # Constants leave g as it is; P is 1 on them.
+    mean = jnp.sum(masses * change) / jnp.sum(masses)
+    change = change - mean
+    root = jnp.sqrt(jnp.minimum(1.0 + a, 1.0))
+    small = jnp.max(jnp.abs(change)) < _NEAR
+    ball = now.ball & (small | (now.before is now.c))
+    step = jnp.where(ball & small, 4.0 / (1.0 + root) ** 2, 1.0 / (1.0 + 0.5 * jnp.maximum(a, 0.0)))
+    inertia = jnp.where(ball & small, ((1.0 - root) / (1.0 + root)) ** 2, 0.0)
+    c = now.c + step * change + mean / (1.0 + a) + inertia * (now.c - now.before)
+    return _Sweep(c, now.c + mean / (1.0 + a), log_g, jnp.sum(masses * jnp.abs(change)), ball, now.count + 1)
 
 
 def _predictions(inner: Inner, masses: Any) -> Any:

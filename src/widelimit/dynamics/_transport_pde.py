@@ -15,7 +15,7 @@ from widelimit.problem.data import require_nodes
 from . import schedules
 from ._cells import Cells, Reading, cells_of, read
 from ._dynamics import AbstractDynamics, Facts, Start
-from ._grid_start import check_grid, default_grid, start_masses
+from ._grid_start import check_grid, check_start, default_grid, start_masses
 from ._scharfetter_gummel import diffuse, first_step, free_reading
 from ._upwind import outflow, transport
 
@@ -91,10 +91,10 @@ class TransportPDE(AbstractDynamics):
 
     def __init__(
         self,
-        grid: Grid | None = None,
+        grid: Any = None,
         *,
         cells: Any = None,
-        temperature: float = 0.0,
+        temperature: Any = 0.0,
         schedule: Any = 1.0,
         cfl: float = 0.4,
         step: float | None = None,
@@ -110,7 +110,7 @@ class TransportPDE(AbstractDynamics):
         if step is not None:
             _check_number("step", step, 0.0 < _number(step) < math.inf, "positive and finite")
         self.grid, self.cells = grid, _checked_cells(cells)
-        self.temperature = None if temperature == 0 else jnp.asarray(temperature, float)
+        self.temperature = None if float(temperature) == 0 else jnp.asarray(temperature, float)
         self.schedule = schedules.as_schedule(schedule, "TransportPDE(schedule=...)")
         self.cfl, self.rtol = jnp.asarray(cfl, float), jnp.asarray(rtol, float)
         self.size = None if step is None else jnp.asarray(step, float)
@@ -123,8 +123,9 @@ class TransportPDE(AbstractDynamics):
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> PDEState:
         require_nodes(problem.data, "TransportPDE")
         _check_problem(problem)
+        check_start(problem, measure)
         grid = self._grid(problem, measure)
-        masses = jnp.asarray(start_masses(problem, grid, measure))
+        masses = jnp.asarray(start_masses(grid, measure))
         cells = cells_of(problem, grid, warm=self.temperature is not None)
         end = jnp.asarray(self.clock(t1), float)
         reading, proposal = self._begin(problem, cells, masses, end)
@@ -225,13 +226,13 @@ class TransportPDE(AbstractDynamics):
         """The reading at the start, and the first step. Raises `ValueError` for a fixed step above the CFL limit."""
         reading, first = _first(self, problem, cells, masses)
         if self.size is None:
-            return reading, jnp.minimum(first, end)
+            return reading, jnp.asarray(min(float(first), float(end)))
         if self.temperature is None and float(self.size) > float(first):
             raise ValueError(
                 f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is "
                 f"{float(first):.4g} at the start; leave the step out to have it chosen."
             )
-        return reading, jnp.minimum(self.size, end)
+        return reading, jnp.asarray(min(float(self.size), float(end)))
 
     def _controlled(self, good: Any, error: Any, dt: Any, proposal: Any) -> tuple[Any, Any]:
         """Whether an implicit step is kept, and the next one."""
@@ -281,7 +282,10 @@ def _checked_cells(cells: Any) -> tuple[int, ...] | None:
 
 def _number(value: Any) -> float:
     """The value as a number; NaN, which lies in no range, for what is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _check_number(name: str, value: Any, fits: bool, allowed: str) -> None:

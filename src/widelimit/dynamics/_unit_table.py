@@ -110,8 +110,11 @@ class Charged(AbstractTable):
         return jnp.outer(charges, others) if self.axis == 0 else jnp.outer(others, charges)
 
 
-def unit_table(problem: Problem, grid: Grid) -> AbstractTable:
-    """The table of the problem's unit on a grid. Raises `ValueError` where the unit is not finite at a centre."""
+def unit_table(problem: Problem, grid: Grid, rows: Float[np.ndarray, "N D"]) -> AbstractTable:
+    """The table of the problem's unit on a grid with these centres.
+
+    Raises `ValueError` where the unit is not finite at a centre.
+    """
     names = [block.name for block in problem.blocks]
     linear = problem.unit.linear
     if grid.dim == 2 and linear in names and len(names) == 2:
@@ -119,7 +122,7 @@ def unit_table(problem: Problem, grid: Grid) -> AbstractTable:
         rows = np.ones((grid.shape[1 - axis], 2))
         rows[:, 1 - axis] = np.asarray(grid.centres[1 - axis])
         return Charged(_one_table(problem, rows, rows.shape[:1]), grid.centres[axis], axis)
-    return _one_table(problem, np.asarray(grid.points), grid.shape)
+    return _one_table(problem, rows, grid.shape)
 
 
 def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...]) -> AbstractTable:
@@ -148,7 +151,8 @@ def _compressed(problem: Problem, rows: np.ndarray, nodes: Any, room: int) -> An
     """
     columns = nodes.y.size
     # Where the data has next to no weight, digits do not count.
-    weight = np.sqrt(np.maximum(nodes.weights, 1e-8 * np.max(nodes.weights)))
+    weight = np.asarray(nodes.weights)
+    weight = np.sqrt(np.maximum(weight, 1e-8 * np.max(weight)))
     weight = np.repeat(weight, columns // len(weight))
     most = min(columns // 2, room // len(rows))
     sample = np.random.default_rng(0).permutation(len(rows))[: 2 * math.ceil(math.sqrt(columns)) + 32]

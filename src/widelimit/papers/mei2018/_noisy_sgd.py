@@ -13,7 +13,7 @@ from widelimit.measure import grids, laws
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
 from ._examples import far_bump, neurons
-from ._seeds import log_slope, risks, seeds
+from ._seeds import log_slope, risks, seeds, share_allowed
 
 
 def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t1: float, saves: int) -> Data:
@@ -117,7 +117,7 @@ def _escape(
 def _noisy_optimum(bench: Bench) -> Finding:
     widths, eta, reach = [50, 100, 200, 400], 0.02, 150.0
     runs = bench.pick(quick=4, paper=16)
-    settings = {"strength": 0.02, "beta": 100.0, "step": 0.03, "level": eta, "reach": reach, "saves": 1000}
+    settings = {"strength": 0.02, "beta": 100.0, "step": 0.03, "level": eta, "reach": reach, "saves": 500}
     data = bench.piece(_escape, widths=widths, runs=runs, **settings)
     least, first = float(data["least"]), np.mean(data["first"], axis=1)
     slope = log_slope(np.array(widths), first) if np.all(np.isfinite(first)) else float("inf")
@@ -130,9 +130,10 @@ def _noisy_optimum(bench: Bench) -> Finding:
     }
     # The statement is empty where a flow without noise does as well.
     trapped = float(data["noiseless"]) > least + eta
-    above = max(float(np.max(data["worst"])) - least - eta, 0.0)
-    late = max(float(np.max(data["first"])) - reach, 0.0)
-    return Finding(computed, above + late + abs(slope) if trapped else float("inf"))
+    above = float(np.max(data["worst"])) - least - eta
+    late = float(np.max(data["first"])) - reach
+    parts = (max(above, 0.0), 1e-3), (max(late, 0.0), 1.0), (abs(slope), 0.15)
+    return Finding(computed, share_allowed(*parts) if trapped else float("inf"))
 
 
 CLAIMS = (
@@ -170,9 +171,9 @@ CLAIMS = (
         where="Theorem 5, (25)",
         printed=None,
         compute=_noisy_optimum,
-        tolerance=0.15,
-        reason="by how much a risk in the window exceeds the bound, plus the slope in log N of the time to reach it "
-        "(0 if independent of N; runs scatter by a tenth)",
+        tolerance=1.0,
+        reason="the worst of: by how much a risk in the window exceeds the bound over 1e-3; by how much a run is later than "
+        "T over 1; the slope of the time in N over 0.15, as single runs scatter by a tenth",
         cost=Cost(30.0, 120.0),
         digits=4,
     ),
