@@ -300,10 +300,13 @@ def _speed(theta: Any, gradient: Any) -> Any:
     return gradient
 
 
+_THREE = wl.Problem(wl.units.Function(_cubic, columns=["a", "b", "c"]), _SAMPLES)
+
+
 @pytest.mark.parametrize(
     ("problem", "start", "options", "match"),
     [
-        (wl.Problem(wl.units.Function(_cubic, columns=["a", "b", "c"]), _SAMPLES), _LAW, {}, "one or two.*has 3.*reduced"),
+        (_THREE, _LAW, {}, "one or two.*has 3.*reduced"),
         (wl.Problem(_BUMP, _SAMPLES, scale=wl.scales.Power(0.5)), _LAW, {}, "MeanField"),
         (wl.Problem(_BUMP, _SAMPLES, domain=domains.Circle()), _LAW, {}, "line or an interval"),
         (wl.Problem(_BUMP, _SAMPLES, domain=domains.HalfLine()), _LAW, {}, "outside the problem's domain"),

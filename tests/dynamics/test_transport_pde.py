@@ -107,15 +107,15 @@ def test_transport_in_two_parameters() -> None:
         penalty=wl.penalties.l2(_DECAY),
         mobility=wl.mobilities.Diagonal(a=1.0, b=0.5),
     )
-    start = wl.laws.product(a=wl.laws.Normal(1.5, 0.2), b=wl.laws.Normal(1.0, 0.2))
+    start = wl.laws.product(a=wl.laws.Normal(1.5, 0.35), b=wl.laws.Normal(1.0, 0.35))
     exact = wl.laws.product(
-        a=wl.laws.Normal(*_ornstein(1.0, 1.5, 0.2, _TARGET, 0.0)),
-        b=wl.laws.Normal(*_ornstein(1.0, 1.0, 0.2, 3.0, 0.0, rate=0.5)),
+        a=wl.laws.Normal(*_ornstein(1.0, 1.5, 0.35, _TARGET, 0.0)),
+        b=wl.laws.Normal(*_ornstein(1.0, 1.0, 0.35, 3.0, 0.0, rate=0.5)),
     )
     sizes = [60, 120, 240]
     errors = []
     for n in sizes:
-        grid = grids.product(grids.half_line(n, 2.0), grids.uniform(-0.6, 3.0, n))
+        grid = grids.product(grids.line(n, 2.0, 2.0), grids.uniform(-1.2, 3.6, n))
         errors.append(_apart(_end(TransportPDE(grid), problem, start, 1.0), exact)[0])
     assert 1.65 < _order(sizes, errors) < 2.3
     assert errors[-1] < 0.02
@@ -214,9 +214,9 @@ def test_an_atom_finds_the_minimum_of_a_fixed_potential() -> None:
 
     double = wl.penalties.function(_double_well)
     problem = wl.Problem(wl.units.Function(zero, columns=["a"]), wl.data.Samples([1.0], [0.0]), penalty=double)
-    density = _end(TransportPDE(grids.uniform(-2.0, 2.0, 200)), problem, wl.laws.Normal(0.2, 0.4), 20.0)
+    density = _end(TransportPDE(grids.uniform(-2.0, 2.0, 200)), problem, wl.laws.Normal(0.2, 0.25), 20.0)
     x, m = np.asarray(density.grid.centres[0]), np.asarray(density.masses)
-    left = wl.laws.Normal(0.2, 0.4).box_probability(np.array([[-np.inf]]), np.array([[0.0]]))[0]
+    left = wl.laws.Normal(0.2, 0.25).box_probability(np.array([[-np.inf]]), np.array([[0.0]]))[0]
     # 200 cells resolve where the mass parts to a hundredth of the density there.
     assert m[x < 0].sum() == pytest.approx(left, abs=2e-3)
     # What the upwind flux leaves sits in the cells on both sides of the minimum.
@@ -232,7 +232,7 @@ def test_what_it_dissipates_is_what_falls() -> None:
         dynamic = TransportPDE(cells=100, temperature=warmth, rtol=1e-5)
         run = wl.evolve(_CURVED, wl.laws.Normal(0.5, 0.3), dynamic, t1=2.0, save_at=[0.3, 1.0, 2.0], observe=RISK)
         fall = run.free_energy[0] - run.free_energy
-        assert fall[-1] > 0.02
+        assert fall[-1] > 0.01
         # The time integral is of third order (T = 0) and of second order with steps of 1e-2 (T > 0).
         np.testing.assert_allclose(run.dissipated, fall, atol=tolerance * fall[-1])
 
@@ -259,7 +259,8 @@ def test_mean_and_variance_of_ornstein_uhlenbeck() -> None:
     x = np.asarray(grid.centres[0])
     for t, m in zip(run.times[1:], run.weights[1:], strict=True):
         mean, std = _ornstein(float(t), 1.5, 0.25, _TARGET, 0.2)
-        assert m @ x == pytest.approx(mean, abs=5e-5)
+        # Steps of first order may misplace 1e-5 of the mass each, those of second order do less.
+        assert m @ x == pytest.approx(mean, abs=1e-4)
         # 400 cells of 0.02: h^2/12 of the cells themselves, and as much from the fluxes.
         assert m @ x**2 - (m @ x) ** 2 == pytest.approx(std**2, abs=2e-4)
 
@@ -283,14 +284,13 @@ def test_the_schedule_is_the_clock() -> None:
     np.testing.assert_allclose(slow.masses, plain.masses, atol=1e-13)
 
 
-def _gibbs(problem: wl.Problem, grid: Grid, warmth: float) -> np.ndarray:
-    """m = V exp(-psi(.; m)/T)/Z by damped iteration."""
-    log_v = np.log(np.asarray(grid.volumes))
-    masses = np.full(grid.shape, 1.0 / math.prod(grid.shape))
-    for _ in range(400):
-        psi = np.asarray(problem.potential(GridDensity(grid, masses))(grid.points)).reshape(grid.shape)
+def _gibbs(table: np.ndarray, y: np.ndarray, penalty: np.ndarray, log_v: np.ndarray, warmth: float) -> np.ndarray:
+    """m = V exp(-psi(m)/T)/Z by damped iteration; psi = Phi (Phi^T m - y)/Q + penalty, Phi [N, Q]."""
+    masses, share = np.full(len(log_v), 1.0 / len(log_v)), min(0.5, 0.5 * warmth)
+    for _ in range(int(60.0 / share)):
+        psi = table @ (table.T @ masses - y) / len(y) + penalty
         new = np.exp(log_v - (psi - psi.min()) / warmth)
-        masses = 0.5 * (masses + new / new.sum())
+        masses = (1.0 - share) * masses + share * new / new.sum()
     return masses
 
 
@@ -298,15 +298,16 @@ def _gibbs(problem: wl.Problem, grid: Grid, warmth: float) -> np.ndarray:
 def test_the_gibbs_measure_is_an_exact_fixed_point(warmth: float, name: str) -> None:
     problem = wl.Problem(_CURVED.unit, _CURVED.data, penalty=wl.penalties.l2(0.05))
     grid = GRIDS[name](120)
-    gibbs = _gibbs(problem, grid, warmth)
+    x, log_v = np.asarray(grid.centres[0]), np.log(np.asarray(grid.volumes))
+    gibbs = _gibbs(np.tanh(x[:, None] * _X), np.sin(1.5 * _X), 0.05 * x**2, log_v, warmth)
     dynamic = TransportPDE(grid, temperature=warmth, step=0.5)
     state = dynamic.init(problem, GridDensity(grid, gibbs), t1=10.0, key=None)
     new = eqx.filter_jit(dynamic.step)(problem, state, None)
     assert float(new.clock) == 0.5
     np.testing.assert_allclose(new.y[0], state.y[0], rtol=0, atol=1e-15)
-    # At this temperature psi changes by more than 2 T in some cells or in none: the fixed point does not mind.
-    far = wl.evolve(problem, wl.laws.Normal(2.0, 0.2), TransportPDE(grid, temperature=warmth), t1=300.0, observe=RISK)
-    assert np.abs(far.weights[-1] - gibbs).sum() < (1e-9 if warmth > 0.05 else 1e-4)
+    # It is where a run ends: steps grow as long as none misplaces more than 1e-4 of the mass.
+    far = _end(TransportPDE(grid, temperature=warmth), problem, wl.laws.Normal(2.0, 0.2), 300.0)
+    assert np.abs(np.asarray(far.masses) - gibbs).sum() < 1e-5
 
 
 def test_two_parameters_by_splitting() -> None:
@@ -327,7 +328,10 @@ def test_two_parameters_by_splitting() -> None:
     assert float(density.mass) == pytest.approx(1.0, abs=1e-14)
     # About 8 cells a standard deviation on both axes.
     assert _apart(density, exact)[0] < 0.02
-    gibbs = _gibbs(problem, grid, 0.2)
+    points, log_v = np.asarray(grid.points), np.log(np.asarray(grid.volumes).ravel())
+    # The loss sums over two outputs and does not average: twice the table, twice the mean.
+    table, y = 2.0**0.5 * points, 2.0**0.5 * np.array([_TARGET, 3.0])
+    gibbs = _gibbs(table, y, _DECAY * np.sum(points**2, axis=1), log_v, 0.2).reshape(grid.shape)
     fixed = TransportPDE(grid, temperature=0.2, step=0.3)
     state = fixed.init(problem, GridDensity(grid, gibbs), t1=1.0, key=None)
     new = eqx.filter_jit(fixed.step)(problem, state, None)
@@ -461,7 +465,7 @@ def test_the_default_grid_follows_the_domain_and_the_start(domain: Any, ends: tu
     assert (edges[0], edges[-1]) == ends
     assert len(centres) == 64
     assert state.y[0] @ centres == pytest.approx(1.5, abs=2e-3)
-    assert np.sum(np.asarray(state.y[0]) > 0) > 8
+    assert np.sum(np.asarray(state.y[0]) > 0) > 4
     assert len(TransportPDE().init(problem, start, t1=1.0, key=None).y[0]) == 400
 
 
@@ -548,11 +552,17 @@ BAD_RUNS: dict[str, tuple[wl.Problem, Any, TransportPDE, str]] = {
         "TransportPDE needs data with nodes",
     ),
     "columns": (_PLAIN, _PAIR, TransportPDE(), "the measure has 2 columns, the unit needs 1"),
+    "names": (
+        _TWO,
+        wl.laws.product(b=_START, a=_START),
+        TransportPDE(),
+        "the measure's blocks are b, a; the unit's are a, b",
+    ),
     "no limit volume": (
         wl.problems.isotropic_gaussians(delta=0.5, dim=math.inf).reduced(),
         wl.laws.Uniform(0.5, 1.0),
         TransportPDE(cells=10, temperature=0.1),
-        "",
+        "at d = infinity there is no reduced problem with a temperature",
     ),
 }
 

@@ -47,8 +47,8 @@ class Reading(NamedTuple):
 def cells_of(problem: Problem, grid: Grid, *, warm: bool) -> Cells:
     """The problem on a grid; `warm`: with the volumes that T > 0 needs.
 
-    Raises `ValueError` where the unit or the penalty is not finite at a centre, for a mobility that is no diagonal in two
-    parameters, and for T > 0 in a problem without a reference volume.
+    Raises `ValueError` where the unit or the penalty is not finite at a centre, for a mobility that is no diagonal in
+    two parameters, and for T > 0 in a problem without a reference volume.
     """
     # NumPy on the host: each JAX operation outside a compiled function would compile for itself.
     rows = grid_rows(grid)

@@ -74,8 +74,9 @@ class EntropicJKO(AbstractDynamics):
     - `grid`: a `Grid` with finite edges; that of the start by default, where it is a density.
     - `temperature`: T >= 0.
     - `schedule`: xi; a number, a schedule or a function of t.
-    - `blur`: in units of theta / sqrt(P); by default the widest cell, and no less: a narrower Gaussian would not find
-      the next cell. At T > 0 a larger one takes fewer sweeps, at sqrt(2 s T), where eps = 2T, a single one.
+    - `blur`: in units of theta / sqrt(P); no less than the widest cell, since a narrower Gaussian would not find the
+      next cell. A step takes some 25 (T + eps/2)/eps sweeps, or 30 at T = 0. By default the widest cell or, where
+      that is more, a quarter of the diffusion length sqrt(2 s T): then eps is at least T/8.
 
     Starts from a law or from a `GridDensity`. Units and penalties may have kinks: only their values count.
 
@@ -126,7 +127,7 @@ class EntropicJKO(AbstractDynamics):
         penalty = _penalties(problem, grid)
         log_v = _log_volumes(problem, grid) if float(self.temperature) > 0 else kernel.log_h
         own = penalty - self.temperature * (log_v - kernel.log_h)
-        table = unit_table(problem, grid)
+        table = unit_table(problem, grid, np.asarray(grid.points))
         zero, count = jnp.zeros(()), jnp.zeros((), jnp.int64)
         return EntropicState(
             masses, count, raised(kernel, masses), zero, count, kernel, table, own, log_v, jnp.asarray(blur), grid
@@ -203,7 +204,9 @@ class EntropicJKO(AbstractDynamics):
     def _blur(self, grid: Grid, scales: Any) -> float:
         widest = max(float(jnp.max(width)) / scale for width, scale in zip(grid.widths, scales, strict=True))
         if self.blur is None:
-            return widest
+            xi = self.schedule.largest()
+            xi = float(self.schedule(self.tau)) if xi is None else xi
+            return max(widest, 0.25 * float(jnp.sqrt(2.0 * self.temperature * self.tau * xi)))
         if float(self.blur) < widest * (1.0 - 1e-9):
             raise ValueError(
                 f"EntropicJKO(blur=...): {float(self.blur):.3g} is less than the widest cell of the grid, {widest:.3g} "

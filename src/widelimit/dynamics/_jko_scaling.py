@@ -34,11 +34,11 @@ from ._unit_table import AbstractTable
 # Residuals in total variation. Rounding: 1e-16 times logarithms of up to 1e3.
 _INNER = 1e-11
 _OUTER = 1e-10
-# Residual of a sweep below which it is nearly linear in the error.
+# Change of c below which a sweep is nearly linear in the error.
 _NEAR = 0.1
 # A density below this part of its largest counts as none in the first guess.
 _EMPTY = 1e-8
-_MOST_SWEEPS = 2000
+_MOST_SWEEPS = 5000
 _MOST_ROUNDS = 60
 # Residuals that Anderson's method combines.
 _DEPTH = 5
@@ -90,6 +90,19 @@ class _Round(NamedTuple):
     change: Any
     guesses: Any
     changes: Any
+    count: Any
+
+
+class _Sweep(NamedTuple):
+    """c, the c before it, log g at it, the L1 norm of the change of c, whether that was small, whether to use
+    inertia."""
+
+    c: Float[Array, " N"]
+    before: Float[Array, " N"]
+    log_g: Float[Array, " N"]
+    error: Any
+    small: Any
+    ball: Any
     count: Any
 
 
@@ -162,7 +175,8 @@ def _evaluate(inner: Inner, f: Any, c: Any) -> tuple[Found, Any]:
 
 def _scale(inner: Inner, psi: Any, c: Any) -> tuple[Any, Any, Any, Any]:
     """c, log g, whether they solve the problem at fixed psi, and the number of sweeps."""
-    start = _Sweep(c, c, jnp.zeros_like(c), jnp.asarray(jnp.inf), jnp.asarray(True), jnp.zeros((), jnp.int64))
+    no = jnp.asarray(False)
+    start = _Sweep(c, c, jnp.zeros_like(c), jnp.asarray(jnp.inf), no, ~no, jnp.zeros((), jnp.int64))
     # log b is a difference of numbers as large as psi / eps.
     enough = _INNER + 8.0 * jnp.finfo(float).eps * jnp.max(jnp.abs(psi)) / inner.eps
 
@@ -194,13 +208,14 @@ def _sweep(inner: Inner, psi: Any, now: _Sweep) -> _Sweep:
     # Constants leave g as it is; P is 1 on them.
     mean = jnp.sum(masses * change) / jnp.sum(masses)
     change = change - mean
-    root = jnp.sqrt(jnp.minimum(1.0 + a, 1.0))
     small = jnp.max(jnp.abs(change)) < _NEAR
-    ball = now.ball & (small | (now.before is now.c))
-    step = jnp.where(ball & small, 4.0 / (1.0 + root) ** 2, 1.0 / (1.0 + 0.5 * jnp.maximum(a, 0.0)))
-    inertia = jnp.where(ball & small, ((1.0 - root) / (1.0 + root)) ** 2, 0.0)
-    c = now.c + step * change + mean / (1.0 + a) + inertia * (now.c - now.before)
-    return _Sweep(c, now.c + mean / (1.0 + a), log_g, jnp.sum(masses * jnp.abs(change)), ball, now.count + 1)
+    ball = now.ball & (small | ~now.small)
+    root = jnp.sqrt(jnp.where(ball & small, jnp.minimum(1.0 + a, 1.0), 1.0))
+    step, inertia = 4.0 / (1.0 + root) ** 2 / (1.0 + 0.5 * jnp.maximum(a, 0.0)), ((1.0 - root) / (1.0 + root)) ** 2
+    shift = mean / (1.0 + a)
+    c = now.c + shift + step * change + inertia * (now.c - now.before)
+    error = jnp.sum(masses * jnp.abs(change))
+    return _Sweep(c, now.c + shift, log_g, error, small, ball, now.count + 1)
 
 
 def _predictions(inner: Inner, masses: Any) -> Any:

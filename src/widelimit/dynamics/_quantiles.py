@@ -88,7 +88,10 @@ class Quantiles(AbstractDynamics):
         self.schedule = schedules.as_schedule(schedule, "Quantiles(schedule=...)")
 
     def facts(self, problem: Problem) -> Facts:
-        return Facts(order=None, conserves=("mass", "particles"), decreases=("objective",), splits=True, permutes=True)
+        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        return Facts(
+            order=None, conserves=("mass", "particles"), decreases=("objective",), splits=mean_field, permutes=True
+        )
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> QuantileState:
         _check(problem, measure)

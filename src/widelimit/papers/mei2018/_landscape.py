@@ -1,4 +1,5 @@
-"""Claims on the optimum of the isotropic problem: r_*, Lemma 1, the interval of Delta, the infimum over all measures."""
+"""Claims on the optimum of the isotropic problem: r_*, Lemma 1, the interval of Delta, the infimum over all
+measures."""
 
 import math
 from collections.abc import Sequence
@@ -149,8 +150,8 @@ CLAIMS = (
         printed=None,
         compute=_r_star,
         tolerance=1e-10,
-        reason="r_* (relative) and its risk, d = 40 and ∞, Δ = .1 to .9: the reduced problem's stationary point against "
-        "SciPy on closed forms; both solve for a root, and the data quadrature is exact to 1e-13",
+        reason="r_* (relative) and its risk, d = 40 and ∞, Δ = .1 to .9: the reduced problem's stationary point "
+        "against SciPy on closed forms; both solve for a root, and the data quadrature is exact to 1e-13",
         cost=Cost(15.0, 15.0),
         digits=10,
     ),
@@ -185,8 +186,8 @@ CLAIMS = (
         printed=None,
         compute=_empty,
         tolerance=0.0,
-        reason="max over Δ of psi(∞; r_*) - psi(r_*; r_*) must not be positive (by the library at d = 12, at paper scale "
-        "for all d), and closed forms must find no interval for d = 2 to 12",
+        reason="max over Δ of psi(∞; r_*) - psi(r_*; r_*) must not be positive (by the library at d = 12, at paper "
+        "scale for all d), and closed forms must find no interval for d = 2 to 12",
         cost=Cost(20.0, 100.0),
     ),
     Claim(
@@ -196,8 +197,8 @@ CLAIMS = (
         printed={"lim Δ_l": 0.0, "lim Δ_h": 0.47},
         compute=_limits,
         tolerance=0.05,
-        reason="the exponents of d between d = 160 and 320 against -1; the next term of a series in 1/d changes them by "
-        "2 to 3 % there",
+        reason="the exponents of d between d = 160 and 320 against -1; the next term of a series in 1/d changes "
+        "them by 2 to 3 % there",
         cost=Cost(20.0, 20.0),
     ),
     Claim(
@@ -213,7 +214,8 @@ CLAIMS = (
     ),
     Claim(
         id="delta-infinity-digits",
-        statement="Δ_∞ = (x1 - x2)/(x1 + x2) with q(x1) = 1, q(x2) = -1, q(r) = E σ(rG): there one sphere has risk 0.",
+        statement="Δ_∞ = (x1 - x2)/(x1 + x2) with q(x1) = 1, q(x2) = -1, q(r) = E sigma(rG): there one sphere has "
+        "risk 0.",
         where="text after Lemma 1 (the formula is not printed)",
         printed=None,
         compute=_delta_infinity_digits,
@@ -229,8 +231,8 @@ CLAIMS = (
         printed=None,
         compute=_infimum,
         tolerance=1e-12,
-        reason="the certified optimality gap, and the distance from the least risk that closed forms find among measures "
-        "on r = 0, one sphere and r = ∞",
+        reason="the certified optimality gap, and the distance from the least risk that closed forms find among "
+        "measures on r = 0, one sphere and r = ∞",
         cost=Cost(25.0, 25.0),
         digits=10,
     ),

@@ -1,5 +1,7 @@
 """Claims on noise: the free energy, its fixed point, how flows reach it (Proposition 3, Theorem 4)."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -18,7 +20,7 @@ _STRENGTH, _BETA = 0.05, 20.0
 _STARTS = {"left": ((-2.0, 0.3),), "right": ((2.0, 0.3),), "both ends": ((-3.0, 0.2), (3.0, 0.2))}
 
 
-def _rate(t: float) -> float:
+def _rate(t: Any) -> Any:
     """xi of the free-energy claim: it must enter (24) as a factor."""
     return 1.0 / (1.0 + 0.2 * t)
 

@@ -172,8 +172,8 @@ CLAIMS = (
         printed=None,
         compute=_noisy_optimum,
         tolerance=1.0,
-        reason="the worst of: by how much a risk in the window exceeds the bound over 1e-3; by how much a run is later than "
-        "T over 1; the slope of the time in N over 0.15, as single runs scatter by a tenth",
+        reason="the worst of: by how much a risk in the window exceeds the bound over 1e-3; by how much a run is later "
+        "than T over 1; the slope of the time in N over 0.15, as single runs scatter by a tenth",
         cost=Cost(30.0, 120.0),
         digits=4,
     ),

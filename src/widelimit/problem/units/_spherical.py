@@ -22,8 +22,8 @@ class SphericalNeuron(AbstractUnit):
     Here $c'_g$ is $\sqrt{d_g}$ times a coordinate of a uniform point on $S^{d_g-1}$, standard normal at d = infinity.
     The unit is a sigma(w . x + b) averaged over the directions of w in each group of coordinates, at $|w_g| = r_g$ and
     $|x_g| = s_g \sqrt{d_g}$. It is smooth for r > 0 where sigma has kinks, with exact first and second derivatives; at
-    r = 0 they are one-sided. r = infinity is a position where sigma has limits at both ends (or, without bias and output
-    weight, where it is as steep at both): the value is the limit there, and the derivatives are zero.
+    r = 0 they are one-sided. r = infinity is a position where sigma has limits at both ends (or, without bias and
+    output weight, where it is as steep at both): the value is the limit there, and the derivatives are zero.
 
     Blocks: `output` (a: (), if `output_weight`), `radius` (r: () for one group, else (G,)), `bias` (b: (), if `bias`).
 
@@ -120,7 +120,7 @@ class SphericalNeuron(AbstractUnit):
             # n . Hess n = E sigma'' (n . V)^2.
             return self.activation.curvature * self._largest(x) ** 2
         if self._one_radius is None or self.activation.pieces is None:
-            # With a bias or a second group the Hessian grows without bound where all lengths vanish at a kink.
+            # With a bias the Hessian grows without bound where r s is small and sigma has a kink at b.
             return None
         bend = bounds.bend(self.activation.pieces, self._one_radius)
         return None if bend is None else bend * x[0] ** 2
@@ -151,7 +151,8 @@ def _spread(radius: Any, s: Any) -> Any:
 
 
 def _length(u: Any, v: Any) -> Any:
-    """|(u, v)| for u, v >= 0; at the origin with the derivative along the diagonal, at infinity with derivative zero."""
+    """|(u, v)| for u, v >= 0; at the origin with the derivative along the diagonal, at infinity with derivative
+    zero."""
     square = u * u + v * v
     inside = (square > 0) & (square < math.inf)
     u, v = jnp.where(square < math.inf, u, 0.0), jnp.where(square < math.inf, v, 0.0)

@@ -1,20 +1,26 @@
 r"""Bounds on the spherical mean $F(z) = E\,\sigma(z c')$ of a piecewise-linear function, one group and no bias.
 
-As the law of c' is even, F is that of the even part of sigma: $F' = \sum_j m_j B(t_j/z)$ and, with
-$\kappa = 1/z$, each term is a function of $\kappa |t_j|$.
+As the law of c' is even, F is that of the even part of sigma. In $\kappa = 1/z$ and $k_j = \kappa |t_j|$
+
+$$F' = \sum_j m_j B(k_j),\qquad F'' = \sum_j \frac{m_j}{|t_j|} k_j^3 p(k_j),$$
+
+whose largest values are read off a grid of kappa; between its points a bound on the derivative in kappa is added, so
+the results are bounds. They are less than 2 % above the least ones for activations with a few knots.
 """
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from widelimit.numerics import Coordinate, coordinate
 
 from ..activations import Pieces
 from ._spherical_ramps import is_parallel
 
-_GRID = 4000
+_GRID = 8000
 
 
 def largest_value(pieces: Pieces) -> float | None:
@@ -27,35 +33,30 @@ def largest_value(pieces: Pieces) -> float | None:
 
 @functools.cache
 def steepest(pieces: Pieces, dim: float) -> float | None:
-    """A bound on |F'|, less than a hundredth above the least one for a few knots; None in two dimensions.
-
-    Values on a grid of kappa, and between them the bound on the derivative, SUM |m_j t_j| sup k p(k).
-    """
+    """A bound on |F'|; None in two dimensions, where p is unbounded."""
     if dim < 3:
         return None
     law = coordinate(dim)
-    bends, knots = np.array(pieces.bends), np.abs(pieces.knots)
-    moving = knots[(knots > 0) & (bends != 0)]
-    if not moving.size:
-        return law.half_mean * abs(float(bends.sum()))
-    end = min(law.edge, 9.0) / moving.min()
-    kappa = np.linspace(0.0, end, _GRID + 1)
-    values = np.abs(sum(m * law.half_mean * _bell(law, t * kappa) for m, t in zip(bends, knots, strict=True)))
-    k = 1.0 if dim == math.inf else math.sqrt(dim / (dim - 2.0))
-    growth = float(np.abs(bends) @ knots) * k * density(law, k)
-    # Beyond the end the bells are below 1e-17.
-    return float(values.max()) + 0.5 * growth * end / _GRID + 1e-15 * float(np.abs(bends).sum())
+    terms = [(m * law.half_mean, abs(t)) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m]
+    growth = sum(abs(m) * t for m, t in terms) / law.half_mean * law.peak * _top(law, 1, 3)
+    return _largest(law, terms, lambda k: _power(law, k, 0, 1), growth)
 
 
+@functools.cache
 def bend(pieces: Pieces, dim: float) -> float | None:
-    r"""A bound on |F''|: with k = t/z, $F'' = \sum_j (m_j/t_j) k_j^3 p(k_j)$, and k^3 p(k) is largest at k^2 = 3.
-
-    A knot at 0 adds a linear function. None in two dimensions, where p is unbounded.
-    """
+    """A bound on |F''|; None in two dimensions. A knot at 0 adds a linear function."""
     if dim < 3:
         return None
-    weight = sum(abs(m / t) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m and t)
-    return weight * 3.0**1.5 * density(coordinate(dim), math.sqrt(3.0))
+    law = coordinate(dim)
+    terms = [(law.peak * m / abs(t), abs(t)) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m and t]
+    apart = sum(abs(m) for m, _ in terms) * _top(law, 3, 3)
+    if dim < 5:
+        # p' is unbounded at the edge: the terms are bounded one by one.
+        return apart
+    # (k^3 p)' = 3 k^2 p + k^3 p'.
+    drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
+    growth = sum(abs(m) * t for m, t in terms) * (3.0 * _top(law, 2, 3) + drop * _top(law, 4, 5))
+    return min(apart, _largest(law, terms, lambda k: _power(law, k, 3, 3), growth))
 
 
 def outer_bend(pieces: Pieces, dim: float) -> float | None:
@@ -63,33 +64,45 @@ def outer_bend(pieces: Pieces, dim: float) -> float | None:
 
     With e(k) = E (c' - k)_+ - B(0) + k/2, so that e'' = p, and E(v) = e(v)/v = INT_0^1 e'(l v) dl,
 
-    $$F(1/y) = \mathrm{const} + \sum_j m_j t_j E(t_j y),\qquad |E''| = \Big|\int_0^1 l^2 p'(l v)\,dl\Big| \le \sup|p'|/3.$$
+    $$F(1/y) = \mathrm{const} + \sum_j m_j t_j E(t_j y),\qquad |E''| = \Big|\int_0^1 l^2 p'(l v)\,dl\Big| \le
+    \sup|p'|/3.$$
     """
     if dim < 5 or not is_parallel(pieces):
         return None
     law = coordinate(dim)
+    drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
     weight = sum(abs(m) * abs(t) ** 3 for m, t in zip(pieces.bends, pieces.knots, strict=True))
-    if dim == math.inf:
-        return weight * density(law, 1.0) / 3.0
-    # |p'| = p(0) (d - 3)/d k (1 - k^2/d)^((d - 5)/2) is largest at k^2 = d/(d - 4).
-    square = dim / (dim - 4.0)
-    top = law.peak * (dim - 3.0) / dim * math.sqrt(square) * max(1.0 - square / dim, 0.0) ** (0.5 * (dim - 5.0))
-    return weight * top / 3.0
+    return weight * law.peak * drop * _top(law, 1, 5) / 3.0
 
 
-def density(law: Coordinate, k: float) -> float:
-    """p(k) up to the edge, the edge included."""
+def _largest(
+    law: Coordinate,
+    terms: list[tuple[float, float]],
+    shape: Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]],
+    growth: float,
+) -> float:
+    """sup over kappa >= 0 of |SUM a shape(kappa t)|, for terms (a, t) and a derivative of at most `growth`."""
+    moving = [t for _, t in terms if t > 0]
+    end = min(law.edge, 9.0) / min(moving) if moving else 0.0
+    kappa = np.linspace(0.0, end, _GRID + 1)
+    values = np.abs(sum((a * shape(t * kappa) for a, t in terms), 0.0 * kappa))
+    # Beyond the end the shapes of what moves are below 1e-14.
+    return float(values.max()) + 0.5 * growth * end / _GRID + 1e-14 * sum(abs(a) for a, _ in terms)
+
+
+def _power(law: Coordinate, k: Float[np.ndarray, " n"], power: int, less: int) -> Float[np.ndarray, " n"]:
+    """k^power (1 - k^2/d)_+^((d - less)/2)."""
     if law.dim == math.inf:
-        return law.peak * math.exp(-0.5 * k * k)
-    return law.peak * max(1.0 - k * k / law.dim, 0.0) ** (0.5 * (law.dim - 3.0))
+        return k**power * np.exp(-0.5 * k * k)
+    return k**power * np.maximum(1.0 - k * k / law.dim, 0.0) ** (0.5 * (law.dim - less))
 
 
-def _bell(law: Coordinate, k: np.ndarray) -> np.ndarray:
-    if law.dim == math.inf:
-        return np.exp(-0.5 * k * k)
-    return np.maximum(1.0 - k * k / law.dim, 0.0) ** (0.5 * (law.dim - 1.0))
+def _top(law: Coordinate, power: int, less: int) -> float:
+    """The largest value of `_power`, at k^2 = power d/(power + d - less)."""
+    square = float(power) if law.dim == math.inf else min(power * law.dim / (power + law.dim - less), law.dim)
+    return float(_power(law, np.array([math.sqrt(square)]), power, less)[0])
 
 
-def _values(pieces: Pieces, t: np.ndarray) -> np.ndarray:
+def _values(pieces: Pieces, t: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     value = pieces.value + pieces.slopes[0] * (t - pieces.knots[0])
     return value + sum(m * np.maximum(t - knot, 0.0) for m, knot in zip(pieces.bends, pieces.knots, strict=True))

@@ -1,9 +1,9 @@
 r"""The spherical mean of a smooth function by quadrature: $E\,\sigma(\sum_g z_g c'_g + b)$.
 
 One group of dimension from 12 on, in $y = c'/\sqrt{1 - c'^2/d}$ with density $p(0) (1 + y^2/d)^{-d/2}$: the midpoint
-rule in t, $y = y_0 + \sinh(t)/\sqrt{1 + z^2}$, whose points are dense around the place $y_0$ where the argument of sigma
-is near zero. Its error falls exponentially for analytic functions, and slowly grows with log z only. Small dimensions
-and two groups: Gauss rules, exact for polynomials, less so the larger z.
+rule in t, $y = y_0 + \sinh(t)/\sqrt{1 + z^2}$, whose points are dense around the place $y_0$ where the argument of
+sigma is near zero. Its error falls exponentially for analytic functions, and slowly grows with log z only. Small
+dimensions and two groups: Gauss rules, exact for polynomials, less so the larger z.
 """
 
 import functools
