@@ -16,8 +16,11 @@ Needs the `bench` extra (py-pde, numba).
 """
 
 import argparse
+import json
 import math
 import pathlib
+import platform
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -141,14 +144,37 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=pathlib.Path, default=None)
     options = parser.parse_args()
-    ours = widelimit_run()
+    ours, peer = widelimit_run(), pypde_run(T1 / 2_000)
     tick = time.perf_counter()
-    updates, _, density = ours()
+    _, _, density = ours()
     print(f"first call of widelimit (compiles): {time.perf_counter() - tick:.2f} s")
-    steps = round(updates)
-    peer = pypde_run(T1 / 2_000)
     _, _, other = peer()
-    print(f"L1 distance of the two densities at t = {T1:g}: {np.abs(density - other).sum() * LENGTH / CELLS:.2e}")
+    apart = float(np.abs(density - other).sum() * LENGTH / CELLS)
+    print(f"L1 distance of the two densities at t = {T1:g}: {apart:.2e}")
+    rounds = [(ours()[0], peer()[0]) for _ in range(options.rounds)]
+    ratios = [a / b for a, b in rounds]
+    report = {
+        "updates_per_second_median": {
+            "widelimit": statistics.median(a for a, _ in rounds),
+            "py-pde": statistics.median(b for _, b in rounds),
+        },
+        "ratio_median": statistics.median(ratios),
+        "ratio_range": [min(ratios), max(ratios)],
+        "l1_distance": apart,
+    }
+    print(
+        f"widelimit makes {report['ratio_median']:.2f} times the cell updates a second of py-pde "
+        f"[{min(ratios):.2f}, {max(ratios):.2f}]   (wanted: at least {WANTED:g})"
+    )
+    if options.json is not None:
+        made = {
+            "how": "python benchmarks/bench_transport.py",
+            "rounds": options.rounds,
+            "machine": platform.machine(),
+            "versions": {"jax": jax.__version__, "py-pde": pde.__version__},
+        }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(made | {"results": report}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

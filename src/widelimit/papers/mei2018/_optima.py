@@ -1,6 +1,7 @@
 """Optima of the isotropic problem by the library: certified minima over all measures, and the best single sphere."""
 
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -71,9 +72,13 @@ def best_sphere(problem: Problem) -> tuple[float, float, float, float]:
     def slope(r: float) -> float:
         return float(_seen(problem, jnp.asarray(r))[1])
 
-    r = float(optimize.brentq(slope, radii[i - 1], radii[i + 1], xtol=1e-14, rtol=1e-14))
+    r = _root(slope, float(radii[i - 1]), float(radii[i + 1]), 1e-14)
     risk, _, psi = (np.asarray(part) for part in _seen(problem, jnp.asarray(r)))
     return r, float(risk), float(np.min(psi[1:]) - psi[0]), float(psi[-1] - psi[0])
+
+
+def _root(function: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    return float(np.asarray(optimize.brentq(function, low, high, xtol=tolerance)))
 
 
 @eqx.filter_jit
@@ -101,7 +106,7 @@ def interval(d: float) -> Data:
     def margin(delta: float) -> float:
         return best_sphere(small(delta, d, nodes=nodes))[3]
 
-    ends = [optimize.brentq(margin, *bracket, xtol=1e-12) for bracket in _brackets(d)]
+    ends = [_root(margin, low, high, 1e-12) for low, high in _brackets(d)]
     lowest = [best_sphere(small(end, d, nodes=nodes))[2] for end in ends]
     return {"ends": np.array(ends), "violation": np.array(max(0.0, -min(lowest)))}
 

@@ -134,7 +134,8 @@ class SphericalNeuron(AbstractUnit):
     @property
     def _one_radius(self) -> float | None:
         """The dimension, where the radius of one group is all there is beside an output weight; else None."""
-        return None if self.bias or len(self.dims) > 1 else self.dims[0]
+        first, *others = self.dims
+        return None if self.bias or others else first
 
     def _largest(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         size = jnp.max(jnp.abs(x))

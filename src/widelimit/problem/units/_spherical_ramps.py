@@ -43,7 +43,8 @@ def mean(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array
 def slope_in_z(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """E sigma'(z c' + b) c'."""
     parallel = is_parallel(pieces)
-    return law.half_mean * sum(bend * _bells(law, k, parallel)[1] for bend, _, k in _terms(pieces, z, b))
+    terms = _terms(pieces, z, b)
+    return law.half_mean * jnp.asarray(sum(bend * _bells(law, k, parallel)[1] for bend, _, k in terms))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -51,7 +52,7 @@ def slope_in_b(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float
     """E sigma'(z c' + b)."""
     parallel = is_parallel(pieces)
     terms = _terms(pieces, z, b)
-    return pieces.slopes[0] + sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms)
+    return pieces.slopes[0] + jnp.asarray(sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms))
 
 
 @mean.defjvp
