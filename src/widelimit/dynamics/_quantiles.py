@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from widelimit.measure import GridDensity, Particles, describe, join, laws
+from widelimit.measure import GridDensity, Particles, describe, laws
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from . import schedules
 from ._dynamics import AbstractDynamics, Facts, Start
 from ._inverse import by_cell, by_score
-from ._label_field import LabelField, theta_of, walls
+from ._label_field import LabelField, between_walls, theta_of, walls
 from ._panels import Panels, Rule, grown, halve, rule
-from ._resolution import MOST_PANELS, resolve, scale_of, to_halve, unresolved
+from ._resolution import MOST_PANELS, first_rough, resolve, scale_of, to_halve, unresolved
 from .integrators import Step, Tsit5
 
 # A step in tau may err by this part of the tolerance: the errors of the steps add up.
@@ -88,6 +88,7 @@ class Quantiles(AbstractDynamics):
         self.schedule = schedules.as_schedule(schedule, "Quantiles(schedule=...)")
 
     def facts(self, problem: Problem) -> Facts:
+        # Of a law it makes particles, more of them where they are needed; those of a start stay.
         mean_field = problem.scale.factor(2) == problem.scale.factor(4)
         return Facts(
             order=None, conserves=("mass", "particles"), decreases=("objective",), splits=mean_field, permutes=True
@@ -98,10 +99,9 @@ class Quantiles(AbstractDynamics):
         end = jnp.asarray(self.clock(t1), float)
         if isinstance(measure, Particles) or (isinstance(measure, laws.AbstractLaw) and measure.n_atoms is not None):
             x, weights = (jnp.asarray(np.asarray(part, float).reshape(1, -1)) for part in _atoms(measure))
-            return _begin(self, problem, x, weights, None, end)
+            return _begin(self, problem, x, weights, None, end)[0]
         start = by_cell(measure) if isinstance(measure, GridDensity) else by_score(measure, self.panels)
-        panels, x = resolve(problem, self.order, start, self.capacity, self.rtol, end)
-        return _begin(self, problem, x, None, panels, end)
+        return resolve(start, self.order, self.capacity, lambda p, x: _begin(self, problem, x, None, p, end))
 
     def prepare(self, problem: Problem) -> Problem:
         return problem
@@ -181,12 +181,14 @@ class Quantiles(AbstractDynamics):
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
 @eqx.filter_jit
 def _begin(dynamics: Quantiles, problem: Problem, x: Any, weights: Any, panels: Panels | None, end: Any) -> Any:
+    """The first state on given panels or particles, and which panels do not resolve it."""
     weights = weights if panels is None else panels.weights(dynamics._rule)
-    x = join(problem.blocks, theta_of(problem, x)).reshape(x.shape)
-    zero, steps = jnp.zeros(()), jnp.zeros((), jnp.int64)
+    x, zero, steps = between_walls(problem, x), jnp.zeros(()), jnp.zeros((), jnp.int64)
     marked, size = jnp.zeros(x.shape[0], bool), scale_of(weights, x)
     state = QuantileState((x, zero), steps, zero, zero, None, weights, panels, marked, size, end)
-    return _with(state, dynamics._integrator(state).start(_field(problem, state, False), state.y, end))
+    field = _field(problem, state, False)
+    rough = marked if panels is None else first_rough(field, dynamics._rule, panels, x, dynamics.rtol, end)
+    return _with(state, dynamics._integrator(state).start(field, state.y, end)), rough
 
 
 @eqx.filter_jit

@@ -1,9 +1,9 @@
 """What panels do not resolve of a flow map, and the panels that resolve the start."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,32 +76,39 @@ def scale_of(weights: Float[Array, "K n"], x: Float[Array, "K n"]) -> Float[Arra
     return jnp.where(size > 0, size, 1.0)
 
 
-def resolve(
-    problem: Problem, order: int, start: Labelled, capacity: int, rtol: Float[Array, ""], end: Float[Array, ""]
-) -> tuple[Panels, Float[Array, "K n"]]:
-    """Panels that resolve the start, and X at their nodes, in arrays of `capacity` places or more.
+def first_rough(
+    field: LabelField, rule: Rule, panels: Panels, x: Float[Array, "K n"], rtol: Any, end: Any
+) -> Bool[Array, " K"]:
+    """The panels that do not resolve a start or what it becomes first: X_0 may be smoother than its velocity."""
+    velocity = field.drift(x).nodes
+    time = jnp.minimum(end, field.size / scale_of(field.weights, velocity))
+    ahead = jnp.sqrt(panels.mass) * tails(rule, velocity) * time / field.size > _SHARE * rtol
+    return to_halve(field.problem, rule, panels, x, field.size, rtol) | (ahead & _divisible(field.problem, panels, x))
 
+
+def resolve(start: Labelled, order: int, capacity: int, begin: Callable[[Panels, Array], tuple[Any, Array]]) -> Any:
+    """The first state on panels that resolve the start, in arrays of `capacity` places or more.
+
+    `begin(panels, X at their nodes)` gives the state on given panels, and which of them to halve.
     Raises `ValueError` where it would take more than `MOST_PANELS`.
     """
     low, high = start.low, start.high
     x = _at_nodes(start, order, low, high)
-    while True:
+    while len(low) <= MOST_PANELS:
         while capacity < min(len(low) + 2, MOST_PANELS):
             capacity = min(2 * capacity, MOST_PANELS)
-        panels = _arrays(start, low, high, capacity)
-        places = _longer(x, capacity)
-        cut = np.asarray(_rough(problem, panels, places, rtol, end))[: len(low)]
+        state, rough = begin(_arrays(start, low, high, capacity), _longer(x, capacity))
+        cut = np.asarray(rough)[: len(low)]
         if not cut.any():
-            return panels, places
-        if len(low) + cut.sum() > MOST_PANELS:
-            raise ValueError(
-                f"Quantiles: the start does not resolve on {MOST_PANELS} panels of {order} nodes; raise rtol, or run "
-                "GradientFlow() from law.quantise(n)."
-            )
+            return state
         middle = 0.5 * (low + high)[cut]
         fresh = np.concatenate([low[cut], middle]), np.concatenate([middle, high[cut]])
         x = np.concatenate([x[~cut], _at_nodes(start, order, *fresh)])
         low, high = np.concatenate([low[~cut], fresh[0]]), np.concatenate([high[~cut], fresh[1]])
+    raise ValueError(
+        f"Quantiles: the start does not resolve on {MOST_PANELS} panels of {order} nodes; raise rtol, or run "
+        "GradientFlow() from law.quantise(n)."
+    )
 
 
 def _at_nodes(start: Labelled, order: int, low: np.ndarray, high: np.ndarray) -> Float[np.ndarray, "k n"]:
@@ -120,15 +127,3 @@ def _arrays(start: Labelled, low: np.ndarray, high: np.ndarray, capacity: int) -
 def _longer(values: np.ndarray, capacity: int) -> Float[Array, "K *n"]:
     fill = [(0, capacity - len(values))] + [(0, 0)] * (values.ndim - 1)
     return jnp.asarray(np.pad(values, fill, mode="edge"))
-
-
-@eqx.filter_jit
-def _rough(problem: Problem, panels: Panels, x: Float[Array, "K n"], rtol: Any, end: Any) -> Bool[Array, " K"]:
-    """The panels that do not resolve the start or what it becomes first: X_0 may be smoother than its velocity."""
-    matrices = rule(x.shape[1])
-    weights = panels.weights(matrices)
-    size = scale_of(weights, x)
-    velocity = LabelField(problem, weights, weights > 0, size, False).drift(x).nodes
-    time = jnp.minimum(end, size / scale_of(weights, velocity))
-    ahead = jnp.sqrt(panels.mass) * tails(matrices, velocity) * time / size > _SHARE * rtol
-    return to_halve(problem, matrices, panels, x, size, rtol) | (ahead & _divisible(problem, panels, x))

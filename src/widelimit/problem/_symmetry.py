@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Block, Blocks, GridDensity, Particles, describe, laws, row_size, split
+from widelimit.measure import Block, Blocks, Particles, describe, laws, row_size, split
 
 
 class Symmetry(eqx.Module):
@@ -18,8 +18,8 @@ class Symmetry(eqx.Module):
     - `groups`: the coordinates of each group, or () at d = infinity.
     - `dims`: d_g, the groups' dimensions, infinity allowed.
     - `full`: the blocks of the problem that was reduced; `reduced`: those of the reduced one.
-    - `quadrature_error`: how far the data quadrature may be off, relative to the risk's size (an estimate from doubling
-      the nodes).
+    - `quadrature_error`: how far the data quadrature and, where it is not in closed form, the mean over directions may
+      be off, relative to their sizes (an estimate from doubling the nodes).
     """
 
     groups: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -35,43 +35,48 @@ class Symmetry(eqx.Module):
         """
         if math.inf in self.dims:
             raise ValueError("at d = infinity there is no reduced problem with a temperature T > 0; take a finite dim.")
-        powers = jnp.asarray(self.dims, float) - 1.0
-        return jnp.sum(jax.scipy.special.xlogy(powers, jnp.ravel(theta.radius)))
+        radius = jnp.ravel(theta.radius)
+        logs = jnp.where(radius > 0, jnp.log(jnp.where(radius > 0, radius, 1.0)), -jnp.inf)
+        return jnp.dot(jnp.asarray(self.dims, radius.dtype) - 1.0, logs)
 
     def project(self, measure: Any) -> Any:
-        """Particles or a law of the full problem, as particles or a law of the lengths.
+        """Particles or a law of the full problem, as particles or a law of the lengths |w_g|.
 
-        Raises `ValueError` for a law that is not invariant, and for other columns.
+        Particles and atoms are carried over one by one, whether or not their directions are uniform. A normal law must
+        have mean 0 and one std a group; its lengths have the law `laws.Chi`. Mixtures and products are carried over
+        part by part.
+
+        Raises `ValueError` for a law whose lengths have no law here, and for other columns.
         """
         if math.inf in self.dims:
             raise ValueError("project: at d = infinity there is no full problem; give the law of the radius itself.")
         if isinstance(measure, laws.AbstractLaw):
             return self._project_law(measure)
-        if isinstance(measure, GridDensity) or not isinstance(measure, Particles):
+        if not isinstance(measure, Particles):
             raise ValueError(f"project(measure): expected Particles or a law, got {type(measure).__name__}.")
-        if measure.dim != row_size(self.full):
-            raise ValueError(
-                f"project(measure): expected the columns {describe(self.full)} ({row_size(self.full)}), "
-                f"got {measure.dim}."
-            )
-        theta = split(self.full, measure.positions)
+        _check_columns("project(measure)", measure, self.full)
+        return Particles(self._lengths(measure.positions), measure.weights, blocks=self.reduced)
+
+    def _lengths(self, rows: Float[Array, "N D"]) -> Float[Array, "N R"]:
+        """Rows of the full problem as rows of the reduced one."""
+        theta = split(self.full, rows)
         parts = [jnp.linalg.norm(theta.weight[:, np.asarray(group)], axis=1) for group in self.groups]
         radius = parts[0] if len(parts) == 1 else jnp.stack(parts, axis=1)
-        rows = [radius if b.name == "radius" else getattr(theta, b.name) for b in self.reduced]
-        flat = jnp.concatenate([row.reshape(len(measure), -1) for row in rows], axis=1)
-        return Particles(flat, measure.weights, blocks=self.reduced)
+        columns = [radius if b.name == "radius" else getattr(theta, b.name) for b in self.reduced]
+        return jnp.concatenate([column.reshape(rows.shape[0], -1) for column in columns], axis=1)
 
     def lift(self, measure: Particles, *, key: PRNGKeyArray) -> Particles:
         """Particles of the full problem: each with a uniform direction in every group; a function of the key.
 
-        Raises `ValueError` at d = infinity and for other columns.
+        Raises `ValueError` at d = infinity, for r = infinity and for other columns. Not inside `jax.jit`.
         """
         if math.inf in self.dims:
             raise ValueError("lift: at d = infinity there is no full problem.")
         if not isinstance(measure, Particles):
             raise ValueError(f"lift(measure): expected Particles, got {type(measure).__name__}; sample or quantise it.")
-        if measure.dim != row_size(self.reduced):
-            raise ValueError(f"lift(measure): expected the columns {describe(self.reduced)}, got {measure.dim}.")
+        _check_columns("lift(measure)", measure, self.reduced)
+        if not bool(jnp.all(jnp.isfinite(split(self.reduced, measure.positions).radius))):
+            raise ValueError("lift(measure): a particle at r = infinity has no weights.")
         theta = split(self.reduced, measure.positions)
         radii = theta.radius.reshape(len(measure), -1)
         weight = jnp.zeros((len(measure), sum(len(group) for group in self.groups)), radii.dtype)
@@ -86,6 +91,9 @@ class Symmetry(eqx.Module):
     def _project_law(self, law: laws.AbstractLaw) -> laws.AbstractLaw:
         if isinstance(law, laws.Mixture):
             return laws.Mixture([self._project_law(part) for part in law.laws], law.weights)
+        if isinstance(law, laws.Empirical):
+            _check_columns("project(law)", law, self.full)
+            return laws.Empirical(self._lengths(law.positions), law.weights, blocks=self.reduced)
         names = [block.name for block in self.full]
         if not law.blocks and names == ["weight"]:
             return self._radius(law)
@@ -117,12 +125,23 @@ class Symmetry(eqx.Module):
             return laws.Chi(sizes[0] if one else sizes, float(scales[0][0]) if one else [float(s[0]) for s in scales])
         if isinstance(law, laws.Sphere) and len(self.groups) == 1:
             return laws.Atom(law.radius)
+        if isinstance(law, laws.Atom):
+            point = np.ravel(np.asarray(law.point))
+            lengths = [float(np.linalg.norm(point[list(group)])) for group in self.groups]
+            return laws.Atom(lengths[0] if len(lengths) == 1 else lengths)
         if isinstance(law, laws.Mixture):
             return laws.Mixture([self._radius(part) for part in law.laws], law.weights)
         raise ValueError(
-            f"project(law): {type(law).__name__} is not known to be invariant under the rotations; allowed are Normal "
-            "(mean 0), Sphere (one group) and mixtures of them, or particles."
+            f"project(law): the lengths of {type(law).__name__} have no law here (it is not invariant under the "
+            "rotations, or its lengths are not independent); allowed are Normal (mean 0, one std a group), Sphere (one "
+            "group), Atom and mixtures of them. Or sample it and project the particles."
         )
+
+
+def _check_columns(who: str, measure: Any, blocks: Blocks) -> None:
+    if measure.dim != row_size(blocks) or (measure.blocks and measure.blocks != blocks):
+        found = describe(measure.blocks) if measure.blocks else f"{measure.dim} without names"
+        raise ValueError(f"{who}: expected the columns {describe(blocks)} ({row_size(blocks)}), got {found}.")
 
 
 def reduced_blocks(full: Blocks, groups: int) -> Blocks:

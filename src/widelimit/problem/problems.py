@@ -13,6 +13,7 @@ from .data import GaussianClasses
 from .domains import Product
 from .units import Neuron
 
+_squared = losses.squared(1.0)
 ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
 """mei2018's activation: -2.5 below 0.5, 7.5 above 1.5, linear between."""
 
@@ -24,16 +25,17 @@ def isotropic_gaussians(
     *,
     bias: bool = False,
     output_weight: bool = False,
+    loss: Any = None,
     penalty: Any = None,
 ) -> Problem:
-    r"""Two centred Gaussians: $y = \pm1$ with $x \sim N(0, (1 \pm \Delta)^2 I_d)$, loss $(f - y)^2$ (mei2018).
+    r"""Two centred Gaussians: $y = \pm1$ with $x \sim N(0, (1 \pm \Delta)^2 I_d)$ (mei2018).
 
     **Arguments**
 
     - `delta`: Delta in (0, 1).
     - `dim`: d >= 2, or `math.inf`, where only the reduced problem exists and is what is returned.
     - `activation`, `bias`, `output_weight`: the neuron; `ramp` without either by default.
-    - `penalty`: as in `Problem`.
+    - `loss`, `penalty`: as in `Problem`, the loss $(f - y)^2$ by default.
 
     Raises `ValueError` for other values. `problem.reduced()` is the problem in r = |w|.
     """
@@ -41,9 +43,9 @@ def isotropic_gaussians(
     unit = Neuron(activation, bias=bias, output_weight=output_weight)
     std = np.array([1.0 + delta, 1.0 - delta])
     if dim == math.inf:
-        return _infinite(unit, Classes(((),), (math.inf,), std[:, None], 0.5), penalty)
+        return _infinite(unit, Classes(((),), (math.inf,), std[:, None], 0.5), loss, penalty)
     data = GaussianClasses(std[0] ** 2, std[1] ** 2, dim=int(dim))
-    return Problem(unit, data, losses.squared(1.0), penalty=penalty)
+    return Problem(unit, data, _squared if loss is None else loss, penalty=penalty)
 
 
 def anisotropic_gaussians(
@@ -54,12 +56,12 @@ def anisotropic_gaussians(
     *,
     bias: bool = False,
     output_weight: bool = False,
+    loss: Any = None,
     penalty: Any = None,
 ) -> Problem:
     r"""Two centred Gaussians that differ in the first s_0 of d coordinates only (mei2018).
 
-    $y = \pm1$ with $x_i \sim N(0, (1 \pm \Delta)^2)$ for $i \le s_0$ and $x_i \sim N(0, 1)$ for the others; loss
-    $(f - y)^2$.
+    $y = \pm1$ with $x_i \sim N(0, (1 \pm \Delta)^2)$ for $i \le s_0$ and $x_i \sim N(0, 1)$ for the others.
 
     **Arguments**
 
@@ -77,22 +79,22 @@ def anisotropic_gaussians(
         if relevant is not None:
             raise ValueError("anisotropic_gaussians(relevant=...): leave it out at d = infinity.")
         std = np.array([[1.0 + delta, 1.0], [1.0 - delta, 1.0]])
-        return _infinite(unit, Classes(((), ()), (math.inf, math.inf), std, 0.5), penalty)
+        return _infinite(unit, Classes(((), ()), (math.inf, math.inf), std, 0.5), loss, penalty)
     if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
         raise ValueError(
             f"anisotropic_gaussians(relevant=...): must be a whole number from 1 to dim - 1, got {relevant!r}."
         )
     inside = np.arange(int(dim)) < relevant
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
-    return Problem(unit, GaussianClasses(plus, minus), losses.squared(1.0), penalty=penalty)
+    return Problem(unit, GaussianClasses(plus, minus), _squared if loss is None else loss, penalty=penalty)
 
 
-def _infinite(unit: Neuron, classes: Classes, penalty: Any) -> Problem:
+def _infinite(unit: Neuron, classes: Classes, loss: Any, penalty: Any) -> Problem:
     parts = parts_of(unit, classes, domain=Product(()), penalty=penalty, mobility=mobilities.Identity())
     return Problem(
         parts.unit,
         parts.data,
-        losses.squared(1.0),
+        _squared if loss is None else loss,
         penalty=parts.penalty,
         domain=parts.domain,
         symmetry=parts.symmetry,
@@ -102,6 +104,6 @@ def _infinite(unit: Neuron, classes: Classes, penalty: Any) -> Problem:
 def _check(who: str, delta: Any, dim: Any) -> None:
     if not isinstance(delta, int | float | np.number) or not 0.0 < delta < 1.0:
         raise ValueError(f"{who}(delta=...): must lie in (0, 1), got {delta!r}.")
-    whole = isinstance(dim, int | float | np.number) and (dim == math.inf or dim == int(dim))
-    if not whole or dim < 2:
+    is_number = isinstance(dim, int | float | np.number)
+    if not is_number or not dim >= 2 or (dim != math.inf and dim != int(dim)):
         raise ValueError(f"{who}(dim=...): must be a whole number of at least 2, or math.inf; got {dim!r}.")

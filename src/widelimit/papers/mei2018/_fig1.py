@@ -7,12 +7,12 @@ from jaxtyping import Float
 
 from widelimit import analysis
 from widelimit.measure import Particles
-from widelimit.report.canvas import add_legend, colour, to_png
+from widelimit.report.canvas import colour, to_png
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
 from .._figures import Figure
-from ._isotropic import NEURONS, cells, limit, network, particles, small
+from ._isotropic import NEURONS, cells, characteristics, limit, network, short, small
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
@@ -21,6 +21,8 @@ PROBLEM: dict[str, Any] = {"delta": 0.8, "d": 40, "sigma": "ramp", "kappa": 0.8}
 # Not printed; the first two while the neurons move together, the last two after the flow has split them.
 TIMES = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0]
 _BINS = 30
+# Between the two parts of the mass after the split.
+_SPLIT = 0.5
 
 
 def _network(bench: Bench, seed: int) -> Data:
@@ -31,7 +33,7 @@ def _network(bench: Bench, seed: int) -> Data:
 def _cells(bench: Bench) -> tuple[Data, Data]:
     """The finite volumes on a grid and on one of half the width."""
     counts = bench.pick(quick=(400, 800), paper=(1600, 3200))
-    coarse, fine = (bench.piece(cells, **PROBLEM, times=TIMES, cells=count) for count in counts)
+    coarse, fine = (bench.piece(cells, **PROBLEM, times=TIMES, count=count) for count in counts)
     return coarse, fine
 
 
@@ -39,18 +41,16 @@ def _limit(bench: Bench) -> Data:
     return bench.piece(limit, **PROBLEM, times=TIMES, rtol=bench.pick(quick=1e-6, paper=1e-9))
 
 
+def _particles(bench: Bench, *, half: bool = False) -> Data:
+    """The particles that carry the density; half as many, to see what their number changes."""
+    count = bench.pick(quick=400, paper=1600) // (2 if half else 1)
+    return bench.piece(characteristics, **PROBLEM, times=TIMES, count=count)
+
+
 def _compute(bench: Bench) -> Data:
-    run, (_, fine) = _network(bench, 0), _cells(bench)
-    return {
-        "t": fine["t"],
-        "centres": fine["centres"],
-        "density": fine["density"],
-        "radii": run["radii"],
-        "limit_risk": fine["risk"],
-        "risk": run["risk"],
-        "error": run["error"],
-        "steps": run["steps"],
-    }
+    run, exact = _network(bench, 0), _particles(bench)
+    line = {key: exact[key] for key in ("t", "places", "density")}
+    return {**line, "limit_risk": exact["risk"], **{key: run[key] for key in ("radii", "risk", "error", "steps")}}
 
 
 def _draw(data: Data) -> bytes:
@@ -60,49 +60,58 @@ def _draw(data: Data) -> bytes:
 def _sheet(sheet: "Sheet", data: Data) -> None:
     panels = np.ravel(sheet.subplots(2, 3))
     for k, axes in enumerate(panels, 1):
-        radii = data["radii"][k]
-        # The mass near 0 and the mass far out are both narrow after the split: one width of bins for each panel.
-        top = 1.05 * radii[-1]
-        low = 0.0 if radii[0] < 0.3 else 0.95 * radii[0]
+        radii, places = data["radii"][k], data["places"][k]
+        low, high = _range(radii)
         heights, _, _ = axes.hist(
-            radii, bins=np.linspace(low, top, _BINS + 1), density=True, color=colour(4), alpha=0.55, label="SGD"
+            radii, bins=np.linspace(low, high, _BINS + 1), density=True, color=colour(4), alpha=0.55, label="SGD"
         )
-        near = (data["centres"] > low) & (data["centres"] < top)
-        axes.plot(data["centres"][near], data["density"][k][near], color="black", lw=1.8, label="equation (13)")
-        axes.set(xlim=(low, top), ylim=(0.0, 1.25 * np.max(heights)))
-        axes.set_title(f"t = {data['t'][k]:g}", fontsize=13)
+        axes.plot(places, data["density"][k], color="black", lw=1.8, label="equation (13)")
+        axes.set(xlim=(low, high), ylim=(0.0, 1.25 * np.max(heights)), title=f"t = {data['t'][k]:g}")
+        axes.title.set_fontsize(13)
+        if low == 0.0:
+            near = (float(np.mean(r < _SPLIT)) for r in (radii, places))
+            said = "mass below 0.5:\nSGD {:.3f}, (13) {:.3f}".format(*near)
+            axes.text(0.09, 0.93, said, transform=axes.transAxes, va="top", fontsize=11)
         if k > 3:
             axes.set_xlabel("|w|")
         if k % 3 == 1:
             axes.set_ylabel("density of neurons")
-    add_legend(panels[0])
+    panels[3].legend(loc="upper right")
     sheet.suptitle(_made(data), fontsize=12)
 
 
+def _range(radii: Float[np.ndarray, " N"]) -> tuple[float, float]:
+    """From 0 where neurons have returned there."""
+    return 0.0 if radii[0] < _SPLIT else 0.95 * float(radii[0]), 1.05 * float(radii[-1])
+
+
+def _step(data: Data) -> str:
+    return short(float(data["t"][-1]) / int(data["steps"]))
+
+
 def _made(data: Data) -> str:
-    steps, end = int(data["steps"]), float(data["t"][-1])
-    return f"Δ = 0.8, d = 40. Histograms: one run of SGD, N = {NEURONS}, ε = {end / steps:g}, {steps:,} steps"
+    made = f"N = {NEURONS}, ε = {_step(data)}, {int(data['steps']):,} steps"
+    return f"Δ = 0.8, d = 40. Histograms: one run of SGD, {made}"
 
 
 def _caption(data: Data) -> str:
-    risks = ", ".join(
-        f"{a:.4f} and {b:.4f} at t = {t:g}"
-        for t, a, b in zip(data["t"][1:], data["risk"][1:], data["limit_risk"][1:], strict=True)
-    )
-    step = float(data["t"][-1]) / int(data["steps"])
+    rows = zip(data["t"][1:], data["risk"][1:], data["limit_risk"][1:], strict=True)
+    risks = ", ".join(f"{a:.4f} and {b:.4f} at t = {t:g}" for t, a, b in rows)
     return (
-        "The neurons move outwards together, stall near a risk of 1 and then split: a part returns to r near 0.07, the "
-        f"rest moves on. Risk of the network and of the equation: {risks}; the standard error of the former is "
-        f"{float(np.max(data['error'])):.1g} at most. The times are not printed in the paper. Its step is 1e-6; "
-        f"{step:g} here. A step adds noise of relative size sqrt(ε d), and at 1e-5 that is already below the scatter "
-        "from one network of 800 neurons to the next, which the claims measure."
+        "The neurons move outwards together, stall near a risk of 1 and then split: a part returns to r = 0.07, where "
+        "its narrow peak leaves the picture, the rest moves on. Risk of the network and of the equation: "
+        f"{risks}; the standard error of the former is {float(np.max(data['error'])):.1g} at most. The times are not "
+        f"printed in the paper. Its step is 1e-6, here it is {_step(data)}: already at 1e-5 a network differs from the "
+        "equation by no more than networks differ from each other (claim fig1-radii)."
     )
 
 
 def _alt(data: Data) -> str:
+    middle = [float(np.median(row)) for row in data["radii"]]
     return (
-        "Six panels with the density of |w| at t = 0.1 to 10: the histogram of a trained network and the curve of the "
-        "reduced equation lie on each other; one peak moves from 1 to 1.65 until t = 2, then two form."
+        "Six panels with the density of |w|, the histogram of a trained network under the curve of the equation: one "
+        f"peak moves from {middle[1]:.2f} at t = {data['t'][1]:g} to {middle[4]:.2f} at t = {data['t'][4]:g}; later a "
+        "narrow peak near 0 and a wide one further out."
     )
 
 
@@ -124,14 +133,12 @@ def _deciles(data: Data) -> Float[np.ndarray, "T 9"]:
 def _solvers(bench: Bench) -> Finding:
     """(13) by three methods; each deviation in units of what its own discretisation explains."""
     exact, (coarse, fine) = _limit(bench), _cells(bench)
-    count = bench.pick(quick=400, paper=1600)
-    points = bench.piece(particles, **PROBLEM, times=TIMES, count=count)
-    few = bench.piece(particles, **PROBLEM, times=TIMES, count=count // 2)
+    few, many = _particles(bench, half=True), _particles(bench)
     computed: dict[str, float] = {}
     for k, t in enumerate(TIMES, 1):
         computed |= {f"risk, t = {t:g}": float(exact["risk"][k]), f"median r, t = {t:g}": float(_deciles(exact)[k, 4])}
     worst = 0.0
-    for name, rough, good in (("finite volumes", coarse, fine), ("particles", few, points)):
+    for name, rough, good in (("finite volumes", coarse, fine), ("particles", few, many)):
         risk, radii = (_largest(good[key] - exact[key]) for key in ("risk", "radii"))
         computed |= {f"{name}, risk off by": risk, f"{name}, mean |r| off by": radii}
         allowed = (_largest(good[key] - rough[key]) for key in ("risk", "radii"))

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit._evolve import evolve
-from widelimit.dynamics import SGD, GradientFlow, Quantiles, TransportPDE, integrators
-from widelimit.measure import GridDensity, Particles, laws
+from widelimit.dynamics import SGD, Characteristics, GradientFlow, Quantiles, TransportPDE, integrators
+from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, problems
 from widelimit.theory import mei2018 as theory
 from widelimit.trajectory import Trajectory, observables
@@ -117,31 +117,53 @@ def at_zero(run: Trajectory) -> Float[np.ndarray, " T"]:
     return np.array([run.weights[i][run.positions[i, :, 0] <= 0.0].sum() for i in range(len(run))])
 
 
-def cells(delta: float, d: int, sigma: str, kappa: float, times: list[float], cells: int) -> Data:
-    """(13) by finite volumes: the same, and the `density` [T, cells] at the `centres` of the cells."""
+def cells(delta: float, d: int, sigma: str, kappa: float, times: list[float], count: int) -> Data:
+    """(13) by finite volumes, r = 3t/(1 - t) with `count` equal cells of t: `risk`, `radii`."""
     run = evolve(
         small(delta, d, sigma),
         start(d, kappa),
-        TransportPDE(cells=cells),
+        TransportPDE(cells=count),
         t1=times[-1],
         save_at=times,
         observe=_RISK,
         progress=False,
     )
-    grids = [shown for shown in (run[i] for i in range(len(run))) if isinstance(shown, GridDensity)]
-    edges, centres = (np.asarray(side[0]) for side in (grids[0].grid.edges, grids[0].grid.centres))
-    edges = np.append(edges[:-1], 2.0 * centres[-1] - edges[-2])
+    assert run.grid is not None
+    edges, last = np.asarray(run.grid.edges[0]), float(run.grid.centres[0][-1])
+    edges = np.append(edges[:-1], 2.0 * last - edges[-2])
     below = np.concatenate([np.zeros((len(run), 1)), np.cumsum(run.weights, axis=1)], axis=1)
     rows = [np.interp(LEVELS, level, edges) for level in below]
-    density = np.stack([np.asarray(one.density) for one in grids])
-    return {"t": run.times, "risk": run.risk, "radii": np.stack(rows), "density": density, "centres": centres}
+    return {"t": run.times, "risk": run.risk, "radii": np.stack(rows)}
+
+
+def characteristics(delta: float, d: int, sigma: str, kappa: float, times: list[float], count: int) -> Data:
+    """(13) by `count` particles that carry the density: `risk`, `radii`, and `density` [T, count] at `places`."""
+    run = evolve(
+        small(delta, d, sigma),
+        start(d, kappa),
+        Characteristics(count),
+        t1=times[-1],
+        save_at=times,
+        observe=_RISK,
+        progress=False,
+    )
+    order = np.argsort(run.positions[:, :, 0], axis=1)
+    places, density = (np.take_along_axis(a, order, 1) for a in (run.positions[:, :, 0], np.exp(run.log_density)))
+    own = (np.arange(count) + 0.5) / count
+    rows = [np.interp(LEVELS, own, row) for row in places]
+    return {"t": run.times, "risk": run.risk, "radii": np.stack(rows), "places": places, "density": density}
 
 
 def particles(delta: float, d: int, sigma: str, kappa: float, times: list[float], count: int) -> Data:
-    """(13) by the gradient flow of `count` particles, the middle quantiles of the start; as `limit`."""
+    """(13) by the gradient flow of `count` particles, the middle quantiles of the start: `risk`, `radii`, `at_zero`."""
     flow = GradientFlow(integrators.Tsit5(1e-8, 1e-10))
     begin = start(d, kappa).quantise(count)
     run = evolve(small(delta, d, sigma), begin, flow, t1=times[-1], save_at=times, observe=_RISK, progress=False)
     own = (np.arange(count) + 0.5) / count
     rows = [np.interp(LEVELS, own, np.sort(row)) for row in run.positions[:, :, 0]]
     return {"t": run.times, "risk": run.risk, "radii": np.stack(rows), "at_zero": at_zero(run)}
+
+
+def short(step: float) -> str:
+    """1e-5, not 1e-05."""
+    return f"{step:.3g}".replace("e-0", "e-")

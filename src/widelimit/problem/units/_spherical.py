@@ -69,22 +69,23 @@ class SphericalNeuron(AbstractUnit):
 
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         bias = theta.bias if self.bias else jnp.zeros((), x.dtype)
-        value = self._mean(jnp.ravel(theta.radius), x, bias)
+        radius = jnp.ravel(theta.radius)
+        value = self.mean(jnp.stack([_spread(radius[g], x[g]) for g in range(len(self.dims))]), bias)
         return theta.output * value if self.output_weight else value
 
-    def _mean(self, radius: Any, s: Any, bias: Any) -> Any:
-        pieces, dims = self.activation.pieces, self.dims
-        z = [_spread(radius[g], s[g]) for g in range(len(dims))]
+    def mean(self, z: Float[Array, " G"], bias: Float[Array, ""]) -> Float[Array, ""]:
+        """E sigma(SUM z_g c'_g + b), z_g >= 0."""
+        pieces, dims, parts = self.activation.pieces, self.dims, list(z)
         if dims == (math.inf, math.inf):
             # The sum of two normal numbers is one.
-            z, dims = [_length(*z)], (math.inf,)
+            parts, dims = [_length(*parts)], (math.inf,)
         if pieces is None:
-            return mean_by_rule(self.activation, dims, z, bias)
+            return mean_by_rule(self.activation, dims, parts, bias)
         if not any(pieces.bends):
             return ramps.offset(pieces, bias)
         if len(dims) == 1:
-            return ramps.mean(pieces, coordinate(dims[0]), z[0], bias)
-        return two.mean(pieces, dims, z[0], z[1], bias)
+            return ramps.mean(pieces, coordinate(dims[0]), parts[0], bias)
+        return two.mean(pieces, dims, parts[0], parts[1], bias)
 
     @property
     def kinked(self) -> bool:
