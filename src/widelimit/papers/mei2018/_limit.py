@@ -60,7 +60,7 @@ def _rate_width(bench: Bench) -> Finding:
     computed, slopes = {}, []
     for name, said in (("risk", "|R_N - R|"), ("sine", "|mean of sin - INT sin d rho|")):
         errors = np.array([np.mean(_worst(data, limit, name)) for data in found])
-        slopes.append(log_slope(np.array(widths), errors))
+        slopes.append(log_slope(widths, errors))
         computed |= {f"sup {said}, N = {n}": float(e) for n, e in zip(widths, errors, strict=True)}
         computed[f"slope of sup {said} in N"] = slopes[-1]
     return Finding(computed, max(_outside(-slope, 0.5, 1.0) for slope in slopes))
@@ -80,7 +80,7 @@ def _rate_step(bench: Bench) -> Finding:
     found = [bench.piece(_even_starts, step=step, **settings) for step in steps]
     for name, said in (("risk", "|R_N - R|"), ("sine", "|mean of sin - INT sin d rho|")):
         errors = np.array([np.mean(_worst(data, limit, name)) for data in found])
-        slopes.append(log_slope(np.array(steps), errors))
+        slopes.append(log_slope(steps, errors))
         computed |= {f"sup {said}, eps = {e:g}": float(x) for e, x in zip(steps, errors, strict=True)}
         computed[f"slope of sup {said} in eps"] = slopes[-1]
     return Finding(computed, max(_outside(slope, 0.5, 1.0) for slope in slopes))
@@ -109,7 +109,7 @@ def _steps_needed(bench: Bench) -> Finding:
     limit, found = _by_width(bench, widths)
     times = _T1 * np.arange(_SAVES + 1) / _SAVES
     needed = [float(np.mean([crossing(times, row, level) for row in data["risk"]])) for data in found]
-    slope = log_slope(np.array(widths), np.array(needed))
+    slope = log_slope(widths, needed)
     computed = {f"t = k eps at which R_N = {level}, N = {n}": t for n, t in zip(widths, needed, strict=True)}
     computed |= {"of the limit": crossing(times, limit["risk"], level), "slope in N": slope}
     far = abs(needed[-1] / computed["of the limit"] - 1.0)

@@ -168,7 +168,7 @@ def _temperature_gap(bench: Bench) -> Finding:
     two = bench.piece(_gaps, dim=2, strength=_STRENGTH, nodes=8, reach=4.0, cells=cells, temperatures=heats[2])
     cold = [0.01, 0.001, 0.0001]
     printed = bench.piece(_printed_gaps, strength=0.1, temperatures=cold)["risk"]
-    slopes = {dim: log_slope(np.array(heats[dim]), data["gap"]) for dim, data in ((1, one), (2, two))}
+    slopes = {dim: log_slope(heats[dim], data["gap"]) for dim, data in ((1, one), (2, two))}
     per = {dim: data["gap"][-1] / (dim * heats[dim][-1]) for dim, data in ((1, one), (2, two))}
     computed = {
         "slope of the gap in T, D = 1": slopes[1],
@@ -179,7 +179,7 @@ def _temperature_gap(bench: Bench) -> Finding:
         "as printed: R(rho) at T = 0.0001": printed[-1],
     }
     # As printed, R(rho_T) - inf R_N would fall like T: it must not, or the misprint is none.
-    deviation = max(*(abs(s - 1.0) for s in slopes.values()), abs(log_slope(np.array(cold), printed)))
+    deviation = max(*(abs(s - 1.0) for s in slopes.values()), abs(log_slope(cold, printed)))
     why = (
         "With R in the place of R_lambda the statement fails: at lambda = 0.1 and y = tanh(1.5 x) every network of "
         "neurons tanh(w x) can have risk 0, but R(rho) stays above 0.04 however low the temperature."

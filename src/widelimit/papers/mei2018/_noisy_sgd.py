@@ -120,7 +120,7 @@ def _noisy_optimum(bench: Bench) -> Finding:
     settings = {"strength": 0.02, "beta": 100.0, "step": 0.03, "level": eta, "reach": reach, "saves": 500}
     data = bench.piece(_escape, widths=widths, runs=runs, **settings)
     least, first = float(data["least"]), np.mean(data["first"], axis=1)
-    slope = log_slope(np.array(widths), first) if np.all(np.isfinite(first)) else float("inf")
+    slope = log_slope(widths, first) if np.all(np.isfinite(first)) else float("inf")
     computed = {
         "inf R_lambda + eta": least + eta,
         "noiseless: risk at t = 10 T": float(data["noiseless"]),

@@ -13,6 +13,8 @@ from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Particles
 from widelimit.problem import Problem
 
+Numbers = Sequence[int] | Sequence[float] | np.ndarray
+
 
 def seeds(
     problem: Problem, starts: Sequence[Particles], dynamics: AbstractDynamics, *, t1: float, saves: int, first: int
@@ -58,7 +60,7 @@ def _risks(problem: Problem, positions: Float[Array, "B N D"]) -> Float[Array, "
     return jax.lax.map(lambda rows: problem.risk(Particles(rows)), positions)
 
 
-def log_slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
+def log_slope(x: Numbers, y: Numbers) -> float:
     """The slope of the least-squares line through (log x, log y)."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 

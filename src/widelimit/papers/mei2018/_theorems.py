@@ -123,7 +123,7 @@ def _linear_in_dimension(bench: Bench) -> Finding:
         steps.append(float(t) * dim / share)
         ends.append(max(float(np.max(run["risk"][run["times"] >= t])) for run in runs))
     coarse = bench.piece(_isotropic, dim=160, width=width, step=0.05 / 20, t1=1.0, saves=4, seed=0)
-    slope = log_slope(np.array(dims[1:]), np.array(steps[1:]))
+    slope = log_slope(dims[1:], steps[1:])
     computed = {"R_inf of the start": _good(_DELTA, _KAPPA, 160, True)}
     computed |= {f"steps to inf R + {_LEVEL}, d = {dim}": s for dim, s in zip(dims, steps, strict=True)}
     computed |= {"slope in d, from d = 40 on": slope, f"eps d, N = {width}": share}
@@ -143,7 +143,7 @@ def _independent_of_width(bench: Bench) -> Finding:
     for width in widths:
         runs = [bench.piece(_isotropic, width=width, seed=j, **settings) for j in range(seeds)]
         steps.append(np.mean([crossing(run["times"], run["risk"], best + _LEVEL) for run in runs]) * dim / share)
-    slope = log_slope(np.array(widths[1:]), np.array(steps[1:]))
+    slope = log_slope(widths[1:], steps[1:])
     computed = {f"steps to inf R + {_LEVEL}, N = {n}": float(s) for n, s in zip(widths, steps, strict=True)}
     return Finding(computed | {"slope in N, from N = 20 d on": slope}, abs(slope))
 
@@ -175,7 +175,7 @@ def _anisotropic_training(bench: Bench) -> Finding:
         ends.append(float(np.mean([run["risk"][-1] for run in runs])))
         t = np.mean([crossing(run["times"], run["risk"], run["risk"][-1] + _LEVEL) for run in runs])
         steps.append(float(t) * dim / share)
-    slope = log_slope(np.array(dims), np.array(steps))
+    slope = log_slope(dims, steps)
     computed = {
         "flow at d = inf: risk at t = 4": float(flow["risk"][-1]),
         "its gap, at most": float(flow["gap"]),

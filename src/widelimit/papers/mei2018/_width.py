@@ -158,7 +158,7 @@ def _movements(taus: list[float], particles: int, t1: float) -> Data:
 def _variational_step(bench: Bench) -> Finding:
     taus = [0.1, 0.05, 0.025, 0.0125]
     data = bench.piece(_movements, taus=taus, particles=bench.pick(quick=60, paper=400), t1=1.0)
-    slope = log_slope(np.array(taus), data["distance"])
+    slope = log_slope(taus, data["distance"])
     computed = {f"W_2 at t = 1, tau = {tau:g}": float(d) for tau, d in zip(taus, data["distance"], strict=True)}
     return Finding(computed | {"fitted order": slope}, abs(slope - 1.0))
 
