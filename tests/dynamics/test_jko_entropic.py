@@ -98,6 +98,7 @@ def test_gaussian_steps(heat: float, blur: float | None) -> None:
     np.testing.assert_allclose(run.excess_temperature, width**4 / (8.0 * tau * variances[:, 0]), rtol=3e-3)
 
 
+@pytest.mark.slow
 def test_gaussian_steps_in_two_parameters() -> None:
     # Moves along the axes differ by the mobility; blur is in units of theta / sqrt(P).
     tau, heat, blur, speed = 0.04, 0.1, 0.16, np.array([1.0, 0.25])
@@ -176,15 +177,16 @@ def test_masses_stay_positive_and_sum_to_one(heat: float) -> None:
     masses = np.zeros(grid.shape)
     masses[3:6, 10:20] = masses[15, 15] = 1.0
     start = GridDensity(grid, masses / masses.sum())
-    run = wl.evolve(_PLANE, start, EntropicJKO(0.1, temperature=heat), t1=2.0)
+    run = wl.evolve(_PLANE, start, EntropicJKO(0.1, temperature=heat), t1=1.0)
     assert np.all(run.weights >= 0)
     assert np.all(run.weights[-1] > 0)
     np.testing.assert_allclose(run.weights.sum(axis=1), 1.0, atol=1e-14)
-    assert run.objective[-1] < 0.9 * run.objective[0]
+    assert run.objective[-1] < 0.95 * run.objective[0]
     assert isinstance(run.final, GridDensity)
     assert run.final.blocks == _PLANE.blocks
 
 
+@pytest.mark.slow
 def test_gibbs_between_walls() -> None:
     # psi = (mean - 2) theta on [0, 1]: exp(-psi / T) between the walls, up to a bias of fourth order in the blur.
     heat, errors = 0.2, []
@@ -207,7 +209,7 @@ def test_order_one(heat: float) -> None:
     start, counts = wl.laws.Normal(0.0, 1.0, dim=1), [4, 8, 16]
     grid = grids.uniform(-7.0, 7.0, 420)
     if heat == 0:
-        exact = wl.evolve(_PROBLEM, start.quantise(4000), wl.GradientFlow(integrators.Tsit5()), t1=1.0).objective[-1]
+        exact = wl.evolve(_PROBLEM, start.quantise(1000), wl.GradientFlow(integrators.Tsit5()), t1=1.0).objective[-1]
     else:
         exact = wl.evolve(_PROBLEM, start, TransportPDE(grid, temperature=heat), t1=1.0).free_energy[-1]
     runs = [wl.evolve(_PROBLEM, start, EntropicJKO(1.0 / n, grid=grid, temperature=heat), t1=1.0) for n in counts]
@@ -228,6 +230,7 @@ def test_agrees_with_quantiles(heat: float) -> None:
     assert ours.objective[-1] < ours.objective[0] - 0.3
 
 
+@pytest.mark.slow
 def test_a_reduced_problem_has_its_volume() -> None:
     heat, dim = 0.02, 40
     problem = wl.problems.isotropic_gaussians(delta=0.5, dim=dim, penalty=penalties.l2(0.3)).reduced()
@@ -257,7 +260,7 @@ def test_kinks_and_rough_penalties() -> None:
 
 
 def test_schedules() -> None:
-    start, grid = wl.laws.Normal(0.0, 0.7, dim=1), grids.uniform(-5.0, 6.0, 110)
+    start, grid = wl.laws.Normal(0.0, 0.7, dim=1), grids.uniform(-5.0, 6.0, 220)
     problem = _gaussian()
     long = wl.evolve(problem, start, EntropicJKO(0.4, grid=grid), t1=0.4).weights[-1]
     short = wl.evolve(problem, start, EntropicJKO(0.1, grid=grid, schedule=4.0), t1=0.1).weights[-1]
@@ -270,9 +273,11 @@ def test_schedules() -> None:
 
 
 def test_a_step_that_is_not_solved_is_said() -> None:
-    dynamics = EntropicJKO(20.0, grid=grids.uniform(-6.0, 6.0, 300), temperature=0.05, blur=0.04)
-    run = wl.evolve(_PROBLEM, wl.laws.Normal(0.0, 1.0, dim=1), dynamics, t1=40.0, throw=False)
+    # eps = 4e-6 T: millions of sweeps.
+    dynamics = EntropicJKO(1e4, grid=grids.uniform(-6.0, 6.0, 60), temperature=1.0, blur=0.2)
+    run = wl.evolve(_PROBLEM, wl.laws.Normal(0.0, 1.0, dim=1), dynamics, t1=2e4, throw=False)
     assert not run.outcome.ok
+    assert len(run) < 60
     assert "larger blur" in run.message
 
 

@@ -100,6 +100,7 @@ def test_transport_is_of_second_order(name: str) -> None:
     assert l1[-1] < 4e-3
 
 
+@pytest.mark.slow
 def test_transport_in_two_parameters() -> None:
     problem = wl.Problem(
         wl.units.Function(_first_two, columns=["a", "b"]),
@@ -132,6 +133,7 @@ _X = np.linspace(-2.0, 2.0, 24)
 _CURVED = wl.Problem(wl.units.Function(_tanh, columns=["a"]), wl.data.Samples(_X, np.sin(1.5 * _X)))
 
 
+@pytest.mark.slow
 def test_agrees_with_particles_at_second_order() -> None:
     start, times = wl.laws.Normal(0.5, 0.3), [0.5, 1.0, 2.0]
     # 48 Gauss nodes carried by the flow integrate the smooth unit to 1e-10.
@@ -227,14 +229,16 @@ def _double_well(theta: Any) -> Any:
     return (theta.a**2 - 1.0) ** 2
 
 
-def test_what_it_dissipates_is_what_falls() -> None:
-    for warmth, tolerance in ((0.0, 1e-7), (0.05, 3e-4)):
-        dynamic = TransportPDE(cells=100, temperature=warmth, rtol=1e-5)
-        run = wl.evolve(_CURVED, wl.laws.Normal(0.5, 0.3), dynamic, t1=2.0, save_at=[0.3, 1.0, 2.0], observe=RISK)
-        fall = run.free_energy[0] - run.free_energy
-        assert fall[-1] > 0.01
-        # The time integral is of third order (T = 0) and of second order with steps of 1e-2 (T > 0).
-        np.testing.assert_allclose(run.dissipated, fall, atol=tolerance * fall[-1])
+@pytest.mark.parametrize(("warmth", "tolerance"), [(0.0, 2e-5), (0.05, 2e-4)])
+def test_what_it_dissipates_is_what_falls(warmth: float, tolerance: float) -> None:
+    dynamic = TransportPDE(cells=100, temperature=warmth, rtol=1e-5)
+    run = wl.evolve(_CURVED, wl.laws.Normal(0.5, 0.3), dynamic, t1=1.0, save_at=[0.3, 1.0], observe=RISK)
+    fall = run.free_energy[0] - run.free_energy
+    assert fall[-1] > 0.005
+    # The time integral is of third order (T = 0) and of second order (T > 0) in steps of a few hundredths.
+    assert run.dissipated[-1] == pytest.approx(fall[-1], rel=tolerance)
+    # Within a step masses and integral are interpolated linearly, and F is not linear.
+    assert run.dissipated[1] == pytest.approx(fall[1], rel=1e-3)
 
 
 # (d) T > 0.
@@ -251,6 +255,7 @@ def test_diffusion_is_of_second_order(name: str) -> None:
     assert errors[-1] < 2e-3
 
 
+@pytest.mark.slow
 def test_mean_and_variance_of_ornstein_uhlenbeck() -> None:
     times = [0.25, 0.5, 1.0, 3.0]
     grid = grids.uniform(-2.0, 6.0, 400)
@@ -265,6 +270,7 @@ def test_mean_and_variance_of_ornstein_uhlenbeck() -> None:
         assert m @ x**2 - (m @ x) ** 2 == pytest.approx(std**2, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_steps_of_a_fixed_size_are_of_second_order_in_time() -> None:
     grid, start = grids.uniform(-2.0, 6.0, 100), wl.laws.Normal(1.5, 0.5)
 
@@ -294,16 +300,19 @@ def _gibbs(table: np.ndarray, y: np.ndarray, penalty: np.ndarray, log_v: np.ndar
     return masses
 
 
-@pytest.mark.parametrize(("warmth", "name"), [(0.1, "uniform"), (0.1, "half_line"), (0.01, "uniform")])
-def test_the_gibbs_measure_is_an_exact_fixed_point(warmth: float, name: str) -> None:
+@pytest.mark.parametrize(
+    ("warmth", "name", "step"), [(0.1, "uniform", 0.5), (0.1, "half_line", 0.5), (0.01, "uniform", 0.02)]
+)
+def test_the_gibbs_measure_is_an_exact_fixed_point(warmth: float, name: str, step: float) -> None:
     problem = wl.Problem(_CURVED.unit, _CURVED.data, penalty=wl.penalties.l2(0.05))
     grid = GRIDS[name](120)
     x, log_v = np.asarray(grid.centres[0]), np.log(np.asarray(grid.volumes))
     gibbs = _gibbs(np.tanh(x[:, None] * _X), np.sin(1.5 * _X), 0.05 * x**2, log_v, warmth)
-    dynamic = TransportPDE(grid, temperature=warmth, step=0.5)
+    # At the lower temperature psi changes by more than 2 T from cell to cell, and the coupling makes long steps jump.
+    dynamic = TransportPDE(grid, temperature=warmth, step=step)
     state = dynamic.init(problem, GridDensity(grid, gibbs), t1=10.0, key=None)
     new = eqx.filter_jit(dynamic.step)(problem, state, None)
-    assert float(new.clock) == 0.5
+    assert float(new.clock) == step
     np.testing.assert_allclose(new.y[0], state.y[0], rtol=0, atol=1e-15)
     # It is where a run ends: steps grow as long as none misplaces more than 1e-4 of the mass.
     far = _end(TransportPDE(grid, temperature=warmth), problem, wl.laws.Normal(2.0, 0.2), 300.0)
@@ -338,6 +347,7 @@ def test_two_parameters_by_splitting() -> None:
     np.testing.assert_allclose(new.y[0], state.y[0], rtol=0, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_a_reduced_problem_has_the_volume_of_its_orbits() -> None:
     small = wl.problems.isotropic_gaussians(delta=0.5, dim=5).reduced()
     problem = eqx.tree_at(lambda p: p.penalty, small, wl.penalties.l2(0.3), is_leaf=lambda x: x is None)
@@ -423,6 +433,7 @@ def test_the_end_depends_on_no_save_time_and_no_checkpoint(warmth: float, tmp_pa
     assert np.all(np.diff(many.free_energy) <= 0)
 
 
+@pytest.mark.slow
 def test_a_density_goes_on_where_it_stopped() -> None:
     start = wl.laws.Normal(0.5, 0.3)
     half = wl.evolve(_CURVED, start, TransportPDE(cells=100), t1=0.5, observe=RISK).final

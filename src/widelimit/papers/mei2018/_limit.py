@@ -11,7 +11,7 @@ from widelimit.measure import laws
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
 from ._examples import neurons
-from ._seeds import log_slope, risks, seeds, share_allowed
+from ._seeds import largest, log_slope, risks, seeds, share_allowed
 
 _MEAN, _STD = -1.0, 0.5
 _T1, _SAVES = 4.0, 50
@@ -63,12 +63,12 @@ def _rate_width(bench: Bench) -> Finding:
         slopes.append(log_slope(widths, errors))
         computed |= {f"sup {said}, N = {n}": float(e) for n, e in zip(widths, errors, strict=True)}
         computed[f"slope of sup {said} in N"] = slopes[-1]
-    return Finding(computed, max(_outside(-slope, 0.5, 1.0) for slope in slopes))
+    return Finding(computed, largest(*(_outside(-slope, 0.5, 1.0) for slope in slopes)))
 
 
 def _outside(value: float, low: float, high: float) -> float:
     """How far a value lies outside of an interval."""
-    return max(low - value, value - high, 0.0)
+    return largest(low - value, value - high, 0.0)
 
 
 def _rate_step(bench: Bench) -> Finding:
@@ -83,7 +83,7 @@ def _rate_step(bench: Bench) -> Finding:
         slopes.append(log_slope(steps, errors))
         computed |= {f"sup {said}, eps = {e:g}": float(x) for e, x in zip(steps, errors, strict=True)}
         computed[f"slope of sup {said} in eps"] = slopes[-1]
-    return Finding(computed, max(_outside(slope, 0.5, 1.0) for slope in slopes))
+    return Finding(computed, largest(*(_outside(slope, 0.5, 1.0) for slope in slopes)))
 
 
 def _chaos(bench: Bench) -> Finding:
@@ -99,9 +99,9 @@ def _chaos(bench: Bench) -> Finding:
             computed[f"correlation of two neurons, N = {width}, {name}"] = pair / own
             bias.append(abs(np.mean(mean) - limit["sine"][k]) / (np.std(mean, ddof=1) / len(mean) ** 0.5))
             excess.append(abs(pair) / own * width)
-    computed["largest distance of E sin(theta_1) from the limit, in standard errors"] = float(max(bias))
-    computed["largest N times correlation"] = float(max(excess))
-    return Finding(computed, share_allowed((float(max(bias)), 4.0), (float(max(excess)), 3.0)))
+    computed["largest distance of E sin(theta_1) from the limit, in standard errors"] = largest(*bias)
+    computed["largest N times correlation"] = largest(*excess)
+    return Finding(computed, share_allowed((largest(*bias), 4.0), (largest(*excess), 3.0)))
 
 
 def _steps_needed(bench: Bench) -> Finding:

@@ -14,7 +14,7 @@ from widelimit.measure import GridDensity, grids, laws
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
 from ._examples import OneNeuron, gauss_tables, neurons
-from ._seeds import log_slope
+from ._seeds import largest, log_slope
 
 _STRENGTH, _BETA = 0.05, 20.0
 _STARTS = {"left": ((-2.0, 0.3),), "right": ((2.0, 0.3),), "both ends": ((-3.0, 0.2), (3.0, 0.2))}
@@ -97,7 +97,7 @@ def _gibbs_fixed_point(bench: Bench) -> Finding:
         "moved by the flow in t = 200": float(data["rest"]),
         "flow from the left at t = 200": float(data["distances"][0, -1]),
     }
-    return Finding(computed, max(computed.values()))
+    return Finding(computed, largest(*computed.values()))
 
 
 def _one_limit(bench: Bench) -> Finding:
@@ -109,8 +109,8 @@ def _one_limit(bench: Bench) -> Finding:
     }
     ends = data["distances"][:, -1]
     # A minimum: no start may end below the Gibbs density's free energy.
-    below = float(np.max(data["energies"][0] - data["energies"][1:]))
-    return Finding(computed, max(float(np.max(ends)), below))
+    below = data["energies"][0] - data["energies"][1:]
+    return Finding(computed, largest(ends, below))
 
 
 def _falls(strength: float, beta: float, cells: int, windows: list[list[float]], rtol: float) -> Data:
@@ -179,7 +179,7 @@ def _temperature_gap(bench: Bench) -> Finding:
         "as printed: R(rho) at T = 0.0001": printed[-1],
     }
     # As printed, R(rho_T) - inf R_N would fall like T: it must not, or the misprint is none.
-    deviation = max(*(abs(s - 1.0) for s in slopes.values()), abs(log_slope(cold, printed)))
+    deviation = largest(*(abs(s - 1.0) for s in slopes.values()), abs(log_slope(cold, printed)))
     why = (
         "With R in the place of R_lambda the statement fails: at lambda = 0.1 and y = tanh(1.5 x) every network of "
         "neurons tanh(w x) can have risk 0, but R(rho) stays above 0.04 however low the temperature."
@@ -234,7 +234,7 @@ def _certificate(bench: Bench) -> Finding:
         "largest": float(np.max(ratio)),
         "largest defect of the identity": float(identity),
     }
-    return Finding(computed, max(float(violated), float(identity)))
+    return Finding(computed, largest(violated, identity))
 
 
 CLAIMS = (

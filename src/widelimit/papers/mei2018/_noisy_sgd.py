@@ -13,7 +13,7 @@ from widelimit.measure import grids, laws
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
 from ._examples import far_bump, neurons
-from ._seeds import log_slope, risks, seeds, share_allowed
+from ._seeds import largest, log_slope, risks, seeds, share_allowed
 
 
 def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t1: float, saves: int) -> Data:
@@ -81,7 +81,7 @@ def _noisy_limit(bench: Bench) -> Finding:
         "mean of sin(theta): largest distance": float(far["sine"]),
         "its standard errors": float(np.max(off["sine"])),
     }
-    return Finding(computed, float(max(np.max(row) for row in off.values())))
+    return Finding(computed, largest(*off.values()))
 
 
 def _standardised(rows: Float[np.ndarray, "S T"], limit: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
@@ -132,7 +132,7 @@ def _noisy_optimum(bench: Bench) -> Finding:
     trapped = float(data["noiseless"]) > least + eta
     above = float(np.max(data["worst"])) - least - eta
     late = float(np.max(data["first"])) - reach
-    parts = (max(above, 0.0), 1e-3), (max(late, 0.0), 1.0), (abs(slope), 0.15)
+    parts = (largest(above, 0.0), 1e-3), (largest(late, 0.0), 1.0), (abs(slope), 0.15)
     return Finding(computed, share_allowed(*parts) if trapped else float("inf"))
 
 

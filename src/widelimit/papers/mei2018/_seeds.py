@@ -65,8 +65,11 @@ def log_slope(x: Numbers, y: Numbers) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
+def largest(*values: Any) -> float:
+    """The largest of some numbers and arrays; NaN where there is one, which max() may pass over."""
+    return float(np.max([np.max(value) for value in values]))
+
+
 def share_allowed(*parts: tuple[float, float]) -> float:
     """The largest of value/allowed: several tests of one claim, each with its own unit; at most 1 where all hold."""
-    shares = [value / allowed for value, allowed in parts]
-    # max() would let a NaN pass.
-    return max(shares) if all(share == share for share in shares) else float("inf")
+    return largest(*(value / allowed for value, allowed in parts))

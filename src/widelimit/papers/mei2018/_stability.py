@@ -13,7 +13,7 @@ from widelimit.theory import mei2018 as theory
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
 from ._examples import OneNeuron, neurons
-from ._seeds import share_allowed
+from ._seeds import largest, share_allowed
 
 _TIGHT = {"rtol": 1e-10, "atol": 1e-13}
 
@@ -104,8 +104,8 @@ def _atom_rates(bench: Bench) -> Finding:
     # The library lists rates in ascending order, which is the order of the axes here as well.
     library = np.concatenate([sphere["library"], plane["library"]])
     computed = {name: f"{m:.6g}, formula {f:.6g}" for name, m, f in zip(names, measured, formula, strict=True)}
-    off = max(np.max(np.abs(measured / formula - 1.0)), np.max(np.abs(library / formula - 1.0)))
-    return Finding(computed, float(off))
+    off = largest(np.abs(measured / formula - 1.0), np.abs(library / formula - 1.0))
+    return Finding(computed, off)
 
 
 def _second_moments(delta: float, dim: int, radius: float, times: list[float]) -> Data:
@@ -131,7 +131,7 @@ def _contraction(bench: Bench) -> Finding:
     why = "With xi = 1/(1 + t), which A1 allows, INT xi = log(1 + t): the decay is a power of t, and no exponential."
     # As printed a rate above 0 would do for all t: it must fade here.
     fades = float(printed[-1]) < 0.01 * float(printed[6])
-    return Finding(computed, max(0.0, 0.1 - float(np.min(rates))) if fades else float("inf"), why)
+    return Finding(computed, largest(0.0, 0.1 - rates) if fades else float("inf"), why)
 
 
 def _single_atoms(thetas: list[float], t1: float) -> Data:
@@ -168,14 +168,13 @@ def _gauss_slopes(
 def _atom_fixed_point(bench: Bench) -> Finding:
     data = bench.piece(_single_atoms, thetas=list(np.linspace(-3.0, 5.0, 33)), t1=20.0)
     defect = np.max(np.abs(data["velocity"] - 2.0 * np.abs(data["force"])))
-    rest = max(abs(float(data["force_there"])), float(data["moved"]))
     computed = {
         "fixed atom": float(data["fixed"]),
         "V' + d_1 U there": float(data["force_there"]),
         "moved by the flow in t = 20": float(data["moved"]),
         "speed against 2 |V' + d_1 U| at 33 atoms": float(defect),
     }
-    return Finding(computed, max(float(defect), rest))
+    return Finding(computed, largest(defect, abs(data["force_there"]), data["moved"]))
 
 
 def _descents(times: list[float], count: int) -> Data:
@@ -267,7 +266,7 @@ def _unstable_plateau(bench: Bench) -> Finding:
         "risk at t = 200": float(data["risk"][-1]),
     }
     leaves = data["distance"][-1] > 100.0 * data["distance"][0]
-    off = max(abs(float(growth) / rate - 1.0), abs(-2.0 * float(data["library"]) / rate - 1.0))
+    off = largest(abs(float(growth) / rate - 1.0), abs(-2.0 * float(data["library"]) / rate - 1.0))
     holds = leaves and rate > 0.0 and abs(float(data["force"])) < 1e-9 and not bool(data["stable"])
     return Finding(computed, off if holds else float("inf"))
 

@@ -19,7 +19,7 @@ from widelimit.theory import mei2018 as theory
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
 from ._examples import WIDTH, gauss_tables, narrow_bumps, neurons
-from ._seeds import log_slope, risks, share_allowed
+from ._seeds import largest, log_slope, risks, share_allowed
 
 
 def _two_ways(delta: float, dim: int, width: int) -> Data:
@@ -76,7 +76,7 @@ def _width_bound(bench: Bench) -> Finding:
     share = data["least"] * np.array(widths) / k
     computed = {"K": k} | {f"N inf R_N / K, N = {n}": float(x) for n, x in zip(widths, share, strict=True)}
     # inf R = 0 is a bound from below as well.
-    return Finding(computed, max(float(np.max(share)) - 1.0, float(np.max(-data["least"])), 0.0))
+    return Finding(computed, largest(share - 1.0, -data["least"], 0.0))
 
 
 def _support(strength: float) -> Data:
