@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.dynamics._unit_table import Charged, Recomputed, Stored, unit_table
+from widelimit.dynamics import _unit_table
+from widelimit.dynamics._unit_table import Charged, Recomputed, Stored
 from widelimit.measure import GridDensity, grids
 
 _X = np.linspace(-2.0, 2.0, 80)
@@ -27,6 +28,10 @@ def _charged(theta: Any, x: Any) -> Any:
 
 def _vector(theta: Any, x: Any) -> Any:
     return jnp.stack([theta.a * x[0], jnp.sin(theta.a + x[0])])
+
+
+def unit_table(problem: wl.Problem, grid: wl.Grid) -> Any:
+    return _unit_table.unit_table(problem, grid, np.asarray(grid.points))
 
 
 _LINE = grids.uniform(-1.5, 2.0, 200)

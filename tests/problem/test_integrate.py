@@ -33,6 +33,12 @@ class Wave(units.AbstractUnit):
     def lipschitz(self, x):
         return None
 
+    def curvature(self, x):
+        return None
+
+    def outer_curvature(self, x):
+        return None
+
 
 CASES = {
     "neuron": (units.Neuron(acts.tanh), 3, ()),

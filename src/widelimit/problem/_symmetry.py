@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Block, Blocks, Particles, describe, laws, row_size, split
@@ -68,17 +69,19 @@ class Symmetry(eqx.Module):
     def lift(self, measure: Particles, *, key: PRNGKeyArray) -> Particles:
         """Particles of the full problem: each with a uniform direction in every group; a function of the key.
 
-        Raises `ValueError` at d = infinity, for r = infinity and for other columns. Not inside `jax.jit`.
+        Raises `ValueError` at d = infinity, for r = infinity (inside `jax.jit` the weights are NaN instead) and for
+        other columns.
         """
         if math.inf in self.dims:
             raise ValueError("lift: at d = infinity there is no full problem.")
         if not isinstance(measure, Particles):
             raise ValueError(f"lift(measure): expected Particles, got {type(measure).__name__}; sample or quantise it.")
         _check_columns("lift(measure)", measure, self.reduced)
-        if not bool(jnp.all(jnp.isfinite(split(self.reduced, measure.positions).radius))):
-            raise ValueError("lift(measure): a particle at r = infinity has no weights.")
         theta = split(self.reduced, measure.positions)
         radii = theta.radius.reshape(len(measure), -1)
+        if not isinstance(radii, Tracer) and not bool(jnp.all(jnp.isfinite(radii))):
+            raise ValueError("lift(measure): a particle at r = infinity has no weights.")
+        radii = jnp.where(jnp.isfinite(radii), radii, jnp.nan)
         weight = jnp.zeros((len(measure), sum(len(group) for group in self.groups)), radii.dtype)
         for g, (group, k) in enumerate(zip(self.groups, jax.random.split(key, len(self.groups)), strict=True)):
             z = jax.random.normal(k, (len(measure), len(group)), radii.dtype)

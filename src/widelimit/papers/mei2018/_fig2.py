@@ -101,7 +101,8 @@ def _caption(data: Data) -> str:
         f"noise of the steps as much at small Δ, and beyond Δ = {high:.3f} a part of the mass is still on its way to "
         f"|w| = ∞ at t = {END:g}. For d = {DIM} one sphere is optimal from Δ = {low:.4f} to {high:.4f}, for d = ∞ up to "
         f"{float(data['ends.1'][-1]):.4f}; beyond, the dashed line is too high, and for d = ∞ the infimum is 0. Not "
-        f"printed in the paper and chosen here: the grid of Δ, d, and the start N(0, κ²/d) of the weights, κ = {KAPPA:g}."
+        "printed in the paper and chosen here: the grid of Δ, d, and the start N(0, κ²/d) of the weights, "
+        f"κ = {KAPPA:g}."
     )
 
 
@@ -192,8 +193,8 @@ CLAIMS = (
         printed="incorrect for Δ > Δ_h",
         compute=_one_sphere,
         tolerance=0.0,
-        reason="how many Δ are on the wrong side: those where the ansatz and the certified infimum agree (to 1e-11) but "
-        "should not, or the reverse, and those above Δ_h where SGD is not below the ansatz by three standard errors",
+        reason="how many Δ are on the wrong side: those where the ansatz and the certified infimum agree (to 1e-11) "
+        "but should not, or the reverse, and those above Δ_h where SGD is not below the ansatz by three standard errors",
         cost=Cost(5.0, 5.0),
         digits=4,
     ),
