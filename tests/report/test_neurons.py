@@ -100,3 +100,28 @@ def test_errors_set_the_digits():
     assert with_error(12.3456, 0.12) == "12.35 ± 0.12"
     assert with_error(0.5, 0.0) == "0.5000"
     assert "±" in with_error(1e-9, 1e-10)
+
+
+def test_a_distribution_that_is_known_is_drawn_as_it_is(run):
+    """200 quantiles of the exponential law, unevenly spaced, and a row that is room for more."""
+    from widelimit.measure import Block
+    from widelimit.report._spread import mass_between, spread_of
+
+    level = np.append(np.linspace(0.0, 1.0, 202)[1:-1] ** 2, 0.9)
+    x = -np.log1p(-level)
+    weights = np.append(np.diff(np.concatenate([[0.0], level[:-1]])), 0.0)
+    x[-1] = np.nan
+    made = dataclasses.replace(
+        run(201),
+        positions=np.broadcast_to(x[:, None], (33, 201, 1)),
+        weights=np.broadcast_to(weights, (33, 201)),
+        blocks=(Block("radius", ()),),
+        observables={"level": np.broadcast_to(level, (33, 201))},
+    )
+    part = spread_of(made, made.blocks[0], -1, "limit")
+    edges = np.linspace(0.1, 3.0, 40)
+    exact = -np.diff(np.exp(-edges))
+    np.testing.assert_allclose(mass_between(part, part.weights, edges) * np.sum(weights), exact, atol=2e-4)
+    # The same points counted one by one are ten times as far off.
+    counted = np.histogram(part.values, bins=edges, weights=part.weights)[0]
+    assert np.max(np.abs(counted - exact)) > 2e-3

@@ -57,9 +57,16 @@ def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> S
     known = None
     if isinstance(measure, GridDensity) and measure.dim == 1:
         known = _of_cells(measure)
+    elif measure.dim == 1 and "level" in trajectory.observables:
+        known = values, trajectory.level[index][_held(trajectory, index)]
     elif measure.dim == 1 and "log_density" in trajectory.observables:
         known = _of_nodes(values, weights)
     return Spread(label, values, weights, known)
+
+
+def _held(trajectory: Trajectory, index: int) -> np.ndarray:
+    """Which rows of the arrays hold particles: the others are room for those that came later."""
+    return ~np.isnan(trajectory.positions[index]).any(axis=1)
 
 
 def _of_cells(measure: GridDensity) -> tuple[np.ndarray, np.ndarray]:
@@ -99,6 +106,8 @@ def mass_between(part: Spread, share: np.ndarray, edges: np.ndarray) -> np.ndarr
     from scipy.interpolate import PchipInterpolator
 
     x, below = part.known
+    # Quantiles that the flow has pressed together may be out of order by a rounding.
+    x = np.maximum.accumulate(x)
     apart = np.concatenate([[True], np.diff(x) > 0])
     # Monotone, so that no bar is negative.
     curve = PchipInterpolator(x[apart], below[apart] / np.sum(part.weights), extrapolate=False)
