@@ -84,8 +84,10 @@ def _judged(
     """A step's end with its verdict. For a convex loss a downhill end has the lower free energy."""
     reading = free_reading(problem, cells, warmth, new)
     moved, heat = new - masses, warmth * _log_density(cells, new)
-    uphill = jnp.sum(moved * (reading.psi + heat))
-    blur = jnp.sum(jnp.abs(moved) * (reading.blur + ROUNDINGS * jnp.abs(heat)))
+    # From its mean, which mass that moves does not feel: at rest the sum is a rounding of the masses, no more.
+    height = reading.psi + heat - jnp.sum(new * (reading.psi + heat))
+    uphill = jnp.sum(moved * height)
+    blur = jnp.sum(jnp.abs(moved) * (reading.blur + ROUNDINGS * jnp.abs(heat)) + ROUNDINGS * new * jnp.abs(height))
     good = (jnp.min(new) >= 0) & (uphill <= blur) & (reading.energy <= start.energy + start.slack)
     return Diffused(new, spent, reading, good, error)
 

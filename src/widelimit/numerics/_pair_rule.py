@@ -64,7 +64,8 @@ def _ordered(dims: tuple[float, float], thick: Any, thin: Any, k: Any) -> Moment
         c = 2.0 * outer.edge * tau * inverse
         shrink = (1.0 - tau * tau) * inverse
         mass = (2.0 * outer.peak * outer.edge * weight) * half * inverse * shrink ** (int(outer.dim) - 2)
-        inside = (k - thick * c) * steep
+        # With nothing to integrate the derivatives would be 0 times those of a point far outside.
+        inside = jnp.where(half > 0, (k - thick * c) * steep, 0.0)
         inner_bell = jnp.exp(inner.log_bell(inside))
         above = mass * inner.tail(inside, inner_bell)
         return Moments(total.first + above * c, total.second + mass * inner_bell, total.tail + above), None

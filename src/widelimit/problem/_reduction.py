@@ -12,6 +12,7 @@ G parameters in the place of d (mei2018 (13), (14) and NOTATION).
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from . import domains, mobilities, penalties
@@ -76,7 +77,7 @@ def parts_of(
     return Parts(
         unit=small,
         data=_data(classes, rule.s, rule.weights),
-        symmetry=Symmetry(classes.groups, classes.dims, full, blocks, rule.error),
+        symmetry=Symmetry(classes.groups, classes.dims, full, blocks, jnp.asarray(rule.error, float)),
         domain=_domain(domain),
         penalty=_penalty(penalty),
         mobility=_mobility(mobility),

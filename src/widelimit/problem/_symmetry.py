@@ -27,7 +27,8 @@ class Symmetry(eqx.Module):
     dims: tuple[float, ...] = eqx.field(static=True)
     full: Blocks = eqx.field(static=True)
     reduced: Blocks = eqx.field(static=True)
-    quadrature_error: float = eqx.field(static=True)
+    # An array: a number that differs from problem to problem must not make each of them compile anew.
+    quadrature_error: Float[Array, ""]
 
     def log_volume(self, theta: Any) -> Float[Array, ""]:
         r"""$\sum_g (d_g - 1) \log r_g$ of one particle: the log of the volume that it stands for (NOTATION).

@@ -14,9 +14,9 @@ def fingerprint(*parts: Any) -> str:
     """Equal for equal arrays, numbers, structures and functions, in any process.
 
     A function counts by its name, its code, its defaults and the arrays, numbers and functions that it captures or
-    refers to.
+    refers to; one that is met again, by its number.
     """
-    return hashlib.sha256(_bytes(parts, frozenset())).hexdigest()[:32]
+    return hashlib.sha256(_bytes(parts, frozenset(), {})).hexdigest()[:32]
 
 
 def as_array(leaf: Any) -> np.ndarray:
@@ -26,14 +26,23 @@ def as_array(leaf: Any) -> np.ndarray:
     return np.asarray(leaf)
 
 
-def _bytes(value: Any, above: frozenset[int]) -> bytes:
-    """The content of a value; `above` holds the ids of what encloses it, so that a cycle ends."""
+def _bytes(value: Any, above: frozenset[int], met: dict[int, tuple[int, Any]]) -> bytes:
+    """The content of a value.
+
+    `above` holds the ids of what encloses it, so that a cycle ends. `met` numbers the functions seen so far, and keeps
+    them alive, so that no id is used twice: functions refer to one another, and there are many ways from one to the
+    next.
+    """
     if id(value) in above and not isinstance(value, str | int | float | bool | bytes | type(None)):
         return b"cycle"
+    if isinstance(value, types.FunctionType | types.CodeType):
+        if id(value) in met:
+            return f"again:{met[id(value)][0]}".encode()
+        met[id(value)] = len(met), value
     inside = above | {id(value)}
 
     def each(items: Any) -> bytes:
-        return b"(" + b",".join(_bytes(item, inside) for item in items) + b")"
+        return b"(" + b",".join(_bytes(item, inside, met) for item in items) + b")"
 
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         array = as_array(value)
@@ -57,7 +66,7 @@ def _bytes(value: Any, above: frozenset[int]) -> bytes:
     leaves, structure = jax.tree.flatten(value)
     if len(leaves) == 1 and leaves[0] is value:
         return _name(value)
-    return each((*_static(structure, inside), *leaves))
+    return each((*_static(structure, inside, met), *leaves))
 
 
 def _captured(function: types.FunctionType) -> list[Any]:
@@ -88,10 +97,10 @@ def _name(value: Any) -> bytes:
     return f"{kind.__module__}.{kind.__qualname__}.{getattr(value, '__module__', '')}.{named}".encode()
 
 
-def _static(structure: Any, above: frozenset[int]) -> list[bytes]:
+def _static(structure: Any, above: frozenset[int], met: dict[int, tuple[int, Any]]) -> list[bytes]:
     """The types and the static fields of the modules in a tree structure."""
     node = structure.node_data()
-    found = [] if node is None else [_name(node[0]) + _bytes(node[1], above)]
+    found = [] if node is None else [_name(node[0]) + _bytes(node[1], above, met)]
     for child in structure.children():
-        found.extend(_static(child, above))
+        found.extend(_static(child, above, met))
     return found

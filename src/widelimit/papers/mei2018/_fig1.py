@@ -76,7 +76,8 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
             axes.set_xlabel("|w|")
         if k % 3 == 1:
             axes.set_ylabel("density of neurons")
-    panels[3].legend(loc="upper right")
+    handles, labels = panels[0].get_legend_handles_labels()
+    sheet.legend(handles, labels, loc="outside lower center", ncols=2)
     sheet.suptitle(_made(data), fontsize=12)
 
 

@@ -99,8 +99,8 @@ def _caption(data: Data) -> str:
         f"SGD ends between {float(np.min(above)):.2g} and {float(np.max(above)):.2g} above the least risk that any "
         "measure has (bars, of two standard errors, are smaller than the marks): the width costs about 0.01, the "
         f"noise of the steps as much at small Δ, and beyond Δ = {high:.3f} a part of the mass is still on its way to "
-        f"|w| = ∞ at t = {END:g}. For d = {DIM} one sphere is optimal from Δ = {low:.4f} to {high:.4f}, for d = ∞ up to "
-        f"{float(data['ends.1'][-1]):.4f}; beyond, the dashed line is too high, and for d = ∞ the infimum is 0. Not "
+        f"|w| = ∞ at t = {END:g}. For d = {DIM} one sphere is optimal from Δ = {low:.4f} to {high:.4f}, for d = ∞ up "
+        f"to {float(data['ends.1'][-1]):.4f}; beyond, the dashed line is too high, and for d = ∞ the infimum is 0. Not "
         "printed in the paper and chosen here: the grid of Δ, d, and the start N(0, κ²/d) of the weights, "
         f"κ = {KAPPA:g}."
     )
@@ -194,7 +194,7 @@ CLAIMS = (
         compute=_one_sphere,
         tolerance=0.0,
         reason="how many Δ are on the wrong side: those where the ansatz and the certified infimum agree (to 1e-11) "
-        "but should not, or the reverse, and those above Δ_h where SGD is not below the ansatz by three standard errors",
+        "but should not, or the reverse, and those above Δ_h where SGD is not three standard errors below the ansatz",
         cost=Cost(5.0, 5.0),
         digits=4,
     ),

@@ -93,7 +93,7 @@ def _draw(data: Data) -> bytes:
 
 def _sheet(sheet: "Sheet", data: Data) -> None:
     axes = sheet.add_subplot()
-    inset = axes.inset_axes((0.60, 0.36, 0.37, 0.33))
+    inset = axes.inset_axes((0.61, 0.31, 0.36, 0.31))
     for k, kappa in enumerate(KAPPAS):
         line, dots = (_late(data, who, k) for who in ("limit", "sgd"))
         look: dict[str, Any] = {"color": colour(k), "ls": "-" if k == 0 else dash(0), "lw": 1.9}

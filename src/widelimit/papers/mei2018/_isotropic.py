@@ -35,13 +35,8 @@ def full(delta: float, d: int, sigma: str = "ramp") -> Problem:
 
 
 def small(delta: float, d: float, sigma: str = "ramp", nodes: int | None = None) -> Problem:
-    """The problem in r; d may be infinite. `nodes` of the data quadrature: as many as 1e-13 asks for if left out.
-
-    Without the symmetry that was divided out: its quadrature error, another number for every Delta, is part of what is
-    compiled.
-    """
-    problem = problems.isotropic_gaussians(delta, d, SIGMAS[sigma][0]).reduced(nodes=nodes)
-    return Problem(problem.unit, problem.data, problem.loss, domain=problem.domain)
+    """The problem in r; d may be infinite. `nodes` of the data quadrature: as many as 1e-13 asks for if left out."""
+    return problems.isotropic_gaussians(delta, d, SIGMAS[sigma][0]).reduced(nodes=nodes)
 
 
 def start(d: int, kappa: float) -> laws.Chi:

@@ -16,13 +16,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.numerics import pair_moments
+from widelimit.numerics import SMOOTH_FROM, pair_moments
 
 from ..activations import Pieces
 from ._spherical_ramps import is_parallel, offset
 
 # No knot is farther than this many standard deviations: P is 0 or 1 long before.
 _FAR = 40.0
+# Where sigma is as steep at both ends, u times its slope is t'^2/u at large u. From here on that is less than the
+# rounding of moments by a rule, times u.
+_NEGLIGIBLE_FROM = 1e8
 
 
 class Slopes(NamedTuple):
@@ -40,7 +43,8 @@ def mean(pieces: Pieces, dims: tuple[float, float], u: Any, v: Any, b: Any) -> F
     slopes = _slopes(pieces, dims, u, v, b)
     if is_parallel(pieces):
         # At infinity the slopes are zero and so are, in the limit, their products with u and v.
-        u, v = jnp.where(u < math.inf, u, 0.0), jnp.where(v < math.inf, v, 0.0)
+        end = math.inf if min(dims) >= SMOOTH_FROM else _NEGLIGIBLE_FROM
+        u, v = jnp.where(u < end, u, 0.0), jnp.where(v < end, v, 0.0)
     return offset(pieces, b) + u * slopes.in_u + v * slopes.in_v - slopes.shifted
 
 
