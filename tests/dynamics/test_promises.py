@@ -149,6 +149,16 @@ QUICK = {
 T1 = 1.0
 KEY = jax.random.key(3)
 
+# These make a density of a law of one parameter, and have cells or nodes instead of particles.
+OF_DENSITIES: dict[str, AbstractDynamics] = {
+    "pde": wl.TransportPDE(cells=60),
+    "pde-warm": wl.TransportPDE(cells=60, temperature=0.05),
+    "jko": wl.JKO(0.1),
+    "jko-warm": wl.JKO(0.1, temperature=0.05),
+    "entropic": wl.EntropicJKO(0.1, grid=wl.grids.uniform(-4.0, 4.0, 160)),
+    "entropic-warm": wl.EntropicJKO(0.1, grid=wl.grids.uniform(-4.0, 4.0, 160), temperature=0.05),
+}
+
 
 def _refused(dynamic: AbstractDynamics, case: str) -> bool:
     """What a dynamics does not take; that it says so is tested with it."""
@@ -207,9 +217,8 @@ def _concrete(module: Any, base: type) -> set[type]:
 
 
 def test_every_dynamics_is_in_the_registry() -> None:
-    # These start from densities of one parameter: their own files check what they promise.
-    elsewhere = {dynamics.TransportPDE, dynamics.JKO, dynamics.EntropicJKO}
-    assert {type(d) for d in DYNAMICS.values()} | elsewhere == _concrete(dynamics, AbstractDynamics)
+    listed = [*DYNAMICS.values(), *OF_DENSITIES.values()]
+    assert {type(dynamic) for dynamic in listed} == _concrete(dynamics, AbstractDynamics)
 
 
 def test_every_integrator_and_sampling_is_in_the_registry() -> None:
@@ -230,6 +239,44 @@ def test_quick_pairs_cover_every_dynamics_and_every_case() -> None:
 def test_refuses_a_penalty_it_cannot_step(name: str) -> None:
     with pytest.raises(ValueError, match="ProximalHeun"):
         wl.evolve(*CASES["variation"], DYNAMICS[name], t1=T1)
+
+
+@pytest.mark.parametrize("name", list(OF_DENSITIES))
+def test_densities_keep_their_mass_and_go_down(name: str) -> None:
+    dynamic, problem = OF_DENSITIES[name], CASES["line"].problem
+    facts = dynamic.facts(problem)
+    assert "mass" in facts.conserves
+    run = wl.evolve(problem, LAWS["line"], dynamic, t1=T1, save_at=np.linspace(0, T1, 11), key=KEY)
+    assert np.all(run.weights >= 0.0)
+    np.testing.assert_allclose(run.weights.sum(axis=1), 1.0, atol=1e-12)
+    for observable in facts.decreases:
+        values = getattr(run, observable)
+        assert np.all(np.diff(values) <= 1e-11 * abs(values[0]))
+    # The blur of a plan adds to what EntropicJKO minimises, so that it only goes down on the whole.
+    assert bool(facts.decreases) is not name.startswith("entropic")
+    assert run.objective[-1] < run.objective[0] - 0.005
+
+
+@pytest.mark.parametrize("name", [*DYNAMICS, *OF_DENSITIES])
+def test_a_step_gives_the_types_it_takes(name: str) -> None:
+    """Another type, a Python number's among them, and the loop would compile a second time."""
+    case = next((case for other, case in sorted(QUICK) if other == name), "line" if name in OF_DENSITIES else "tanh")
+    dynamic = (DYNAMICS | OF_DENSITIES)[name]
+    start = LAWS[case] if name in OF_DENSITIES else start_of(dynamic, case)
+    own = dynamic.prepare(CASES[case].problem)
+    state = dynamic.init(own, start, t1=T1, key=KEY)
+
+    def step(state: Any) -> Any:
+        return dynamic.step(own, state, dynamic.noise(own, state, state.k))
+
+    arrays, static = eqx.partition(state, eqx.is_array)
+    after = jax.eval_shape(lambda arrays: eqx.filter(step(eqx.combine(arrays, static)), eqx.is_array), arrays)
+    before = jax.tree_util.tree_flatten_with_path(arrays)[0]
+    for (path, given), found in zip(before, jax.tree.leaves(after), strict=True):
+        kind = jax.typeof(given)
+        where = jax.tree_util.keystr(path)
+        assert (kind.shape, kind.dtype) == (found.shape, found.dtype), where
+        assert kind.weak_type == found.weak_type, where
 
 
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))

@@ -226,13 +226,13 @@ class TransportPDE(AbstractDynamics):
         """The reading at the start, and the first step. Raises `ValueError` for a fixed step above the CFL limit."""
         reading, first = _first(self, problem, cells, masses)
         if self.size is None:
-            return reading, jnp.asarray(min(float(first), float(end)))
+            return reading, jnp.asarray(min(float(first), float(end)), float)
         if self.temperature is None and float(self.size) > float(first):
             raise ValueError(
                 f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is "
                 f"{float(first):.4g} at the start; leave the step out to have it chosen."
             )
-        return reading, jnp.asarray(min(float(self.size), float(end)))
+        return reading, jnp.asarray(min(float(self.size), float(end)), float)
 
     def _controlled(self, good: Any, error: Any, dt: Any, proposal: Any) -> tuple[Any, Any]:
         """Whether an implicit step is kept, and the next one."""
