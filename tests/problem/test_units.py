@@ -50,6 +50,8 @@ CASES = {
     "free-knot-vector": Case(units.FreeKnot(), 1, (2,)),
     "free-knot-bare": Case(units.FreeKnot(charge=False), 1, ()),
     "function": Case(WAVE, 2, ()),
+    "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
+    "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),
 }
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
