@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from . import __version__
 from .dynamics import AbstractDynamics, Bound, Start
 from .measure import GridDensity, Particles, laws
 from .numerics import advance
@@ -349,8 +350,8 @@ def _watched(problem: Problem, observe: Any) -> tuple[observables.AbstractObserv
 def _provenance(problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str) -> dict[str, Any]:
     import importlib.metadata
 
-    packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")
-    versions = {name: importlib.metadata.version(name) for name in packages}
+    packages = ("jax", "jaxlib", "equinox", "diffrax", "numpy")
+    versions = {"widelimit": __version__} | {name: importlib.metadata.version(name) for name in packages}
     return {
         "versions": {"python": platform.python_version(), **versions},
         "platform": platform.platform(),

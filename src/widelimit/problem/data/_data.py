@@ -55,11 +55,15 @@ class AbstractData(eqx.Module):
 
 def require_nodes(data: AbstractData, who: str) -> Nodes:
     """The nodes of `data`; where there are none, a `ValueError` that says what to do."""
+    from ._samplers import GaussianClasses
+
     nodes = data.nodes
     if nodes is None:
+        symmetric = isinstance(data, GaussianClasses)
+        exact = " Or reduce the problem by its symmetry: problem.reduced()." if symmetric else ""
         raise ValueError(
             f"{who} needs data with nodes; {type(data).__name__} only gives fresh samples. "
-            "Freeze some: data.freeze(10_000, key=jax.random.key(0))."
+            f"Freeze some: data.freeze(10_000, key=jax.random.key(0)).{exact}"
         )
     return nodes
 
