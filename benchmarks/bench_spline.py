@@ -1,7 +1,7 @@
 """Risk and gradient of 100,000 free knots against Lebesgue measure: exact by sorted knots, and by dense quadrature.
 
-The target is sin(2 pi x), the unit c (x - h)_+, in float64 throughout. The peers sum over 1,000 Gauss-Legendre nodes in
-pieces that stay in the cache, one in NumPy, one compiled by JAX; their answer is not exact (a kink inside a panel), ours
+The target is sin(2 pi x), the unit c (x - h)_+, all in float64. The peers sum over 1,000 Gauss-Legendre nodes in pieces
+that stay in the cache, one in NumPy, one compiled by JAX; their answer is not exact (a kink inside a panel), ours
 is. All run in turn, round after round, in one process, and the figure to quote is the median over rounds of the ratio
 of times. Then yarotsky2018's small-output run: 4,000 midpoints, target 1e-3 sin(2 pi x), by `GradientFlow` to t = 1000.
 
