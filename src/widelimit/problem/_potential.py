@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from widelimit.measure import Blocks, split
 from widelimit.numerics import map_rows
 
+from ._ramps import Residual
 from .penalties import AbstractPenalty
 from .units import AbstractUnit
 
@@ -18,7 +19,8 @@ class Potential(eqx.Module):
     r"""$\psi(\theta; \rho) = \int R'(f_\rho)(x)\,\phi(\theta, x)\,\mu(dx) + \mathrm{penalty}(\theta)$.
 
     It holds the dual variable $\mu_q\,\ell'(f_\rho(x_q), y_q)$ on the data nodes, so a query costs one evaluation of
-    the unit on the data. Get one from `Problem.potential(measure)`.
+    the unit on the data; or the residual itself, `exact`, for a free-knot spline on an interval (`Problem.spline`).
+    Get one from `Problem.potential(measure)`.
 
     `psi(theta)`: theta [..., D] -> [...], for any theta, on the support of rho or off it.
     `psi.gradient(theta)`: [..., D] -> [..., D]; where a kinked unit or penalty has no gradient, one that
@@ -29,6 +31,7 @@ class Potential(eqx.Module):
     penalty: AbstractPenalty | None
     x: Float[Array, "Q d"]
     dual: Float[Array, "Q ..."]
+    exact: Residual | None
     blocks: Blocks = eqx.field(static=True)
     size: int = eqx.field(static=True)
 
@@ -40,9 +43,12 @@ class Potential(eqx.Module):
 
     def at(self, theta: Any) -> Float[Array, ""]:
         """psi of one particle given as named blocks; to build on."""
-        values = jax.vmap(lambda point: self.unit(theta, point))(self.x)
-        data = jnp.sum(self.dual * values)
+        data = self.exact.psi(theta) if self.exact is not None else self._on_nodes(theta)
         return data if self.penalty is None else data + self.penalty(theta)
+
+    def _on_nodes(self, theta: Any) -> Float[Array, ""]:
+        values = jax.vmap(lambda point: self.unit(theta, point))(self.x)
+        return jnp.sum(self.dual * values)
 
     def _rows(self, theta: Any) -> Float[Array, "... D"]:
         rows = jnp.asarray(theta, self.dual.dtype)
