@@ -76,7 +76,7 @@ class AtomFamily:
         return self.stability().stable
 
     def growth_rates(self, c: Any = None) -> Float[np.ndarray, "n M"]:
-        r"""$H_{hh} = -\partial_{hh}\psi = k' c\,(f - f_\rho)(h_i)/(B - A)$ of a particle of charge c at each knot [n, M].
+        r"""$H_{hh} = -\partial_{hh}\psi = k' c\,(f - f_\rho)(h_i)/(B - A)$ of particles of charge c at each knot [n, M].
 
         - `c`: a number, [M], or [n, M]; by default that of one atom a knot, as `measure()` makes them.
 
@@ -87,7 +87,8 @@ class AtomFamily:
         c = np.asarray(c, float)
         if c.ndim > 2 or (c.ndim > 0 and c.shape[-1] != len(self.knots)) or not np.all(np.isfinite(c)):
             raise ValueError(
-                f"AtomFamily(c=...): expected a finite number, [{len(self.knots)}] or [n, {len(self.knots)}], got {c!r}."
+                f"AtomFamily(c=...): expected a finite number, [{len(self.knots)}] or [n, {len(self.knots)}], "
+                f"got {c!r}."
             )
         errors = np.where(np.abs(self.errors) <= _ZERO * self.size, 0.0, self.errors)
         return self.slope / (self.upper - self.lower) * np.atleast_2d(np.broadcast_arrays(c, self.knots)[0] * errors)
@@ -102,7 +103,9 @@ class AtomFamily:
         """
         rates = self.growth_rates(c)
         if c is not None:
-            self._check_signs(np.atleast_2d(np.broadcast_to(np.asarray(c, float), (*np.shape(c)[:-1], len(self.knots)))))
+            self._check_signs(
+                np.atleast_2d(np.broadcast_to(np.asarray(c, float), (*np.shape(c)[:-1], len(self.knots))))
+            )
         spreads, still = np.any(rates > 0.0, axis=0), np.any(rates == 0.0, axis=0)
         if np.any(spreads):
             i = int(np.argmax(np.max(rates, axis=0)))
@@ -119,8 +122,8 @@ class AtomFamily:
         return KnotStability(
             True,
             rates,
-            f"Stable in h: clouds contract at every knot, the slowest as exp({float(np.max(rates)):.4g} t); the charges "
-            "are neutral.",
+            f"Stable in h: clouds contract at every knot, the slowest as exp({float(np.max(rates)):.4g} t); the "
+            "charges are neutral.",
         )
 
     def measure(self, weights: Any = None) -> Particles:

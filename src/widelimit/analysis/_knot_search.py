@@ -6,7 +6,8 @@ has a regression line as well. Jacobian: tridiagonal, from `_spline_target`.
 
 **How many there are.** With e_a, e_b the errors f - line at the ends,
 
-$$e_a = \frac{1}{L^2} \int_a^b f''(x)\,(x - a)(b - x)^2\,dx,\qquad e_b = \frac{1}{L^2} \int_a^b f''(x)\,(x - a)^2 (b - x)\,dx.$$
+$$e_a = \frac{1}{L^2} \int_a^b f''(x)\,(x - a)(b - x)^2\,dx,\quad
+  e_b = \frac{1}{L^2} \int_a^b f''(x)\,(x - a)^2 (b - x)\,dx.$$
 
 Let f'' > 0. Then e_b falls strictly in a, so from h_M the knots h_{M-1}, ..., h_1 follow one after another, each
 uniquely: e_b(h_{i-1}, h_i) = e_a(h_i, h_{i+1}). All families are the roots of one function F of h_M.
@@ -52,7 +53,7 @@ class Found(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What is known of f from its derivatives on a grid: f'' > 0 or < 0 (`sign`), log |f''| concave, f' f'' >= f f'''."""
+    """What a grid says: f'' > 0 or < 0 (`sign`), log |f''| concave, and `rising`, f' f'' >= f f''' where f f'' > 0."""
 
     sign: int
     concave_log: bool
@@ -114,7 +115,9 @@ def by_shooting(target: Target, shape: Shape, count: int, left: bool) -> Found:
     starts = _brackets(chains, values)
     everything = shape.concave_log and (left or shape.rising)
     if everything:
-        reason = "f'' has one sign and log |f''| is concave" + ("" if left else ", and f' f'' >= f f''' where f f'' > 0")
+        reason = "f'' has one sign and log |f''| is concave" + (
+            "" if left else ", and f' f'' >= f f''' where f f'' > 0"
+        )
         reason += ", which leaves at most one (checked on a grid)"
     else:
         reason = "f'' has one sign, so all are roots of one function of the last knot, which was scanned"
@@ -216,7 +219,7 @@ def _newton(target: Target, knots: Knots, left: bool) -> Knots | None:
 
 
 def _damped(target: Target, knots: Knots, step: Knots, size: float, left: bool) -> Knots | None:
-    """The longest of the steps t = 1, 1/2, ... that keeps the knots in order and lessens the jumps; None without one."""
+    """The longest of the steps t = 1, 1/2, ... that keeps the order and lessens the jumps; None without one."""
     for t in 0.5 ** np.arange(12):
         tried = knots - t * step
         if _apart(target, tried, left, _CLOSE * target.length):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.problem import Problem, mobilities, scales
+from widelimit.problem import Problem, mobilities
 
 from ._atom_family import AtomFamily, StationaryAtoms
 from ._knot_search import Found, Knots, Shape, by_search, by_shooting, in_closed_form, quadratic
@@ -132,9 +132,9 @@ def _checked(problem: Problem, count: int, starts: int) -> Target:
     if problem.penalty is not None:
         raise ValueError(f"{who}(problem=...): a penalty moves the knots; leave it out.")
     if not problem.domain.unconstrained:
-        raise ValueError(f"{who}(problem=...): walls of the domain hold particles that the error does not; leave it out.")
-    if not isinstance(problem.scale, scales.MeanField):
-        raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")
+        raise ValueError(
+            f"{who}(problem=...): walls of the domain hold particles that the error does not; leave it out."
+        )
     if isinstance(problem.mobility, mobilities.Function):
         return target
     frozen = [name for name, value in getattr(problem.mobility, "numbers", ()) if value == 0.0]
