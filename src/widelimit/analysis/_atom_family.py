@@ -14,7 +14,7 @@ from widelimit.measure import Blocks, Particles
 _ZERO = 1e-13
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class KnotStability:
     """What becomes of small clouds of particles at the knots.
 
@@ -31,7 +31,7 @@ class KnotStability:
         return f"KnotStability(stable={self.stable}, {self.verdict!r})"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AtomFamily:
     r"""All stationary laws with these knots in [A, B) and these masses (yarotsky2018, A.5).
 
@@ -45,6 +45,7 @@ class AtomFamily:
     - `errors`: [M], f - f_rho at the knots.
     - `stable`: that of one atom a knot, with the sign of its mass: see `stability` for other laws.
     - `complete`: "all" if these are all families of this count and this case, "found" if a search found them.
+    - `lower`, `upper`: A, B; `slope`: k' = 2 k of the loss k (f - y)^2; `size`: max |f|, the scale of errors.
     """
 
     knots: Float[np.ndarray, " M"]
@@ -58,9 +59,7 @@ class AtomFamily:
     lower: float
     upper: float
     slope: float
-    """k' = 2 k of the loss k (f - y)^2."""
     size: float
-    """max |f|, with which errors are compared."""
     blocks: Blocks
 
     def __repr__(self) -> str:
@@ -76,7 +75,7 @@ class AtomFamily:
         return self.stability().stable
 
     def growth_rates(self, c: Any = None) -> Float[np.ndarray, "n M"]:
-        r"""$H_{hh} = -\partial_{hh}\psi = k' c\,(f - f_\rho)(h_i)/(B - A)$ of particles of charge c at each knot [n, M].
+        r"""$H_{hh} = -\partial_{hh}\psi = k' c\,(f - f_\rho)(h_i)/(B - A)$ of a charge c at each knot [n, M].
 
         - `c`: a number, [M], or [n, M]; by default that of one atom a knot, as `measure()` makes them.
 
@@ -167,7 +166,7 @@ class AtomFamily:
             )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class StationaryAtoms(Sequence[AtomFamily]):
     """The families of M knots, those without mass at h < A first; a sequence of `AtomFamily`.
 

@@ -87,7 +87,7 @@ def in_closed_form(target: Target, parts: Float[np.ndarray, "3"], count: int, le
     for step in _roots(alpha * (count**2 - 1.0 / 6.0), -beta * count, gamma):
         first = upper - count * step
         # A knot at A itself, but for rounding, is one.
-        if step > 0.0 and first >= lower - 8.0 * _EPS * target.length:
+        if step > 0.0 and first >= lower - 256.0 * _EPS * target.length:
             found.append(np.maximum(first + step * np.arange(count), lower))
     return Found(found, True, reason)
 

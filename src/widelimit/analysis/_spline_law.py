@@ -182,8 +182,8 @@ def _known(h: laws.AbstractLaw, who: str) -> laws.Uniform | laws.Normal:
 
 def _advice(law: laws.AbstractLaw, who: str) -> str:
     return (
-        f"{who}: integrals of {type(law).__name__} against ramps are not known; known are c independent of h, with "
-        "h uniform, normal or of atoms, and mixtures of such. Take particles: law.sample(n, key=...) or law.quantise(n)."
+        f"{who}: integrals of {type(law).__name__} against ramps are unknown; known are c independent of h, h "
+        "uniform, normal or of atoms, and mixtures of such. Take particles: law.sample(n, key=...) or law.quantise(n)."
     )
 
 

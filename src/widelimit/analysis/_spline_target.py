@@ -76,7 +76,7 @@ class Target:
 
     def _panel(self, x: Vector, left: bool = False) -> np.ndarray:
         panel = np.searchsorted(self.ends, x, side="left" if left else "right") - 1
-        return np.clip(panel, 0, self.coefficients.shape[1] - 1)
+        return np.asarray(np.clip(panel, 0, self.coefficients.shape[1] - 1))
 
     def _on(self, panel: np.ndarray, x: Vector, derivative: int = 0) -> Vector:
         half = 0.5 * np.diff(self.ends)[panel]
@@ -123,7 +123,7 @@ class Target:
         )
 
     @functools.cached_property
-    def _integrals(self) -> tuple[Float[np.ndarray, "J P"], Float[np.ndarray, "J P"]]:
+    def _integrals(self) -> tuple[Float[np.ndarray, "J1 P"], Float[np.ndarray, "J2 P"]]:
         """INT_A^x f and its integral, as polynomials on the panels."""
         half, rows, out = 0.5 * np.diff(self.ends), self.coefficients, []
         for _ in range(2):

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import Measure, join
+from widelimit.measure import Measure, join, laws
 from widelimit.numerics import entries, sum_chunks
 from widelimit.problem import Problem, penalties
 from widelimit.problem.data import Nodes, require_nodes
@@ -61,7 +61,7 @@ class Stationarity(NamedTuple):
         )
 
 
-def stationarity(problem: Problem, measure: Measure, *, tolerance: float = 1e-6) -> Stationarity:
+def stationarity(problem: Problem, measure: Any, *, tolerance: float = 1e-6) -> Stationarity:
     r"""$v = -P\nabla\psi$ on the support, projected onto the tangent cone of the domain; Proposition 1 of yarotsky2018.
 
     For a non-smooth penalty v is the velocity of least norm in the subdifferential, so a charge that rests at zero
@@ -69,8 +69,13 @@ def stationarity(problem: Problem, measure: Measure, *, tolerance: float = 1e-6)
 
     - `tolerance`: below which a condition, relative to its parts, counts as met.
 
-    Raises `ValueError` for data without nodes and for a tolerance outside (0, 1).
+    Raises `ValueError` for a law, for data without nodes and for a tolerance outside (0, 1).
     """
+    if isinstance(measure, laws.AbstractLaw):
+        raise ValueError(
+            "stationarity(measure=...): a law is no measure; take law.sample(n, key=...) or law.quantise(n); "
+            "analysis.orthogonality judges laws of free-knot splines."
+        )
     nodes = require_nodes(problem.data, "stationarity")
     if not 0.0 < tolerance < 1.0:
         raise ValueError(f"stationarity(tolerance=...): must lie in (0, 1), got {tolerance}.")
