@@ -63,7 +63,7 @@ def orthogonality(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Ort
         h = law.h[(law.charged == charged) & (law.h < upper)]
         found.append((h, _violations(error, h, charged)))
     for part in law.parts:
-        below = float(part.below(np.array(upper)))
+        below = float(part.below(np.array([upper]))[0])
         free, still = free + part.mass * (1.0 - below), still + part.mass * below * part.zero
         # Left of A the condition at c = 0 differs from place to place; a length of the interval shows it.
         lower = error.target.lower

@@ -172,10 +172,10 @@ def _tested(rows: Any, w: Any, velocity: Any, speed: Any) -> tuple[Array, Array]
     waves = jax.random.normal(key, (_FEATURES, rows.shape[1])) / scale
     phases = jax.random.uniform(other, (_FEATURES,), maxval=2.0 * jnp.pi)
     turned = w[:, None] * jnp.sin((rows - mean) @ waves.T + phases)
-    moving = [w @ velocity, w @ (2.0 * (rows - mean) * velocity), jnp.sum(turned * (velocity @ waves.T), axis=0)]
+    moving = [w @ velocity, w @ (2.0 * rows * velocity), jnp.sum(turned * (velocity @ waves.T), axis=0)]
     parts = [
         w @ speed,
-        w @ (2.0 * jnp.abs(rows - mean) * speed),
+        w @ (2.0 * jnp.abs(rows) * speed),
         jnp.sum(jnp.abs(turned) * (speed @ jnp.abs(waves).T), axis=0),
     ]
     return jnp.concatenate(moving), jnp.concatenate(parts)
