@@ -108,7 +108,7 @@ def test_walls_and_thresholds_count():
 def test_totality_on_finite_data(n, total):
     problem, rows = neurons(n)
     found = wl.analysis.totality(problem, wl.Particles(rows))
-    x = np.asarray(problem.data.nodes.x)
+    x = np.random.default_rng(0).normal(size=(6, 2))
     table = np.tanh(x @ rows[:, 1:3].T + rows[:, 3]) if problem.dim == 4 else np.tanh(x @ rows[:, 1:].T)
     values = np.linalg.svd(table, compute_uv=False)
     assert found.total is total
@@ -124,7 +124,8 @@ def test_totality_on_finite_data(n, total):
 def test_stationary_and_total_means_no_risk():
     """Proposition 2 itself: output weights at rest with total features."""
     problem, rows = neurons(9)
-    x, y = np.asarray(problem.data.nodes.x), np.asarray(problem.data.nodes.y)
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    y = np.sin(x[:, 0])
     one = rows.copy()
     one[:, 0] = 1.0
     table = np.stack([np.asarray(problem.predict(wl.Particles(row[None]), x)) for row in one], axis=1) / 9.0

@@ -15,7 +15,8 @@ uniquely: e_b(h_{i-1}, h_i) = e_a(h_i, h_{i+1}). All families are the roots of o
 Let log f'' be concave too. Row i of the Jacobian of these equations has negative off-diagonals and the sum
 $\langle f''' \rangle_{left} - \langle f''' \rangle_{right}$ in the kernels above, that is
 $d\,(\langle f'''/f'' \rangle_{left} - \langle f'''/f'' \rangle_{right}) \ge 0$, d the common error. Hence, along the
-shooting, $h_1' \ge h_2' \ge \dots \ge h_M' = 1$, and where F = 0
+shooting, $h_1' \ge h_2' \ge \dots \ge h_M' = 1$; the h_M whose knots fit into [A, B] make up one interval that ends at
+B; and where F = 0
 
 - with mass at h < A: F' > 0, so there is exactly one family for each M (for mean best approximation by such splines:
   Barrow, Chui, Smith, Ward 1978);
@@ -103,7 +104,9 @@ def _roots(a: float, b: float, c: float) -> list[float]:
 
 def by_shooting(target: Target, shape: Shape, count: int, left: bool) -> Found:
     """All roots of F on a scan of h_M, for f'' of one sign; then Newton's method on the knots."""
-    grid = target.lower + target.length * np.linspace(0.0, 1.0, _SCAN)[1:-1]
+    # Evenly, and ever closer to B, where the last knot is if f'' grows fast.
+    near = np.concatenate([np.linspace(1.0, 0.0, _SCAN)[1:-1], np.geomspace(1e-6, 0.5, _SCAN // 4)])
+    grid = np.unique(target.upper - target.length * near)
     chains, values = _shoot(target, grid, count, left, shape.sign)
     if np.any(np.isfinite(values)):
         # Once more where chains exist: for M knots that is about an M-th of the interval.
@@ -112,16 +115,29 @@ def by_shooting(target: Target, shape: Shape, count: int, left: bool) -> Found:
         last = grid[known[-1] + 1] if known[-1] + 1 < len(grid) else target.upper
         grid = np.linspace(first, last, _SCAN)[1:-1]
         chains, values = _shoot(target, grid, count, left, shape.sign)
-    starts = _brackets(chains, values)
-    everything = shape.concave_log and (left or shape.rising)
-    if everything:
+    found = _polished(target, _brackets(chains, values), left)
+    proven = shape.concave_log and (left or shape.rising)
+    if proven and _as_proven(target, shape.sign, values, len(found), left):
         reason = "f'' has one sign and log |f''| is concave" + (
             "" if left else ", and f' f'' >= f f''' where f f'' > 0"
         )
-        reason += ", which leaves at most one (checked on a grid)"
-    else:
-        reason = "f'' has one sign, so all are roots of one function of the last knot, which was scanned"
-    return Found(_polished(target, starts, left), everything, reason)
+        reason += f", which leaves {'exactly' if left else 'at most'} one (checked on a grid)"
+        return Found(found, True, reason)
+    reason = "f'' has one sign, so all are roots of one function of the last knot, which was scanned"
+    return Found(found, False, reason)
+
+
+def _as_proven(target: Target, sign: int, values: Float[np.ndarray, " n"], number: int, left: bool) -> bool:
+    """Whether the search found as many as there must be.
+
+    With mass at h < A exactly one; without, one where F changes its sign on the way to its limit f(B), and at most
+    one otherwise.
+    """
+    known = values[np.isfinite(values)]
+    end = float(target(target.ends[-1:], left=True)[0])
+    if left or (len(known) > 0 and sign * known[0] < 0.0 < sign * end):
+        return number == 1
+    return len(known) > 0 and number <= 1
 
 
 def _shoot(
