@@ -13,6 +13,7 @@ from ._global_minimum import GlobalMinimum as GlobalMinimum, global_minimum as g
 from ._minimise import Minimum as Minimum, minimise as minimise
 from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
 from ._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
+from ._spreading import Spreading as Spreading, spreading as spreading
 from ._stability import Stability as Stability, stability as stability
 from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
 from ._stationary_atoms import stationary_atoms as stationary_atoms
