@@ -233,6 +233,7 @@ def test_a_target_that_jumps_has_no_minimum():
         wl.laws.product(c=wl.laws.Uniform(0.0, 1.0), h=wl.laws.Uniform(-0.7, 0.6)),
         wl.laws.product(c=wl.laws.Normal(1.0, 0.5), h=wl.laws.Atom(0.3)),
         wl.laws.Normal([1.0, 0.4], [0.1, 0.2], dim=2),
+        wl.laws.Gaussian(mean=[1.0, 0.4], cov=[[0.5, -0.1], [-0.1, 0.04]]),
         wl.laws.product(
             c=wl.laws.Atom(1.0), h=wl.laws.Mixture([wl.laws.Normal(0.2, 0.1), wl.laws.Uniform(0.5, 0.9)], [0.3, 0.7])
         ),

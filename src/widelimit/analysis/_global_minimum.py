@@ -41,7 +41,7 @@ def global_minimum(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Gl
 
     **Arguments**
 
-    - `rho`: a measure, or a law with c independent of h: h uniform, normal or of atoms, any c; or a mixture of such.
+    - `rho`: a measure, or a law: c independent of h with h uniform, normal or of atoms; normal (c, h); mixtures.
     - `tolerance`: relative to max |f| for the intercept, to max |f'| for the other two.
 
     **Raises** `ValueError` for a problem that is not (x - h)_+, with or without c, on an interval with a squared

@@ -46,7 +46,7 @@ def orthogonality(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Ort
 
     **Arguments**
 
-    - `rho`: a measure, or a law with c independent of h: h uniform, normal or of atoms, any c; or a mixture of such.
+    - `rho`: a measure, or a law: c independent of h with h uniform, normal or of atoms; normal (c, h); mixtures.
       The support of a density is checked at 257 places of [A, B].
     - `tolerance`: of the relative violation.
 

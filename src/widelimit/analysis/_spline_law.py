@@ -20,15 +20,17 @@ Atoms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Smooth:
-    """Mass `mass` with h of the law `knots` (one uniform or normal number), independent of c; `charge` = E c.
+    """Mass `mass` with h of the law `knots` (one uniform or normal number); `charge` = E c, `zero` = P(c = 0).
 
-    `zero`: P(c = 0).
+    `tilt`: the covariance of c and h, where they are normal together: by Stein's identity E (h - m)(x - h)_+ is
+    -Var h P(h <= x), so E c (x - h)_+ = E c E (x - h)_+ - tilt P(h <= x). Else 0: c and h are independent.
     """
 
     mass: float
     charge: float
     zero: float
     knots: laws.Uniform | laws.Normal
+    tilt: float = 0.0
 
     @property
     def support(self) -> Interval:
@@ -62,6 +64,18 @@ class Smooth:
         z = self._z(x)
         return float(self.knots.std) * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
 
+    def predict(self, x: Vector) -> Vector:
+        """E c (x - h)_+, times the mass."""
+        return self.mass * (self.charge * self.ramp(x) - (self.tilt * self.below(x) if self.tilt else 0.0))
+
+    def slope(self, x: Vector) -> Vector:
+        """The derivative of `predict`."""
+        slope = self.charge * self.below(x)
+        if self.tilt:
+            density = np.exp(-0.5 * self._z(x) ** 2) / (np.sqrt(2.0 * np.pi) * float(self.knots.std))  # type: ignore[union-attr]
+            slope = slope - self.tilt * density
+        return self.mass * slope
+
     def _z(self, x: Vector) -> Vector:
         return (x - float(self.knots.mean)) / float(self.knots.std)  # type: ignore[union-attr]
 
@@ -86,13 +100,13 @@ class SplineLaw:
         k = np.searchsorted(self.h, x, side="right") - 1
         i = np.maximum(k, 0)
         atoms = np.where(k >= 0, value[i] + slope[k + 1] * (x - self.h[i]), 0.0) if len(self.h) else np.zeros(x.shape)
-        return sum((p.mass * p.charge * p.ramp(x) for p in self.parts), atoms)
+        return sum((p.predict(x) for p in self.parts), atoms)
 
     def slope(self, x: Vector, *, left: bool = False) -> Vector:
         """f'(x), from the right or from the left."""
         slope = np.concatenate([[0.0], np.cumsum(self.weights * self.c)])
         atoms = slope[np.searchsorted(self.h, x, side="left" if left else "right")]
-        return sum((p.mass * p.charge * p.below(x) for p in self.parts), atoms)
+        return sum((p.slope(x) for p in self.parts), atoms)
 
     def breaks(self) -> Vector:
         return np.concatenate([self.h, *(p.breaks for p in self.parts)])
@@ -140,6 +154,9 @@ def _collect(law: laws.AbstractLaw, mass: float, atoms: list[Any], parts: list[S
         c = np.asarray(c, float)
         atoms.append((c, np.asarray(rows[:, -1], float), mass * np.asarray(w, float), c != 0.0))
         return
+    if isinstance(law, laws.Gaussian) and law.dim == 2:
+        _collect_gaussian(law, mass, atoms, parts)
+        return
     for share, c, h in _factors(law, who):
         charge, zero = (1.0, 0.0) if c is None else (_mean(c), _at_zero(c))
         if h.n_atoms is None:
@@ -151,6 +168,17 @@ def _collect(law: laws.AbstractLaw, mass: float, atoms: list[Any], parts: list[S
             if part > 0.0:
                 value = np.full(len(w), charge / part if charged else 0.0)
                 atoms.append((value, places[:, 0], mass * share * part * w, np.full(len(w), charged)))
+
+
+def _collect_gaussian(law: laws.Gaussian, mass: float, atoms: list[Any], parts: list[Smooth]) -> None:
+    mean, cov = np.ravel(law.mean).astype(float), np.asarray(law.cov, float)
+    if cov[1, 1] > 0.0:
+        zero = 1.0 if cov[0, 0] == 0.0 and mean[0] == 0.0 else 0.0
+        knots = laws.Normal(float(mean[1]), float(np.sqrt(cov[1, 1])))
+        parts.append(Smooth(mass, float(mean[0]), zero, knots, float(cov[0, 1])))
+    else:
+        charged = np.array([bool(cov[0, 0] > 0.0 or mean[0] != 0.0)])
+        atoms.append((mean[:1], mean[1:], np.array([mass]), charged))
 
 
 def _factors(law: laws.AbstractLaw, who: str) -> list[tuple[float, laws.AbstractLaw | None, laws.AbstractLaw]]:
@@ -182,8 +210,8 @@ def _known(h: laws.AbstractLaw, who: str) -> laws.Uniform | laws.Normal:
 
 def _advice(law: laws.AbstractLaw, who: str) -> str:
     return (
-        f"{who}: integrals of {type(law).__name__} against ramps are unknown; known are c independent of h, h "
-        "uniform, normal or of atoms, and mixtures of such. Take particles: law.sample(n, key=...) or law.quantise(n)."
+        f"{who}: integrals of {type(law).__name__} against ramps are unknown; known are c independent of h, h uniform, "
+        "normal or of atoms, normal (c, h), and mixtures. Take particles: law.sample(n, key=...) or law.quantise(n)."
     )
 
 

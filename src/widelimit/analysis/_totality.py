@@ -51,8 +51,8 @@ def totality(problem: Problem, rho: Any) -> Totality:
     a law is, for `units.FreeKnot`, if and only if the support of h covers the interval: G2(h) = INT r (x - h)_+ = 0 for
     all h gives r = G2'' = 0, and in a gap of the support all features are linear.
 
-    - `rho`: a measure; or, for `problems.free_knot_spline`, a law with c independent of h: h uniform, normal or of
-      atoms; or a mixture of such.
+    - `rho`: a measure; or, for `problems.free_knot_spline`, a law: c independent of h with h uniform, normal or
+      of atoms; normal (c, h); mixtures.
 
     Raises `ValueError` for a unit without a linear block, data without nodes, a table of more than 2 10^7 features
     times inputs, and for other laws.
