@@ -235,6 +235,7 @@ def test_clouds_spread_and_contract_at_the_stated_rates(name):
     np.testing.assert_allclose(widths, np.exp(rates * t1), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_rates_agree_with_the_linearisation():
     problem = spline(lambda x: jnp.exp(x) - 1.0 - x, loss=wl.losses.squared(1.3), lower=-0.5, upper=1.5)
     for family in wl.analysis.stationary_atoms(problem, 2):
