@@ -6,6 +6,7 @@ from ._free_energy import free_energy as free_energy, free_energy_gap as free_en
 from ._gibbs import GibbsState as GibbsState, gibbs as gibbs
 from ._minimise import Minimum as Minimum, minimise as minimise
 from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
+from ._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
 from ._stability import Stability as Stability, stability as stability
 from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
 from ._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

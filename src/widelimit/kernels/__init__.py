@@ -3,8 +3,9 @@
 from ._decomposition import (
     Decomposition as Decomposition,
     Expansion as Expansion,
+    Start as Start,
     decompose as decompose,
     expand as expand,
-    rate_of as rate_of,
 )
+from ._linear_theory import LinearTheory as LinearTheory, linear_theory as linear_theory
 from ._tangent import tangent_kernel as tangent_kernel

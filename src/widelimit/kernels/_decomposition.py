@@ -15,21 +15,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.measure import Measure, Particles, laws
+from widelimit.measure import Measure, Particles, laws, split
 from widelimit.problem import Problem, losses, moving_columns
 from widelimit.problem.data import require_nodes
 
 from ._bases import NodeBasis, SplineBasis
 from ._law_nodes import edges_of, nodes_of, parts_of
 from ._panels import Panels
-from ._tangent import inputs_of, mobility_root, rows_of, scaled, unit_gradients
+from ._tangent import features, inputs_of, mobility_root, rows_of, scaled
 
 # Numbers in J, and the smaller of its sides: 1 GB, and a minute.
 _ENTRIES, _SIDE = 2**27, 4096
+# Numbers in a table of gradients at new inputs.
+_PIECE = 2**22
 # More knots than this are projected onto polynomials instead of held one by one.
 _KNOTS = 512
 # Polynomials in all, at first; and the highest degree on a panel.
 _POLYNOMIALS, _LEAST, _DEGREE = 128, 24, 512
+# Share of an eigenfunction in the highest degrees, above which it is not resolved.
+_TAIL = 1e-8
 # What of the target the basis may leave out before its degree is raised, relative, in square norm.
 _LEFT = 1e-28
 
@@ -60,6 +64,10 @@ class Decomposition(eqx.Module):
         r"""$P^{1/2}\int \nabla\phi(\theta, x)\,v_k(x)\,\mu(dx)$ for any theta, in the columns that move."""
         return self.basis.features(self.problem, rows, self.columns) @ self.right
 
+    def displacements(self, rows: np.ndarray) -> Float[np.ndarray, "N K r"]:
+        r"""$P\int \nabla\phi(\theta, x)\,v_k(x)\,\mu(dx)$: where a residual v_k drives a particle, up to -2 k kappa."""
+        return scaled(mobility_root(self.problem, rows, self.columns), self.gradients(rows))
+
     def eigenfunctions(self, x: Any, who: str) -> Float[np.ndarray, "n ... r"]:
         r"""$v_k(x)$, orthonormal in L2(mu).
 
@@ -73,17 +81,32 @@ class Decomposition(eqx.Module):
                 raise ValueError(f"{who}: must lie in [{edges[0]:g}, {edges[-1]:g}].")
             return self.basis.panels.combine(self.right, points[:, 0])
         rows, w = np.asarray(self.measure.positions), np.asarray(self.measure.weights)
+        pull = (w[:, None, None] * self.gradients(rows)).reshape(-1, len(self.singular)) / self.eigenvalues
         root = jnp.asarray(mobility_root(self.problem, rows, self.columns))
-        here = scaled(root, unit_gradients(self.problem, jnp.asarray(rows), jnp.asarray(points), self.columns))
-        values = np.einsum("n,nkqc,nkr->qcr", w, np.asarray(here), self.gradients(rows)) / self.eigenvalues
-        return values.reshape(len(points), *self.problem.data.outputs, -1)
+        piece = max(1, _PIECE // len(pull))
+        parts = [
+            np.asarray(features(self.problem, jnp.asarray(rows), root, jnp.asarray(some), self.columns))
+            for some in (points[i : i + piece] for i in range(0, len(points), piece))
+        ]
+        values = [np.tensordot(part.reshape(len(pull), *part.shape[2:]), pull, axes=((0,), (0,))) for part in parts]
+        return np.concatenate(values).reshape(len(points), *self.problem.data.outputs, -1)
 
-    def on_nodes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(x [Q, d], v_k there [Q, *outputs, r]) on the data's nodes."""
+    def on_nodes(self) -> Float[np.ndarray, "Q ... r"]:
+        """v_k on the data's nodes, [Q, *outputs, r]."""
+        if isinstance(self.basis, NodeBasis):
+            return self.basis.on_nodes(self.right, self.problem.data.outputs)
         nodes = require_nodes(self.problem.data, "the tangent kernel")
-        if isinstance(self.basis, SplineBasis):
-            return np.asarray(nodes.x), self.basis.panels.combine(self.right, np.asarray(nodes.x)[:, 0])
-        return np.asarray(nodes.x), self.basis.on_nodes(self.right, self.problem.data.outputs)
+        return self.basis.panels.combine(self.right, np.asarray(nodes.x)[:, 0])
+
+    @property
+    def resolved(self) -> int:
+        """How many of the leading eigenfunctions are right to some ten digits: all, but for polynomials of a degree."""
+        if isinstance(self.basis, NodeBasis) or self.basis.exact:
+            return len(self.singular)
+        last = max(3, self.basis.panels.degree // 16)
+        grouped = self.right.reshape(self.basis.panels.count, -1, len(self.singular))
+        tails = np.sqrt(np.sum(grouped[:, -last:] ** 2, axis=(0, 1)))
+        return int(np.argmax(np.append(tails, 1.0) > _TAIL))
 
 
 class Expansion(eqx.Module):
@@ -105,6 +128,9 @@ def decompose(problem: Problem, measure: Start, *, trainable: Any, who: str, sta
     linear theory, for a kernel that is not finite, and for more than the stated memory.
     """
     check_linear(problem, who)
+    for given in (measure, start):
+        if isinstance(given, laws.AbstractLaw) and problem.scale.factor(2) != problem.scale.factor(4):
+            raise ValueError(f"{who}: the output scale depends on the number of particles, and a law has none.")
     columns = moving_columns(problem, trainable)
     basis, carrier = _basis(problem, measure, start, who)
     rows, w = np.asarray(carrier.positions, float), np.asarray(carrier.weights, float)
@@ -130,10 +156,9 @@ def expand(found: Decomposition, start: Start, who: str) -> Expansion:
     function, kinks, carrier = _prediction(problem, start, who)
     prediction = function(np.asarray(nodes.x))
     if isinstance(found.basis, SplineBasis):
-        target: Any = problem.data
-        panels = found.basis.panels
-        cuts = np.concatenate([kinks, np.asarray(target.ends)])
-        whole, left = panels.project(lambda x: function(x[:, None]) - np.asarray(problem.spline.target(x)), cuts)
+        target, ends = _target(problem)
+        cuts = np.concatenate([kinks, ends])
+        whole, left = found.basis.panels.project(lambda x: function(x[:, None]) - target(x), cuts)
     else:
         z = (prediction - np.asarray(nodes.y)).reshape(len(prediction), -1)
         whole, left = (found.basis.root[:, None] * z).ravel(), 0.0
@@ -142,13 +167,6 @@ def expand(found: Decomposition, start: Start, who: str) -> Expansion:
     if not np.isfinite(left) or not np.all(np.isfinite(coefficients)):
         raise ValueError(f"{who}: the residual f - y is not finite, so it has no expansion.")
     return Expansion(coefficients, left, carrier, prediction)
-
-
-def rate_of(problem: Problem, count: int) -> float:
-    """2 k kappa^2 of the loss k |f - y|^2 at N = `count`: mode k of the residual decays as exp(-rate S_k^2 tau)."""
-    factor = losses.square_factor(problem.loss)
-    assert factor is not None
-    return 2.0 * factor * problem.scale.factor(count) ** 2
 
 
 def check_linear(problem: Problem, who: str) -> None:
@@ -189,15 +207,33 @@ def _basis(problem: Problem, measure: Start, start: Start | None, who: str) -> t
 
 def _resolved(problem: Problem, edges: np.ndarray) -> Panels:
     """Panels of a degree that holds the target to rounding, and at least some hundred polynomials in all."""
-    data: Any = problem.data
-    spline: Any = problem.spline
+    target, ends = _target(problem)
     degree = int(np.clip(_POLYNOMIALS // (len(edges) - 1), _LEAST, _POLYNOMIALS))
     while True:
         panels = Panels(edges, degree)
-        coefficients, left = panels.project(lambda x: np.asarray(spline.target(x)), np.asarray(data.ends))
+        coefficients, left = panels.project(target, ends)
         if left <= _LEFT * (left + float(coefficients @ coefficients)) or degree >= _DEGREE:
             return panels
         degree *= 2
+
+
+def _target(problem: Problem) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """y on the interval, from the polynomials that the data holds (in powers of the place in a panel), and their ends.
+
+    On the host: a compilation would take longer than all the rest.
+    """
+    data: Any = problem.data
+    ends, rows = np.asarray(data.ends), np.asarray(data.coefficients)
+
+    def target(x: np.ndarray) -> np.ndarray:
+        panel = np.clip(np.searchsorted(ends, x, side="right") - 1, 0, len(ends) - 2)
+        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
+        out = np.zeros_like(u)
+        for row in rows[::-1]:
+            out = out * u + row[panel]
+        return out
+
+    return target, ends
 
 
 def _law_edges(problem: Problem, start: Start | None, who: str) -> np.ndarray:
@@ -263,6 +299,4 @@ def _check_finite(problem: Problem, table: np.ndarray, rows: np.ndarray, columns
 
 
 def _theta(problem: Problem) -> Any:
-    from widelimit.measure import split
-
     return split(problem.blocks, jnp.zeros((1, problem.dim)))

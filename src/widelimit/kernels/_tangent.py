@@ -91,7 +91,8 @@ def scaled(root: Any, gradients: Any) -> Any:
     """P^(1/2) g for g [N, K, ...]."""
     if root.ndim == 1:
         return gradients * root.reshape((1, -1, *(1,) * (gradients.ndim - 2)))
-    return jnp.einsum("nab,nb...->na...", root, gradients)
+    product = np.einsum if isinstance(gradients, np.ndarray) else jnp.einsum
+    return product("nab,nb...->na...", root, gradients)
 
 
 def unit_gradients(problem: Problem, rows: Any, x: Any, columns: tuple[int, ...]) -> Float[Array, "N K Q C"]:
