@@ -146,14 +146,14 @@ def test_the_gap_of_the_minimum_is_certified_by_the_other_way_round():
 
 def knots(penalty=None):
     data = wl.data.gauss_legendre(30, lambda x: jnp.sin(4.0 * x[0]))
-    domain = wl.domains.product(knot=wl.domains.Box(0.0, 1.0))
+    domain = wl.domains.product(h=wl.domains.Box(0.0, 1.0))
     return wl.Problem(wl.units.FreeKnot(), data, penalty=penalty, domain=domain)
 
 
 @pytest.mark.parametrize(("strength", "budget"), [(None, 3.0), (None, 6.0), (1e-2, None)])
 def test_free_knots_are_the_lasso_over_the_data(strength, budget):
     """psi is linear between the data, so knots at the data (and the wall) are all that a minimum needs."""
-    problem = knots(None if strength is None else wl.penalties.total_variation(strength, "charge"))
+    problem = knots(None if strength is None else wl.penalties.total_variation(strength, "c"))
     best = minimise(problem, budget=budget)
     assert best.certified
     assert best.gap <= 1e-12
@@ -164,7 +164,7 @@ def test_free_knots_are_the_lasso_over_the_data(strength, budget):
     bound = [] if budget is None else [cvxpy.norm1(c) <= budget]
     assert best.objective == pytest.approx(solve(risk + (strength or 0.0) * cvxpy.norm1(c), bound), abs=1e-9)
     assert best.budget == budget
-    size = float(jnp.sum(best.measure.weights * jnp.abs(best.measure["charge"])))
+    size = float(jnp.sum(best.measure.weights * jnp.abs(best.measure["c"])))
     assert size <= (budget or np.inf) * (1 + 1e-12)
 
 

@@ -18,7 +18,7 @@ def knot_problem(penalty=None, loss=None, **more):
         data=data,
         loss=loss,
         penalty=penalty,
-        domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0)),
+        domain=wl.domains.product(h=wl.domains.Box(0.0, 1.0)),
         **more,
     )
 
@@ -45,7 +45,7 @@ def some_particles(columns=2, n=60, seed=0):
 
 @pytest.fixture(scope="module")
 def trained():
-    problem = knot_problem(wl.penalties.total_variation(1e-2, "charge"))
+    problem = knot_problem(wl.penalties.total_variation(1e-2, "c"))
     return problem, wl.evolve(problem, some_particles(), wl.GradientFlow(), t1=300.0).final
 
 
@@ -63,7 +63,7 @@ def test_total_variation_bounds_the_distance_to_the_lasso(trained):
 
 def test_the_gap_vanishes_at_the_optimum_of_the_lasso():
     """A grid of knots misses the free ones by its spacing, and the correlation's maximum by the square of that."""
-    problem = knot_problem(wl.penalties.total_variation(1e-2, "charge"))
+    problem = knot_problem(wl.penalties.total_variation(1e-2, "c"))
     coefficients, risk, size = lasso(ramps(problem.data), problem.data, 1e-2)
     kept = np.flatnonzero(np.abs(coefficients) > 1e-6 * size)
     # f = SUM w_i c_i ramp_i with w_i = 1/n: charges n times the coefficients.
@@ -100,7 +100,7 @@ def test_default_budget_is_that_of_the_measure():
 def test_squared_charge_bounds_the_distance_along_the_lasso_path():
     """inf R + l INT c^2 d rho over rho and c is min over signed measures of R + l TV^2."""
     strength = 1e-2
-    problem = knot_problem(wl.penalties.l2(strength, ["charge"]))
+    problem = knot_problem(wl.penalties.l2(strength, ["c"]))
     path = [lasso(ramps(problem.data), problem.data, s) for s in np.geomspace(1e-3, 0.3, 12)]
     best = min(risk + strength * size**2 for _, risk, size in path)
     for rho in (some_particles(), wl.evolve(problem, some_particles(), wl.GradientFlow(), t1=50.0).final):

@@ -247,11 +247,11 @@ def test_kinks_and_rough_penalties() -> None:
     problem = wl.Problem(
         wl.units.FreeKnot(),
         wl.data.Samples(np.linspace(0.0, 1.0, 9), np.linspace(0.0, 1.0, 9) ** 2),
-        penalty=penalties.total_variation(0.01, "charge"),
-        domain=domains.product(knot=domains.Box(0.0, 1.0)),
+        penalty=penalties.total_variation(0.01, "c"),
+        domain=domains.product(h=domains.Box(0.0, 1.0)),
     )
     grid = grids.product(grids.uniform(-4.0, 4.0, 80), grids.uniform(0.0, 1.0, 12))
-    start = wl.laws.product(charge=wl.laws.Normal(0.0, 0.5), knot=wl.laws.Uniform(0.0, 1.0))
+    start = wl.laws.product(c=wl.laws.Normal(0.0, 0.5), h=wl.laws.Uniform(0.0, 1.0))
     tau, t1 = 0.1, 1.0
     run = wl.evolve(problem, start, EntropicJKO(tau, grid=grid), t1=t1)
     flow = wl.evolve(problem, start.quantise(2000), wl.GradientFlow(), t1=t1)

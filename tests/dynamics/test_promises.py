@@ -75,7 +75,7 @@ CASES = {
         wl.Problem(
             wl.units.FreeKnot(),
             wl.data.Samples(_X1, _Y1),
-            domain=wl.domains.product(knot=wl.domains.Box(0.0, 1.0)),
+            domain=wl.domains.product(h=wl.domains.Box(0.0, 1.0)),
         ),
         np.stack([np.linspace(-2.0, 2.0, 5), np.array([0.0, 0.3, 0.5, 0.9, 1.0])], axis=1),
     ),

@@ -242,8 +242,8 @@ def test_blocks_and_their_order():
     assert [b.shape for b in units.Neuron(acts.tanh).blocks(3, (2,))] == [(2,), (3,), ()]
     assert [b.name for b in units.Neuron(acts.tanh, bias=False, output_weight=False).blocks(3, ())] == ["weight"]
     assert [b.name for b in units.RadialBasis(1.0).blocks(3, ())] == ["charge", "center"]
-    assert [b.name for b in units.FreeKnot().blocks(1, ())] == ["charge", "knot"]
-    assert [b.name for b in units.FreeKnot(charge=False).blocks(1, ())] == ["knot"]
+    assert [b.name for b in units.FreeKnot().blocks(1, ())] == ["c", "h"]
+    assert [b.name for b in units.FreeKnot(charge=False).blocks(1, ())] == ["h"]
     assert [b.name for b in WAVE.blocks(2, ())] == ["phase", "charge", "w"]
 
 

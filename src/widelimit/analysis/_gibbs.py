@@ -65,6 +65,7 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     a grid that does not fit, more than 5e7 pairs of cells and data, and a reduction at d = infinity.
     """
     nodes = require_nodes(problem.data, "gibbs")
+    problem = problem.on_nodes()
     _check(problem, temperature, grid, tolerance, nodes)
     log_v = log_volumes(problem, grid)
     table, penalty = _table(problem, grid, nodes)

@@ -92,6 +92,7 @@ def minimise(
     tolerance or a budget that is not positive.
     """
     _check(problem, tolerance, budget)
+    problem = problem.on_nodes()
     rivals = competitors("minimise", problem, budget)
     potential = rivals.family.problem.potential(padded(rivals.family, rivals.first))
     search = Search.of("minimise", problem, potential, starts, key, most)

@@ -86,6 +86,7 @@ def optimality_gap(
         )
     if budget is not None and not 0 < budget < float("inf"):
         raise ValueError(f"optimality_gap(budget=...): must be positive and finite, got {budget}.")
+    problem = problem.on_nodes()
     potential = problem.potential(measure)
     search = Search.of("optimality_gap", problem, potential, starts, key, most)
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))

@@ -96,7 +96,7 @@ def stability(problem: Problem, measure: Measure, *, tolerance: float = 1e-6, me
 def check(problem: Problem, tolerance: float, merge: float, who: str) -> None:
     """Raise `ValueError` where the motion has no linearisation."""
     require_nodes(problem.data, who)
-    if problem.unit.kinked:
+    if problem.rough:
         raise ValueError(
             f"{who}(problem=...): the unit has kinks, where automatic differentiation takes the second derivative "
             "for zero; reduce the problem by its symmetry (problem.reduced()) or take a smooth activation."

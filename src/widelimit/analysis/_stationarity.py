@@ -37,6 +37,7 @@ def stationarity(problem: Problem, measure: Measure) -> Stationarity:
     For a non-smooth penalty v is the velocity of least norm in the subdifferential, so a charge that rests at zero
     counts as at rest. Raises `ValueError` for data without nodes.
     """
+    require_nodes(problem.data, "stationarity")
     norms = _norms(problem, measure)
     w = measure.weights
     rms = float(jnp.sqrt(jnp.sum(w * norms**2) / jnp.sum(w)))
@@ -46,7 +47,7 @@ def stationarity(problem: Problem, measure: Measure) -> Stationarity:
 @eqx.filter_jit
 def _norms(problem: Problem, measure: Measure) -> Float[Array, " N"]:
     theta, w = problem.unpack(measure)
-    gradient = problem.variation(theta, w, require_nodes(problem.data, "stationarity")).gradient
+    gradient = problem.variation(theta, w).gradient
     v = problem.velocity(theta, gradient)
     if not problem.smooth:
         ahead = problem.prox(jax.tree.map(lambda z, dz: z + _SHORT * dz, theta, v), _SHORT)

@@ -134,7 +134,7 @@ def _penalty(file: ProblemFile) -> penalties.AbstractPenalty | None:
     if file.penalty.l2 > 0:
         terms.append(penalties.l2(file.penalty.l2))
     if file.penalty.total_variation > 0:
-        charge = "output" if "output" in file.blocks else "charge"
+        charge = next(name for name in ("output", "charge", "c") if name in file.blocks)
         terms.append(penalties.total_variation(file.penalty.total_variation, charge))
     return None if not terms else terms[0] if len(terms) == 1 else terms[0] + terms[1]
 

@@ -50,7 +50,7 @@ class ProblemFile(Section):
         if self.unit.kind == "radial_basis":
             return ("charge", "center")
         if self.unit.kind == "free_knot":
-            return ("charge", "knot") if self.unit.charge else ("knot",)
+            return ("c", "h") if self.unit.charge else ("h",)
         head = ("output",) if self.unit.output_weight else ()
         return (*head, "weight", *(("bias",) if self.unit.bias else ()))
 
@@ -66,7 +66,7 @@ class ProblemFile(Section):
                 if block not in self.blocks:
                     said = f"the unit has no such block: {unknown(block, self.blocks)}"
                     raise misfit(said, f"{section}.{block}")
-        if self.penalty.total_variation > 0 and not {"output", "charge"} & set(self.blocks):
+        if self.penalty.total_variation > 0 and not {"output", "charge", "c"} & set(self.blocks):
             raise misfit("needs a unit with an output weight or a charge", "penalty.total_variation")
         for i, table in enumerate(self.networks):
             if table.dynamics == "sgd" and table.step > self.time.t1:

@@ -55,8 +55,8 @@ class Characteristics(AbstractDynamics):
     - `integrator`: from `widelimit.integrators`; `Tsit5(1e-8, 1e-10)` by default.
     - `schedule`: xi, a number, a schedule or a function of t.
 
-    Raises `ValueError` for other values, and in a run for a kinked unit (its density jumps), a non-smooth penalty, a
-    sphere as domain and a start without density.
+    Raises `ValueError` for other values, and in a run for a rough problem (`Problem.rough`; the density of a kinked
+    unit jumps), a non-smooth penalty, a sphere as domain and a start without density.
     """
 
     particles: int = eqx.field(static=True)
@@ -250,8 +250,8 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
 def _check(problem: Problem) -> None:
     """Raise `ValueError` where the density does not follow the characteristics smoothly."""
     require_nodes(problem.data, "Characteristics")
-    if problem.unit.kinked or not problem.smooth:
-        what = "unit has kinks, where the density jumps" if problem.unit.kinked else "penalty is not smooth"
+    if problem.rough or not problem.smooth:
+        what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
         raise ValueError(
             f"Characteristics: the problem's {what}; use GradientFlow, or a smooth unit (a smooth activation, or "
             "problem.reduced(), whose unit is averaged over directions)."

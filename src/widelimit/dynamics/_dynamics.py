@@ -154,7 +154,11 @@ def largest_curvature(problem: Problem, measure: Particles) -> float:
     are used.
     """
     nodes = problem.data.nodes
-    x, y = problem.data.batch(jax.random.key(0), 256) if nodes is None else (nodes.x[:256], nodes.y[:256])
+    # The first nodes of an interval are those at its left end.
+    if nodes is None or problem.spline is not None:
+        x, y = problem.data.batch(jax.random.key(0), 256)
+    else:
+        x, y = nodes.x[:256], nodes.y[:256]
     theta, w = problem.unpack(measure)
     scale = problem.scale.factor(w.shape[0])
 

@@ -43,8 +43,8 @@ class GradientFlow(AbstractDynamics):
 
     **Arguments**
 
-    - `integrator`: from `widelimit.integrators`; by default `Tsit5()`, with looser tolerances (1e-4, 1e-6) for a kinked
-      unit, whose neurons slide along rays where the velocity jumps, and `ProximalHeun()` for a non-smooth penalty.
+    - `integrator`: from `widelimit.integrators`; by default `Tsit5()`, with looser tolerances (1e-4, 1e-6) for a rough
+      problem, whose neurons slide along rays where the velocity jumps, and `ProximalHeun()` for a non-smooth penalty.
     - `schedule`: xi, a number, a schedule or a function of t; 1 by default.
     - `trainable`: the name or names of the blocks that move; all by default.
     """
@@ -71,7 +71,7 @@ class GradientFlow(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         integrator = self._integrator(problem)
         # A kink in the unit, or a wall, breaks the smoothness that a high order rests on.
-        rough = problem.unit.kinked or not problem.domain.unconstrained
+        rough = problem.rough or not problem.domain.unconstrained
         mean_field = problem.scale.factor(2) == problem.scale.factor(4)
         return Facts(
             order=None if rough else integrator.order,
@@ -153,7 +153,7 @@ class GradientFlow(AbstractDynamics):
             return self.integrator
         if not problem.smooth:
             return ProximalHeun()
-        return Tsit5(**_ACROSS_KINKS) if problem.unit.kinked else Tsit5()
+        return Tsit5(**_ACROSS_KINKS) if problem.rough else Tsit5()
 
     def _at(self, problem: Problem, field: "_Field", state: FlowState, clock: Any) -> Any:
         shown = self._integrator(problem).within(field, _step_of(state), clock)
@@ -173,7 +173,7 @@ class _Field(eqx.Module):
 
     def velocity(self, y: Any) -> Any:
         theta = self.merge(y[0])
-        gradient = self.problem.variation(theta, self.weights, self._nodes()).gradient
+        gradient = self.problem.variation(theta, self.weights).gradient
         drift = self.problem.velocity(theta, gradient)
         kept = {name: getattr(drift, name) for name in y[0]}
         power = [_weighted(self.weights, getattr(gradient, name), kept[name]) for name in kept]
@@ -216,9 +216,6 @@ class _Field(eqx.Module):
     @property
     def jumps(self) -> bool:
         return not self.problem.domain.unconstrained
-
-    def _nodes(self) -> Any:
-        return require_nodes(self.problem.data, "GradientFlow")
 
 
 @eqx.filter_jit

@@ -122,7 +122,7 @@ class JKO(AbstractDynamics):
         return JKOState(jnp.asarray(rows[order]), count, zero, zero, count, jnp.asarray(np.argsort(order)), weights)
 
     def prepare(self, problem: Problem) -> Problem:
-        return problem
+        return problem.on_nodes()
 
     def clock(self, t: float) -> int:
         return round(t / float(self.tau))

@@ -134,7 +134,7 @@ class EntropicJKO(AbstractDynamics):
         )
 
     def prepare(self, problem: Problem) -> Problem:
-        return problem
+        return problem.on_nodes()
 
     def clock(self, t: float) -> int:
         return round(t / float(self.tau))

@@ -104,7 +104,7 @@ class Quantiles(AbstractDynamics):
         return resolve(start, self.order, self.capacity, lambda p, x: _begin(self, problem, x, None, p, end))
 
     def prepare(self, problem: Problem) -> Problem:
-        return problem
+        return problem.on_nodes()
 
     def clock(self, t: float) -> float:
         return self.schedule.integral(t)

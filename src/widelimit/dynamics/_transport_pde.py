@@ -133,7 +133,7 @@ class TransportPDE(AbstractDynamics):
         return PDEState(y, jnp.zeros((), jnp.int64), zero, zero, y, reading, proposal, end, cells)
 
     def prepare(self, problem: Problem) -> Problem:
-        return problem
+        return problem.on_nodes()
 
     def clock(self, t: float) -> float:
         return self.schedule.integral(t)

@@ -1,6 +1,6 @@
 """The first variation of the objective, as a function of any theta."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,15 +10,31 @@ from jaxtyping import Array, Float
 from widelimit.measure import Blocks, split
 from widelimit.numerics import map_rows
 
+from ._spline import Spline
+from ._spline_cells import Cells
 from .penalties import AbstractPenalty
 from .units import AbstractUnit
+
+
+class Residual(NamedTuple):
+    """The residual of a free-knot spline in pieces; psi(c, h) = factor k' c G2(h), exactly."""
+
+    spline: Spline
+    cells: Cells
+    factor: float
+
+    def psi(self, theta: Any) -> Float[Array, ""]:
+        second = self.spline.integrals(self.cells, theta.h)[2]
+        value = self.factor * self.spline.slope * second
+        return theta.c * value if "c" in theta._fields else value
 
 
 class Potential(eqx.Module):
     r"""$\psi(\theta; \rho) = \int R'(f_\rho)(x)\,\phi(\theta, x)\,\mu(dx) + \mathrm{penalty}(\theta)$.
 
     It holds the dual variable $\mu_q\,\ell'(f_\rho(x_q), y_q)$ on the data nodes, so a query costs one evaluation of
-    the unit on the data. Get one from `Problem.potential(measure)`.
+    the unit on the data; or the residual itself, `exact`, for a free-knot spline on an interval (`Problem.spline`).
+    Get one from `Problem.potential(measure)`.
 
     `psi(theta)`: theta [..., D] -> [...], for any theta, on the support of rho or off it.
     `psi.gradient(theta)`: [..., D] -> [..., D]; where a kinked unit or penalty has no gradient, one that
@@ -29,6 +45,7 @@ class Potential(eqx.Module):
     penalty: AbstractPenalty | None
     x: Float[Array, "Q d"]
     dual: Float[Array, "Q ..."]
+    exact: Residual | None
     blocks: Blocks = eqx.field(static=True)
     size: int = eqx.field(static=True)
 
@@ -40,9 +57,12 @@ class Potential(eqx.Module):
 
     def at(self, theta: Any) -> Float[Array, ""]:
         """psi of one particle given as named blocks; to build on."""
-        values = jax.vmap(lambda point: self.unit(theta, point))(self.x)
-        data = jnp.sum(self.dual * values)
+        data = self.exact.psi(theta) if self.exact is not None else self._on_nodes(theta)
         return data if self.penalty is None else data + self.penalty(theta)
+
+    def _on_nodes(self, theta: Any) -> Float[Array, ""]:
+        values = jax.vmap(lambda point: self.unit(theta, point))(self.x)
+        return jnp.sum(self.dual * values)
 
     def _rows(self, theta: Any) -> Float[Array, "... D"]:
         rows = jnp.asarray(theta, self.dual.dtype)

@@ -14,11 +14,13 @@ from widelimit.numerics import entries, map_rows, sum_chunks
 
 from . import domains, losses, mobilities, penalties, scales
 from ._integrate import evaluate, integrate
-from ._potential import Potential
+from ._potential import Potential, Residual
 from ._reduction import reduced_parts
+from ._spline import Spline
+from ._spline_cells import Panels
 from ._symmetry import Symmetry
-from .data import AbstractData, Nodes, as_numbers, require_nodes
-from .units import AbstractUnit, Function, feature
+from .data import AbstractData, Interval, Nodes, Samples, as_numbers, require_nodes
+from .units import AbstractUnit, FreeKnot, Function, feature
 
 
 class Estimate(NamedTuple):
@@ -123,6 +125,29 @@ class Problem(eqx.Module):
         """D, the number of parameters of a particle."""
         return row_size(self.blocks)
 
+    @property
+    def spline(self) -> Spline | None:
+        """The exact integrals of a `FreeKnot` unit against `data.Interval` under a squared loss; None for all others.
+
+        With it `risk`, `predict`, `potential` and `variation` are exact, by sorted knots.
+        """
+        factor = losses.square_factor(self.loss)
+        if not isinstance(self.unit, FreeKnot) or not isinstance(self.data, Interval) or factor is None:
+            return None
+        return Spline(Panels(self.data.ends, self.data.coefficients), jnp.asarray(2.0 * factor))
+
+    @property
+    def rough(self) -> bool:
+        """Whether grad psi jumps where particles cross a kink: a kinked unit, but for exact integrals (`spline`)."""
+        return self.unit.kinked and self.spline is None
+
+    def on_nodes(self) -> "Problem":
+        """The problem on the data's nodes alone, a finite measure, for what cannot use `spline`; else itself."""
+        if self.spline is None:
+            return self
+        nodes = require_nodes(self.data, "Problem.on_nodes")
+        return eqx.tree_at(lambda p: p.data, self, Samples(nodes.x, nodes.y, nodes.weights))
+
     def predict(self, measure: Measure, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
@@ -136,7 +161,12 @@ class Problem(eqx.Module):
         return f[0] if single else f
 
     def risk(self, measure: Measure) -> Float[Array, ""]:
-        """R(rho) on the data's nodes. Raises `ValueError` for data without nodes: see `estimate_risk`."""
+        """R(rho) on the data's nodes, or exactly (see `spline`).
+
+        Raises `ValueError` for data without nodes: see `estimate_risk`.
+        """
+        if self.spline is not None:
+            return _spline_risk(self, *self.unpack(measure))
         nodes = require_nodes(self.data, "Problem.risk")
         return _risk(self, *self.unpack(measure), nodes)
 
@@ -162,7 +192,8 @@ class Problem(eqx.Module):
         nodes = require_nodes(self.data, "Problem.potential")
         theta, w = self.unpack(measure)
         dual = _dual(self, theta, w, nodes)
-        return Potential(self.unit, self.penalty, nodes.x, dual, self.blocks, entries(self.budget))
+        exact = None if self.spline is None else _residual(self, theta, w)
+        return Potential(self.unit, self.penalty, nodes.x, dual, exact, self.blocks, entries(self.budget))
 
     def reduced(self, *, nodes: int | None = None) -> "Problem":
         """The same problem in the lengths of the weights, where the data are invariant under rotations.
@@ -237,17 +268,24 @@ class Problem(eqx.Module):
         f = self.scale.factor(w.shape[0]) * integrate(self.unit, theta, w, x)
         return jnp.sum(mu * jax.vmap(self.loss)(f, y))
 
-    def variation(self, theta: Any, w: Any, nodes: Nodes) -> Variation:
+    def variation(self, theta: Any, w: Any, nodes: Nodes | None = None) -> Variation:
         """Risk, psi and grad psi at the particles; the smooth penalties are in psi and grad psi, not in the risk.
 
-        In pieces over the data, with the gradient inside each piece: the memory is N x piece.
+        On `nodes`, or on the data itself: exactly where there is a `spline`, else on the data's nodes. In pieces over
+        the nodes, with the gradient inside each piece: the memory is N x piece.
         """
-        graded = jax.value_and_grad(self.batch_risk, argnums=(0, 1))
+        spline = self.spline if nodes is None else None
+        if spline is not None:
+            risk, psi, gradient = _spline_variation(self, spline, theta, w)
+        else:
+            nodes = require_nodes(self.data, "Problem.variation") if nodes is None else nodes
+            graded = jax.value_and_grad(self.batch_risk, argnums=(0, 1))
 
-        def piece(x: Any, y: Any, mu: Any) -> Any:
-            return graded(theta, w, x, y, mu)
+            def piece(x: Any, y: Any, mu: Any) -> Any:
+                return graded(theta, w, x, y, mu)
 
-        risk, (gradient, psi) = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, self._chunk(w.shape[0]))
+            chunk = self._chunk(w.shape[0])
+            risk, (gradient, psi) = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
         for term in penalties.parts(self.penalty):
             if term.smooth:
                 value, slope = jax.vmap(jax.value_and_grad(term))(theta)
@@ -357,9 +395,42 @@ def _check_number(what: str, shape_of: Any) -> None:
         raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")
 
 
+def _ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, Array]:
+    """What each ramp of a free-knot spline is multiplied by in f, and in psi where its mass is."""
+    factor = problem.scale.factor(w.shape[0])
+    charge = theta.c if problem.unit.linear == "c" else jnp.ones_like(theta.h)
+    return factor * w * charge, factor * charge
+
+
+def _spline_variation(problem: Problem, spline: Spline, theta: Any, w: Any) -> Any:
+    a, each = _ramps(problem, theta, w)
+    risk, first, second = spline.variation(a, theta.h)
+    gradient = {"h": -spline.slope * each * first}
+    if problem.unit.linear is not None:
+        gradient["c"] = problem.scale.factor(w.shape[0]) * spline.slope * second
+    return risk, spline.slope * each * second, theta._replace(**gradient)
+
+
+@eqx.filter_jit
+def _spline_risk(problem: Problem, theta: Any, w: Any) -> Any:
+    spline = problem.spline
+    assert spline is not None
+    return spline.risk(_ramps(problem, theta, w)[0], theta.h)
+
+
+@eqx.filter_jit
+def _residual(problem: Problem, theta: Any, w: Any) -> Residual:
+    spline = problem.spline
+    assert spline is not None
+    return Residual(spline, spline.cells(_ramps(problem, theta, w)[0], theta.h), problem.scale.factor(w.shape[0]))
+
+
 @eqx.filter_jit
 def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
     factor = problem.scale.factor(w.shape[0])
+    spline = problem.spline
+    if spline is not None:
+        return spline.predict(_ramps(problem, theta, w)[0], theta.h, x[:, 0])
     chunk = problem._chunk(w.shape[0])
     if x.shape[0] <= chunk:
         return factor * evaluate(problem.unit, theta, w, x)

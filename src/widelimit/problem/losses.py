@@ -71,3 +71,8 @@ def huber(threshold: float = 1.0) -> Loss:
     if not 0 < threshold < float("inf"):
         raise ValueError(f"huber(threshold=...): must be positive and finite, got {threshold}.")
     return Loss(_Huber(float(threshold)), "huber", convex=True, nonnegative=True)
+
+
+def square_factor(loss: Loss) -> float | None:
+    """k of `squared(k)`; None for every other loss."""
+    return loss.function.factor if isinstance(loss.function, _Squared) else None

@@ -9,9 +9,9 @@ from . import activations, losses, mobilities
 from ._problem import Problem
 from ._reduction import Classes, parts_of
 from .activations import Activation
-from .data import GaussianClasses
+from .data import GaussianClasses, Interval
 from .domains import Product
-from .units import Neuron
+from .units import FreeKnot, Neuron
 
 _squared = losses.squared(1.0)
 ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
@@ -87,6 +87,35 @@ def anisotropic_gaussians(
     inside = np.arange(int(dim)) < relevant
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
     return Problem(unit, GaussianClasses(plus, minus), _squared if loss is None else loss, penalty=penalty)
+
+
+def free_knot_spline(
+    target: Any,
+    *,
+    lower: float = 0.0,
+    upper: float = 1.0,
+    charge: bool = True,
+    breaks: Any = (),
+    loss: Any = None,
+    penalty: Any = None,
+    domain: Any = None,
+) -> Problem:
+    r"""Free-knot linear splines, $f = \int c\,(x - h)_+\,d\rho$, on an interval (yarotsky2018, section 3).
+
+    The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `Problem.spline`.
+
+    **Arguments**
+
+    - `target`: y, a JAX function of a number, smooth between `breaks`.
+    - `lower`, `upper`: x is uniform between them; Lebesgue measure on [0, 1] by default.
+    - `charge`: False leaves c out: the unit is $(x - h)_+$.
+    - `loss`, `penalty`, `domain`: as in `Problem`, the loss $(f - y)^2/2$ by default. A loss that is not squared is
+      summed over the nodes of `data.Interval`.
+
+    Raises `ValueError` as `data.Interval` and `Problem` do.
+    """
+    data = Interval(target, lower, upper, breaks=breaks)
+    return Problem(FreeKnot(charge), data, loss, penalty=penalty, domain=domain)
 
 
 def _infinite(unit: Neuron, classes: Classes, loss: Any, penalty: Any) -> Problem:

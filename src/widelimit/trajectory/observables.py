@@ -102,7 +102,7 @@ class Dissipation(AbstractObservable):
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         theta, w = problem.unpack(measure)
-        gradient = problem.variation(theta, w, require_nodes(problem.data, "observables.Dissipation")).gradient
+        gradient = problem.variation(theta, w).gradient
         drift = problem.velocity(theta, gradient)
         power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
         return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}

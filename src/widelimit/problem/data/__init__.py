@@ -6,6 +6,7 @@ from ._data import (
     as_numbers as as_numbers,
     require_nodes as require_nodes,
 )
+from ._interval import Interval as Interval
 from ._load import load as load
 from ._samplers import (
     FromKey as FromKey,

@@ -64,7 +64,7 @@ def require_nodes(data: AbstractData, who: str) -> Nodes:
     return nodes
 
 
-def label(target: Any, x: Float[Array, "n d"]) -> Float[Array, "n ..."]:
+def label(target: Any, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
     """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here."""
     y = jnp.asarray(jax.vmap(target)(x))
     return y.astype(x.dtype)

@@ -14,7 +14,7 @@ from ._unit import AbstractUnit
 class FreeKnot(AbstractUnit):
     r"""$\phi(\theta, x) = c\,(x - h)_+$, or $(x - h)_+$ with `charge=False`; one input (yarotsky2018, A.3).
 
-    Blocks: `charge` (c: () or (C,), if `charge`), `knot` (h: ()).
+    Blocks: `c` (the charge, () or (C,), if `charge`), `h` (the knot, ()).
     """
 
     charge: bool = eqx.field(static=True, default=True)
@@ -24,11 +24,11 @@ class FreeKnot(AbstractUnit):
             raise ValueError(f"FreeKnot takes one input, the data has {inputs}.")
         if outputs and not self.charge:
             raise ValueError(f"FreeKnot(charge=False) gives a number, the data's targets have shape {outputs}.")
-        return (*((Block("charge", outputs),) if self.charge else ()), Block("knot", ()))
+        return (*((Block("c", outputs),) if self.charge else ()), Block("h", ()))
 
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
-        ramp = jax.nn.relu(x[0] - theta.knot)
-        return theta.charge * ramp if self.charge else ramp
+        ramp = jax.nn.relu(x[0] - theta.h)
+        return theta.c * ramp if self.charge else ramp
 
     @property
     def kinked(self) -> bool:
@@ -36,7 +36,7 @@ class FreeKnot(AbstractUnit):
 
     @property
     def linear(self) -> str | None:
-        return "charge" if self.charge else None
+        return "c" if self.charge else None
 
     @property
     def homogeneity(self) -> float | None:
