@@ -4,6 +4,7 @@ from ._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from ._fixed_point import fixed_point as fixed_point
 from ._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
 from ._gibbs import GibbsState as GibbsState, gibbs as gibbs
+from ._linearity import Linearity as Linearity, linearity as linearity
 from ._minimise import Minimum as Minimum, minimise as minimise
 from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
 from ._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum

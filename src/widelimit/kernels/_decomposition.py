@@ -34,8 +34,9 @@ _KNOTS = 512
 _POLYNOMIALS, _LEAST, _DEGREE = 128, 24, 512
 # Share of an eigenfunction in the highest degrees, above which it is not resolved.
 _TAIL = 1e-8
-# What of the target the basis may leave out before its degree is raised, relative, in square norm.
-_LEFT = 1e-28
+# What of the target the basis may leave out before its degree is raised, relative, in square norm: rounding of the
+# quadrature is 1e-28.
+_LEFT = 1e-25
 
 Start = Measure | laws.AbstractLaw
 
@@ -160,12 +161,12 @@ def expand(found: Decomposition, start: Start, who: str) -> Expansion:
         cuts = np.concatenate([kinks, ends])
         whole, left = found.basis.panels.project(lambda x: function(x[:, None]) - target(x), cuts)
     else:
-        z = (prediction - np.asarray(nodes.y)).reshape(len(prediction), -1)
+        z = (prediction - np.asarray(nodes.y, float)).reshape(len(prediction), -1)
         whole, left = (found.basis.root[:, None] * z).ravel(), 0.0
+    if not np.isfinite(left) or not np.all(np.isfinite(whole)):
+        raise ValueError(f"{who}: the residual f - y is not finite, so it has no expansion.")
     coefficients = found.right.T @ whole
     left += float(np.sum((whole - found.right @ coefficients) ** 2))
-    if not np.isfinite(left) or not np.all(np.isfinite(coefficients)):
-        raise ValueError(f"{who}: the residual f - y is not finite, so it has no expansion.")
     return Expansion(coefficients, left, carrier, prediction)
 
 

@@ -19,7 +19,7 @@ _ROUNDING = 1e-10
 
 
 def tangent_kernel(
-    problem: Problem, measure: Measure, x: Any, other: Any = None, *, trainable: Any = None
+    problem: Problem, measure: Any, x: Any, other: Any = None, *, trainable: Any = None
 ) -> Float[Array, "..."]:
     r"""$M[\rho](x, x') = \int \nabla\phi(\theta, x) \cdot P(\theta)\,\nabla\phi(\theta, x')\,\rho(d\theta)$.
 
