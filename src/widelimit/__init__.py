@@ -17,7 +17,7 @@ else:
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import analysis as analysis, measure as measure, report as report
+    from . import analysis as analysis, kernels as kernels, measure as measure, report as report
     from ._evolve import evolve as evolve
     from .analysis import minimise as minimise
     from .dynamics import (
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "analysis": "",
+    "kernels": "",
     "measure": "",
     "report": "",
     "minimise": "analysis",

@@ -335,9 +335,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
 
 
-def _watched(
-    problem: Problem, observe: Any, dynamics: AbstractDynamics
-) -> tuple[observables.AbstractObservable, ...]:
+def _watched(problem: Problem, observe: Any, dynamics: AbstractDynamics) -> tuple[observables.AbstractObservable, ...]:
     own = dynamics.reports(problem)
     if observe is None:
         return tuple(o for o in observables.default(problem) if not set(o.names(problem)) & set(own))

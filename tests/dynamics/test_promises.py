@@ -124,6 +124,7 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
     "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
     "quantiles": Quantiles(1e-9),
+    "tangent": wl.TangentFlow(),
     "characteristics": Characteristics(16, integrator=integrators.RungeKutta4(0.05)),
 }
 
@@ -145,6 +146,9 @@ QUICK = {
     ("flow-rk4", "scaled"),
     ("quantiles", "line"),
     ("characteristics", "tanh"),
+    ("tangent", "relu"),
+    ("tangent", "radial"),
+    ("tangent", "scaled"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)
@@ -157,6 +161,9 @@ def _refused(dynamic: AbstractDynamics, case: str) -> bool:
         return case != "line"
     if isinstance(dynamic, Characteristics):
         return case not in LAWS
+    if isinstance(dynamic, wl.TangentFlow):
+        # A squared loss, no penalty, no walls.
+        return case not in ("relu", "radial", "scaled")
     # A flow whose integrator has no proximal map does not take a non-smooth penalty.
     return integrator is not None and not integrator.proximal and not problem.smooth
 

@@ -11,7 +11,6 @@ from kernel_problems import PROBLEMS
 import widelimit as wl
 from widelimit.kernels import tangent_kernel
 
-_RNG = np.random.default_rng(8)
 LAWS = wl.laws
 # No charge, knots uniform: the starts of yarotsky2018, 3.2 and 3.3.
 CHARGELESS = LAWS.product(c=LAWS.Atom(0.0), h=LAWS.Uniform(0.0, 1.0))
@@ -40,14 +39,15 @@ def test_the_exact_example_a3() -> None:
     np.testing.assert_allclose(run.risk, 0.5 * (2 - y0) ** 2 * np.exp(-2 * run.times), rtol=1e-14)
     gone = (2.0 - y0) * (1 - np.exp(-run.times))
     np.testing.assert_allclose(run.shift, np.broadcast_to(gone[:, None, None], (65, 3, 1)), rtol=1e-13)
-    np.testing.assert_allclose(run.positions, np.asarray(start.positions) + run.shift, rtol=1e-15)
+    np.testing.assert_allclose(run.positions, np.asarray(start.positions) + run.shift, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
 def test_against_a_dense_solver(name: str) -> None:
     """d z/dt = -2 k M mu z, integrated by an ODE solver with the kernel from its definition."""
-    problem, weights = PROBLEMS[name], _RNG.dirichlet(np.ones(5))
-    start = wl.Particles(_RNG.normal(size=(5, problem.dim)), weights)
+    rng = np.random.default_rng(8)
+    problem, weights = PROBLEMS[name], rng.dirichlet(np.ones(5))
+    start = wl.Particles(rng.normal(size=(5, problem.dim)), weights)
     schedule = wl.schedules.piecewise([1.0], [1.0, 0.25])
     run = wl.evolve(problem, start, wl.TangentFlow(schedule=schedule), t1=3.0, save_at=[1.0])
     nodes = problem.data.nodes
@@ -71,21 +71,20 @@ def test_against_a_dense_solver(name: str) -> None:
 
 def test_the_lazy_limit_of_the_flow() -> None:
     """At output scale alpha the particles move by 1/alpha, and the flow's distance to the theory falls as 1/alpha."""
-    unit, start = wl.units.Neuron(wl.activations.tanh), wl.Particles(_RNG.normal(size=(6, 4)))
-    x, gaps = _RNG.normal(size=(7, 2)), []
-    base = wl.Problem(unit, wl.data.Samples(x, np.zeros(7)))
-    for alpha in (4.0, 16.0, 64.0):
-        scale = wl.scales.Power(1.0, 1.0 / alpha)
+    rng = np.random.default_rng(2)
+    unit, start = wl.units.Neuron(wl.activations.tanh), wl.Particles(rng.normal(size=(6, 4)))
+    x, gaps, factors = rng.normal(size=(7, 2)), [], (8.0, 32.0)
+    f = np.asarray(wl.Problem(unit, wl.data.Samples(x, np.zeros(7))).predict(start, x))
+    for alpha in factors:
         # The target starts at a distance of order one from the prediction at every scale.
-        y = alpha * np.asarray(base.predict(start, x)) + np.cos(3.0 * x[:, 0])
-        problem = wl.Problem(unit, wl.data.Samples(x, y), scale=scale)
-        t1 = 2.0 / alpha**2
+        data = wl.data.Samples(x, alpha * f + np.cos(3.0 * x[:, 0]))
+        problem = wl.Problem(unit, data, scale=wl.scales.Power(1.0, 1.0 / alpha))
+        t1 = 4.0 / alpha**2
         flow = wl.evolve(problem, start, wl.GradientFlow(wl.integrators.Tsit5(1e-9, 1e-11)), t1=t1, save_at=[t1])
         lazy = wl.evolve(problem, start, wl.TangentFlow(), t1=t1, save_at=[t1])
-        assert lazy.risk[-1] < 0.8 * lazy.risk[0]
-        gaps.append(abs(flow.risk[-1] - lazy.risk[-1]))
-    rates = np.log(np.array(gaps[:-1]) / gaps[1:]) / np.log(4.0)
-    assert rates[-1] == pytest.approx(1.0, abs=0.3)
+        assert lazy.risk[-1] < 0.9 * lazy.risk[0]
+        gaps.append(np.linalg.norm(problem.predict(flow.final, x) - lazy.prediction[-1]))
+    assert np.log(gaps[0] / gaps[1]) / np.log(4.0) == pytest.approx(1.0, abs=0.15)
 
 
 @pytest.mark.parametrize("waves", [1, 2, 5])
@@ -107,15 +106,15 @@ def test_small_charges_against_26(waves: int) -> None:
 
 
 def test_the_flow_of_a_small_target_and_the_law_quantised() -> None:
-    start = CHARGELESS.quantise(300)
-    options: dict[str, Any] = {"t1": 50.0, "save_at": [5.0]}
+    start = CHARGELESS.quantise(100)
+    options: dict[str, Any] = {"t1": 20.0, "save_at": [5.0]}
     flow = wl.evolve(sine(), start, wl.GradientFlow(trainable=("c",)), **options)
     lazy = wl.evolve(sine(), start, wl.TangentFlow(trainable=("c",)), **options)
     law = wl.evolve(sine(), CHARGELESS, wl.TangentFlow(trainable=("c",)), **options)
-    # With the charges alone the flow is linear: Tsit5's tolerance, then the 300 midpoints, of second order.
-    np.testing.assert_allclose(lazy.risk, flow.risk, rtol=1e-7)
-    np.testing.assert_allclose(lazy.positions, flow.positions, atol=1e-8)
-    np.testing.assert_allclose(law.risk, lazy.risk, rtol=1e-5)
+    # With the charges alone the flow is linear: the integrator's tolerance (1e-6), then that of 100 midpoints.
+    np.testing.assert_allclose(lazy.risk, flow.risk, rtol=1e-6)
+    np.testing.assert_allclose(lazy.positions, flow.positions, atol=1e-7)
+    np.testing.assert_allclose(law.risk, lazy.risk, rtol=1e-4)
     # The law's Gauss nodes carry the shift that the midpoints have at the same knots.
     order = np.argsort(law.positions[-1, :, 1])
     at = np.interp(start.positions[:, 1], law.positions[-1, order, 1], law.shift[-1, order, 0])
@@ -131,6 +130,25 @@ def test_near_a_global_minimiser_against_37() -> None:
     loss = np.exp(-2.0 * np.outer(run.times, mu**-2.0)) @ (weight**2 / mu**4)
     np.testing.assert_allclose(run.risk, loss, rtol=1e-11)
     assert abs(float(problem.risk(LAWS.Uniform(0.3, 0.8).quantise(4000))) / loss[0] - 1.0) < 1e-5
+
+
+def test_near_a_minimiser_on_samples_the_error_is_of_second_order() -> None:
+    rng = np.random.default_rng(3)
+    unit, x = wl.units.Neuron(wl.activations.tanh), rng.normal(size=(7, 2))
+    teacher = wl.Particles(rng.normal(size=(5, 4)))
+    blank = wl.Problem(unit, wl.data.Samples(x, np.zeros(7)))
+    problem = wl.Problem(unit, wl.data.Samples(x, blank.predict(teacher, x)))
+    away, gaps = rng.normal(size=(5, 4)), []
+    flow = wl.GradientFlow(wl.integrators.Tsit5(1e-10, 1e-12))
+    for size in (0.04, 0.01):
+        start = wl.Particles(teacher.positions + size * away)
+        true = wl.evolve(problem, start, flow, t1=5.0, save_at=[5.0])
+        linear = wl.evolve(problem, start, wl.TangentFlow(at=teacher), t1=5.0, save_at=[5.0])
+        z = problem.predict(true.final, x) - problem.data.y
+        gaps.append(np.linalg.norm(z - (linear.prediction[-1] - problem.data.y)))
+        # Not small beside the residual by accident.
+        assert gaps[-1] < 0.1 * np.linalg.norm(z)
+    assert np.log(gaps[0] / gaps[1]) / np.log(4.0) == pytest.approx(2.0, abs=0.3)
 
 
 def test_the_floor_is_what_the_kernel_does_not_see() -> None:
@@ -149,7 +167,8 @@ def test_the_floor_is_what_the_kernel_does_not_see() -> None:
 
 
 def test_any_clock_and_the_energy_balance() -> None:
-    problem, start = PROBLEMS["number"], wl.Particles(_RNG.normal(size=(5, 4)))
+    rng = np.random.default_rng(8)
+    problem, start = PROBLEMS["number"], wl.Particles(rng.normal(size=(5, 4)))
     few = wl.evolve(problem, start, wl.TangentFlow(), t1=2.0, save_at=[0.7])
     many = wl.evolve(problem, start, wl.TangentFlow(), t1=2.0, save_at=np.linspace(0.0, 2.0, 21))
     assert few.steps == many.steps == 1
@@ -162,14 +181,18 @@ def test_any_clock_and_the_energy_balance() -> None:
 
 
 def test_bad_input() -> None:
-    problem, start = PROBLEMS["number"], wl.Particles(_RNG.normal(size=(5, 4)))
+    rng = np.random.default_rng(8)
+    problem, start = PROBLEMS["number"], wl.Particles(rng.normal(size=(5, 4)))
 
     def refused(match: str, dynamics: wl.TangentFlow, measure: Any = start, p: Any = problem, **more: Any) -> None:
         with pytest.raises(ValueError, match=match):
             wl.evolve(p, measure, dynamics, t1=1.0, **more)
 
     refused(r"has no block 'c'; it has output, weight, bias", wl.TangentFlow(trainable=("c",)))
-    refused(r"has risk 0\.\d+ \(the start: 0\.\d+\) and a gradient of norm", wl.TangentFlow(at=wl.Particles(np.ones((2, 4)))))
+    refused(
+        r"has risk 0\.\d+ \(the start: 0\.\d+\) and a gradient of norm",
+        wl.TangentFlow(at=wl.Particles(np.ones((2, 4)))),
+    )
     refused("law.quantise", wl.TangentFlow(), LAWS.Normal(0.0, 1.0, dim=4))
     refused("reports 'risk' itself; leave Risk out", wl.TangentFlow(), observe=[wl.observables.Risk()])
     refused("only a squared loss", wl.TangentFlow(), p=wl.Problem(problem.unit, problem.data, wl.losses.huber()))
@@ -177,7 +200,8 @@ def test_bad_input() -> None:
         wl.TangentFlow(at="start")
     # A stationary point is no minimiser: a dead neuron.
     relu = wl.Problem(wl.units.Neuron(wl.activations.relu), wl.data.Samples([[1.0]], [1.0]))
-    refused("risk 0.5 .* gradient of norm 0", wl.TangentFlow(at=wl.Particles([[1.0, 0.0, -1.0]])), wl.Particles([[1.0, 1.0, 0.0]]), relu)
+    dead, alive = wl.Particles([[1.0, 0.0, -1.0]]), wl.Particles([[1.0, 1.0, 0.0]])
+    refused("risk 0.5 .* gradient of norm 0", wl.TangentFlow(at=dead), alive, relu)
     # At the start itself the kernel may be frozen, minimiser or not.
     same = wl.evolve(problem, start, wl.TangentFlow(at=wl.Particles(start.positions)), t1=1.0, save_at=[1.0])
     lazy = wl.evolve(problem, start, wl.TangentFlow(), t1=1.0, save_at=[1.0])

@@ -1,5 +1,7 @@
 """Legendre polynomials on panels against adaptive quadrature."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -14,7 +16,7 @@ KNOTS = np.array([-1.3, -0.5, -0.2, 0.1, 0.37, 0.9, 1.4999, 1.5, 2.0])
 def _integral(function, lower: float) -> float:
     cuts = [c for c in PANELS.edges if c > lower]
     ends = [max(lower, PANELS.edges[0]), *[c for c in cuts if c > max(lower, PANELS.edges[0])]]
-    parts = [scipy.integrate.quad(function, a, b, epsabs=1e-13)[0] for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [scipy.integrate.quad(function, a, b, epsabs=1e-13)[0] for a, b in itertools.pairwise(ends)]
     return sum(parts) / 2.0
 
 

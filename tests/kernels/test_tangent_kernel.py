@@ -62,11 +62,11 @@ def test_bad_input() -> None:
         tangent_kernel(problem, rho, np.zeros((3, 3)))
     with pytest.raises(ValueError, match="quantise"):
         tangent_kernel(problem, wl.laws.Normal(0.0, 1.0, dim=4), X)
+    swap = wl.mobilities.Function(lambda t, g: g._replace(bias=g.bias + g.output, output=g.output + g.bias))
+    coupled = wl.Problem(problem.unit, problem.data, mobility=swap)
     with pytest.raises(ValueError, match="couples blocks"):
-        coupled = wl.mobilities.Function(lambda t, g: g._replace(bias=g.bias + g.output, output=g.output + g.bias))
-        tangent_kernel(
-            wl.Problem(problem.unit, problem.data, mobility=coupled), rho, X, trainable=("output", "weight")
-        )
+        tangent_kernel(coupled, rho, X, trainable=("output", "weight"))
+    rising = wl.mobilities.Function(lambda t, g: g._replace(bias=-g.bias))
+    uphill = wl.Problem(problem.unit, problem.data, mobility=rising)
     with pytest.raises(ValueError, match="symmetric, non-negative"):
-        falling = wl.mobilities.Function(lambda t, g: g._replace(bias=-g.bias))
-        tangent_kernel(wl.Problem(problem.unit, problem.data, mobility=falling), rho, X)
+        tangent_kernel(uphill, rho, X)

@@ -43,8 +43,8 @@ class Spectrum:
 
     $$L(\tau) = \mathrm{floor} + \sum_k \mathrm{amplitudes}_k\,e^{-2\,\mathrm{speed}\,\lambda_k \tau}.$$
 
-    - `eigenvalues`: lambda_k [r], descending: all above rounding; the first `resolved` are right (the others are those of
-      polynomials of a finite degree; all are where the data, or the knots, are finitely many).
+    - `eigenvalues`: lambda_k [r], descending, all above rounding; the first `resolved` are right (the others are those
+      of polynomials of a finite degree; all are right where the data, or the knots, are finitely many).
     - `speed`: 2 k kappa^2 for the loss k |f - y|^2 (1 for (f - y)^2/2 and the mean).
     - `coefficients`: b_k [r], <v_k, f - y> of the start; `amplitudes`: k b_k^2; `floor`: the risk that never falls.
     """
@@ -86,17 +86,17 @@ class Spectrum:
     def risk(self, tau: Any) -> Float[np.ndarray, "..."]:
         """The loss at times tau (t where the schedule is 1), of any shape."""
         decay = np.exp(-2.0 * self.speed * np.multiply.outer(np.asarray(tau, float), self.eigenvalues))
-        return self.floor + decay @ self.amplitudes
+        return np.asarray(self.floor + decay @ self.amplitudes)
 
     def slope(self, tau: Any) -> Float[np.ndarray, "..."]:
         """d log L / d log tau, the effective slope of the decay: -a while L falls as tau^(-a)."""
         times = np.asarray(tau, float)
         rates = 2.0 * self.speed * self.eigenvalues
         fall = np.exp(-np.multiply.outer(times, rates)) @ (rates * self.amplitudes)
-        return -times * fall / self.risk(times)
+        return np.asarray(-times * fall / self.risk(times))
 
     def time_to(self, risk: float) -> float:
-        """The time tau at which the loss has come down to `risk`; 0 where it starts below, infinite where it never does."""
+        """The time tau at which the loss has come down to `risk`; 0 if it starts below, infinite if it never does."""
         import scipy.optimize
 
         if not math.isfinite(risk):
@@ -118,7 +118,8 @@ class Spectrum:
             high += 2.0
             if high > math.log(_LATEST):
                 return math.inf
-        return math.exp(scipy.optimize.brentq(above, low, high, xtol=1e-14, rtol=1e-14))
+        found: Any = scipy.optimize.brentq(above, low, high, xtol=1e-14)
+        return math.exp(found)
 
     def limit(self) -> Limit:
         """Where the linear theory ends: the limiting measure, its prediction and its risk."""
@@ -143,7 +144,7 @@ def spectrum(
     trainable: Any = None,
     start: Measure | laws.AbstractLaw | None = None,
 ) -> Spectrum:
-    r"""The spectrum of the tangent kernel $M[\rho]$ (see `kernels.tangent_kernel`), by the singular values of its features.
+    r"""The spectrum of the tangent kernel $M[\rho]$ (`kernels.tangent_kernel`), by the singular values of its features.
 
     **Arguments**
 

@@ -77,7 +77,7 @@ class AbstractDynamics(eqx.Module):
 
     @abc.abstractmethod
     def reports(self, problem: Problem) -> tuple[str, ...]:
-        """The names in `record` that stand for a default observable (`risk`, say): `evolve` then leaves that one out."""
+        """The names in `record` that stand for an observable (`risk`, say): `evolve` leaves that one out."""
 
     @abc.abstractmethod
     def stalled(self, problem: Problem, state: Any) -> Any:

@@ -54,8 +54,8 @@ class TangentFlow(AbstractDynamics):
     - `risk`: that of the linear prediction, a sum of exponentials plus a floor, without cancellation.
     - `prediction`: [Q, ...], the linear f on the data's nodes.
     - `shift`: [N, K], what is added to the K columns of each particle that move,
-      $-2 k \kappa P \int_0^\tau \int \nabla\phi(\theta_i, x)\,(z - z_\perp)\,d\mu\,d\tau'$. For the output weight it is *minus*
-      the s of yarotsky2018 (20), (25), in whose sign convention p(c, t) = p(c + s, 0).
+      $-2 k \kappa P \int_0^\tau \int \nabla\phi(\theta_i, x)\,(z - z_\perp)\,d\mu\,d\tau'$. For the output weight it is
+      *minus* the s of yarotsky2018 (20), (25), in whose sign convention p(c, t) = p(c + s, 0).
     - `dissipation`, `dissipated`: minus the rate at which the risk falls in tau, and what it has fallen.
 
     The positions are start + shift; the risk is not theirs but that of the linear theory.
@@ -67,9 +67,9 @@ class TangentFlow(AbstractDynamics):
     - `trainable`: the name or names of the blocks that move; all by default.
     - `schedule`: xi, a number, a schedule or a function of t.
 
-    A law as start, or `at`, is integrated exactly for `problems.free_knot_spline` (independent c and h, h uniform, normal or
-    of atoms, mixtures); the particles shown are then its Gauss nodes in h, with their weights, times two nodes of c with
-    its mean and variance where c is random. Elsewhere quantise it first.
+    A law as start, or `at`, is integrated exactly for `problems.free_knot_spline` (independent c and h, h uniform,
+    normal or of atoms, mixtures); the particles shown are then its Gauss nodes in h, with their weights, times two
+    nodes of c with its mean and variance where c is random. Elsewhere quantise it first.
 
     In a run it raises `ValueError` for a loss that is not squared, a penalty, a domain with walls, a kernel that is not
     finite, an unknown block, a law that it cannot integrate, and an `at` that is not a minimiser.

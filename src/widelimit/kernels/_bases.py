@@ -1,8 +1,8 @@
 r"""Orthonormal bases of functions of x, and the features of particles in them.
 
-`Nodes`: $e_q = \delta_q / \sqrt{\mu_q}$ on the data's nodes, for any unit and any output. `Spline`: Legendre polynomials
-on panels of an interval, in which the features of a `FreeKnot` unit are integrated in closed form; piecewise linear
-ones between sorted knots hold such features exactly.
+`NodeBasis`: $e_q = \delta_q / \sqrt{\mu_q}$ on the data's nodes, for any unit and output. `SplineBasis`: Legendre
+polynomials on panels of an interval, in which the features of a `FreeKnot` unit are integrated in closed form;
+piecewise linear ones between sorted knots hold such features exactly.
 """
 
 from typing import Any

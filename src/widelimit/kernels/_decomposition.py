@@ -7,7 +7,6 @@ yarotsky2018 (24) when the output weight moves alone, and R of (16) in the coord
 eigenvalues of J^T J, is computed: an eigenvalue of 1e-5 of the largest then keeps its digits.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -15,30 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.measure import Measure, Particles, laws, split
+from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, losses, moving_columns
 from widelimit.problem.data import require_nodes
 
 from ._bases import NodeBasis, SplineBasis
-from ._law_nodes import edges_of, nodes_of, parts_of
-from ._panels import Panels
-from ._tangent import features, inputs_of, mobility_root, rows_of, scaled
+from ._choice import Start, choose_basis
+from ._tangent import features, inputs_of, mobility_root, scaled
 
 # Numbers in J, and the smaller of its sides: 1 GB, and a minute.
 _ENTRIES, _SIDE = 2**27, 4096
 # Numbers in a table of gradients at new inputs.
 _PIECE = 2**22
-# More knots than this are projected onto polynomials instead of held one by one.
-_KNOTS = 512
-# Polynomials in all, at first; and the highest degree on a panel.
-_POLYNOMIALS, _LEAST, _DEGREE = 128, 24, 512
 # Share of an eigenfunction in the highest degrees, above which it is not resolved.
 _TAIL = 1e-8
-# What of the target the basis may leave out before its degree is raised, relative, in square norm: rounding of the
-# quadrature is 1e-28.
-_LEFT = 1e-25
-
-Start = Measure | laws.AbstractLaw
 
 
 class Decomposition(eqx.Module):
@@ -110,32 +99,24 @@ class Decomposition(eqx.Module):
         return int(np.argmax(np.append(tails, 1.0) > _TAIL))
 
 
-class Expansion(eqx.Module):
-    """A residual z = f - y in the eigenfunctions: `coefficients` <v_k, z> [r], `left` |z|^2 outside of their span.
-
-    `start` is what it came from, as particles (Gauss nodes of a law); `prediction` f on the data's nodes.
-    """
-
-    coefficients: Float[np.ndarray, " r"]
-    left: float
-    start: Particles
-    prediction: Float[np.ndarray, "Q ..."]
-
-
-def decompose(problem: Problem, measure: Start, *, trainable: Any, who: str, start: Start | None = None) -> Decomposition:
+def decompose(
+    problem: Problem, measure: Start, *, trainable: Any, who: str, start: Start | None = None
+) -> Decomposition:
     """The decomposition of J for a measure, or for a law where its integrals are exact.
 
-    `start`: where a residual will come from; its breakpoints are put into the basis. Raises `ValueError` for what has no
-    linear theory, for a kernel that is not finite, and for more than the stated memory.
+    `start`: where a residual will come from; its breakpoints are put into the basis. Raises `ValueError` for what has
+    no linear theory, for a kernel that is not finite, and for more than the stated memory.
     """
     check_linear(problem, who)
     for given in (measure, start):
         if isinstance(given, laws.AbstractLaw) and problem.scale.factor(2) != problem.scale.factor(4):
             raise ValueError(f"{who}: the output scale depends on the number of particles, and a law has none.")
     columns = moving_columns(problem, trainable)
-    basis, carrier = _basis(problem, measure, start, who)
+    basis, carrier = choose_basis(problem, measure, start, who)
     rows, w = np.asarray(carrier.positions, float), np.asarray(carrier.weights, float)
-    width = basis.panels.size if isinstance(basis, SplineBasis) else basis.x.shape[0] * int(np.prod(problem.data.outputs))
+    width = (
+        basis.panels.size if isinstance(basis, SplineBasis) else basis.x.shape[0] * int(np.prod(problem.data.outputs))
+    )
     height = rows.shape[0] * len(columns)
     if height * width > _ENTRIES or min(height, width) > _SIDE:
         raise ValueError(
@@ -148,26 +129,6 @@ def decompose(problem: Problem, measure: Start, *, trainable: Any, who: str, sta
     table *= np.sqrt(np.abs(w))[:, None, None]
     singular, right = _right_svd(table.reshape(height, width))
     return Decomposition(problem, carrier, basis, singular, right, columns)
-
-
-def expand(found: Decomposition, start: Start, who: str) -> Expansion:
-    """The residual of a start in the eigenfunctions of a decomposition."""
-    problem = found.problem
-    nodes = require_nodes(problem.data, who)
-    function, kinks, carrier = _prediction(problem, start, who)
-    prediction = function(np.asarray(nodes.x))
-    if isinstance(found.basis, SplineBasis):
-        target, ends = _target(problem)
-        cuts = np.concatenate([kinks, ends])
-        whole, left = found.basis.panels.project(lambda x: function(x[:, None]) - target(x), cuts)
-    else:
-        z = (prediction - np.asarray(nodes.y, float)).reshape(len(prediction), -1)
-        whole, left = (found.basis.root[:, None] * z).ravel(), 0.0
-    if not np.isfinite(left) or not np.all(np.isfinite(whole)):
-        raise ValueError(f"{who}: the residual f - y is not finite, so it has no expansion.")
-    coefficients = found.right.T @ whole
-    left += float(np.sum((whole - found.right @ coefficients) ** 2))
-    return Expansion(coefficients, left, carrier, prediction)
 
 
 def check_linear(problem: Problem, who: str) -> None:
@@ -184,99 +145,12 @@ def check_linear(problem: Problem, who: str) -> None:
     require_nodes(problem.data, who)
 
 
-def _basis(problem: Problem, measure: Start, start: Start | None, who: str) -> tuple[NodeBasis | SplineBasis, Particles]:
-    exact = problem.spline is not None and problem.mobility.scales(_theta(problem)) is not None
-    law = isinstance(measure, laws.AbstractLaw)
-    if not exact:
-        nodes = require_nodes(problem.data, who)
-        rows, w = rows_of(problem, measure, who)
-        return NodeBasis(nodes.x.astype(float), np.sqrt(np.asarray(nodes.weights, float))), Particles(rows, w)
-    data: Any = problem.data
-    ends = np.array([data.lower, *data.breaks, data.upper])
-    if law and measure.n_atoms is None:
-        parts = parts_of(problem, measure, who)
-        edges = _inner(np.concatenate([ends, edges_of(parts), _law_edges(problem, start, who)]), ends)
-        panels = _resolved(problem, edges)
-        return SplineBasis(panels, False), nodes_of(problem, parts, panels.edges, panels.degree + 2)
-    carrier = measure.quantise(measure.n_atoms or 1) if isinstance(measure, laws.AbstractLaw) else measure
-    rows, w = rows_of(problem, carrier, who)
-    edges = _inner(np.concatenate([ends, rows[:, -1], _law_edges(problem, start, who)]), ends)
-    if len(edges) <= _KNOTS + 2:
-        return SplineBasis(Panels(edges, 1), True), Particles(rows, w)
-    return SplineBasis(_resolved(problem, ends), False), Particles(rows, w)
-
-
-def _resolved(problem: Problem, edges: np.ndarray) -> Panels:
-    """Panels of a degree that holds the target to rounding, and at least some hundred polynomials in all."""
-    target, ends = _target(problem)
-    degree = int(np.clip(_POLYNOMIALS // (len(edges) - 1), _LEAST, _POLYNOMIALS))
-    while True:
-        panels = Panels(edges, degree)
-        coefficients, left = panels.project(target, ends)
-        if left <= _LEFT * (left + float(coefficients @ coefficients)) or degree >= _DEGREE:
-            return panels
-        degree *= 2
-
-
-def _target(problem: Problem) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-    """y on the interval, from the polynomials that the data holds (in powers of the place in a panel), and their ends.
-
-    On the host: a compilation would take longer than all the rest.
-    """
-    data: Any = problem.data
-    ends, rows = np.asarray(data.ends), np.asarray(data.coefficients)
-
-    def target(x: np.ndarray) -> np.ndarray:
-        panel = np.clip(np.searchsorted(ends, x, side="right") - 1, 0, len(ends) - 2)
-        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
-        out = np.zeros_like(u)
-        for row in rows[::-1]:
-            out = out * u + row[panel]
-        return out
-
-    return target, ends
-
-
-def _law_edges(problem: Problem, start: Start | None, who: str) -> np.ndarray:
-    """The places where the prediction of a law is not smooth."""
-    if not isinstance(start, laws.AbstractLaw) or start.n_atoms is not None:
-        return np.zeros(0)
-    return edges_of(parts_of(problem, start, who))
-
-
-def _inner(points: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    return np.unique(points[(points >= ends[0]) & (points <= ends[-1])])
-
-
-def _prediction(
-    problem: Problem, start: Start, who: str
-) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, Particles]:
-    """f of inputs [n, d], the places where it has kinks, and the particles that stand for the start."""
-    if isinstance(start, laws.AbstractLaw) and start.n_atoms is not None:
-        start = start.quantise(start.n_atoms)
-    if not isinstance(start, laws.AbstractLaw) or problem.spline is None:
-        rows, w = rows_of(problem, start, who)
-        carrier = Particles(rows, w, blocks=problem.blocks)
-        return lambda x: np.asarray(problem.predict(carrier, x)), rows[:, -1], carrier
-    parts = parts_of(problem, start, who)
-    data: Any = problem.data
-    ends = np.array([data.lower, data.upper])
-    edges = _inner(np.concatenate([ends, edges_of(parts)]), ends)
-    panels = Panels(edges, int(np.clip(_POLYNOMIALS // (len(edges) - 1), _LEAST, _POLYNOMIALS)))
-    carrier = nodes_of(problem, parts, panels.edges, panels.degree + 2)
-    rows = np.asarray(carrier.positions)
-    share = np.asarray(carrier.weights) * (rows[:, 0] if problem.dim == 2 else 1.0)
-    # f is integrated over the law in the basis: at a place x inside a piece of the law, nodes of h would see a kink.
-    f = problem.scale.factor(len(carrier)) * (share @ panels.ramp(rows[:, -1]))
-    return lambda x: panels.combine(f[:, None], x[:, 0])[:, 0], panels.edges, carrier
-
-
 def _right_svd(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """S and V of a table, above rounding; each v_k with its largest entry positive."""
     rows, width = table.shape
     outer = None
     if rows > 2 * width:
-        table = np.linalg.qr(table, mode="r")
+        table = np.asarray(np.linalg.qr(table, mode="r"))
     elif width > 2 * rows:
         outer, upper = np.linalg.qr(table.T)
         table = upper.T
@@ -297,7 +171,3 @@ def _check_finite(problem: Problem, table: np.ndarray, rows: np.ndarray, columns
         f"{who}: the tangent kernel diverges: INT |d phi/d {names[columns[k]]}|^2 dmu is not finite at particle {i} = "
         f"{rows[i].tolist()[:6]} ({int(bad.any(axis=1).sum())} such particles)."
     )
-
-
-def _theta(problem: Problem) -> Any:
-    return split(problem.blocks, jnp.zeros((1, problem.dim)))

@@ -112,7 +112,9 @@ def _knot_parts(
                 yield from _knot_parts(each, mass * float(weight), c, law, who)
     elif h.n_atoms is not None:
         places, w = h.gauss(1)
-        yield from (Part(mass * p, c, np.array([float(x)]), None) for x, p in zip(places[:, 0], w, strict=True) if p > 0)
+        yield from (
+            Part(mass * p, c, np.array([float(x)]), None) for x, p in zip(places[:, 0], w, strict=True) if p > 0
+        )
     elif isinstance(h, laws.Uniform):
         edges = np.array([float(np.ravel(h.lower)[0]), float(np.ravel(h.upper)[0])])
         yield Part(mass, c, edges, np.ones_like)
@@ -137,8 +139,9 @@ def _refusal(law: laws.AbstractLaw, who: str) -> ValueError:
                 f"square is {squares[0]:.3g}, {squares[1]:.3g}, {squares[2]:.3g} on 2^8, 2^12, 2^16 midpoints)."
             )
     return ValueError(
-        f"{who}: the law {type(law).__name__} is not integrated exactly here (independent c and h are, h uniform, normal "
-        "or made of atoms, and mixtures of such); quantise it: law.quantise(n), or sample it: law.sample(n, key=...)."
+        f"{who}: the law {type(law).__name__} is not integrated exactly here (independent c and h are, h uniform, "
+        "normal or made of atoms, and mixtures of such); quantise it: law.quantise(n), or sample it: "
+        "law.sample(n, key=...)."
     )
 
 

@@ -6,7 +6,9 @@ from jaxtyping import Float
 
 from widelimit.problem import Problem, losses
 
-from ._decomposition import Decomposition, Expansion, Start, decompose, expand
+from ._choice import Start
+from ._decomposition import Decomposition, decompose
+from ._residual import Expansion, expand
 
 # Largest risk of a minimiser, relative to the start's: the residual there is what (15) leaves out, 1 % of the start's.
 _RISK = 1e-4
@@ -58,7 +60,7 @@ class LinearTheory(eqx.Module):
         return self.floor + float(np.sum(self.losses))
 
     def field(self) -> Float[np.ndarray, "N K r"]:
-        """The velocity that mode k gives each particle of the start, in the columns that move: -2 k kappa P grad phi b_k."""
+        """The velocity -2 k kappa b_k P INT grad phi v_k that mode k gives each particle, in the columns that move."""
         moved = self.found.displacements(np.asarray(self.seen.start.positions))
         return -(self.speed / self.kappa) * moved * self.seen.coefficients
 
@@ -86,7 +88,7 @@ def _check_minimiser(theory: LinearTheory, here: LinearTheory, who: str) -> None
     # INT |P^(1/2) grad psi|^2 d rho = 2 SUM rate_k k b_k^2, the rate at which the risk falls.
     gradient = float(np.sqrt(2.0 * np.sum(here.rates * here.losses)))
     raise ValueError(
-        f"{who}: linearising around a measure asks for a global minimiser without risk (yarotsky2018 (15)); this one has "
-        f"risk {here.risk:.4g} (the start: {theory.risk:.4g}) and a gradient of norm {gradient:.4g}. Train it further, or "
-        "freeze the kernel at the start."
+        f"{who}: linearising around a measure asks for a global minimiser without risk (yarotsky2018 (15)); this one "
+        f"has risk {here.risk:.4g} (the start: {theory.risk:.4g}) and a gradient of norm {gradient:.4g}. Train it "
+        "further, or freeze the kernel at the start."
     )

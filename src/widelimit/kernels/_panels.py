@@ -2,7 +2,8 @@ r"""Orthonormal Legendre polynomials on panels of [A, B], a basis of L2 of the u
 
 On panel p, with t in [-1, 1] and mass mu_p, $e_{p,n}(x) = \sqrt{(2n+1)/\mu_p}\,P_n(t)$. The features of a free-knot
 spline are integrated against it in closed form: with $I_n(s) = \int_s^1 P_n = (P_{n-1} - P_{n+1})(s)/(2n+1)$,
-$I_0 = 1 - s$, and $\int_s^1 P_n(t)\,(t - s)\,dt = \int_s^1 I_n = (I_{n-1} - I_{n+1})(s)/(2n+1)$, $(1 - s)^2/2$ for n = 0.
+$I_0 = 1 - s$, and $\int_s^1 P_n(t)\,(t - s)\,dt = \int_s^1 I_n = (I_{n-1} - I_{n+1})(s)/(2n+1)$, $(1 - s)^2/2$ for
+n = 0.
 """
 
 from collections.abc import Callable

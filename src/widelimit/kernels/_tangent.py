@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import GridDensity, Measure, Particles, join, laws, split
+from widelimit.measure import GridDensity, Particles, join, laws, split
 from widelimit.numerics import entries, map_rows, sum_chunks
 from widelimit.problem import Problem, moving_columns
 from widelimit.problem.data import as_numbers
@@ -47,7 +47,7 @@ def tangent_kernel(
 
 
 def rows_of(problem: Problem, measure: Any, what: str) -> tuple[Float[np.ndarray, "N D"], Float[np.ndarray, " N"]]:
-    """Rows and weights on the host, in float64. Raises `ValueError` for what is no measure of this unit's parameters."""
+    """Rows and weights on the host, in float64. Raises `ValueError` for what is no measure of the unit's parameters."""
     if isinstance(measure, laws.AbstractLaw):
         raise ValueError(
             f"{what}: the law {type(measure).__name__} is not integrated exactly on this problem; quantise it: "
