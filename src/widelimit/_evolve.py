@@ -86,7 +86,10 @@ def evolve(
     with Progress(t1, progress, type(dynamics).__name__) as bar:
         outcome, rows, state, wall = run.drive(state, folder, bar)
     message = "" if outcome.ok else run.explain(outcome, rows, state, measure)
-    last = dynamics.measure(own, state, jnp.asarray(run._stops()[-1]))
+    end = jnp.asarray(run._stops()[-1])
+    # Asked first, since outside of compiled code each operation would compile for itself.
+    gridded = isinstance(eqx.filter_eval_shape(dynamics.measure, own, state, end), GridDensity)
+    last = dynamics.measure(own, state, end) if gridded else None
     positions, weights = _stacked(rows, fixed=given is not None)
     named = [name for name in rows[0] if name not in ("positions", "weights")]
     trajectory = Trajectory(

@@ -12,7 +12,7 @@ import pytest
 
 import widelimit as wl
 from widelimit import dynamics, integrators, sampling
-from widelimit.dynamics import AbstractDynamics, Bound, Characteristics, Quantiles
+from widelimit.dynamics import AbstractDynamics, Bound, Characteristics, GaussianClosure, Quantiles
 from widelimit.numerics import advance
 
 _RNG = np.random.default_rng(7)
@@ -79,6 +79,10 @@ CASES = {
         ),
         np.stack([np.linspace(-2.0, 2.0, 5), np.array([0.0, 0.3, 0.5, 0.9, 1.0])], axis=1),
     ),
+    "spline": _case(
+        wl.problems.free_knot_spline(lambda x: jnp.sin(3.0 * x)),
+        np.stack([np.linspace(-2.0, 2.0, 5), np.array([-0.2, 0.3, 0.5, 0.5, 1.0])], axis=1),
+    ),
     "sphere": _case(
         wl.Problem(
             wl.units.Neuron(wl.activations.tanh, bias=False),
@@ -105,6 +109,7 @@ CASES = {
 # Where a dynamics that starts from laws only starts.
 LAWS = {
     "line": wl.laws.Normal(0.3, 0.7),
+    "spline": wl.laws.product(c=wl.laws.Normal(0.5, 1.0), h=wl.laws.Normal(0.3, 0.3)),
     "tanh": wl.laws.product(
         output=wl.laws.Normal(0.0, 1.0), weight=wl.laws.Normal(0.0, 1.0, dim=2), bias=wl.laws.Normal(0.0, 1.0)
     ),
@@ -125,6 +130,7 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
     "quantiles": Quantiles(1e-9),
     "tangent": wl.TangentFlow(),
+    "closure": GaussianClosure(integrators.RungeKutta4(0.05)),
     "characteristics": Characteristics(16, integrator=integrators.RungeKutta4(0.05)),
 }
 
@@ -144,11 +150,14 @@ QUICK = {
     ("sgd-float32", "tanh"),
     ("sgd-full", "logistic"),
     ("flow-rk4", "scaled"),
+    ("flow", "spline"),
+    ("closure", "tanh"),
     ("quantiles", "line"),
     ("characteristics", "tanh"),
     ("tangent", "relu"),
     ("tangent", "radial"),
     ("tangent", "scaled"),
+    ("tangent", "spline"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)
@@ -163,7 +172,10 @@ def _refused(dynamic: AbstractDynamics, case: str) -> bool:
         return case not in LAWS
     if isinstance(dynamic, wl.TangentFlow):
         # A squared loss, no penalty, no walls.
-        return case not in ("relu", "radial", "scaled")
+        return case not in ("relu", "radial", "scaled", "spline")
+    if isinstance(dynamic, GaussianClosure):
+        mean_field = problem.scale.factor(2) == 1.0
+        return problem.rough or not (problem.smooth and problem.domain.unconstrained and mean_field)
     # A flow whose integrator has no proximal map does not take a non-smooth penalty.
     return integrator is not None and not integrator.proximal and not problem.smooth
 
@@ -302,7 +314,8 @@ def test_the_scale_of_a_finite_width_does_not_split(name: str) -> None:
 
 def _fixed_flow(flow: Any, problem: wl.Problem, start: Any) -> Any:
     """count -> the end after that many equal steps of the flow's integrator, adaptive or not."""
-    integrator = flow.integrator if isinstance(flow, Characteristics) else flow._integrator(problem)
+    own = isinstance(flow, Characteristics | GaussianClosure)
+    integrator = flow.integrator if own else flow._integrator(problem)
     if isinstance(integrator, integrators.RungeKutta4):
         where, size = lambda f: f.integrator.size, flow.clock(T1)
         return lambda count: end(eqx.tree_at(where, flow, jnp.asarray(size / count)), problem, start)

@@ -83,12 +83,12 @@ def test_knots_against_the_kernel_36(trainable: Any) -> None:
 
 def test_many_knots_are_held_by_polynomials() -> None:
     problem = spline()
-    rows = np.stack([np.ones(700), np.linspace(0.0, 1.0, 700) ** 2], 1)
-    dense = np.asarray(problem.spline.kernel(rows[:, 1:], rows[:, 1])) / 700
+    rows = np.stack([np.ones(600), np.linspace(0.0, 1.0, 600) ** 2], 1)
+    dense = np.asarray(problem.spline.kernel(rows[:, 1:], rows[:, 1])) / 600
     found = decompose(problem, wl.Particles(rows), trainable=("c",), who="test")
     assert len(found.singular) < 200
-    # Of a function that is polynomial between 700 knots, what the first 128 degrees miss.
-    np.testing.assert_allclose(found.eigenvalues[:8], np.linalg.eigvalsh(dense)[::-1][:8], rtol=1e-8)
+    # Of a function that is polynomial between 600 knots, what the first 128 degrees miss.
+    np.testing.assert_allclose(found.eigenvalues[:8], np.linalg.eigvalsh(dense)[::-1][:8], rtol=5e-8)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_only_the_output_weight_is_the_random_feature_kernel() -> None:
     rows = _RNG.normal(size=(4, 4))
     values = np.tanh(X @ rows[:, 1:3].T + rows[:, 3])
     found = tangent_kernel(problem, wl.Particles(rows), X, trainable="output")
-    np.testing.assert_allclose(found, values @ values.T / 4, rtol=1e-12)
+    np.testing.assert_allclose(found, values @ values.T / 4, atol=1e-14)
 
 
 def test_bad_input() -> None:

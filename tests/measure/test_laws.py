@@ -18,6 +18,9 @@ CLOUD = np.random.default_rng(0).normal(size=(4000, 2))
 ALL = {
     "normal": laws.Normal(0.3, 1.7),
     "normal vector": laws.Normal([0.0, 1.0, -1.0], [1.0, 0.5, 2.0], dim=3),
+    "gaussian": laws.Gaussian([0.5, -1.0], [[1.0, 0.6], [0.6, 0.5]]),
+    "gaussian on a line": laws.Gaussian([0.0, 1.0], [[1.0, 2.0], [2.0, 4.0]]),
+    "gaussian number": laws.Gaussian(0.3, 0.49),
     "uniform": laws.Uniform(-1.0, 2.0),
     "uniform box": laws.Uniform(0.0, [1.0, 2.0], dim=2),
     "atom": laws.Atom([1.0, -2.0]),
@@ -179,6 +182,34 @@ def test_component_without_weight_does_not_appear():
     assert float(law.from_cube(np.ones((1, 1)))[0, 0]) == 1.0
 
 
+def test_gaussian_against_scipy():
+    cov = np.array([[1.0, 0.6], [0.6, 0.5]])
+    law, oracle = laws.Gaussian([0.5, -1.0], cov), scipy.stats.multivariate_normal([0.5, -1.0], cov)
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    np.testing.assert_allclose(law.log_density(jnp.asarray(x)), oracle.logpdf(x), rtol=1e-12)
+    rho = law.quantise(6, laws.Gauss())
+    np.testing.assert_allclose(covariance(rho), cov, rtol=1e-12)
+    np.testing.assert_allclose(moment(rho), law.mean, rtol=1e-12)
+    sides = np.array([[-np.inf, -2.0]]), np.array([[0.5, np.inf]])
+    plain = laws.Gaussian([0.5, -1.0], np.diag([4.0, 1.0]))
+    np.testing.assert_allclose(plain.box_probability(*sides), [0.5 * scipy.stats.norm.cdf(1.0)], rtol=1e-13)
+    with pytest.raises(ValueError, match="unless cov is diagonal"):
+        law.box_probability(*sides)
+
+
+def test_gaussian_keeps_what_is_thin_and_knows_what_is_flat():
+    thin = laws.Gaussian([0.0, 0.0], np.diag([1.0, 1e-24]))
+    assert float(covariance(thin.quantise(3, laws.Gauss()))[1, 1]) == pytest.approx(1e-24, rel=1e-12)
+    flat = laws.Gaussian([0.0, 1.0], [[1.0, 2.0], [2.0, 4.0]])
+    rows = np.asarray(flat.sample(50, key=jax.random.key(0)).positions)
+    np.testing.assert_allclose(rows[:, 1], 1.0 + 2.0 * rows[:, 0], atol=1e-13)
+    with pytest.raises(ValueError, match="singular"):
+        flat.log_density(jnp.zeros((1, 2)))
+    point = laws.Gaussian([3.0, 4.0], np.zeros((2, 2)))
+    np.testing.assert_array_equal(point.sample(2, key=jax.random.key(0)).positions, [[3.0, 4.0]] * 2)
+    assert laws.product(c=laws.Gaussian(0.0, 1.0), w=laws.Gaussian([0.0], [[2.0]])).blocks[1] == Block("w", (1,))
+
+
 @pytest.mark.parametrize("n", [1, 2, 20, 200, 2000])
 def test_gauss_hermite_stays_finite(n):
     rho = laws.Normal(0.0, 1.0).quantise(n, laws.Gauss())
@@ -305,6 +336,12 @@ def test_files_that_are_none(tmp_path):
         (lambda: laws.Normal("wide", 1.0), r"Normal\(mean.*number"),
         (lambda: laws.Normal(0.0, 1.0, dim=0), r"Normal\(dim"),
         (lambda: laws.Normal(0.0, 1.0, dim=(2, 0)), r"Normal\(dim"),
+        (lambda: laws.Gaussian([0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]]), r"Gaussian\(cov.*semidefinite.* -1"),
+        (lambda: laws.Gaussian([0.0, 0.0], [[1.0, 0.2], [0.1, 1.0]]), r"Gaussian\(cov.*symmetric"),
+        (lambda: laws.Gaussian([0.0, 0.0], 1.0), r"Gaussian\(cov.*shape \(2, 2\).*got \(\)"),
+        (lambda: laws.Gaussian(0.0, -1.0), r"Gaussian\(cov.*semidefinite"),
+        (lambda: laws.Gaussian(np.eye(2), np.eye(2)), r"Gaussian\(mean"),
+        (lambda: laws.Gaussian([0.0], [[np.nan]]), r"Gaussian\(cov.*finite"),
         (lambda: laws.Uniform(1.0, 1.0), "lower < upper"),
         (lambda: laws.Uniform([0.0, 1.0], [1.0, 0.0], dim=2), "lower < upper"),
         (lambda: laws.Uniform(0.0, np.inf), r"Uniform\(upper.*finite"),

@@ -8,6 +8,7 @@ from ._linearity import Linearity as Linearity, linearity as linearity
 from ._minimise import Minimum as Minimum, minimise as minimise
 from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
 from ._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
+from ._spreading import Spreading as Spreading, spreading as spreading
 from ._stability import Stability as Stability, stability as stability
 from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
 from ._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

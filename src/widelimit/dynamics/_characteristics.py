@@ -79,7 +79,8 @@ class Characteristics(AbstractDynamics):
 
     def facts(self, problem: Problem) -> Facts:
         return Facts(
-            order=self._integrator.order,
+            # Where two knots of a spline cross, the second derivative of the velocity jumps.
+            order=None if problem.unit.kinked else self._integrator.order,
             conserves=("mass", "particles"),
             decreases=("objective",),
             # It makes its own particles, so none can be split or relabelled.

@@ -70,8 +70,9 @@ class GradientFlow(AbstractDynamics):
 
     def facts(self, problem: Problem) -> Facts:
         integrator = self._integrator(problem)
-        # A kink in the unit, or a wall, breaks the smoothness that a high order rests on.
-        rough = problem.rough or not problem.domain.unconstrained
+        # A kink in the unit, or a wall, breaks the smoothness that a high order rests on; with exact integrals, too:
+        # where two knots cross, the second derivative of the velocity jumps.
+        rough = problem.unit.kinked or not problem.domain.unconstrained
         mean_field = problem.scale.factor(2) == problem.scale.factor(4)
         return Facts(
             order=None if rough else integrator.order,

@@ -5,6 +5,7 @@ from ._chi import Chi as Chi
 from ._cube import Gauss as Gauss, Midpoint as Midpoint, Rule as Rule, Sobol as Sobol
 from ._empirical import Empirical as Empirical
 from ._file import load as load
+from ._gaussian import Gaussian as Gaussian
 from ._law import AbstractLaw as AbstractLaw
 from ._mixture import Mixture as Mixture
 from ._normal import Normal as Normal

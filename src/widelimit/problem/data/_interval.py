@@ -16,6 +16,9 @@ from ._piecewise import DEGREE, piecewise
 # Quadrature panels in all, at least: a unit may bend where the target does not.
 _LEAST = 64
 
+# Places at which the target is evaluated in one call, at least.
+_BATCH = 1024
+
 
 class Interval(AbstractData):
     r"""$x$ uniform on [lower, upper] (Lebesgue measure on [0, 1]), $y = \mathrm{target}(x)$ (yarotsky2018, 3).
@@ -52,7 +55,7 @@ class Interval(AbstractData):
         _check_number(target)
         inner = np.array([self.lower, *self.breaks, self.upper])
         try:
-            found = piecewise(lambda x: np.asarray(jax.vmap(target)(jnp.asarray(x)), float), inner)
+            found = piecewise(_sampled(target), inner)
         except ValueError as error:
             raise ValueError(
                 f"Interval(target=...): {error}; the target must be finite on [{self.lower:g}, {self.upper:g}] and "
@@ -60,7 +63,7 @@ class Interval(AbstractData):
             ) from None
         self.ends, self.coefficients = jnp.asarray(found.ends), jnp.asarray(found.coefficients)
         self.x, self.weights = _rule(found.ends, self.upper - self.lower)
-        self.y = jnp.asarray(jax.vmap(target)(self.x[:, 0]), float)
+        self.y = jnp.asarray(_sampled(target)(np.asarray(self.x[:, 0])))
 
     @property
     def inputs(self) -> int:
@@ -106,6 +109,17 @@ def _check_number(target: Any) -> None:
     shape, kind = getattr(found, "shape", None), getattr(found, "dtype", None)
     if shape != () or kind is None or not (jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)):
         raise ValueError(f"Interval(target=...): expected a function that gives one real number, got {found!r}.")
+
+
+def _sampled(target: Any) -> Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]:
+    """The target at many places; filled up to a power of two, so that few sizes are compiled."""
+    values = jax.jit(jax.vmap(target))
+
+    def sample(x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        fill = max(_BATCH, 1 << (len(x) - 1).bit_length()) - len(x)
+        return np.asarray(values(jnp.asarray(np.pad(x, (0, fill), mode="edge"))), float)[: len(x)]
+
+    return sample
 
 
 def _rule(ends: Float[np.ndarray, " E"], length: float) -> tuple[Float[Array, "Q 1"], Float[Array, " Q"]]:
