@@ -18,6 +18,7 @@ class Wave(eqx.Module):
         return self.amplitude * jnp.sin(2 * jnp.pi * x)
 
 
+@pytest.mark.slow
 def test_a_small_target_stays_and_a_large_one_leaves() -> None:
     start = wl.laws.product(c=wl.laws.Atom(0.0), h=wl.laws.Uniform(0.0, 1.0)).quantise(40)
     gaps = []
@@ -54,10 +55,32 @@ def test_the_kernel_of_a_linear_model_never_changes_and_sgd_brings_its_clock() -
     np.testing.assert_allclose(found.kernel_change, 0.0, atol=1e-15)
     # The integrator's tolerance; with the wrong clock it is far off.
     assert np.max(found.gap) < 1e-5
-    assert np.max(wl.analysis.linearity(problem, flow).gap) > 1e-2
+    wrong = wl.analysis.linearity(problem, flow, tolerance=1e-2)
+    assert np.max(wrong.gap) > 1e-2
+    assert wrong.left_at == flow.times[np.argmax(wrong.gap > 1e-2)]
+    assert f"is left at t = {wrong.left_at:.4g}" in wrong.verdict
+    assert "holds to t = 2" in found.verdict
+    assert found.left_at == np.inf
     sgd = wl.evolve(problem, start, wl.SGD(0.01, sampling=wl.sampling.Full(), schedule=schedule), t1=2.0)
     # Euler steps: first order in the step.
     assert np.max(wl.analysis.linearity(problem, sgd).gap) < 0.05
+
+
+def test_a_theory_frozen_at_a_minimiser() -> None:
+    unit = wl.units.Neuron(wl.activations.tanh, bias=False)
+    rng = np.random.default_rng(0)
+    x, teacher = rng.normal(size=(5, 2)), wl.Particles(rng.normal(size=(4, 3)))
+    blank = wl.Problem(unit, wl.data.Samples(x, np.zeros(5)))
+    problem = wl.Problem(unit, wl.data.Samples(x, blank.predict(teacher, x)))
+    start = wl.Particles(teacher.positions + 0.02 * rng.normal(size=(4, 3)))
+    run = wl.evolve(problem, start, wl.GradientFlow(), t1=1.0, save_at=[0.5])
+    found = wl.analysis.linearity(problem, run, at=teacher)
+    # The prediction starts right; the kernel is the teacher's, which the start's is near.
+    assert found.gap[0] == 0.0
+    assert 0.0 < found.kernel_change[0] < 0.1
+    assert 0.0 < found.gap[-1] < 0.1
+    with pytest.raises(ValueError, match="global minimiser"):
+        wl.analysis.linearity(problem, run, at=wl.Particles(np.ones((2, 3))))
 
 
 def test_bad_input() -> None:
