@@ -17,7 +17,7 @@ else:
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from . import analysis as analysis, measure as measure, report as report
+    from . import analysis as analysis, kernels as kernels, measure as measure, report as report
     from ._evolve import evolve as evolve
     from .analysis import minimise as minimise
     from .dynamics import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         GaussianClosure as GaussianClosure,
         GradientFlow as GradientFlow,
         Quantiles as Quantiles,
+        TangentFlow as TangentFlow,
         TransportPDE as TransportPDE,
         integrators as integrators,
         sampling as sampling,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "analysis": "",
+    "kernels": "",
     "measure": "",
     "report": "",
     "minimise": "analysis",
@@ -66,6 +68,7 @@ _HOME = {
     "GaussianClosure": "dynamics",
     "GradientFlow": "dynamics",
     "Quantiles": "dynamics",
+    "TangentFlow": "dynamics",
     "TransportPDE": "dynamics",
     "integrators": "dynamics",
     "sampling": "dynamics",

@@ -69,7 +69,7 @@ def evolve(
     checkpoint if there is a folder for it.
     """
     _check(problem, measure, dynamics, t1, max_steps, key)
-    watched = _watched(problem, observe)
+    watched = _watched(problem, observe, dynamics)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     own = dynamics.prepare(problem)
@@ -339,14 +339,21 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
 
 
-def _watched(problem: Problem, observe: Any) -> tuple[observables.AbstractObservable, ...]:
+def _watched(problem: Problem, observe: Any, dynamics: AbstractDynamics) -> tuple[observables.AbstractObservable, ...]:
+    own = dynamics.reports(problem)
     if observe is None:
-        return observables.default(problem)
+        return tuple(o for o in observables.default(problem) if not set(o.names(problem)) & set(own))
     known = observables.AbstractObservable
     if not isinstance(observe, list | tuple) or not all(isinstance(observable, known) for observable in observe):
         raise ValueError(f"evolve(observe=...): expected a list of widelimit.observables, got {observe!r}.")
     for observable in observe:
         observable.check(problem)
+        twice = [name for name in observable.names(problem) if name in own]
+        if twice:
+            raise ValueError(
+                f"evolve(observe=...): {type(dynamics).__name__} reports {twice[0]!r} itself; leave "
+                f"{type(observable).__name__} out."
+            )
     return tuple(observe)
 
 

@@ -129,6 +129,7 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
     "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
     "quantiles": Quantiles(1e-9),
+    "tangent": wl.TangentFlow(),
     "closure": GaussianClosure(integrators.RungeKutta4(0.05)),
     "characteristics": Characteristics(16, integrator=integrators.RungeKutta4(0.05)),
 }
@@ -153,6 +154,10 @@ QUICK = {
     ("closure", "tanh"),
     ("quantiles", "line"),
     ("characteristics", "tanh"),
+    ("tangent", "relu"),
+    ("tangent", "radial"),
+    ("tangent", "scaled"),
+    ("tangent", "spline"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)
@@ -175,6 +180,9 @@ def _refused(dynamic: AbstractDynamics, case: str) -> bool:
         return case != "line"
     if isinstance(dynamic, Characteristics):
         return case not in LAWS
+    if isinstance(dynamic, wl.TangentFlow):
+        # A squared loss, no penalty, no walls.
+        return case not in ("relu", "radial", "scaled", "spline")
     if isinstance(dynamic, GaussianClosure):
         mean_field = problem.scale.factor(2) == 1.0
         return problem.rough or not (problem.smooth and problem.domain.unconstrained and mean_field)

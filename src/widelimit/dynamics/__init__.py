@@ -9,4 +9,5 @@ from ._jko import JKO as JKO
 from ._jko_entropic import EntropicJKO as EntropicJKO
 from ._quantiles import Quantiles as Quantiles
 from ._sgd import SGD as SGD
+from ._tangent_flow import TangentFlow as TangentFlow
 from ._transport_pde import TransportPDE as TransportPDE

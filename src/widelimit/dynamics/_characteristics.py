@@ -126,6 +126,9 @@ class Characteristics(AbstractDynamics):
         _, logs, energy = self._at(problem, state, clock)
         return {"log_density": logs, "entropy": -jnp.sum(state.weights * logs), "dissipated": energy}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: CharacteristicState) -> Any:
         return state.left | (self._integrator.stalled(_step_of(state)) & (state.clock < state.end))
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Measure, Particles, laws, theta_type
-from widelimit.problem import Problem, penalties
+from widelimit.problem import Problem, moving as moving, named_blocks as named_blocks, penalties
 
 
 class Facts(NamedTuple):
@@ -76,6 +76,10 @@ class AbstractDynamics(eqx.Module):
         """What the dynamics itself reports at a save point."""
 
     @abc.abstractmethod
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        """The names in `record` that stand for an observable (`risk`, say): `evolve` leaves that one out."""
+
+    @abc.abstractmethod
     def stalled(self, problem: Problem, state: Any) -> Any:
         """Whether the step became too small to move the clock."""
 
@@ -125,32 +129,9 @@ def require_particles(measure: Start, who: str) -> Particles:
     )
 
 
-def moving(problem: Problem, trainable: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The names of the blocks that move; all of them by default. Raises `ValueError` for an unknown name."""
-    names = tuple(block.name for block in problem.blocks)
-    if trainable is None:
-        return names
-    for name in trainable:
-        if name not in names:
-            raise ValueError(f"trainable: the unit has no block {name!r}; it has {', '.join(names)}.")
-    if not trainable:
-        raise ValueError(f"trainable: names no block; the unit has {', '.join(names)}.")
-    return tuple(name for name in names if name in trainable)
-
-
 def merge(problem: Problem, moves: dict[str, Any], still: dict[str, Any]) -> Any:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
-
-
-def named_blocks(trainable: Any) -> tuple[str, ...] | None:
-    """`trainable` as a tuple of names. Raises `ValueError` where it is neither a name nor a list of names."""
-    if trainable is None:
-        return None
-    names = (trainable,) if isinstance(trainable, str) else trainable
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"trainable: expected a list of names of blocks, got {trainable!r}.")
-    return tuple(names)
 
 
 def stable_step(problem: Problem, measure: Particles, rate: float) -> float | None:

@@ -129,6 +129,9 @@ class GradientFlow(AbstractDynamics):
         field = _Field(problem, state.still, state.weights)
         return {"dissipated": self._at(problem, field, state, clock)[1]}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: FlowState) -> Any:
         return self._integrator(problem).stalled(_step_of(state)) & (state.clock < state.end)
 

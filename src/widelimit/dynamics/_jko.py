@@ -161,6 +161,9 @@ class JKO(AbstractDynamics):
             return shown
         return {**shown, "free_energy": energy(self._inner(problem, state, jnp.ones(())), state.y)}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: JKOState) -> Any:
         # Written so that a NaN counts.
         return ~(state.last <= _UNSOLVED)

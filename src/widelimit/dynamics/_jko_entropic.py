@@ -173,6 +173,9 @@ class EntropicJKO(AbstractDynamics):
             "sweeps": state.sweeps,
         }
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: EntropicState) -> Any:
         # Written so that a NaN counts.
         return ~(state.residual <= _UNSOLVED)

@@ -132,6 +132,9 @@ class Quantiles(AbstractDynamics):
         worst = jnp.max(unresolved(problem, self._rule, state.panels, x, state.size))
         return {"dissipated": energy, "resolution": worst, "level": level}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: QuantileState) -> Any:
         short = state.marked.shape[0] == MOST_PANELS and _short(state)
         return short | _stuck(self, state)

@@ -175,6 +175,9 @@ class SGD(AbstractDynamics):
     def record(self, problem: Problem, state: SGDState, clock: Any) -> dict[str, Array]:
         return {"tau": state.tau}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: SGDState) -> Any:
         return jnp.asarray(False)
 

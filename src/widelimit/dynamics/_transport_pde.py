@@ -186,6 +186,9 @@ class TransportPDE(AbstractDynamics):
         masses, spent = _within(state, clock)
         return {"free_energy": self._read(problem, state.cells, masses).energy, "dissipated": spent}
 
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
     def stalled(self, problem: Problem, state: PDEState) -> Any:
         least = 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(state.clock, 1e-6 * state.end)
         return ~(state.proposal > least) & (state.clock < state.end)

@@ -21,6 +21,10 @@ class AbstractObservable(eqx.Module):
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]: ...
 
     @abc.abstractmethod
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        """The names of the arrays."""
+
+    @abc.abstractmethod
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` where it cannot be computed for the problem."""
 
@@ -45,6 +49,9 @@ class Risk(AbstractObservable):
         estimate = problem.estimate_risk(measure, samples=self.samples, key=jax.random.fold_in(key, 2**31 - 1))
         return {"risk": estimate.value, "risk_error": estimate.error}
 
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return ("risk",) if problem.data.nodes is not None else ("risk", "risk_error")
+
     def check(self, problem: Problem) -> None:
         return None
 
@@ -62,6 +69,9 @@ class RiskOn(AbstractObservable):
         other = eqx.tree_at(lambda p: p.data, problem, self.data)
         return {self.name: other.risk(measure)}
 
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return (self.name,)
+
     def check(self, problem: Problem) -> None:
         nodes = require_nodes(self.data, "observables.RiskOn")
         if nodes.x.shape[1] != problem.data.inputs or nodes.y.shape[1:] != problem.data.outputs:
@@ -76,6 +86,9 @@ class Penalty(AbstractObservable):
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"penalty": problem.penalty_of(measure)}
+
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return ("penalty",)
 
     def check(self, problem: Problem) -> None:
         return None
@@ -94,6 +107,9 @@ class Dissipation(AbstractObservable):
         power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
         return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}
 
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return ("dissipation",)
+
     def check(self, problem: Problem) -> None:
         require_nodes(problem.data, "observables.Dissipation")
         if not problem.smooth:
@@ -105,6 +121,9 @@ class Moments(AbstractObservable):
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"mean": moment(measure, 1), "second_moment": moment(measure, 2)}
+
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return ("mean", "second_moment")
 
     def check(self, problem: Problem) -> None:
         return None
@@ -121,6 +140,9 @@ class Function(AbstractObservable):
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {self.name: jnp.asarray(self.function(problem, measure))}
+
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        return (self.name,)
 
     def check(self, problem: Problem) -> None:
         return None
