@@ -7,7 +7,7 @@ from widelimit.results import one_of
 from ._paper import Paper
 
 # The module has the paper as its `paper`.
-HOMES: dict[str, str] = {"mei2018": "widelimit.papers.mei2018"}
+HOMES: dict[str, str] = {"mei2018": "widelimit.papers.mei2018", "yarotsky2018": "widelimit.papers.yarotsky2018"}
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,14 @@
+"""yarotsky2018: Yarotsky, Collective evolution of weights in wide neural networks."""
+
+from .._figures import Figure
+from .._paper import Paper
+from . import _points, _theories
+
+_FIGURES: tuple[Figure, ...] = (*_points.FIGURES, *_theories.FIGURES)
+
+paper = Paper(
+    name="yarotsky2018",
+    citation="D. Yarotsky: Collective evolution of weights in wide neural networks. arXiv:1810.03974 (2018).",
+    figures=tuple(sorted(_FIGURES, key=lambda figure: figure.name)),
+    claims=(*_points.CLAIMS, *_theories.CLAIMS),
+)
