@@ -255,13 +255,13 @@ def test_a_law_starts_at_its_midpoint_quantiles() -> None:
     assert sorted(zip(run.positions[0][:, 0], run.weights[0], strict=True)) == [(-0.5, 0.75), (0.5, 0.25)]
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_few_particles_at_a_temperature(n: int) -> None:
-    # One particle feels no neighbour; two settle where the pressure balances psi.
-    start = _particles(np.linspace(-0.5, 0.5, n) if n > 1 else [0.3])
-    x = wl.evolve(_gaussian(), start, JKO(0.5, temperature=0.3), t1=60.0).positions[-1][:, 0]
-    # psi' = mean - 2 + x; half of each weight is in the gap: x_2 - x_1 = 2 T / (x_2 - x_1).
-    np.testing.assert_allclose(x, [1.0] if n == 1 else 1.0 + np.array([-0.5, 0.5]) * np.sqrt(0.6), atol=1e-10)
+def test_two_particles_at_a_temperature() -> None:
+    # They settle where the pressure balances psi' = mean - 2 + x; half of each weight is in the gap:
+    # x_2 - x_1 = 2 T / (x_2 - x_1).
+    x = wl.evolve(_gaussian(), _particles([-0.5, 0.5]), JKO(0.5, temperature=0.3), t1=60.0).positions[-1][:, 0]
+    np.testing.assert_allclose(x, 1.0 + np.array([-0.5, 0.5]) * np.sqrt(0.6), atol=1e-10)
+    with pytest.raises(ValueError, match="one particle is an atom"):
+        wl.evolve(_gaussian(), _particles([0.3]), JKO(0.5, temperature=0.3), t1=60.0)
 
 
 def test_a_step_that_is_too_long_is_said() -> None:

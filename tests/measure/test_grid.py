@@ -113,7 +113,7 @@ def test_gauss_nodes_of_chi():
         (lambda: Grid(([0.0, 1.0, np.inf],), ([0.5, 0.7],)), "inside each cell"),
         (lambda: grids.uniform(1.0, 0.0, 4), "lower < upper"),
         (lambda: grids.half_line(1), "at least 2"),
-        (lambda: grids.line(4, scale=0.0), "positive"),
+        (lambda: grids.line(4, scale=0.0), "above 0"),
         (lambda: GridDensity(grids.uniform(0.0, 1.0, 3), np.ones(4)), "shape"),
         (lambda: laws.Chi(0), "integer >= 1"),
         (lambda: laws.Chi(3, -1.0), "positive"),

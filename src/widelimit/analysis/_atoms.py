@@ -7,6 +7,8 @@ from jaxtyping import Float
 from widelimit.measure import Measure, Particles, join, split
 from widelimit.problem import Problem, domains
 
+from ._measures import check_measure
+
 # Mass that is left out: all particles lighter than the rest by so much that no integral feels them.
 _NEGLIGIBLE = 1e-13
 # Matrices over all parameters of all atoms are diagonalised and inverted as a whole.
@@ -20,7 +22,7 @@ def atoms(problem: Problem, measure: Measure, merge: float, who: str) -> Particl
     put on it. Parameters at infinity stay there: two are close when both are. Raises `ValueError` for more than 3,000
     parameters in all.
     """
-    problem.unpack(measure)
+    check_measure(problem, measure, f"{who}(measure=...)")
     rows, w = np.asarray(measure.positions, float), np.asarray(measure.weights, float)
     rows, w = rows[w > 0], w[w > 0]
     order = np.argsort(-w, kind="stable")

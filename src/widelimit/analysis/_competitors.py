@@ -1,5 +1,6 @@
 """Over which measures a minimum is taken, and what a search of the first variation says about it."""
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -53,17 +54,30 @@ class Competitors(NamedTuple):
         return self.costs.size + 2.0 * self.costs.square * self._variation(atoms) - mean / self.scale
 
     def gap(self, now: Expansion, atoms: Atoms, upper: float) -> float:
-        """objective - inf, at most, when the searched function is nowhere above `upper`; no less than rounding."""
+        """objective - inf, at most, when the searched function is nowhere above `upper`; no less than rounding.
+
+        No more than the objective itself, where that cannot be negative.
+        """
         mean, rounding = float(now.psi @ atoms.p), 4.0 * _EPS * max(1.0, abs(now.value))
+        return max(rounding, min(self._slack(now, atoms, mean, upper), now.value if self._nonnegative else math.inf))
+
+    @property
+    def _nonnegative(self) -> bool:
+        problem = self.family.problem
+        known = penalties.L2 | penalties.TotalVariation
+        return problem.loss.nonnegative and all(isinstance(term, known) for term in penalties.parts(problem.penalty))
+
+    def _slack(self, now: Expansion, atoms: Atoms, mean: float, upper: float) -> float:
+        """INT psi d rho - inf INT psi d nu over the competitors nu."""
         if not self.family.budgeted:
-            return max(rounding, mean + upper)
+            return mean + upper
         # psi holds 2 lambda_2 |nu| |c| where a particle pays lambda_2 |c|^2.
         at_rho = mean - self.costs.square * self._variation(atoms) ** 2
         limit = self.limit
         if self.costs.size > 0 and self.family.problem.loss.nonnegative:
             # Every measure as good as this one has a variation below this.
             limit = min(limit, now.value / self.costs.size)
-        return max(rounding, at_rho - self.costs.cheapest(upper, limit))
+        return at_rho - self.costs.cheapest(upper, limit)
 
     def rows(self, atoms: Atoms) -> tuple[Float[np.ndarray, "n D"], Float[np.ndarray, " n"]]:
         """The particles and weights of least penalty, in ascending order, the first column first."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from widelimit.numerics import branch_and_bound, climb, evaluate, search_line
+from widelimit.numerics import branch_and_bound, climb, evaluate, random_key, search_line, whole_number
 from widelimit.problem import Potential, Problem
 
 from ._depths import Correlation, Depth
@@ -32,8 +32,10 @@ class Search:
     @classmethod
     def of(cls, who: str, problem: Problem, potential: Potential, starts: int, key: Any, most: int) -> "Search":
         """Raises `ValueError` for fewer than two starts."""
-        if starts < 2:
-            raise ValueError(f"{who}(starts=...): must be at least 2, got {starts}.")
+        starts = whole_number(starts, f"{who}(starts=...)", least=2)
+        most = whole_number(most, f"{who}(most=...)", least=0)
+        if key is not None:
+            random_key(key, f"{who}(key=...)")
         batch = max(1, min(2048, potential.size // potential.x.shape[0]))
         return cls(starts, jax.random.key(0) if key is None else key, most, batch)
 

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Grid, GridDensity, Measure, split
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -110,8 +111,7 @@ def check_convex(problem: Problem, who: str) -> None:
 
 
 def check_temperature(temperature: float, who: str) -> None:
-    if not isinstance(temperature, int | float | np.number | jax.Array) or not 0.0 < float(temperature) < float("inf"):
-        raise ValueError(f"{who}(temperature=...): must be a number, positive and finite; got {temperature!r}.")
+    real_number(temperature, f"{who}(temperature=...)", above=0.0)
 
 
 def as_density(problem: Problem, density: Measure, temperature: float, who: str) -> GridDensity:
@@ -129,4 +129,6 @@ def as_density(problem: Problem, density: Measure, temperature: float, who: str)
             f"{who}(density=...): the masses must not be negative and sum to 1; they sum to {masses.sum():.12g}, the "
             f"least is {masses.min():.3g}."
         )
+    if not np.isfinite(float(problem.objective(density))):
+        raise ValueError(f"{who}(density=...): its objective is not finite; take a grid where unit and penalty are.")
     return density

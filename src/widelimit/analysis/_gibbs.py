@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Grid, GridDensity, split
-from widelimit.numerics import entries, map_rows
+from widelimit.numerics import entries, map_rows, real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
 
@@ -69,6 +69,7 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     _check(problem, temperature, grid, tolerance, nodes)
     log_v = log_volumes(problem, grid)
     table, penalty = _table(problem, grid, nodes)
+    _check_finite(grid, table, penalty)
     outputs = table.shape[1] // len(nodes.weights)
     rows, columns = factorise(np.asarray(table), np.repeat(np.asarray(nodes.weights), outputs))
     dual = Dual(problem.loss, jnp.asarray(rows), jnp.asarray(columns), nodes.y, nodes.weights, penalty, log_v)
@@ -79,6 +80,10 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     residual = 0.5 * float(np.sum(np.abs(np.exp(image) - np.asarray(density.weights))))
     gap = float(scaled_divergence(density.weights, image, heat))
     energy = energies(problem, density, log_v, heat)
+    if not math.isfinite(float(energy.free) + residual + gap):
+        raise ValueError(
+            f"gibbs(temperature=...): psi/T leaves the range of numbers at T = {float(temperature):.4g}; raise it."
+        )
     return GibbsState(
         density,
         float(energy.free),
@@ -103,6 +108,15 @@ def _table(problem: Problem, grid: Grid, nodes: Nodes) -> tuple[Float[Array, "N 
     if problem.penalty is None:
         return table, jnp.zeros(table.shape[0])
     return table, jax.vmap(problem.penalty)(theta)
+
+
+def _check_finite(grid: Grid, table: Float[Array, "N M"], penalty: Float[Array, " N"]) -> None:
+    """Raise `ValueError` that names a cell where the unit or the penalty is not finite."""
+    for name, values in (("unit", np.asarray(table)), ("penalty", np.asarray(penalty)[:, None])):
+        bad = ~np.all(np.isfinite(values), axis=1)
+        if np.any(bad):
+            centre = np.asarray(grid.points)[int(np.argmax(bad))].tolist()
+            raise ValueError(f"gibbs(grid=...): the {name} is not finite at the cell centre {centre}.")
 
 
 def _spilled(problem: Problem, density: GridDensity) -> list[str]:
@@ -136,8 +150,7 @@ def _check(problem: Problem, temperature: float, grid: Grid, tolerance: float, n
     check_convex(problem, "gibbs")
     if problem.scale.factor(2) != problem.scale.factor(4):
         raise ValueError("gibbs(problem=...): this output scale depends on N; use scales.MeanField().")
-    if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"gibbs(tolerance=...): must lie in (0, 1), got {tolerance}.")
+    real_number(tolerance, "gibbs(tolerance=...)", above=0.0, below=1.0)
     if not isinstance(grid, Grid) or grid.dim != problem.dim:
         got = f"{grid.dim} axes" if isinstance(grid, Grid) else type(grid).__name__
         raise ValueError(

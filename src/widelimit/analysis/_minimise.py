@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from widelimit.measure import Particles
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -84,8 +85,9 @@ def minimise(
     - `key`: for their random starts; a fixed one by default.
     - `most`: evaluations that an exhaustive search may spend.
 
-    One searched parameter (or the angle of two) is searched exhaustively, with bounds of second order from the unit's
-    `curvature`; up to three in a box in the end, with `curvature` or `lipschitz`; others by local searches only.
+    One searched parameter on a bounded domain, the radius of a reduced problem, infinity included, or the angle of two
+    is searched exhaustively, with bounds of second order from the unit's `curvature`; up to three in a box in the end,
+    with `curvature` or `lipschitz`; others, an unbounded weight among them, by local searches only.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, an output scale that depends on N, a free
     linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
@@ -101,6 +103,8 @@ def minimise(
 
 
 def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
+    if not isinstance(problem, Problem):
+        raise ValueError(f"minimise(problem=...): expected a Problem, got {type(problem).__name__}.")
     if not problem.loss.convex:
         raise ValueError(
             f"minimise(problem=...): the loss {problem.loss.name!r} is not declared convex "
@@ -112,10 +116,9 @@ def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
             "minimise(problem=...): the output scale depends on the number of neurons, so there is no objective of a "
             "measure; use scales.MeanField()."
         )
-    if not 0 < tolerance < float("inf"):
-        raise ValueError(f"minimise(tolerance=...): must be positive and finite, got {tolerance}.")
-    if budget is not None and not 0 < budget < float("inf"):
-        raise ValueError(f"minimise(budget=...): must be positive and finite, got {budget}.")
+    real_number(tolerance, "minimise(tolerance=...)", above=0.0)
+    if budget is not None:
+        real_number(budget, "minimise(budget=...)", above=0.0)
 
 
 def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> Minimum:
@@ -132,7 +135,7 @@ def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> 
     if not converged:
         statement += (
             f" Not converged in {rounds} rounds: {remaining(rivals, best):.2g} is left to gain, the tolerance is "
-            f"{enough(best, tolerance):.2g}; raise starts=... or tolerance=...."
+            f"{enough(best, tolerance):.2g}; raise {'most' if best.found.certified else 'starts'}=... or tolerance=...."
         )
     elif gap > enough(best, tolerance):
         statement += " No search found any descent above the tolerance; the certificate is coarser: raise most=...."

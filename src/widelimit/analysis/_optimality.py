@@ -15,6 +15,7 @@ that compete:
 """
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +23,13 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from widelimit.measure import Measure
-from widelimit.numerics import evaluate
+from widelimit.numerics import evaluate, real_number
 from widelimit.problem import Potential, Problem, penalties
 
 from ._charges import is_free, least_costs, variation
 from ._depths import Correlation, Depth, correlation, potential_depth
 from ._extremum import Extremum, Search, climb_all, prove, scan
+from ._measures import check_measure
 from ._regions import Region
 
 # How many times farther out than the searches' points one looks for growth without bound.
@@ -84,12 +86,15 @@ def optimality_gap(
             f"optimality_gap(problem=...): the loss {problem.loss.name!r} is not declared convex "
             "(losses.Loss(function, convex=True) declares it)."
         )
-    if budget is not None and not 0 < budget < float("inf"):
-        raise ValueError(f"optimality_gap(budget=...): must be positive and finite, got {budget}.")
+    if budget is not None:
+        budget = real_number(budget, "optimality_gap(budget=...)", above=0.0)
+    check_measure(problem, measure, "optimality_gap(measure=...)", probability=False)
     problem = problem.on_nodes()
     potential = problem.potential(measure)
     search = Search.of("optimality_gap", problem, potential, starts, key, most)
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
+    if not math.isfinite(at_rho):
+        raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
     if is_free(problem):
         return _by_correlation(problem, measure, potential, at_rho, budget, search)
     if budget is not None:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Measure
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -105,10 +106,8 @@ def check(problem: Problem, tolerance: float, merge: float, who: str) -> None:
         raise ValueError(f"{who}(problem=...): a non-smooth penalty has no Hessian.")
     if problem.scale.factor(2) != problem.scale.factor(4):
         raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")
-    if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"{who}(tolerance=...): must lie in (0, 1), got {tolerance}.")
-    if not 0.0 <= merge < float("inf"):
-        raise ValueError(f"{who}(merge=...): must be finite and not negative, got {merge}.")
+    real_number(tolerance, f"{who}(tolerance=...)", above=0.0, below=1.0)
+    real_number(merge, f"{who}(merge=...)", least=0.0)
 
 
 def _spread_rates(found: Linearisation) -> Float[np.ndarray, "N D"]:

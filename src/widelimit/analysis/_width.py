@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Measure, laws
-from widelimit.numerics import entries, sum_chunks
+from widelimit.numerics import entries, random_key, real_number, sum_chunks, whole_number
 from widelimit.problem import Estimate, Problem
 from widelimit.problem.data import Nodes, require_nodes
 from widelimit.problem.units import SphericalNeuron
 
 from ._direction import evaluations, mean_square
+from ._measures import check_measure
 
 # Independent estimates whose scatter is the standard error.
 _GROUPS = 32
@@ -81,15 +82,15 @@ def expected_risk(
     if isinstance(rho, laws.AbstractLaw) and rho.n_atoms is not None:
         rho = rho.quantise(rho.n_atoms)
     if not isinstance(rho, laws.AbstractLaw):
-        problem.unpack(rho)
-        if abs(float(jnp.sum(rho.weights)) - 1.0) > 1e-6 or float(jnp.min(rho.weights)) < 0.0:
-            raise ValueError("expected_risk(rho=...): the weights must not be negative and sum to 1.")
+        check_measure(problem, rho, "expected_risk(rho=...)")
+    elif rho.dim != problem.dim:
+        raise ValueError(f"expected_risk(rho=...): the law has {rho.dim} columns, the unit {problem.dim}.")
     if problem.data.nodes is not None and not isinstance(rho, laws.AbstractLaw):
         draws = _terms(problem, rho, require_nodes(problem.data, "expected_risk"), None)[None]
     elif key is None:
         raise ValueError("expected_risk(key=...): something is drawn here; give a key, such as jax.random.key(0).")
     else:
-        keys = jax.random.split(key, _GROUPS)
+        keys = jax.random.split(random_key(key, "expected_risk(key=...)"), _GROUPS)
         draws = np.stack([_drawn(problem, rho, samples // _GROUPS, neurons // _GROUPS, k) for k in keys])
     limit, variance, diagonal = (_estimate(column) for column in draws.T)
     return WidthRisk(limit, variance, diagonal, draws)
@@ -108,12 +109,10 @@ def theorem3_error(width: int, dim: int, step: float, *, z: float = 0.0) -> floa
     **Raises** `ValueError` for numbers outside these ranges.
     """
     n = _checked_width(width, "theorem3_error")
-    if not dim >= 1:
-        raise ValueError(f"theorem3_error(dim=...): must be at least 1, got {dim}.")
-    if not 0.0 < step <= 1.0:
+    dim = whole_number(dim, "theorem3_error(dim=...)", least=1)
+    if real_number(step, "theorem3_error(step=...)", above=0.0) > 1.0:
         raise ValueError(f"theorem3_error(step=...): must lie in (0, 1], got {step}.")
-    if not 0.0 <= z < math.inf:
-        raise ValueError(f"theorem3_error(z=...): must be finite and not negative, got {z}.")
+    real_number(z, "theorem3_error(z=...)", least=0.0)
     return math.sqrt(max(1.0 / n, step)) * (math.sqrt(dim + math.log(n / step)) + z)
 
 
@@ -208,5 +207,4 @@ def _check(problem: Problem, samples: int, neurons: int) -> None:
     if problem.scale.factor(2) != 1.0 or problem.scale.factor(4) != 1.0:
         raise ValueError("expected_risk(problem=...): the output must be the mean, scales.MeanField().")
     for name, value in (("samples", samples), ("neurons", neurons)):
-        if value < 2 * _GROUPS:
-            raise ValueError(f"expected_risk({name}=...): must be at least {2 * _GROUPS}, got {value}.")
+        whole_number(value, f"expected_risk({name}=...)", least=2 * _GROUPS)

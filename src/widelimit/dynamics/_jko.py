@@ -256,6 +256,8 @@ def _walls(problem: Problem) -> tuple[float, float]:
 def _check_spread(x: Float[np.ndarray, " N"], weights: Float[np.ndarray, " N"], walls: tuple[float, float]) -> None:
     """Raise `ValueError` where the entropy of the start is infinite."""
     places = np.concatenate([side for side in ([walls[0]], x, [walls[1]]) if np.all(np.isfinite(side))])
+    if len(places) < 2:
+        raise ValueError("JKO(temperature=...): one particle is an atom, of infinite entropy; take two or more.")
     if not np.all(np.diff(places) > 0):
         raise ValueError(
             "JKO(temperature=...): particles at one place, or on a wall, have infinite entropy; start from a law, or "

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, describe
@@ -276,15 +277,17 @@ def _checked_cells(cells: Any) -> tuple[int, ...] | None:
     if cells is None:
         return None
     counts = tuple(cells) if isinstance(cells, tuple | list) else (cells,)
-    if not counts or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 2 for n in counts):
+    if not counts or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 2 for n in counts):
         raise ValueError(
             f"TransportPDE(cells=...): must be a whole number of at least 2, or one an axis; got {cells!r}."
         )
-    return counts
+    return tuple(int(n) for n in counts)
 
 
 def _number(value: Any) -> float:
     """The value as a number; NaN, which lies in no range, for what is none."""
+    if isinstance(value, bool):
+        return math.nan
     try:
         return float(value)
     except (TypeError, ValueError):

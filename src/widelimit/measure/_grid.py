@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit.numerics import real_number
+
 from ._blocks import Blocks, describe, row_size
 from ._particles import Particles
 
@@ -30,9 +32,14 @@ class Grid(eqx.Module):
     centres: tuple[Float[Array, " _"], ...]
 
     def __init__(self, edges: Any, centres: Any = None) -> None:
-        sides = [np.asarray(side, float) for side in edges]
+        try:
+            sides = [np.asarray(side, float) for side in edges]
+        except (TypeError, ValueError):
+            raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis, got {edges!r}.") from None
         if not sides or any(side.ndim != 1 or len(side) < 2 for side in sides):
             raise ValueError("Grid(edges=...): expected one array of two or more edges for each axis.")
+        if len(sides) > 2:
+            raise ValueError(f"Grid(edges=...): one or two axes are known, got {len(sides)}.")
         if any(np.any(np.isnan(side)) or not np.all(np.diff(side) > 0) for side in sides):
             raise ValueError("Grid(edges=...): the edges of an axis must increase.")
         if any(not np.all(np.isfinite(side[1:-1])) for side in sides):
@@ -163,15 +170,18 @@ Measure = Particles | GridDensity
 def uniform(lower: float, upper: float, cells: int) -> Grid:
     """Equal cells of [lower, upper]."""
     _check_cells(cells)
-    if not -math.inf < lower < upper < math.inf:
-        raise ValueError(f"grids.uniform(lower, upper): needs finite lower < upper, got {lower} and {upper}.")
+    real_number(lower, "grids.uniform(lower=...)")
+    real_number(upper, "grids.uniform(upper=...)")
+    if not lower < upper:
+        raise ValueError(f"grids.uniform(lower, upper): needs lower < upper, got {lower} and {upper}.")
     return Grid((np.linspace(lower, upper, cells + 1),))
 
 
 def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
     r"""All of [lower, infinity]: $r = \mathrm{lower} + \mathrm{scale}\,t/(1-t)$ for equal cells of t in [0, 1]."""
     _check_cells(cells)
-    _check_scale(scale)
+    real_number(scale, "grids.half_line(scale=...)", above=0.0)
+    real_number(lower, "grids.half_line(lower=...)")
     t, middle = np.arange(cells + 1) / cells, (np.arange(cells) + 0.5) / cells
     edges = np.append(lower + scale * t[:-1] / (1 - t[:-1]), np.inf)
     return Grid((edges,), (lower + scale * middle / (1 - middle),))
@@ -180,7 +190,8 @@ def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
 def line(cells: int, scale: float = 3.0, centre: float = 0.0) -> Grid:
     r"""All of [-inf, inf]: $x = \mathrm{centre} + \mathrm{scale}\,t/(1-t^2)$, equal cells of t in [-1, 1]."""
     _check_cells(cells)
-    _check_scale(scale)
+    real_number(scale, "grids.line(scale=...)", above=0.0)
+    real_number(centre, "grids.line(centre=...)")
     t, middle = np.linspace(-1, 1, cells + 1)[1:-1], (2 * np.arange(cells) + 1.0) / cells - 1.0
     edges = np.concatenate([[-np.inf], centre + scale * t / (1 - t**2), [np.inf]])
     return Grid((edges,), (centre + scale * middle / (1 - middle**2),))
@@ -198,8 +209,3 @@ def product(*grids: Grid) -> Grid:
 def _check_cells(cells: Any) -> None:
     if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 2:
         raise ValueError(f"grids(cells=...): must be a whole number of at least 2, got {cells!r}.")
-
-
-def _check_scale(scale: Any) -> None:
-    if not 0 < scale < math.inf:
-        raise ValueError(f"grids(scale=...): must be positive and finite, got {scale!r}.")

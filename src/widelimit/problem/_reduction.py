@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from widelimit.numerics import whole_number
+
 from . import domains, mobilities, penalties
 from ._radii import radii
 from ._symmetry import Symmetry, reduced_blocks
@@ -68,8 +70,8 @@ def parts_of(
     unit: Neuron, classes: Classes, *, domain: Any, penalty: Any, mobility: Any, nodes: int | None = None
 ) -> Parts:
     """The parts of the problem in the lengths of the weights, for a unit and classes that are invariant."""
-    if nodes is not None and not (isinstance(nodes, int | np.integer) and nodes >= 2):
-        raise ValueError(f"reduced(nodes=...): must be a whole number of at least 2, got {nodes!r}.")
+    if nodes is not None:
+        whole_number(nodes, "reduced(nodes=...)", least=2, most=2048)
     small = SphericalNeuron(unit.activation, classes.dims, bias=unit.bias, output_weight=unit.output_weight)
     full = unit.blocks(sum(len(group) for group in classes.groups) or 1, ())
     blocks = reduced_blocks(full, len(classes.dims))

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Block, Blocks, Particles, describe, laws, row_size, split
+from widelimit.numerics import random_key
 
 
 class Symmetry(eqx.Module):
@@ -82,6 +83,9 @@ class Symmetry(eqx.Module):
         radii = theta.radius.reshape(len(measure), -1)
         if not isinstance(radii, Tracer) and not bool(jnp.all(jnp.isfinite(radii))):
             raise ValueError("lift(measure): a particle at r = infinity has no weights.")
+        if not isinstance(radii, Tracer) and bool(jnp.any(radii < 0)):
+            raise ValueError("lift(measure): a length r must not be negative.")
+        random_key(key, "lift(key=...)")
         radii = jnp.where(jnp.isfinite(radii), radii, jnp.nan)
         weight = jnp.zeros((len(measure), sum(len(group) for group in self.groups)), radii.dtype)
         for g, (group, k) in enumerate(zip(self.groups, jax.random.split(key, len(self.groups)), strict=True)):
@@ -124,6 +128,8 @@ class Symmetry(eqx.Module):
                     "project(law): the weight's normal law must have mean 0 and one std in each group of coordinates "
                     "to be invariant under their rotations."
                 )
+            if not np.all(std > 0):
+                raise ValueError("project(law): a normal law with std = 0 is an atom; give laws.Atom.")
             sizes = tuple(len(group) for group in self.groups)
             one = len(sizes) == 1
             return laws.Chi(sizes[0] if one else sizes, float(scales[0][0]) if one else [float(s[0]) for s in scales])

@@ -71,6 +71,8 @@ class SphericalNeuron(AbstractUnit):
         bias = theta.bias if self.bias else jnp.zeros((), x.dtype)
         radius = jnp.ravel(theta.radius)
         value = self.mean(jnp.stack([_spread(radius[g], x[g]) for g in range(len(self.dims))]), bias)
+        # Not a number is not infinity, which the mean would take it for.
+        value = jnp.where(jnp.any(jnp.isnan(radius)), math.nan, value)
         return theta.output * value if self.output_weight else value
 
     def mean(self, z: Float[Array, " G"], bias: Float[Array, ""]) -> Float[Array, ""]:
