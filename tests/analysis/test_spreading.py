@@ -64,7 +64,7 @@ def test_atoms_right_of_the_interval_are_neutral():
     ids=["inside", "left", "bare", "smooth"],
 )
 def test_the_hessian_against_differences(problem, point):
-    """Central differences of grad psi, psi held at the point: r has a kink there, so they err by a tenth of the step."""
+    """Central differences of grad psi, psi held there: r has a kink, so they err by a tenth of the step."""
     point = np.asarray(point)
     psi = problem.potential(wl.Particles(point[None]))
     steps = 1e-5 * np.eye(len(point))
@@ -117,7 +117,7 @@ def test_the_linear_motion_of_splines_against_differences(charge):
 
 def test_refusals():
     kinked = wl.Problem(wl.units.FreeKnot(), wl.data.Samples([0.5, 1.0], [0.0, 1.0]))
-    with pytest.raises(ValueError, match="spreading.*kinks"):
+    with pytest.raises(ValueError, match=r"spreading.*kinks"):
         spreading(kinked, POINT)
     with pytest.raises(ValueError, match="expected 2 finite numbers"):
         spreading(SQUARE, [1.0])

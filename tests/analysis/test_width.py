@@ -188,3 +188,17 @@ def test_refusals(problem, rho, more, match):
 def test_refused_numbers(arguments, more, match):
     with pytest.raises(ValueError, match=match):
         wl.analysis.theorem3_error(*arguments, **more)
+
+
+def test_free_knots_by_exact_integrals():
+    """Two opposite atoms at h = 0: f = 0, and the variance is that of c, K(0, 0) = 1/3 times the loss's factor."""
+    problem = wl.problems.free_knot_spline(lambda x: x**2, loss=wl.losses.squared(0.8))
+    found = wl.analysis.expected_risk(problem, wl.Particles([[1.0, 0.0], [-1.0, 0.0]]))
+    assert float(found.limit.value) == pytest.approx(0.8 / 5, rel=1e-13)
+    assert float(found.variance.value) == pytest.approx(0.8 / 3, rel=1e-13)
+    rng = np.random.default_rng(0)
+    rho = wl.Particles(np.stack([rng.normal(size=9), rng.uniform(-0.3, 1.1, size=9)], axis=1))
+    exact, near = (wl.analysis.expected_risk(p, rho) for p in (problem, problem.on_nodes()))
+    # The nodes miss the kinks by a share of their panels.
+    for name in ("limit", "variance", "diagonal"):
+        assert float(getattr(exact, name).value) == pytest.approx(float(getattr(near, name).value), rel=1e-4)

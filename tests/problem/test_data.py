@@ -41,6 +41,7 @@ SAMPLERS = {
     "samples": data.Samples(np.arange(10.0), np.arange(10.0) ** 2),
     "weighted": data.Samples(np.eye(4), np.eye(4), [0.1, 0.0, 0.5, 0.4]),
     "quadrature": data.gauss_hermite(4, first, dim=2),
+    "interval": data.Interval(lambda x: x**2, -1.0, 2.0),
 }
 every = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS.keys())
 

@@ -161,7 +161,7 @@ def _moment(h):
     return -(1.0 - h) * np.cos(3.0) / 3.0 + (np.sin(3.0) - np.sin(3.0 * h)) / 9.0
 
 
-@cases
+@pytest.mark.parametrize("name", ["wave", "jump"])
 def test_the_risk_is_differentiable(name):
     """Against central differences in positions and weights, and forward against backward mode."""
     problem = problem_of(name)
@@ -287,3 +287,58 @@ def test_thousands_of_knots():
     found = problem.spline.variation(c / n, h)
     for got, expected in zip(found, (0.5 * risk, first, second), strict=True):
         assert_close(got, expected)
+
+
+def test_the_flow_dissipates_what_it_says():
+    """A smooth problem: no tolerances of kinked units, and the energy balance holds to those of smooth ones."""
+    problem = problem_of("wave")
+    rho = particles(problem)
+    run = wl.evolve(problem, rho, wl.GradientFlow(), t1=2.0, save_at=np.linspace(0.0, 2.0, 9))
+    assert wl.analysis.dissipation(run).defect < 1e-5
+    assert np.all(np.diff(run.risk) < 0)
+    np.testing.assert_allclose(run.risk[-1], problem.risk(run.final), rtol=1e-13)
+    gain = run.observables["dissipation"]
+    norms = wl.analysis.stationarity(problem, run.final).norms
+    assert float(gain[-1]) == pytest.approx(float(rho.weights @ norms**2), rel=1e-12)
+
+
+def test_sgd_takes_fresh_samples():
+    problem = problem_of("square")
+    rho = wl.Particles(np.stack([np.ones(8), np.linspace(0.0, 0.9, 8)], axis=1))
+    run = wl.evolve(problem, rho, wl.SGD(0.02, batch=64), t1=4.0, save_at=[4.0], key=jax.random.key(0))
+    flow = wl.evolve(problem, rho, wl.GradientFlow(), t1=4.0, save_at=[4.0])
+    # The fluctuations are O((step/batch)^(1/2)) of a unit, 0.02.
+    np.testing.assert_allclose(run.positions[-1], flow.positions[-1], atol=0.05)
+    assert float(run.risk[0]) == pytest.approx(float(problem.risk(rho)), rel=1e-14)
+
+
+@pytest.mark.slow
+def test_characteristics_carry_the_density():
+    """The divergence of the velocity is exact, where automatic differentiation of the unit gives zero for d_hh psi."""
+    problem = problem_of("square")
+    start = wl.laws.product(c=wl.laws.Normal(1.0, 0.2), h=wl.laws.Normal(0.4, 0.1))
+    run = wl.evolve(problem, start, wl.Characteristics(64), t1=0.5, save_at=[0.5])
+    rho = start.quantise(64)
+    # d log rho/dt = div grad psi = d_hh psi at the start, to first order in a short time.
+    short = wl.evolve(problem, start, wl.Characteristics(64), t1=1e-4, save_at=[1e-4])
+    r = problem.spline.residual_integrals(rho.positions[:, 1], rho.weights * rho.positions[:, 0], rho.positions[:, 1])[
+        0
+    ]
+    slope = (short.log_density[-1] - short.log_density[0]) / 1e-4
+    np.testing.assert_allclose(slope, rho.positions[:, 0] * r, atol=1e-4)
+    assert np.all(np.isfinite(run.log_density))
+
+
+def test_searches_and_certificates_see_the_nodes():
+    """`optimality_gap` and `minimise` solve the problem on the nodes, consistently, and say so by its numbers."""
+    domain = wl.domains.product(h=wl.domains.Box(0.0, 1.0))
+    problem = problems.free_knot_spline(TARGETS["square"][0], domain=domain)
+    rho = wl.Particles(np.stack([2.0 * np.ones(4), [0.1, 0.3, 0.5, 0.8]], axis=1))
+    gap = wl.analysis.optimality_gap(problem, rho, budget=3.0)
+    same = wl.analysis.optimality_gap(problem.on_nodes(), rho, budget=3.0)
+    assert gap.certified
+    assert gap.gap == same.gap
+    # max |G2| over h, by the exact integrals: at 0, where psi is extreme.
+    grid = np.linspace(0.0, 1.0, 2001)
+    second = problem.spline.residual_integrals(grid, rho.weights * rho.positions[:, 0], rho.positions[:, 1])[2]
+    assert gap.largest_correlation == pytest.approx(float(np.max(np.abs(second))), rel=1e-3)

@@ -34,8 +34,8 @@ class GaussianClosure(AbstractDynamics):
     $$\dot b = -P\nabla\psi(b; \delta_b),\qquad \dot A = J A + A J^T,\qquad
     J = D_\theta\big({-P}\nabla\psi(\theta; \delta_b)\big)\big|_{\theta = b},$$
 
-    with J = P H, H = -Hess psi(b; delta_b), for a constant mobility. The mean moves as a network of a single neuron, and
-    the cloud widens along the eigenvectors of H with positive eigenvalues. A is carried as $M A_0 M^T$ with
+    with J = P H, H = -Hess psi(b; delta_b), for a constant mobility. The mean moves as a network of one neuron, and the
+    cloud widens along the eigenvectors of H with positive eigenvalues. A is carried as $M A_0 M^T$ with
     $\dot M = J M$, so that it stays positive semidefinite and keeps its relative accuracy however small it is. The
     error is O(|A|) for a smooth unit; for `units.FreeKnot` on an interval, whose Hessian comes from exact integrals,
     O(|A|^(1/2)), because of the kink.
@@ -203,10 +203,11 @@ def _of_law(law: laws.AbstractLaw) -> tuple[np.ndarray, np.ndarray]:
         from scipy.linalg import block_diag
 
         parts = [_of_law(factor) for factor in law.factors]
-        return np.concatenate([mean for mean, _ in parts]), np.asarray(block_diag(*(cov for _, cov in parts)))
+        joint = block_diag(*(cov for _, cov in parts))
+        return np.concatenate([mean for mean, _ in parts]), np.asarray(joint)
     raise ValueError(
-        f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(law).__name__}; sample or quantise "
-        "it first, and its mean and covariance are taken."
+        f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(law).__name__}; sample or "
+        "quantise it first, and its mean and covariance are taken."
     )
 
 

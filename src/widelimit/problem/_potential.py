@@ -1,6 +1,6 @@
 """The first variation of the objective, as a function of any theta."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,23 +10,9 @@ from jaxtyping import Array, Float
 from widelimit.measure import Blocks, split
 from widelimit.numerics import map_rows
 
-from ._spline import Spline
-from ._spline_cells import Cells
+from ._ramps import Residual
 from .penalties import AbstractPenalty
 from .units import AbstractUnit
-
-
-class Residual(NamedTuple):
-    """The residual of a free-knot spline in pieces; psi(c, h) = factor k' c G2(h), exactly."""
-
-    spline: Spline
-    cells: Cells
-    factor: float
-
-    def psi(self, theta: Any) -> Float[Array, ""]:
-        second = self.spline.integrals(self.cells, theta.h)[2]
-        value = self.factor * self.spline.slope * second
-        return theta.c * value if "c" in theta._fields else value
 
 
 class Potential(eqx.Module):

@@ -14,7 +14,8 @@ from widelimit.numerics import entries, map_rows, sum_chunks
 
 from . import domains, losses, mobilities, penalties, scales
 from ._integrate import evaluate, integrate
-from ._potential import Potential, Residual
+from ._potential import Potential
+from ._ramps import Residual, ramps, residual, variation
 from ._reduction import reduced_parts
 from ._spline import Spline
 from ._spline_cells import Panels
@@ -276,7 +277,7 @@ class Problem(eqx.Module):
         """
         spline = self.spline if nodes is None else None
         if spline is not None:
-            risk, psi, gradient = _spline_variation(self, spline, theta, w)
+            risk, psi, gradient = variation(spline, theta, w, self.scale.factor(w.shape[0]))
         else:
             nodes = require_nodes(self.data, "Problem.variation") if nodes is None else nodes
             graded = jax.value_and_grad(self.batch_risk, argnums=(0, 1))
@@ -395,34 +396,19 @@ def _check_number(what: str, shape_of: Any) -> None:
         raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")
 
 
-def _ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, Array]:
-    """What each ramp of a free-knot spline is multiplied by in f, and in psi where its mass is."""
-    factor = problem.scale.factor(w.shape[0])
-    charge = theta.c if problem.unit.linear == "c" else jnp.ones_like(theta.h)
-    return factor * w * charge, factor * charge
-
-
-def _spline_variation(problem: Problem, spline: Spline, theta: Any, w: Any) -> Any:
-    a, each = _ramps(problem, theta, w)
-    risk, first, second = spline.variation(a, theta.h)
-    gradient = {"h": -spline.slope * each * first}
-    if problem.unit.linear is not None:
-        gradient["c"] = problem.scale.factor(w.shape[0]) * spline.slope * second
-    return risk, spline.slope * each * second, theta._replace(**gradient)
-
-
 @eqx.filter_jit
 def _spline_risk(problem: Problem, theta: Any, w: Any) -> Any:
     spline = problem.spline
     assert spline is not None
-    return spline.risk(_ramps(problem, theta, w)[0], theta.h)
+    found = ramps(theta, w, problem.scale.factor(w.shape[0]))
+    return spline.risk(found.a, found.knots)
 
 
 @eqx.filter_jit
 def _residual(problem: Problem, theta: Any, w: Any) -> Residual:
     spline = problem.spline
     assert spline is not None
-    return Residual(spline, spline.cells(_ramps(problem, theta, w)[0], theta.h), problem.scale.factor(w.shape[0]))
+    return residual(spline, theta, w, problem.scale.factor(w.shape[0]))
 
 
 @eqx.filter_jit
@@ -430,7 +416,7 @@ def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
     factor = problem.scale.factor(w.shape[0])
     spline = problem.spline
     if spline is not None:
-        return spline.predict(_ramps(problem, theta, w)[0], theta.h, x[:, 0])
+        return spline.predict(ramps(theta, w, factor).a, theta.h, x[:, 0])
     chunk = problem._chunk(w.shape[0])
     if x.shape[0] <= chunk:
         return factor * evaluate(problem.unit, theta, w, x)
