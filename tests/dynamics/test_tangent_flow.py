@@ -88,7 +88,7 @@ def test_the_lazy_limit_of_the_flow() -> None:
     assert np.log(gaps[0] / gaps[1]) / np.log(4.0) == pytest.approx(1.0, abs=0.15)
 
 
-@pytest.mark.parametrize("waves", [1, 2, 5])
+@pytest.mark.parametrize("waves", [2, *(pytest.param(j, marks=pytest.mark.slow) for j in (1, 3, 4, 5))])
 def test_small_charges_against_26(waves: int) -> None:
     times = np.array([0.0, 1.0, 10.0, 1e3, 1e5])
     run = wl.evolve(sine(1e-3, waves), CHARGELESS, wl.TangentFlow(trainable=("c",)), t1=1e5, save_at=times)
@@ -106,6 +106,7 @@ def test_small_charges_against_26(waves: int) -> None:
     np.testing.assert_allclose(early.shift[-1, ::20, 0], -1e-6 * u0, rtol=1e-5, atol=1e-16)
 
 
+@pytest.mark.slow
 def test_the_flow_of_a_small_target_and_the_law_quantised() -> None:
     start = CHARGELESS.quantise(100)
     options: dict[str, Any] = {"t1": 20.0, "save_at": [5.0]}

@@ -106,6 +106,7 @@ def test_many_knots_are_held_by_polynomials() -> None:
         LAWS.Normal([1.0, 0.4], [0.5, 0.2], dim=2),
     ],
 )
+@pytest.mark.slow
 def test_laws_against_fine_quantisations(law: Any) -> None:
     problem = spline()
     exact = decompose(problem, law, trainable=None, who="test")
