@@ -410,3 +410,16 @@ def test_things_of_another_kind_are_value_errors():
     """As a user runs it: the shape checks of the tests would refuse them first, with other errors."""
     done = subprocess.run([sys.executable, "-c", WRONG_KINDS], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_law_of_one_number_fits_a_weight_of_one_input():
+    problem = wl.Problem(
+        wl.units.Neuron(wl.activations.tanh, output_weight=False), wl.data.Samples([0.1, 0.5], [0.0, 1.0])
+    )
+    law = wl.laws.product(weight=wl.laws.Normal(0.0, 1.0), bias=wl.laws.Atom(0.0))
+    rho = law.sample(3, key=jax.random.key(0))
+    assert float(problem.risk(rho)) == float(problem.risk(wl.Particles(rho.positions)))
+    with pytest.raises(ValueError, match="in this order"):
+        problem.risk(
+            wl.laws.product(bias=wl.laws.Atom(0.0), weight=wl.laws.Normal(0.0, 1.0)).sample(3, key=jax.random.key(0))
+        )

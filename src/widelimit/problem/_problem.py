@@ -253,7 +253,8 @@ class Problem(eqx.Module):
             raise ValueError(
                 f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
             )
-        if measure.blocks and measure.blocks != self.blocks:
+        # A law of one number makes a block of shape (), where the unit may have (1,).
+        if measure.blocks and _sizes(measure.blocks) != _sizes(self.blocks):
             raise ValueError(
                 f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(self.blocks)}, "
                 "in this order."
@@ -375,6 +376,10 @@ class Problem(eqx.Module):
         if self.penalty is not None:
             penalty = self.penalty
             _check_number("penalty", lambda: eqx.filter_eval_shape(penalty, theta))
+
+
+def _sizes(blocks: Blocks) -> list[tuple[str, int]]:
+    return [(block.name, block.size) for block in blocks]
 
 
 def _like(blocks: Blocks) -> Any:
