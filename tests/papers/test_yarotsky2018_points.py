@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 MODULES = ("_transport", "_stationary", "_fig1", "_fig2")
-QUICK = ("dissipation", "loss-falls", "one-input", "one-input-linear", "right-of-interval", "support")
+QUICK = ("one-input-linear", "right-of-interval", "support")
 ATOM = np.array([(4.0 + 6.0**0.5) / 5.0, (6.0**0.5 - 1.0) / 5.0])
 RATE = ATOM[0] * ATOM[1] ** 2
 
@@ -154,6 +154,9 @@ def test_tools():
     x = np.array([1.0, 2.0, 5.0])
     assert square.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)
     assert square.share_allowed((0.5, 1.0), (np.array([0.02, 0.01]), 0.01)) == 2.0
+    assert square.share_needed([0.5, 2.0], 1.0) == 2.0
+    assert square.share_needed(0.0, 1.0) == math.inf
+    assert math.isnan(square.share_needed(math.nan, 1.0))
     assert math.isnan(square.share_allowed((0.0, 1.0), (math.nan, 1.0), (0.5, 1.0)))
 
 

@@ -4,7 +4,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from widelimit import analysis
 from widelimit.measure import Particles
@@ -253,16 +252,12 @@ def edge(charge: float, depth: float, end: float) -> Data:
     return {"rates": rates, "moved": np.max(np.abs(run.positions[:, 3:] - rows[3:]))}
 
 
-def _drift(c: Float[np.ndarray, " n"], h: Float[np.ndarray, " n"]) -> np.ndarray:
-    return theory.atom_velocity(c, h)[..., 1]
-
-
 def _negative(bench: Bench) -> Finding:
     """No rest for c < 0 < 1 - h; at h = 1 the left side contracts as exp(c t) and the right side does not move."""
     charges = (-0.5, -1.5)
     found = {c: bench.piece(edge, charge=c, depth=1e-3, end=6.0) for c in charges}
-    grid: Any = np.meshgrid(-np.geomspace(1e-3, 1e3, 61), np.linspace(-2.0, 0.99, 300))
-    slowest = float(np.min(_drift(*grid)))
+    c, h = np.meshgrid(-np.geomspace(1e-3, 1e3, 61), np.linspace(-2.0, 0.99, 300))
+    slowest = float(np.min(theory.atom_velocity(c, h)[..., 1]))
     apart = max(float(np.max(np.abs(one["rates"] / c - 1.0))) for c, one in found.items())
     moved = max(float(one["moved"]) for one in found.values())
     computed = {f"rate at h = 1, c = {c:g}": float(np.mean(one["rates"])) for c, one in found.items()}

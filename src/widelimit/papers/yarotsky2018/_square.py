@@ -1,6 +1,7 @@
 """What the figures and claims on f(x) = x^2 share: the problem, single atoms, clouds around them."""
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -75,6 +76,12 @@ def share_allowed(*parts: tuple[Any, float]) -> float:
     NaN where one of the values is.
     """
     return float(np.max([np.max(value) / allowed for value, allowed in parts]))
+
+
+def share_needed(value: Any, least: float) -> float:
+    """least/value for the smallest value: at most 1 where all reach `least`, infinite where one is not positive."""
+    smallest = float(np.min(value))
+    return least / smallest if smallest > 0.0 else math.nan if math.isnan(smallest) else math.inf
 
 
 def log_slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:

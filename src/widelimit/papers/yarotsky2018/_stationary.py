@@ -14,7 +14,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._square import flow, share_allowed, spline
+from ._square import flow, share_allowed, share_needed, spline
 
 _MOST = 5
 
@@ -101,8 +101,8 @@ def _proposition_1(bench: Bench) -> Finding:
     computed |= {f"{name}, a knot moved by 0.01": float(x) for name, x in zip(names, away[1], strict=True)}
     slopes = np.log(away[1] / away[0]) / math.log(steps[1] / steps[0])
     computed |= {f"exponent of {name}": float(x) for name, x in zip(names, slopes, strict=True)}
-    small = np.max(1e-4 / away[1])
-    return Finding(computed, share_allowed((rest, 1e-12), (small, 1.0), (np.abs(slopes - 1.0), 0.1)))
+    moved = share_needed(away[1], 1e-4)
+    return Finding(computed, share_allowed((rest, 1e-12), (moved, 1.0), (np.abs(slopes - 1.0), 0.1)))
 
 
 def supports(charges: list[float]) -> Data:
@@ -131,7 +131,7 @@ def _support(bench: Bench) -> Finding:
         fits = np.array(charges) == best
         small += list(row[fits])
         large += list(row[~fits])
-    return Finding(computed, share_allowed((np.array(small), 1e-12), (np.max(1e-3 / np.array(large)), 1.0)))
+    return Finding(computed, share_allowed((np.array(small), 1e-12), (share_needed(large, 1e-3), 1.0)))
 
 
 @functools.cache
@@ -175,7 +175,7 @@ def _proposition_2(bench: Bench) -> Finding:
         "spline: the stationary atom total": atom.total,
     }
     kinds = bool(many["total"]) and not bool(one["total"]) and wide.total and not atom.total
-    stuck = 1e-3 / float(one["loss"])
+    stuck = share_needed(one["loss"], 1e-3)
     wrong = 0.0 if kinds else math.inf
     return Finding(computed, share_allowed((many["loss"], 1e-8), (stuck, 1.0), (one["residual"], 1e-6)) + wrong)
 
@@ -244,7 +244,7 @@ def _criterion(bench: Bench) -> Finding:
     right = bool(np.all(found["holds"])) and not bool(np.any(found["broken"]))
     # Were the print right, charges would not matter.
     slip = found["printed"][0] < 1e-20 and found["printed"][1] > 1e-2
-    broken = 1e-5 / np.min(found["broken_loss"])
+    broken = share_needed(found["broken_loss"], 1e-5)
     deviation = share_allowed((found["loss"], 1e-20), (found["sums"], 1e-4), (broken, 1.0))
     return Finding(computed, deviation + (0.0 if right and slip else math.inf))
 

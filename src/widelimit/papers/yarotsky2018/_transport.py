@@ -18,7 +18,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._square import flow, log_slope, share_allowed, spline
+from ._square import flow, log_slope, share_allowed, share_needed, spline
 
 WIDTH = 100
 
@@ -131,7 +131,7 @@ def _density(bench: Bench) -> Finding:
         "off the spacing, relative": float(np.max(spacing)),
         "INT p dw": float(found["mass"]),
     }
-    flat = 0.1 / np.ptp(gained)
+    flat = share_needed(np.ptp(gained), 0.1)
     return Finding(computed, share_allowed((formula, 1e-5), (spacing, 1e-2), (lost, 2e-3), (flat, 1.0)))
 
 
