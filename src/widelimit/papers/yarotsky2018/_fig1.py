@@ -276,7 +276,7 @@ CLAIMS = (
         tolerance=1.0,
         reason="share of what is allowed: 1e-12 between the print and each of analysis.stationary_atoms and Newton's "
         "method on the fixed-point equation, and 1e-12 in each of Proposition 1's conditions, relative to their parts",
-        cost=Cost(15.0, 15.0),
+        cost=Cost(5.0, 5.0),
         digits=13,
     ),
     Claim(
@@ -298,7 +298,7 @@ CLAIMS = (
         tolerance=1e-6,
         reason="largest distance from the nearer kind of end at t = 3000 over the grid of starts, both kinds present; "
         "the slower rate at (c_*, h_*) is 0.019, so what is left there is the tolerance of the integration",
-        cost=Cost(15.0, 50.0),
+        cost=Cost(18.0, 90.0),
     ),
     Claim(
         id="fig1-border",
@@ -310,7 +310,7 @@ CLAIMS = (
         tolerance=2e-5,
         reason="starts of the grid on the wrong side, plus the largest distance between the border, from the closed "
         "velocity by SciPy backwards in time, and a bisection of 18 steps of 2^-17 with runs of the library",
-        cost=Cost(25.0, 60.0),
+        cost=Cost(20.0, 90.0),
     ),
     Claim(
         id="negative-charge",
@@ -322,6 +322,6 @@ CLAIMS = (
         tolerance=2e-3,
         reason="relative error of the fitted rates of 1 - h against c, from 1 - h <= 1e-3, which adds that much; plus "
         "any motion at h >= 1; dh/dt must be positive on a grid of c < 0, h < 1",
-        cost=Cost(5.0, 5.0),
+        cost=Cost(3.0, 3.0),
     ),
 )

@@ -276,7 +276,7 @@ CLAIMS = (
         tolerance=1.0,
         reason="share of what is allowed: 1e-12 for the library's exact integrals against the print; 1e-5 for central "
         "differences of grad u, which err by a tenth of their step 1e-6 at the kink, and by rounding",
-        cost=Cost(10.0, 10.0),
+        cost=Cost(2.0, 2.0),
         digits=13,
     ),
     Claim(
@@ -289,7 +289,7 @@ CLAIMS = (
         reason="share of what is allowed: the cloud's width in h must fall below 1 % of its start, that in c (which is "
         "neutral) at most triple, no weight may end farther than 0.1 = 10 sigma from the atom's end, and the loss "
         "must be that of the prediction 0",
-        cost=Cost(5.0, 10.0),
+        cost=Cost(5.0, 15.0),
         digits=4,
     ),
     Claim(
@@ -303,7 +303,7 @@ CLAIMS = (
         reason="share of what is allowed; the print has no numbers: the mean must pass within 0.1 of (c_*, h_*), the "
         "width in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be "
         "within 0.4 of f'(x), which reaches 2 (the knots near 1 arrive last)",
-        cost=Cost(15.0, 100.0),
+        cost=Cost(5.0, 15.0),
         digits=4,
     ),
     Claim(
@@ -317,7 +317,7 @@ CLAIMS = (
         reason="share of what is allowed: relative error 0.005 of the rate fitted to 64 weights, sigma = 1e-5, over "
         "t <= 20, where the kink costs O(sigma e^(H t)) (see closure-order), 1e-5 for the integrated closure, and "
         "0.001 for the variance of c",
-        cost=Cost(30.0, 30.0),
+        cost=Cost(8.0, 8.0),
         digits=7,
     ),
     Claim(
@@ -331,7 +331,7 @@ CLAIMS = (
         reason="share of what is allowed, 64 weights from (1, 0.5), standard deviations of 1e-4, to t = 5: 0.002 of "
         "the covariance's largest entry (the kink costs O(sigma)), 1e-6 for the mean, 1e-8 for one atom against (28); "
         "the covariance must change by 0.1 of itself at least",
-        cost=Cost(15.0, 15.0),
+        cost=Cost(10.0, 10.0),
         digits=4,
     ),
     Claim(
@@ -343,7 +343,7 @@ CLAIMS = (
         tolerance=0.1,
         reason="the exponent of sigma from 1e-5 to 3e-4 in the error of the variance of h at t = 20 against 1; a "
         "smooth unit would have 2",
-        cost=Cost(30.0, 30.0),
+        cost=Cost(8.0, 8.0),
         digits=4,
     ),
 )

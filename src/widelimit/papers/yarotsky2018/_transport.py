@@ -369,7 +369,7 @@ CLAIMS = (
         reason="share of what is allowed, 6 units c tanh(w x) to t = 4: 1e-6 between -log det of the flow map, "
         "differentiated through 400 steps of order 4, and the time integral of both terms, and between the path's end "
         "and the library's",
-        cost=Cost(15.0, 15.0),
+        cost=Cost(5.0, 5.0),
         digits=8,
     ),
     Claim(
@@ -381,7 +381,7 @@ CLAIMS = (
         tolerance=1.0,
         reason="share of what is allowed, f = x^2, c ~ N(0, 1), h ~ U(0, 1): the exponent of N in the ratio of the "
         "time integrals up to t = 1, from N = 50 to 400, within 0.1 of -1; at the paper's N = 100 the ratio below 0.1",
-        cost=Cost(20.0, 20.0),
+        cost=Cost(14.0, 14.0),
         digits=4,
     ),
     Claim(
@@ -394,7 +394,7 @@ CLAIMS = (
         reason="share of what is allowed, units tanh(w x), 2000 characteristics to t = 20: 1e-5 for the exponent by "
         "Simpson's rule over differences of grad u; 0.01 for the density from the spacing of the same particles (inner "
         "96 %), 0.002 for the mass between the outermost; the exponent must vary by 0.1 at least",
-        cost=Cost(15.0, 15.0),
+        cost=Cost(4.0, 4.0),
     ),
     Claim(
         id="dissipation",
@@ -405,7 +405,7 @@ CLAIMS = (
         tolerance=1.0,
         reason="share of what is allowed, f = x^2, N = 100: 1e-7 for the fall of the loss against the integrated right "
         "side, and 1e-4 for differences of the loss over 0.002 against the sum over the weights at three times",
-        cost=Cost(15.0, 15.0),
+        cost=Cost(3.0, 3.0),
     ),
     Claim(
         id="loss-falls",
@@ -417,7 +417,7 @@ CLAIMS = (
         compute=_decrease,
         tolerance=0.0,
         reason="largest rise between 200 saves; the loss must fall by half at least, which the printed word denies",
-        cost=Cost(1.0, 1.0),
+        cost=Cost(3.0, 3.0),
     ),
     Claim(
         id="one-input",
@@ -427,7 +427,7 @@ CLAIMS = (
         compute=_shift,
         tolerance=1e-8,
         reason="largest difference over 200 weights and 13 times; the integration's tolerance is 1e-11",
-        cost=Cost(5.0, 5.0),
+        cost=Cost(2.0, 2.0),
         digits=10,
     ),
     Claim(
