@@ -1,0 +1,89 @@
+"""What the figures and claims on f(x) = x^2 share: the problem, single atoms, clouds around them."""
+
+import functools
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from widelimit._evolve import evolve
+from widelimit.dynamics import GradientFlow, integrators
+from widelimit.measure import Particles, laws
+from widelimit.problem import Problem, problems
+from widelimit.theory import yarotsky2018 as theory
+
+from .._bench import Data
+
+ATOM = theory.single_atom()
+"""(c_*, h_*)."""
+ALL_LOST = 0.1
+"""The loss INT x^4/2 of the prediction 0, which all weights at h >= 1 make."""
+
+
+def square(x: Any) -> Any:
+    """f(x) = x^2."""
+    return x * x
+
+
+@functools.cache
+def spline() -> Problem:
+    """The model (31) with this target: one object, so that its runs compile once."""
+    return problems.free_knot_spline(square)
+
+
+def flow(rows: Any, times: Any, *, rtol: float = 1e-9, atol: float = 1e-13, problem: Problem | None = None) -> Any:
+    """The trajectory of particles of equal weight under (3), saved at `times` (0 first)."""
+    own = spline() if problem is None else problem
+    start = rows if isinstance(rows, Particles) else Particles(np.asarray(rows, float))
+    dynamics = GradientFlow(integrators.Tsit5(rtol, atol))
+    return evolve(own, start, dynamics, t1=float(times[-1]), save_at=times, progress=False)
+
+
+def atoms(starts: list[list[float]], end: float, saves: int) -> Data:
+    """Single atoms from each start: the network of one neuron. Paths [S, T, 2], losses at the end [S]."""
+    # Paths that pass the border linger, and turn quickly at any time up to about 200.
+    even, late = np.linspace(0.0, min(200.0, end), saves // 2 + 1), np.geomspace(1e-2, end, saves // 2)
+    times = np.union1d(even, late)
+    runs = [flow([start], times) for start in starts]
+    return {
+        "t": times,
+        "paths": np.stack([run.positions[:, 0] for run in runs]),
+        "loss": np.array([run.risk[-1] for run in runs]),
+    }
+
+
+def cloud(center: list[float], sigma: float, width: int, end: float, saves: int, seed: int) -> Data:
+    """N weights drawn from N(center, sigma^2 I): positions [T, N, 2], losses, energy dissipated, and one atom."""
+    start = laws.Gaussian(center, sigma**2 * np.eye(2)).sample(width, key=jax.random.key(seed))
+    times = np.concatenate([[0.0], np.geomspace(0.03, end, saves)])
+    run = flow(start, times, rtol=1e-6, atol=1e-9)
+    atom = flow([center], times)
+    return {
+        "t": run.times,
+        "rows": run.positions,
+        "loss": run.risk,
+        "spent": run.dissipated,
+        "atom": atom.positions[:, 0],
+        "atom_loss": atom.risk,
+    }
+
+
+def share_allowed(*parts: tuple[Any, float]) -> float:
+    """The largest of value/allowed: several tests of one claim, each with its own unit; at most 1 where all hold.
+
+    NaN where one of the values is.
+    """
+    return float(np.max([np.max(value) / allowed for value, allowed in parts]))
+
+
+def share_needed(value: Any, least: float) -> float:
+    """least/value for the smallest value: at most 1 where all reach `least`, infinite where one is not positive."""
+    smallest = float(np.min(value))
+    return least / smallest if smallest > 0.0 else math.nan if math.isnan(smallest) else math.inf
+
+
+def log_slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
+    """The slope of the least-squares line through (log x, log y)."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])

@@ -1,0 +1,422 @@
+"""Single atoms, clouds and stationary laws of yarotsky2018: that every claim can fail, and the tools they stand on."""
+
+import math
+
+import numpy as np
+import pytest
+
+MODULES = ("_transport", "_stationary", "_fig1", "_fig2")
+QUICK = ("one-input-linear", "right-of-interval", "support")
+ATOM = np.array([(4.0 + 6.0**0.5) / 5.0, (6.0**0.5 - 1.0) / 5.0])
+RATE = ATOM[0] * ATOM[1] ** 2
+
+
+def module(name):
+    import importlib
+
+    return importlib.import_module(f"widelimit.papers.yarotsky2018.{name}")
+
+
+def claims():
+    return {claim.id: claim for name in MODULES for claim in module(name).CLAIMS}
+
+
+@pytest.fixture(scope="module")
+def bench():
+    from widelimit.papers import Bench, Scale
+
+    return Bench(Scale.QUICK)
+
+
+def canned(pieces):
+    """A bench whose pieces are given: name of the function -> arrays, or a function of the settings."""
+    from widelimit.papers import Bench, Scale
+
+    class Canned(Bench):
+        def piece(self, compute, **settings):
+            found = pieces[compute.__name__]
+            return found(**settings) if callable(found) else {name: np.asarray(v) for name, v in found.items()}
+
+    return Canned(Scale.QUICK)
+
+
+def holds(id, **pieces):
+    from widelimit.papers import Verdict
+
+    row = claims()[id].check(canned(pieces))
+    assert "not computed" not in row.why, row.why
+    return row.verdict is not Verdict.NOT_REPRODUCED
+
+
+@pytest.mark.parametrize("id", QUICK)
+def test_quick_claims(id, bench):
+    row = claims()[id].check(bench)
+    assert row.as_expected, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", sorted(set(claims()) - set(QUICK)))
+def test_all_other_claims(id, bench):
+    row = claims()[id].check(bench)
+    assert row.as_expected, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fig1", "fig2"])
+def test_figures(name, bench):
+    figure = {one.name: one for one in module("_points").FIGURES}[name]
+    data = figure.compute(bench)
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert len(figure.caption(data)) > 100
+    assert len(figure.alt(data)) > len(figure.caption(data))
+
+
+def test_the_paper_has_them_all():
+    from widelimit.papers import named
+
+    paper = named("yarotsky2018")
+    assert set(claims()) <= {claim.id for claim in paper.claims}
+    assert sum(len(module(name).CLAIMS) for name in MODULES) == len(claims())
+    assert {"fig1", "fig2"} <= {figure.name for figure in paper.figures}
+
+
+def small_paths():
+    """Five atoms: two to the star, two to h = 1, one at rest at h = 1.2."""
+    first = np.array([[1.0, 0.0], [2.0, 0.5], [-1.0, 0.2], [-0.9, 0.5], [0.4, 1.2]])
+    last = np.array([ATOM, ATOM, [-0.7, 1.0], [-0.8, 1.0], [0.4, 1.2]])
+    paths = np.stack([first, 0.5 * (first + last), last], axis=1)
+    return {"t": np.array([0.0, 1.0, 3000.0]), "paths": paths, "loss": np.array([7e-4, 7e-4, 0.1, 0.1, 0.1])}
+
+
+def straight(**_):
+    """A border c = h - 1."""
+    line = np.linspace(0.0, -1.5, 50)
+    return {"c": line, "h": 1.0 + line}
+
+
+def test_fig1_is_drawn_from_its_arrays():
+    figure = module("_fig1").FIGURE
+    line = straight()
+    data = small_paths() | {"border_c": line["c"], "border_h": line["h"]}
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert "2 of 5 starts end at (c_*, h_*)" in figure.caption(data)
+    assert "1 of them start there" in figure.caption(data)
+
+
+def clouds(narrow=1e-4, c_width=0.012, loss=1e-7, span=1.0, passes=True):
+    """A stable and an unstable cloud as the piece gives them."""
+
+    def compute(center, sigma, width, **_):
+        even = (np.arange(width) + 0.5) / width - 0.5
+        start = np.array(center) + sigma * np.stack([even, even[::-1]], axis=1)
+        if center[0] < 0.0:
+            last = np.stack([-0.8 + c_width * even, 1.0 + 0.01 * narrow * even], axis=1)
+            middle, end, final, alone = start, [-0.8, 1.0], 0.1, 0.1
+        else:
+            last = np.stack([np.full(width, 2.0 / span), span * (even + 0.5)], axis=1)
+            middle, end, final, alone = start - np.array(center) + (ATOM if passes else 5.0), ATOM, loss, 7e-4
+        return {
+            "t": np.array([0.0, 10.0, 1e4]),
+            "rows": np.stack([start, middle, last]),
+            "loss": np.array([0.3, 0.1, final]),
+            "spent": np.zeros(3),
+            "atom": np.array([center, end, end]),
+            "atom_loss": np.array([0.3, alone, alone]),
+        }
+
+    return compute
+
+
+def test_fig2_is_drawn_from_its_arrays():
+    figure = module("_fig2").FIGURE
+    data = figure.compute(canned({"cloud": clouds()}))
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert "the loss is 1.0e-07" in figure.caption(data)
+
+
+def test_the_border_against_its_own_expansion_and_a_run():
+    fig1, square = module("_fig1"), module("_square")
+    line = fig1.border(0.5)
+    assert np.all(np.diff(line["c"]) < 0.0)
+    assert np.all(np.diff(line["h"]) < 0.0)
+    near = (line["h"] > 0.99) & (line["h"] < 0.999)
+    np.testing.assert_allclose(line["c"][near] / (line["h"][near] - 1.0), 0.5**0.5, rtol=1e-2)
+    # Half a percent to either side of it ends elsewhere.
+    c = float(np.interp(0.3, line["h"][::-1], line["c"][::-1]))
+    ends = [square.flow([[factor * c, 0.3]], [0.0, 3000.0]).positions[-1, 0] for factor in (0.995, 1.005)]
+    np.testing.assert_allclose(ends[0], ATOM, atol=1e-6)
+    assert ends[1][0] < 0.0
+    assert ends[1][1] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_tools():
+    square = module("_square")
+    x = np.array([1.0, 2.0, 5.0])
+    assert square.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)
+    assert square.share_allowed((0.5, 1.0), (np.array([0.02, 0.01]), 0.01)) == 2.0
+    assert square.share_needed([0.5, 2.0], 1.0) == 2.0
+    assert square.share_needed(0.0, 1.0) == math.inf
+    assert math.isnan(square.share_needed(math.nan, 1.0))
+    assert math.isnan(square.share_allowed((0.0, 1.0), (math.nan, 1.0), (0.5, 1.0)))
+
+
+def test_square_slopes_by_quadrature():
+    from scipy.integrate import quad
+
+    c, h = np.array([1.3, -2.0, 0.7]), np.array([-0.4, 0.3, 1.1])
+    found = module("_transport")._square_slopes(c, h)
+    for a, b, value in zip(c, h, found, strict=True):
+        expected = quad(lambda x, a=a, b=b: ((x - b) ** 2 + a**2) * (x > b), 0.0, 1.0, points=[max(b, 0.0)])[0]
+        assert value == pytest.approx(expected, abs=1e-9)
+
+
+class TestFailing:
+    """Each claim on numbers that contradict it."""
+
+    def test_equation(self):
+        good = {"log_det": -1.5, "terms": [0.5, 1.0], "off": 1e-9}
+        assert holds("continuity", volumes=good)
+        assert not holds("continuity", volumes=good | {"terms": [0.5, 0.0]})
+        assert not holds("continuity", volumes=good | {"log_det": 1.5})
+        assert not holds("continuity", volumes=good | {"off": 1e-3})
+
+        def two(power, size=1.0):
+            def compute(width, **_):
+                t = np.linspace(0.0, 1.0, 5)
+                return {"t": t, "first": np.ones(5), "second": size * np.full(5, float(width) ** power)}
+
+            return compute
+
+        assert holds("dropped-term", terms=two(-1.0))
+        assert not holds("dropped-term", terms=two(-0.5, 0.1))
+        assert not holds("dropped-term", terms=two(-1.0, 20.0))
+
+    def test_density(self):
+        logs = np.linspace(-3.0, 0.0, 200)
+        gain = np.linspace(0.0, 0.5, 200)
+        good = {
+            "start": logs,
+            "end": logs + gain,
+            "exponent": gain,
+            "spaced": np.exp(logs + gain)[1:-1],
+            "mass": 0.9999,
+        }
+        assert holds("density", carried=good)
+        assert not holds("density", carried=good | {"exponent": -gain})
+        assert not holds("density", carried=good | {"spaced": np.exp(logs)[1:-1]})
+        assert not holds("density", carried=good | {"mass": 0.99})
+        still = {"end": logs, "exponent": 0.0 * gain, "spaced": np.exp(logs)[1:-1]}
+        assert not holds("density", carried=good | still)
+
+    def test_loss(self):
+        good = {"loss": [1.0, 0.5, 0.1], "defect": 1e-10, "slopes": [-1.0, -0.1, -0.01], "sums": [-1.0, -0.1, -0.01]}
+        assert holds("dissipation", fall=good)
+        assert holds("loss-falls", fall=good)
+        assert not holds("dissipation", fall=good | {"defect": 1e-3})
+        assert not holds("dissipation", fall=good | {"sums": [-2.0, -0.2, -0.02]})
+        assert not holds("loss-falls", fall=good | {"loss": [1.0, 0.1, 0.100001]})
+        # Were the print right, the loss would not fall, and there would be nothing to correct.
+        assert not holds("loss-falls", fall=good | {"loss": [1.0, 1.0, 1.0]})
+
+    def test_one_input(self):
+        t = np.linspace(0.0, 6.0, 13)
+        gap = 1.7
+        good = {
+            "t": t,
+            "mean": -0.4,
+            "shift": np.repeat(-gap * np.expm1(-t)[:, None], 3, axis=1),
+            "loss": 0.5 * gap**2 * np.exp(-2.0 * t),
+        }
+        assert holds("one-input", moved=good)
+        assert not holds("one-input", moved=good | {"shift": 1.001 * good["shift"]})
+        assert not holds("one-input", moved=good | {"loss": 0.5 * gap**2 * np.exp(-t)})
+        gaps = np.array([0.01, 0.02, 0.04])
+        errors = np.stack([0 * gaps, gaps**2, 2 * gaps, 0 * gaps, gaps**2], axis=1)
+        assert holds("one-input-linear", footnote={"errors": errors})
+        assert not holds("one-input-linear", footnote={"errors": errors[:, [0, 2, 1, 3, 4]]})
+        assert not holds("one-input-linear", footnote={"errors": errors + np.array([1e-3, 0, 0, 0, 0])})
+        assert not holds("one-input-linear", footnote={"errors": errors[:, [0, 1, 2, 3, 2]]})
+
+    def test_families(self):
+        good = self.families()
+        for id in ("stationary-case-1", "stationary-case-2"):
+            assert holds(id, families=good)
+            for name in ("knots", "masses", "loss", "error"):
+                assert not holds(id, families=good | {name: good[name] + 1e-6}), name
+            for name in ("violation", "residual", "errors"):
+                assert not holds(id, families=good | {name: good[name] + 1e-6}), name
+        away = {"violation": np.outer([1e-3, 1e-2], np.ones(4))}
+        assert holds("proposition-1", families=good, shifted=away)
+        assert not holds("proposition-1", families=good | {"residual": np.full(4, 1e-6)}, shifted=away)
+        assert not holds("proposition-1", families=good, shifted={"violation": 1e-4 * away["violation"]})
+        assert not holds("proposition-1", families=good, shifted={"violation": np.sqrt(away["violation"])})
+
+    @staticmethod
+    def families():
+        """The closed forms of NOTATION for M = 1 and 2, both cases, written out."""
+        root, rows = 6.0**0.5, []
+        for count in (1, 2):
+            step = 1.0 / (count + 1.0 / root)
+            knots = step * (np.arange(count) + 1.0 / root)
+            masses = np.r_[step * (1.0 + root / 3.0), np.full(count - 1, 2.0 * step)]
+            rows.append((count, False, knots, masses, (0, 0), step, count * step**5 / 360 + knots[0] ** 5 / 10))
+            step = 1.0 / (count + 1)
+            knots, masses = step * np.arange(1, count + 1), np.full(count, 2.0 * step)
+            rows.append((count, True, knots, masses, (step, step**2 / 6), step, step**4 / 360))
+        pad = [np.full(2 - row[0], np.nan) for row in rows]
+        return {
+            "count": np.array([row[0] for row in rows]),
+            "left": np.array([row[1] for row in rows]),
+            "knots": np.stack([np.r_[row[2], p] for row, p in zip(rows, pad, strict=True)]),
+            "masses": np.stack([np.r_[row[3], p] for row, p in zip(rows, pad, strict=True)]),
+            "left_parts": np.array([row[4] for row in rows]),
+            "error": np.array([row[5] ** 2 / 6 for row in rows]),
+            "errors": np.zeros(4),
+            "loss": np.array([row[6] for row in rows]),
+            "violation": np.full(4, 1e-15),
+            "residual": np.full(4, 1e-15),
+        }
+
+    def test_support(self):
+        places = np.array([(0.0, 1.0), (0.0, 0.7), (0.2, 1.0), (0.3, 0.6), (-0.5, 1.0), (0.0, 1.5)])
+        violation = np.full((6, 7), 0.1)
+        violation[0, 3] = violation[5, 5] = 1e-16
+        assert holds("support", supports={"places": places, "violation": violation})
+        other = violation.copy()
+        other[2, 3] = 1e-9
+        assert not holds("support", supports={"places": places, "violation": other})
+        assert not holds("support", supports={"places": places, "violation": np.full((6, 7), 0.1)})
+
+    def test_totality(self):
+        def ends(many, one, total=True, residual=1e-9):
+            def compute(width, **_):
+                wide = width > 1
+                return {
+                    "loss": np.asarray(many if wide else one),
+                    "residual": np.asarray(residual),
+                    "rank": np.asarray(5 if wide else 1),
+                    "total": np.asarray(wide and total),
+                }
+
+            return compute
+
+        assert holds("proposition-2", finite=ends(1e-18, 1e-2))
+        assert not holds("proposition-2", finite=ends(1e-3, 1e-2))
+        assert not holds("proposition-2", finite=ends(1e-18, 1e-9))
+        assert not holds("proposition-2", finite=ends(1e-18, 1e-2, total=False))
+        assert not holds("proposition-2", finite=ends(1e-18, 1e-2, residual=1e-3))
+
+    def test_minimum(self):
+        good = {
+            "holds": [True] * 4,
+            "loss": np.full(4, 1e-32),
+            "sums": np.full(4, 1e-9),
+            "printed": [1e-32, 0.1],
+            "broken": [False, False],
+            "broken_loss": [1e-3, 1e-3],
+        }
+        assert holds("global-minimum", minima=good)
+        assert not holds("global-minimum", minima=good | {"holds": [True, True, False, True]})
+        assert not holds("global-minimum", minima=good | {"loss": np.full(4, 1e-6)})
+        assert not holds("global-minimum", minima=good | {"sums": np.full(4, 1e-2)})
+        assert not holds("global-minimum", minima=good | {"broken": [True, False]})
+        # Were (33) right as printed, charges would not matter.
+        assert not holds("global-minimum", minima=good | {"printed": [1e-32, 1e-32]})
+
+    def test_atoms(self):
+        good = {
+            "h": [ATOM[1]],
+            "c": [ATOM[0]],
+            "solved": ATOM,
+            "residual": np.full(3, 1e-15),
+            "violation": np.zeros(12),
+            "moved": 0.0,
+            "speed": 0.0,
+            "all": True,
+        }
+        assert holds("single-atom", rest=good)
+        assert not holds("single-atom", rest=good | {"h": [0.29]})
+        assert not holds("single-atom", rest=good | {"h": [ATOM[1], 0.6], "c": [ATOM[0], 1.0]})
+        assert not holds("single-atom", rest=good | {"solved": ATOM + 1e-9})
+        assert not holds("single-atom", rest=good | {"residual": np.full(3, 1e-9)})
+        assert not holds("single-atom", rest=good | {"all": False})
+        assert holds("right-of-interval", rest=good)
+        for name in ("moved", "speed"):
+            assert not holds("right-of-interval", rest=good | {name: 1e-12})
+
+    def test_ends(self):
+        good = small_paths()
+        assert holds("fig1-two-ends", atoms=good)
+        lost = good["paths"].copy()
+        lost[1, -1] = [1.0, 0.5]
+        assert not holds("fig1-two-ends", atoms=good | {"paths": lost})
+        assert not holds("fig1-two-ends", atoms={name: v[:2] if name != "t" else v for name, v in good.items()})
+
+        def between(h, **_):
+            return {"low": np.asarray(h - 1.0 - 1e-6), "high": np.asarray(h - 1.0 + 1e-6)}
+
+        def elsewhere(h, **_):
+            return {"low": np.asarray(h - 1.01), "high": np.asarray(h - 1.01)}
+
+        sides = good["paths"].copy()
+        sides[2, 0] = [-0.9, 0.0]
+        assert holds("fig1-border", atoms=good, border=straight, bisected=between)
+        assert not holds("fig1-border", atoms=good, border=straight, bisected=elsewhere)
+        sides[2, 0] = [-0.5, 0.2]
+        assert not holds("fig1-border", atoms=good | {"paths": sides}, border=straight, bisected=between)
+
+    def test_right_end(self):
+        def rates(factor, moved=0.0):
+            return lambda charge, **_: {"rates": factor * charge * np.ones(3), "moved": np.asarray(moved)}
+
+        assert holds("negative-charge", edge=rates(1.0))
+        assert not holds("negative-charge", edge=rates(2.0))
+        assert not holds("negative-charge", edge=rates(-1.0))
+        assert not holds("negative-charge", edge=rates(1.0, moved=0.1))
+
+    def test_clouds(self):
+        assert holds("fig2-stable", cloud=clouds())
+        assert not holds("fig2-stable", cloud=clouds(narrow=1e4))
+        assert not holds("fig2-stable", cloud=clouds(c_width=0.5))
+        assert holds("fig2-unstable", cloud=clouds())
+        assert not holds("fig2-unstable", cloud=clouds(loss=1e-4))
+        assert not holds("fig2-unstable", cloud=clouds(span=0.5))
+        assert not holds("fig2-unstable", cloud=clouds(passes=False))
+
+    def test_growth(self):
+        def made(rate, order=1.0, c=1.0):
+            def compute(sigmas, end, **_):
+                t = np.linspace(0.0, end, 21)
+                law = np.stack([np.ones(21), np.exp(2.0 * RATE * t)], axis=1)
+                own = np.stack([np.linspace(1.0, c, 21), np.exp(2.0 * rate * t)], axis=1)
+                s = np.array(sigmas)[:, None, None]
+                bend = 1.0 + (t / end)[:, None] * 100.0**order * s**order * np.array([0.0, 1.0])
+                return {"times": t, "cloud": s**2 * own * bend, "closure": s**2 * law}
+
+            return compute
+
+        assert holds("cloud-growth", growth=made(RATE))
+        assert not holds("cloud-growth", growth=made(0.5 * RATE))
+        assert not holds("cloud-growth", growth=made(RATE, c=1.1))
+        assert holds("closure-order", growth=made(RATE))
+        assert not holds("closure-order", growth=made(RATE, order=2.0))
+
+    def test_moving(self):
+        grown = np.eye(2) * np.linspace(1.0, 2.0, 21)[:, None, None]
+        mean = np.zeros((21, 2))
+        good = {"mean": mean, "closure_mean": mean, "atom": mean, "covariance": grown, "closure_covariance": grown}
+        assert holds("closure-moving", narrow=good)
+        assert not holds("closure-moving", narrow=good | {"covariance": 1.01 * grown})
+        assert not holds("closure-moving", narrow=good | {"mean": mean + 1e-5})
+        assert not holds("closure-moving", narrow=good | {"atom": mean + 1e-5})
+        still = np.tile(np.eye(2), (21, 1, 1))
+        assert not holds("closure-moving", narrow=good | {"covariance": still, "closure_covariance": still})
+
+    def test_hessian(self):
+        block = np.array([[0.0, 0.0], [0.0, RATE]])
+        good = {"library": block, "differences": block + 1e-7, "expansive": 1, "coupling": 0.0}
+        assert holds("hessian-block", hessian=good)
+        assert not holds("hessian-block", hessian=good | {"library": block + 1e-6})
+        assert not holds("hessian-block", hessian=good | {"library": -block})
+        assert not holds("hessian-block", hessian=good | {"differences": block + 1e-3})
+        assert not holds("hessian-block", hessian=good | {"expansive": 0})
