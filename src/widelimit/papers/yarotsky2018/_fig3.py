@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widelimit.report.canvas import add_legend, colour, dash, marker, to_png
+from widelimit.report.canvas import colour, dash, marker, to_png
 from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AMPLITUDE, WAVES = 0.01, (1, 2, 3, 4, 5)
 LATE = 3e4
 # Not printed: the k of (a), its end and the four times at which the weights are marked.
-WEIGHTS_OF, WEIGHTS_END, MARKED = 2, 1000.0, (10.0, 100.0, 300.0, 1000.0)
+WEIGHTS_OF, WEIGHTS_END, MARKED = 2, 1000.0, (10.0, 100.0, 464.0, 1000.0)
 LOWER, UPPER, BOX_END = 0.3, 0.8, 1000.0
 # Not in the paper: a start near the minimiser, where the linearisation has to hold.
 EPS, NEAR_KNOTS, NEAR_END = 0.05, 1000, 100.0
@@ -35,9 +35,9 @@ def _compute(bench: Bench) -> Data:
     out: Data = {"knots": np.asarray(knots)}
     weights = bench.piece(trained, amplitude=AMPLITUDE, waves=WEIGHTS_OF, knots=knots, end=WEIGHTS_END)
     out |= {f"weights.{name}": value for name, value in weights.items()}
-    out["shift"] = theory.shift(
-        np.linspace(0.0, 1.0, 201), np.array(MARKED), theory.sine_coefficient(np.arange(TERMS), WEIGHTS_OF, AMPLITUDE)
-    )
+    out["marked"] = np.array([np.argmin(np.abs(np.log(weights["t"][1:] / time))) + 1 for time in MARKED])
+    coefficients = theory.sine_coefficient(np.arange(TERMS), WEIGHTS_OF, AMPLITUDE)
+    out["shift"] = theory.shift(np.linspace(0.0, 1.0, 201), weights["t"][out["marked"]], coefficients)
     for j in WAVES:
         run = bench.piece(trained, amplitude=AMPLITUDE, waves=j, knots=knots, end=LATE)
         out |= {f"wave.{j}.t": run["t"], f"wave.{j}.risk": run["risk"]}
@@ -77,16 +77,15 @@ def _weights(axes: "Axes", data: Data) -> None:
     every = max(1, c.shape[1] // 50)
     axes.plot(h[:, ::every], c[:, ::every], color="#999999", lw=0.7, zorder=1)
     grid = np.linspace(0.0, 1.0, data["shift"].shape[1])
-    for i, (time, shift) in enumerate(zip(MARKED, data["shift"], strict=True)):
-        at = int(np.argmin(np.abs(np.log(t[1:] / time)))) + 1
+    for i, (at, shift) in enumerate(zip(data["marked"], data["shift"], strict=True)):
         axes.plot(grid, -shift, color=colour(i), ls=dash(i), lw=1.5, zorder=2)
         look = {"color": colour(i), "marker": marker(i), "ms": 4.0, "ls": "", "zorder": 3}
-        axes.plot(h[at, ::every], c[at, ::every], label=f"t = {t[at]:.3g}", **look)
+        axes.plot(h[at, ::every], c[at, ::every], label=f"t = {t[at]:.4g}", **look)
     axes.plot([], [], color="k", ls="--", lw=1.5, label="theory −s(h, t)")
     axes.plot([], [], color="#999999", lw=0.9, label="trajectories")
     axes.set(xlabel="knot h", ylabel="charge c")
     axes.set_title(f"(a) weights, f = {AMPLITUDE:g} sin({WEIGHTS_OF}πx), N = {int(data['knots'])}")
-    axes.legend(fontsize=9.5, loc="upper left")
+    axes.legend(fontsize=9.5, loc="upper right")
 
 
 def _losses(axes: "Axes", data: Data) -> None:
@@ -114,10 +113,9 @@ def _minimum(axes: "Axes", ratio: "Axes", data: Data) -> None:
     axes.set(xscale="log", yscale="log", xlabel="time t", ylabel="loss L", title="(c) f = x²/2, unit (x − h)₊")
     axes.legend(fontsize=9.5, loc="lower left")
     ratio.axhline(1.0, color="k", lw=0.8)
-    ratio.set(xscale="log", xlabel="time t", ylabel="loss / series (37)", ylim=(0.0, 2.0))
+    ratio.set(xscale="log", xlabel="time t", ylabel="loss / series (37)", ylim=(0.0, 2.3))
     ratio.set_title("(c), continued: the loss over the series")
-    add_legend(ratio)
-    ratio.get_legend().set_loc("lower left")  # pyright: ignore[reportOptionalMemberAccess]
+    ratio.legend(fontsize=9.5, loc="upper left")
 
 
 def _curve(data: Data, name: str) -> tuple[np.ndarray, ...]:

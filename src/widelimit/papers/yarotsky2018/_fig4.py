@@ -46,7 +46,8 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
     axes.plot([], [], "k-", lw=1.9, label="(50), stable form")
     axes.plot([], [], "k", marker="o", ms=5.5, ls="", label="spectrum of the library")
     axes.set(xlabel="h", ylabel="$s_k(h)$")
-    axes.legend(fontsize=10.5, ncols=2, loc="upper right")
+    axes.set_ylim(-1.7, 2.75)
+    axes.legend(fontsize=10.5, ncols=4, loc="upper right")
 
 
 def _gap(data: Data) -> float:

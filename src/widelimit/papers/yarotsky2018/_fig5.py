@@ -47,11 +47,11 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
     for i, time in enumerate(data["times"]):
         left.plot(data["grid"], -1e3 * data["s"][i], color=colour(i), ls=dash(i), lw=1.5)
         look = {"color": colour(i), "marker": marker(i), "ms": 4.0, "ls": ""}
-        left.plot(data["h"][i, ::every], 1e3 * data["c"][i, ::every], label=f"t = {time:.3g}", **look)
+        left.plot(data["h"][i, ::every], 1e3 * data["c"][i, ::every], label=f"t = {time:.0f}", **look)
     left.plot([], [], color="k", ls="--", lw=1.5, label=f"(25), k ≤ {TERMS - 1}")
     left.set(xlabel="knot h", ylabel="1000 × charge c")
     left.set_title(f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {int(data['knots'])}", fontsize=11.5)
-    left.legend(fontsize=9.5, loc="upper left")
+    left.legend(fontsize=9.5, loc="upper right")
     right.plot(data["t"][1:], data["risk"][1:], color=colour(0), lw=2.2, label="simulated")
     right.plot(data["t"][1:], data["truncated"][1:], color=colour(1), ls="--", lw=1.7, label=f"(26), k ≤ {TERMS - 1}")
     look = {"marker": "o", "ls": "", "ms": 4.0, "markevery": 3}
@@ -72,7 +72,7 @@ def errors(data: Data) -> dict[float, tuple[float, float]]:
 
 
 def _caption(data: Data) -> str:
-    said = ", ".join(f"t = {time:.3g}: {s:.1%} and {r:.1%}" for time, (s, r) in errors(data).items())
+    said = ", ".join(f"t = {time:.0f}: {s:.1%} and {r:.1%}" for time, (s, r) in errors(data).items())
     truncation = float(np.max(np.abs(data["truncated"] / data["theory"] - 1.0)))
     return (
         f"Left: the charges of N = {int(data['knots'])} neurons at four times, simulated (markers) and −s(h, t) by (25) "
@@ -104,8 +104,8 @@ FIGURE = Figure(
 def _agreement(bench: Bench) -> Finding:
     data = _compute(bench)
     found = errors(data)
-    computed = {f"shift, t = {t:.3g}": s for t, (s, _) in found.items()}
-    computed |= {f"loss, t = {t:.3g}": r for t, (_, r) in found.items()}
+    computed = {f"shift, t = {t:.0f}": s for t, (s, _) in found.items()}
+    computed |= {f"loss, t = {t:.0f}": r for t, (_, r) in found.items()}
     early = [max(pair) for t, pair in found.items() if t < 2000.0]
     late = max(max(pair) for pair in found.values())
     return Finding(computed, float(np.max(early)), f"at t = 10000 the difference is {late:.0%}")

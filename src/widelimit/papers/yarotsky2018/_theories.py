@@ -2,7 +2,12 @@
 
 from .._claims import Claim
 from .._figures import Figure
-from . import _fig3, _fig4, _fig5
+from . import _eigenfunctions, _fig3, _fig4, _fig5, _minimum, _small_charge
 
 FIGURES: tuple[Figure, ...] = (_fig3.FIGURE, _fig4.FIGURE, _fig5.FIGURE)
-CLAIMS: tuple[Claim, ...] = (*_fig5.CLAIMS,)
+CLAIMS: tuple[Claim, ...] = (
+    *_eigenfunctions.CLAIMS,
+    *_small_charge.CLAIMS,
+    *_fig5.CLAIMS,
+    *_minimum.CLAIMS,
+)
