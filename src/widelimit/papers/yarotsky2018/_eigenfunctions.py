@@ -39,7 +39,7 @@ def _roots(count: int) -> Float[np.ndarray, " n"]:
         return math.cos(x) + 1.0 / math.cosh(x)
 
     brackets = [(max(k, 0.5) * math.pi, (k + 1) * math.pi) for k in range(count)]
-    return np.array([scipy.optimize.brentq(left, *pair, xtol=1e-15, rtol=1e-15) for pair in brackets])
+    return np.array([scipy.optimize.brentq(left, *pair, xtol=1e-15) for pair in brackets])
 
 
 def _ten_digits(bench: Bench) -> Finding:
@@ -57,7 +57,7 @@ def _printed_values(bench: Bench) -> Finding:
 
 
 def _asymptotics(bench: Bench) -> Finding:
-    r"""d = xi - lead solves sin d = sigma / cosh(lead + d), where nothing cancels; then |d/d_0 - 1| e^lead is bounded."""
+    r"""d = xi - lead: sin d = sigma / cosh(lead + d), where nothing cancels; |d/d_0 - 1| e^lead is bounded."""
     found = _spectrum(bench)["zeta"][:41] ** -0.25
     k = np.arange(len(found))
     lead, sign = np.pi * (k + 0.5), 1.0 - 2.0 * (k % 2)

@@ -81,7 +81,7 @@ def _weights(axes: "Axes", data: Data) -> None:
         axes.plot(grid, -shift, color=colour(i), ls=dash(i), lw=1.5, zorder=2)
         look = {"color": colour(i), "marker": marker(i), "ms": 4.0, "ls": "", "zorder": 3}
         axes.plot(h[at, ::every], c[at, ::every], label=f"t = {t[at]:.4g}", **look)
-    axes.plot([], [], color="k", ls="--", lw=1.5, label="theory −s(h, t)")
+    axes.plot([], [], color="k", ls="--", lw=1.5, label="theory -s(h, t)")
     axes.plot([], [], color="#999999", lw=0.9, label="trajectories")
     axes.set(xlabel="knot h", ylabel="charge c")
     axes.set_title(f"(a) weights, f = {AMPLITUDE:g} sin({WEIGHTS_OF}πx), N = {int(data['knots'])}")
@@ -110,7 +110,7 @@ def _minimum(axes: "Axes", ratio: "Axes", data: Data) -> None:
         axes.plot(t, exact, color=colour(i), ls="", marker=marker(i), ms=4.5, markevery=3)
         ratio.plot(t, risk / exact, color=colour(i), lw=1.9, ls=("-", "--")[i], label=said)
     axes.plot([], [], "ko", ms=4.5, label="series (37)")
-    axes.set(xscale="log", yscale="log", xlabel="time t", ylabel="loss L", title="(c) f = x²/2, unit (x − h)₊")
+    axes.set(xscale="log", yscale="log", xlabel="time t", ylabel="loss L", title="(c) f = x²/2, unit (x - h)₊")
     axes.legend(fontsize=9.5, loc="lower left")
     ratio.axhline(1.0, color="k", lw=0.8)
     ratio.set(xscale="log", xlabel="time t", ylabel="loss / series (37)", ylim=(0.0, 2.3))
@@ -137,10 +137,10 @@ def _caption(data: Data) -> str:
     near = data["near.risk"][1:] / data["near.theory"][1:]
     moved = float(np.max(np.abs(data["weights.h"][-1] - data["weights.h"][0])))
     return (
-        f"(a) From c = 0 the weights move along c, by −s(h, t) of the small-c theory; at t = {WEIGHTS_END:g} the knots "
-        f"have moved by up to {moved:.2g}, which the theory leaves out. (b) The higher k, the later the loss falls. The "
-        f"theory (26) is off by more than 10 % from t = {left} on, for k = 1 ... 5: later the knots move too and the "
-        f"loss falls faster; at t = {LATE:g} it is down to {shares} of its start. (c) The series (37), {MODES} terms, "
+        f"(a) From c = 0 the weights move along c, by -s(h, t) of the small-c theory; at t = {WEIGHTS_END:g} the "
+        f"knots have moved by up to {moved:.2g}, which the theory leaves out. (b) The higher k, the later the loss "
+        f"falls. The theory (26) is off by more than 10 % from t = {left} on, for k = 1 ... 5: later the knots move too "
+        f"and the loss falls faster; at t = {LATE:g} it is down to {shares} of its start. (c) The series (37), {MODES} terms, "
         f"is the linearisation: for the paper's own start, which is not near the minimiser, the loss over the series "
         f"is between {ratio.min():.2f} and {ratio.max():.2f}, a comparison in shape; for a start with ε = {EPS:g} it "
         f"stays between {near.min():.3f} and {near.max():.3f}. The start's knots are the midpoints of equal masses, "

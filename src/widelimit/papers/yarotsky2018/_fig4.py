@@ -23,7 +23,12 @@ def dual_functions(count: int, places: int) -> Data:
     found = spectrum(wave_problem(1.0, 1), uniform(), trainable=("c",))
     h = np.linspace(0.0, 1.0, places)
     s = found.dual(np.stack([np.zeros(places), h], axis=1))[:, 0, :count]
-    return {"h": h, "s": (s * np.sign(s[0])).T, "zeta": found.eigenvalues[:count], "resolved": found.resolved}
+    return {
+        "h": h,
+        "s": (s * np.sign(s[0])).T,
+        "zeta": found.eigenvalues[:count],
+        "resolved": np.asarray(found.resolved),
+    }
 
 
 def _compute(bench: Bench) -> Data:

@@ -49,7 +49,7 @@ def _sheet(sheet: "Sheet", data: Data) -> None:
         look = {"color": colour(i), "marker": marker(i), "ms": 4.0, "ls": ""}
         left.plot(data["h"][i, ::every], 1e3 * data["c"][i, ::every], label=f"t = {time:.0f}", **look)
     left.plot([], [], color="k", ls="--", lw=1.5, label=f"(25), k ≤ {TERMS - 1}")
-    left.set(xlabel="knot h", ylabel="1000 × charge c")
+    left.set(xlabel="knot h", ylabel="1000 c")
     left.set_title(f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {int(data['knots'])}", fontsize=11.5)
     left.legend(fontsize=9.5, loc="upper right")
     right.plot(data["t"][1:], data["risk"][1:], color=colour(0), lw=2.2, label="simulated")
@@ -75,9 +75,9 @@ def _caption(data: Data) -> str:
     said = ", ".join(f"t = {time:.0f}: {s:.1%} and {r:.1%}" for time, (s, r) in errors(data).items())
     truncation = float(np.max(np.abs(data["truncated"] / data["theory"] - 1.0)))
     return (
-        f"Left: the charges of N = {int(data['knots'])} neurons at four times, simulated (markers) and −s(h, t) by (25) "
-        f"with 11 terms (lines). Right: the loss, simulated and by (26). The differences of shift and loss are, at "
-        f"{said}: the loss of the full flow falls below the theory as the knots begin to move. The coefficients are in "
+        f"Left: the charges of N = {int(data['knots'])} neurons at four times, simulated (markers) and -s(h, t) by "
+        f"(25) with 11 terms (lines). Right: the loss, simulated and by (26). The differences of shift and loss are, "
+        f"at {said}: the loss of the full flow falls below the theory as the knots begin to move. The coefficients are in "
         f"closed form, not found numerically as in the paper; leaving out k > 10 changes (26) by at most "
         f"{truncation:.1%}. The times are not printed in the paper."
     )
@@ -97,7 +97,7 @@ FIGURE = Figure(
     draw=_draw,
     caption=_caption,
     alt=_alt,
-    cost=Cost(10.0, 20.0),
+    cost=Cost(5.0, 10.0),
 )
 
 
@@ -119,9 +119,9 @@ CLAIMS = (
         where="Fig. 5 and the end of A.6",
         printed="a good agreement",
         compute=_agreement,
-        tolerance=0.05,
-        reason="the largest relative difference at t = 10, 100, 1000; the truncated shift misses 3 % at the ends",
-        cost=Cost(10.0, 20.0),
+        tolerance=0.02,
+        reason="the largest relative difference at t = 10, 100, 1000; at t = 1000 the motion of the knots makes 0.5 %",
+        cost=Cost(5.0, 10.0),
         digits=3,
     ),
 )

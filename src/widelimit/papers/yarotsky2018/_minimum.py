@@ -145,7 +145,7 @@ def _teacher(seed: int, neurons: int) -> tuple[Problem, Particles]:
     return Problem(unit, data.Samples(x, y), _halved()), best
 
 
-def _halved() -> losses.AbstractLoss:
+def _halved() -> losses.Loss:
     return losses.squared(0.5)
 
 
@@ -200,12 +200,8 @@ def _lazy_limit(bench: Bench) -> Finding:
     found = bench.piece(_lazy, factors=factors, neurons=6)
     slope = float(np.polyfit(np.log(factors), np.log(found["gap"]), 1)[0])
     computed = {f"distance over residual, alpha = {a:g}": float(g) for a, g in zip(factors, found["gap"], strict=True)}
-    computed |= {
-        f"left (2 %) at share of the time, alpha = {a:g}": float(s) for a, s in zip(factors, found["left"], strict=True)
-    }
-    computed |= {
-        f"change of the kernel, alpha = {a:g}": float(c) for a, c in zip(factors, found["change"], strict=True)
-    }
+    for said, name in (("left (2 %) at share of the time", "left"), ("change of the kernel", "change")):
+        computed |= {f"{said}, alpha = {a:g}": float(s) for a, s in zip(factors, found[name], strict=True)}
     computed["slope in alpha"] = slope
     told = found["left"][0] <= 1.0 and math.isinf(found["left"][-1])
     return Finding(computed, abs(slope + 1.0) if told and np.max(found["fall"]) < 0.9 else math.inf)
@@ -289,8 +285,8 @@ CLAIMS = (
     ),
     Claim(
         id="lazy-limit",
-        statement="Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: tanh "
-        "neurons, the distance falls as 1/alpha, and the library's check of linearity tells the two regimes apart.",
+        statement="Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: "
+        "tanh neurons, the distance falls as 1/alpha, and the library's check of linearity tells the regimes apart.",
         where="not in the paper; 2.6 is its case of an output weight",
         printed=None,
         compute=_lazy_limit,

@@ -139,13 +139,13 @@ def fall_time(waves: int, share: float) -> float:
 
 
 def reach(t: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], share: float) -> float:
-    """The first time at which a loss is down to a share of its start, between saves linear in both logarithms."""
+    """The first time at which a loss is down to a share of its start, between saves its logarithm is a line."""
     below = np.flatnonzero(risk <= share * risk[0])
     if not len(below) or below[0] < 2:
         return math.inf
     k = int(below[0])
-    x, y = np.log(t[k - 1 : k + 1]), np.log(risk[k - 1 : k + 1])
-    return float(np.exp(x[0] + (np.log(share * risk[0]) - y[0]) / (y[1] - y[0]) * (x[1] - x[0])))
+    x, y = t[k - 1 : k + 1], np.log(risk[k - 1 : k + 1])
+    return float(x[0] + (np.log(share * risk[0]) - y[0]) / (y[1] - y[0]) * (x[1] - x[0]))
 
 
 def key(seed: int) -> Any:
