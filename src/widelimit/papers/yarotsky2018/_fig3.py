@@ -139,8 +139,9 @@ def _caption(data: Data) -> str:
     return (
         f"(a) From c = 0 the weights move along c, by -s(h, t) of the small-c theory; at t = {WEIGHTS_END:g} the "
         f"knots have moved by up to {moved:.2g}, which the theory leaves out. (b) The higher k, the later the loss "
-        f"falls. The theory (26) is off by more than 10 % from t = {left} on, for k = 1 ... 5: later the knots move too "
-        f"and the loss falls faster; at t = {LATE:g} it is down to {shares} of its start. (c) The series (37), {MODES} terms, "
+        f"falls. The theory (26) is off by more than 10 % from t = {left} on, for k = 1 ... 5: later the knots "
+        f"move too and the loss falls faster; at t = {LATE:g} it is down to {shares} of its start. "
+        f"(c) The series (37), {MODES} terms, "
         f"is the linearisation: for the paper's own start, which is not near the minimiser, the loss over the series "
         f"is between {ratio.min():.2f} and {ratio.max():.2f}, a comparison in shape; for a start with ε = {EPS:g} it "
         f"stays between {near.min():.3f} and {near.max():.3f}. The start's knots are the midpoints of equal masses, "

@@ -76,9 +76,10 @@ def _caption(data: Data) -> str:
     truncation = float(np.max(np.abs(data["truncated"] / data["theory"] - 1.0)))
     return (
         f"Left: the charges of N = {int(data['knots'])} neurons at four times, simulated (markers) and -s(h, t) by "
-        f"(25) with 11 terms (lines). Right: the loss, simulated and by (26). The differences of shift and loss are, "
-        f"at {said}: the loss of the full flow falls below the theory as the knots begin to move. The coefficients are in "
-        f"closed form, not found numerically as in the paper; leaving out k > 10 changes (26) by at most "
+        f"(25) with {TERMS} terms (lines). Right: the loss, simulated and by (26). The differences of shift and loss "
+        f"are, at {said}: the loss of the full flow falls below the theory as the knots begin to move. The "
+        "coefficients are in closed form, not found numerically as in the paper; leaving out k > 10 changes (26) by at "
+        "most "
         f"{truncation:.1%}. The times are not printed in the paper."
     )
 

@@ -308,7 +308,7 @@ CLAIMS = (
         printed=None,
         compute=_floor,
         tolerance=1.0,
-        reason="the worst of: the law's theory at t = 1e8 against the integral over 1e-4 (the last modes are not gone); "
+        reason="the worst of: the law's theory at t = 1e8 against the integral over 1e-4 (the last modes remain); "
         "three knots' theory against least squares over 1e-6; their full flow over 1e-3, as the knots still move",
         cost=Cost(8.0, 8.0),
         digits=6,
