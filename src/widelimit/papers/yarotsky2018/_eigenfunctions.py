@@ -190,8 +190,7 @@ CLAIMS = (
         compute=_in_the_bulk,
         tolerance=1.0,
         reason="the largest difference on [1/4, 3/4] over 2 exp(-xi_k/4)",
-        misprint="the terms left out are 1 at both ends for every k, so that the formula fails there; 3.2 also lacks "
-        "the factor sqrt2",
+        misprint="the terms left out are 1 at both ends for every k: the formula fails there",
         expected=Verdict.CORRECTED,
         cost=Cost(1.0, 1.0),
         digits=3,

@@ -1,10 +1,10 @@
 """The runs that Figs. 3 to 5 and the claims on the linear theories share, as pieces."""
 
+import functools
 import math
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -127,6 +127,7 @@ def expansion(amplitude: float, waves: int, t: Float[np.ndarray, " T"], terms: i
     return theory.loss(t, theory.sine_coefficient(np.arange(terms), waves, amplitude))
 
 
+@functools.cache
 def fall_time(waves: int, share: float) -> float:
     """The time at which (26) has come down to a share of the initial loss; it does not depend on A."""
     import scipy.optimize
@@ -146,7 +147,3 @@ def reach(t: Float[np.ndarray, " T"], risk: Float[np.ndarray, " T"], share: floa
     k = int(below[0])
     x, y = t[k - 1 : k + 1], np.log(risk[k - 1 : k + 1])
     return float(x[0] + (np.log(share * risk[0]) - y[0]) / (y[1] - y[0]) * (x[1] - x[0]))
-
-
-def key(seed: int) -> Any:
-    return jax.random.key(seed)
