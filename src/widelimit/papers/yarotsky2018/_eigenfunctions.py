@@ -142,7 +142,7 @@ CLAIMS = (
         compute=_ten_digits,
         tolerance=1e-12,
         reason="the largest relative difference of xi_k and zeta_k from roots found by bisection",
-        cost=Cost(2.0, 2.0),
+        cost=Cost(1.0, 1.0),
         digits=12,
     ),
     Claim(
@@ -203,7 +203,7 @@ CLAIMS = (
         compute=_kernel,
         tolerance=1e-14,
         reason="largest difference from adaptive quadrature over the largest value",
-        cost=Cost(2.0, 2.0),
+        cost=Cost(1.0, 1.0),
         digits=2,
     ),
 )

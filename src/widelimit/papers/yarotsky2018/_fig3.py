@@ -165,5 +165,5 @@ FIGURE = Figure(
     draw=_draw,
     caption=_caption,
     alt=_alt,
-    cost=Cost(45.0, 120.0),
+    cost=Cost(20.0, 30.0),
 )

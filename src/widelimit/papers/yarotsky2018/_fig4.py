@@ -80,5 +80,5 @@ FIGURE = Figure(
     draw=_draw,
     caption=_caption,
     alt=_alt,
-    cost=Cost(5.0, 5.0),
+    cost=Cost(2.0, 2.0),
 )

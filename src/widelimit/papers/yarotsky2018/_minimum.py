@@ -218,7 +218,7 @@ CLAIMS = (
         compute=_eigenvalues,
         tolerance=1e-12,
         reason="the largest relative difference",
-        cost=Cost(3.0, 3.0),
+        cost=Cost(2.0, 2.0),
         digits=12,
     ),
     Claim(
@@ -243,7 +243,7 @@ CLAIMS = (
         compute=_shared,
         tolerance=1e-10,
         reason="the largest difference from closed matrices over the first eigenvalue",
-        cost=Cost(3.0, 3.0),
+        cost=Cost(1.5, 1.5),
         digits=10,
     ),
     Claim(
@@ -268,7 +268,7 @@ CLAIMS = (
         compute=_own_start,
         tolerance=0.2,
         reason="the largest |log ratio| over the logarithm of the whole fall of the loss",
-        cost=Cost(4.0, 5.0),
+        cost=Cost(4.0, 4.0),
         digits=4,
     ),
     Claim(
@@ -280,7 +280,7 @@ CLAIMS = (
         compute=_general,
         tolerance=0.15,
         reason="distance of the fitted slope from 1, distances 0.04 to 0.005",
-        cost=Cost(8.0, 8.0),
+        cost=Cost(4.0, 4.0),
         digits=4,
     ),
     Claim(

@@ -221,7 +221,7 @@ CLAIMS = (
         compute=_holds_when_small,
         tolerance=0.01,
         reason="the largest relative error; it is of order A^2 and 1.4e-3 at j = 5, N = 100 leaves 1e-4",
-        cost=Cost(25.0, 40.0),
+        cost=Cost(20.0, 20.0),
         digits=3,
     ),
     Claim(
@@ -233,7 +233,7 @@ CLAIMS = (
         compute=_limit_amplitudes,
         tolerance=0.4,
         reason="distance of the order from 2 on the last quarter of a decade before 10 %",
-        cost=Cost(30.0, 90.0),
+        cost=Cost(30.0, 40.0),
         digits=3,
     ),
     Claim(
@@ -246,7 +246,7 @@ CLAIMS = (
         tolerance=0.1,
         reason="the largest relative error",
         expected=Verdict.NOT_REPRODUCED,
-        cost=Cost(10.0, 20.0),
+        cost=Cost(20.0, 22.0),
         digits=3,
     ),
     Claim(
@@ -258,7 +258,7 @@ CLAIMS = (
         compute=_slower,
         tolerance=0.0,
         reason="by how much a factor falls short of 2; the print has no number",
-        cost=Cost(20.0, 60.0),
+        cost=Cost(20.0, 25.0),
         digits=4,
     ),
     Claim(
@@ -270,7 +270,7 @@ CLAIMS = (
         compute=_mode_times,
         tolerance=0.01,
         reason="relative distance of the measured time, k <= 3, amplitude 1e-4; N = 100 midpoints move zeta_3 by 1e-3",
-        cost=Cost(15.0, 30.0),
+        cost=Cost(14.0, 20.0),
         digits=6,
     ),
     Claim(
@@ -282,7 +282,7 @@ CLAIMS = (
         compute=_moves_along_c,
         tolerance=0.1,
         reason="distance of the fitted slopes in A from 1 and 2, A = 1e-3, 2e-3, 4e-3",
-        cost=Cost(10.0, 20.0),
+        cost=Cost(6.0, 8.0),
         digits=3,
     ),
     Claim(
@@ -310,7 +310,7 @@ CLAIMS = (
         tolerance=1.0,
         reason="the worst of: the law's theory at t = 1e8 against the integral over 1e-4 (the last modes remain); "
         "three knots' theory against least squares over 1e-6; their full flow over 1e-3, as the knots still move",
-        cost=Cost(8.0, 8.0),
+        cost=Cost(6.0, 6.0),
         digits=6,
     ),
     Claim(
@@ -322,7 +322,7 @@ CLAIMS = (
         compute=_verdicts,
         tolerance=0.0,
         reason="by how much the ratio of the times at A = 1e-3 and 1e-2 falls short of 2",
-        cost=Cost(12.0, 30.0),
+        cost=Cost(7.0, 10.0),
         digits=4,
     ),
 )
