@@ -141,3 +141,13 @@ def test_is_equal_across_processes(tmp_path: pathlib.Path) -> None:
     }
     assert len(outputs) == 1
     assert len(outputs.pop().strip()) == 32
+
+
+@pytest.mark.parametrize("decorate", [jax.vmap, jax.grad, jax.checkpoint])
+def test_of_a_decorated_function_the_one_inside_counts(decorate):
+    def made(power, scale):
+        return decorate(lambda x: scale * x**power)
+
+    assert fingerprint(made(2, 1.0)) == fingerprint(made(2, 1.0))
+    assert fingerprint(made(2, 1.0)) != fingerprint(made(3, 1.0))
+    assert fingerprint(made(2, 1.0)) != fingerprint(made(2, 1.5))
