@@ -72,12 +72,12 @@ def _bytes(value: Any, above: frozenset[int], met: dict[int, tuple[int, Any]]) -
 def _captured(function: types.FunctionType) -> list[Any]:
     """What a function closes over, and the globals it names that are values rather than library code.
 
-    Of a function that an installed package made, a decorator's say, only the data and the functions of others that it
-    closes over: the rest is the package's own machinery.
+    Of a function that an installed package made, a decorator's say, only the data and the functions that it closes
+    over: what else it refers to is the package's own machinery.
     """
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     if _is_made_by_others(function):
-        return [item for item in cells if isinstance(item, _DATA) or _is_own(item)]
+        return [item for item in cells if isinstance(item, _DATA)]
     named = [function.__globals__.get(name) for name in _names_in(function.__code__)]
     return [*cells, *(item for item in named if not _is_installed(item))]
 
@@ -98,11 +98,8 @@ def _is_made_by_others(function: types.FunctionType) -> bool:
     return any(part in function.__code__.co_filename for part in ("site-packages", "dist-packages"))
 
 
-def _is_own(value: Any) -> bool:
-    return isinstance(value, types.FunctionType) and not _is_made_by_others(value)
-
-
-_DATA = (jax.Array, np.ndarray, np.generic, str, int, float, complex, bytes, tuple, list, dict)
+# With the functions, through which decorators reach what they decorate.
+_DATA = (jax.Array, np.ndarray, np.generic, str, int, float, complex, bytes, tuple, list, dict, types.FunctionType)
 _INSTALLED = ("builtins", "jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "widelimit")
 
 
