@@ -10,25 +10,19 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, describe, join, row_size, split
-from widelimit.numerics import entries, map_rows, sum_chunks
+from widelimit.numerics import entries, sum_chunks
 
-from . import domains, losses, mobilities, penalties, scales
-from ._integrate import evaluate, integrate
+from . import _evaluation as evaluation, domains, losses, mobilities, penalties, scales
+from ._evaluation import Estimate
+from ._integrate import integrate
 from ._potential import Potential
-from ._ramps import Residual, ramps, residual, variation
+from ._ramps import variation
 from ._reduction import reduced_parts
 from ._spline import Spline
 from ._spline_cells import Panels
 from ._symmetry import Symmetry
 from .data import AbstractData, Interval, Nodes, Samples, as_numbers, require_nodes
 from .units import AbstractUnit, FreeKnot, Function, feature
-
-
-class Estimate(NamedTuple):
-    """A mean over fresh samples and its standard error."""
-
-    value: Float[Array, ""]
-    error: Float[Array, ""]
 
 
 class Variation(NamedTuple):
@@ -158,7 +152,7 @@ class Problem(eqx.Module):
         points = points[:, None] if points.ndim == 1 and self.data.inputs == 1 else points
         if points.ndim != 2 or points.shape[1] != self.data.inputs:
             raise ValueError(f"predict(x=...): expected [n, {self.data.inputs}], got shape {jnp.shape(x)}.")
-        f = _predict(self, theta, w, points)
+        f = evaluation.predict(self, theta, w, points)
         return f[0] if single else f
 
     def risk(self, measure: Measure) -> Float[Array, ""]:
@@ -167,15 +161,15 @@ class Problem(eqx.Module):
         Raises `ValueError` for data without nodes: see `estimate_risk`.
         """
         if self.spline is not None:
-            return _spline_risk(self, *self.unpack(measure))
+            return evaluation.spline_risk(self, *self.unpack(measure))
         nodes = require_nodes(self.data, "Problem.risk")
-        return _risk(self, *self.unpack(measure), nodes)
+        return evaluation.risk(self, *self.unpack(measure), nodes)
 
     def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
         if samples < 2:
             raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
-        return _estimate(self, *self.unpack(measure), samples, key)
+        return evaluation.estimate(self, *self.unpack(measure), samples, key)
 
     def objective(self, measure: Measure) -> Float[Array, ""]:
         """risk + INT penalty d rho."""
@@ -192,8 +186,8 @@ class Problem(eqx.Module):
         """psi(.; rho), which answers any theta. Raises `ValueError` for data without nodes."""
         nodes = require_nodes(self.data, "Problem.potential")
         theta, w = self.unpack(measure)
-        dual = _dual(self, theta, w, nodes)
-        exact = None if self.spline is None else _residual(self, theta, w)
+        dual = evaluation.dual(self, theta, w, nodes)
+        exact = None if self.spline is None else evaluation.spline_residual(self, theta, w)
         return Potential(self.unit, self.penalty, nodes.x, dual, exact, self.blocks, entries(self.budget))
 
     def reduced(self, *, nodes: int | None = None) -> "Problem":
@@ -399,62 +393,3 @@ def _check_number(what: str, shape_of: Any) -> None:
         raise ValueError(f"Problem({what}=...): it fails on one data point or particle: {error}") from error
     if shape != ():
         raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")
-
-
-@eqx.filter_jit
-def _spline_risk(problem: Problem, theta: Any, w: Any) -> Any:
-    spline = problem.spline
-    assert spline is not None
-    found = ramps(theta, w, problem.scale.factor(w.shape[0]))
-    return spline.risk(found.a, found.knots)
-
-
-@eqx.filter_jit
-def _residual(problem: Problem, theta: Any, w: Any) -> Residual:
-    spline = problem.spline
-    assert spline is not None
-    return residual(spline, theta, w, problem.scale.factor(w.shape[0]))
-
-
-@eqx.filter_jit
-def _predict(problem: Problem, theta: Any, w: Any, x: Any) -> Any:
-    factor = problem.scale.factor(w.shape[0])
-    spline = problem.spline
-    if spline is not None:
-        return spline.predict(ramps(theta, w, factor).a, theta.h, x[:, 0])
-    chunk = problem._chunk(w.shape[0])
-    if x.shape[0] <= chunk:
-        return factor * evaluate(problem.unit, theta, w, x)
-
-    @jax.checkpoint
-    def one(point: Any) -> Any:
-        return evaluate(problem.unit, theta, w, point[None])[0]
-
-    return factor * map_rows(one, x, chunk)
-
-
-@eqx.filter_jit
-def _risk(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
-    factor = problem.scale.factor(w.shape[0])
-
-    def piece(x: Any, y: Any, mu: Any) -> Any:
-        f = factor * evaluate(problem.unit, theta, w, x)
-        return jnp.sum(mu * jax.vmap(problem.loss)(f, y))
-
-    # Checkpointed, so that a derivative taken from outside does not keep the tables of all pieces.
-    return sum_chunks(jax.checkpoint(piece), (nodes.x, nodes.y), nodes.weights, problem._chunk(w.shape[0]))
-
-
-@eqx.filter_jit
-def _dual(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> Any:
-    f = _predict(problem, theta, w, nodes.x)
-    slope = jax.vmap(jax.grad(problem.loss))(f, nodes.y)
-    weights = nodes.weights.reshape((-1, *(1,) * (slope.ndim - 1)))
-    return problem.scale.factor(w.shape[0]) * weights * slope
-
-
-@eqx.filter_jit
-def _estimate(problem: Problem, theta: Any, w: Any, samples: int, key: Any) -> Estimate:
-    x, y = problem.data.batch(key, samples)
-    losses_of = jax.vmap(problem.loss)(_predict(problem, theta, w, x), y)
-    return Estimate(jnp.mean(losses_of), jnp.std(losses_of, ddof=1) / samples**0.5)
