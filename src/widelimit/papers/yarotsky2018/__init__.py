@@ -8,7 +8,7 @@ _FIGURES: tuple[Figure, ...] = (*_points.FIGURES, *_theories.FIGURES)
 
 paper = Paper(
     name="yarotsky2018",
-    citation="D. Yarotsky: Collective evolution of weights in wide neural networks. arXiv:1810.03974 (2018).",
+    citation="D. Yarotsky: Collective evolution of weights in wide neural networks (2018).",
     figures=tuple(sorted(_FIGURES, key=lambda figure: figure.name)),
     claims=(*_points.CLAIMS, *_theories.CLAIMS),
 )
