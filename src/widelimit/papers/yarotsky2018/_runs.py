@@ -20,7 +20,7 @@ from .._bench import Data
 # 15 a decade and the end: whole decades are among them.
 SAVES = 61
 TERMS = 4000
-"""Of (25) and (26) where they are not truncated: the coefficients fall as k^-2, so 4000 terms leave 1e-11 of L."""
+"""Of (25) and (26) where they are not truncated: the coefficients fall as k^-2, so 4000 terms leave 1e-10 of L(0)."""
 
 
 class Wave(eqx.Module):
