@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-MODULES = ("_transport", "_stationary", "_fig1", "_fig2")
+MODULES = ("_transport", "_one_input", "_stationary", "_fig1", "_fig2")
 QUICK = ("one-input-linear", "right-of-interval", "support")
 ATOM = np.array([(4.0 + 6.0**0.5) / 5.0, (6.0**0.5 - 1.0) / 5.0])
 RATE = ATOM[0] * ATOM[1] ** 2

@@ -111,7 +111,7 @@ FIGURE = Figure(
     draw=_draw,
     caption=_caption,
     alt=_alt,
-    cost=Cost(20.0, 120.0),
+    cost=Cost(6.0, 15.0),
 )
 
 

@@ -2,7 +2,7 @@
 
 from .._claims import Claim
 from .._figures import Figure
-from . import _fig1, _fig2, _stationary, _transport
+from . import _fig1, _fig2, _one_input, _stationary, _transport
 
 FIGURES: tuple[Figure, ...] = (_fig1.FIGURE, _fig2.FIGURE)
-CLAIMS: tuple[Claim, ...] = (*_transport.CLAIMS, *_stationary.CLAIMS, *_fig1.CLAIMS, *_fig2.CLAIMS)
+CLAIMS: tuple[Claim, ...] = (*_transport.CLAIMS, *_one_input.CLAIMS, *_stationary.CLAIMS, *_fig1.CLAIMS, *_fig2.CLAIMS)

@@ -41,8 +41,9 @@ def flow(rows: Any, times: Any, *, rtol: float = 1e-9, atol: float = 1e-13, prob
     return evolve(own, start, dynamics, t1=float(times[-1]), save_at=times, progress=False)
 
 
-def atoms(starts: list[list[float]], end: float, saves: int) -> Data:
-    """Single atoms from each start: the network of one neuron. Paths [S, T, 2], losses at the end [S]."""
+def atoms(c: list[float], h: list[float], grid: list[int], end: float, saves: int) -> Data:
+    """Single atoms (networks of one neuron) from a grid on c x h: paths [S, T, 2], losses at the end [S]."""
+    starts = [[x, y] for y in np.linspace(h[0], h[1], grid[1]) for x in np.linspace(c[0], c[1], grid[0])]
     # Paths that pass the border linger, and turn quickly at any time up to about 200.
     even, late = np.linspace(0.0, min(200.0, end), saves // 2 + 1), np.geomspace(1e-2, end, saves // 2)
     times = np.union1d(even, late)
