@@ -297,3 +297,29 @@ def test_bad_input():
         wl.analysis.stationary_atoms(spline(square, penalty=wl.penalties.l2(0.1)), 1)
     with pytest.raises(ValueError, match="walls"):
         wl.analysis.stationary_atoms(spline(square, domain=wl.domains.product(h=wl.domains.Box(0.0, 1.0))), 1)
+
+
+def test_growth_rates_have_the_mobility_of_the_knots():
+    """Against the linearised flow of the same atoms."""
+    plain = wl.problems.free_knot_spline(target=lambda x: x**2)
+    slow = wl.Problem(plain.unit, plain.data, mobility=wl.mobilities.Diagonal(c=1.0, h=0.1))
+    family = wl.analysis.stationary_atoms(slow, 1)[0]
+    found = wl.analysis.stability(slow, family.measure())
+    np.testing.assert_allclose(family.growth_rates().ravel(), -np.min(found.spread_rates), rtol=1e-10)
+    np.testing.assert_allclose(family.growth_rates(), 0.1 * wl.analysis.stationary_atoms(plain, 1)[0].growth_rates())
+
+
+def test_knots_that_are_no_numbers_are_refused():
+    problem = wl.problems.free_knot_spline(target=lambda x: x**2)
+    bad = wl.Particles([[1.0, 0.2], [2.0, np.nan]])
+    assert np.all(np.isnan(problem.predict(bad, np.array([0.1, 0.5]))))
+    for check in (wl.analysis.orthogonality, wl.analysis.global_minimum, wl.analysis.totality, wl.analysis.spectrum):
+        with pytest.raises(ValueError, match=r"finite|not a number"):
+            check(problem, bad)
+    far = wl.Particles([[1.0, 0.2], [2.0, np.inf]])
+    near = wl.Particles([[1.0, 0.2], [2.0, 5.0]])
+    assert float(problem.risk(far)) == float(problem.risk(near))
+    assert wl.analysis.orthogonality(problem, far).violation == wl.analysis.orthogonality(problem, near).violation
+    np.testing.assert_array_equal(problem.spline.kernel(np.array([0.2, np.inf]), np.array([np.inf, np.inf])), 0.0)
+    with pytest.raises(ValueError, match="real numbers"):
+        wl.analysis.stationary_atoms(problem, 1)[0].stability(c="a")

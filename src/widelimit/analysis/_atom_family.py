@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Blocks, Particles
+from widelimit.problem.data import as_numbers
 
 # An error f - f_rho below this part of max |f| is rounding.
 _ZERO = 1e-13
@@ -46,6 +47,7 @@ class AtomFamily:
     - `stable`: that of one atom a knot, with the sign of its mass: see `stability` for other laws.
     - `complete`: "all" if these are all families of this count and this case, "found" if a search found them.
     - `lower`, `upper`: A, B; `slope`: k' = 2 k of the loss k (f - y)^2; `size`: max |f|, the scale of errors.
+    - `mobility`: P of the knots, which the growth rates have as a factor.
     """
 
     knots: Float[np.ndarray, " M"]
@@ -60,6 +62,7 @@ class AtomFamily:
     upper: float
     slope: float
     size: float
+    mobility: float
     blocks: Blocks
 
     def __repr__(self) -> str:
@@ -75,7 +78,7 @@ class AtomFamily:
         return self.stability().stable
 
     def growth_rates(self, c: Any = None) -> Float[np.ndarray, "n M"]:
-        r"""$H_{hh} = -\partial_{hh}\psi = k' c\,(f - f_\rho)(h_i)/(B - A)$ of a charge c at each knot [n, M].
+        r"""$P H_{hh} = -P\,\partial_{hh}\psi = P k' c\,(f - f_\rho)(h_i)/(B - A)$ of a charge c at each knot [n, M].
 
         - `c`: a number, [M], or [n, M]; by default that of one atom a knot, as `measure()` makes them.
 
@@ -83,14 +86,14 @@ class AtomFamily:
         """
         if c is None:
             c = self._charges(np.full(len(self.knots), 1.0 / self._particles))
-        c = np.asarray(c, float)
+        c = np.asarray(as_numbers(c, "AtomFamily: c"), float)
         if c.ndim > 2 or (c.ndim > 0 and c.shape[-1] != len(self.knots)) or not np.all(np.isfinite(c)):
             raise ValueError(
-                f"AtomFamily(c=...): expected a finite number, [{len(self.knots)}] or [n, {len(self.knots)}], "
-                f"got {c!r}."
+                f"AtomFamily: c: expected a finite number, [{len(self.knots)}] or [n, {len(self.knots)}], got {c!r}."
             )
         errors = np.where(np.abs(self.errors) <= _ZERO * self.size, 0.0, self.errors)
-        return self.slope / (self.upper - self.lower) * np.atleast_2d(np.broadcast_arrays(c, self.knots)[0] * errors)
+        factor = self.mobility * self.slope / (self.upper - self.lower)
+        return factor * np.atleast_2d(np.broadcast_arrays(c, self.knots)[0] * errors)
 
     def stability(self, c: Any = None) -> KnotStability:
         """Whether clouds of charges c contract at their knots; arguments as in `growth_rates`.
@@ -134,7 +137,8 @@ class AtomFamily:
         Raises `ValueError` for weights that are no such probabilities.
         """
         n = self._particles
-        w = np.full(n, 1.0 / n) if weights is None else np.asarray(weights, float)
+        given = as_numbers(weights, "AtomFamily.measure(weights=...)") if weights is not None else np.full(n, 1.0 / n)
+        w = np.asarray(given, float)
         if w.shape != (n,) or not np.all(w > 0.0) or abs(w.sum() - 1.0) > 1e-9:
             raise ValueError(
                 f"AtomFamily.measure(weights=...): expected {n} positive numbers with sum 1"

@@ -130,6 +130,9 @@ def spline_law(problem: Problem, rho: Any, who: str) -> SplineLaw:
         theta, w = problem.unpack(rho)
         h = np.asarray(theta.h, float)
         c = np.asarray(theta.c, float) if "c" in theta._fields else np.ones_like(h)
+        # h = infinity is right of the interval, where nothing depends on it.
+        if not np.all(np.isfinite(c)) or np.any(np.isnan(h) | (h == -np.inf)):
+            raise ValueError(f"{who}: a particle's c or h is not a finite number.")
         return _gathered([(c, h, np.asarray(w, float), c != 0.0)], [])
     if not isinstance(rho, laws.AbstractLaw):
         raise ValueError(f"{who}: expected a measure or a law, got {type(rho).__name__}.")

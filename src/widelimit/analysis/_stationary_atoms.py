@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from widelimit.measure import theta_type
 from widelimit.problem import Problem, mobilities
 
 from ._atom_family import AtomFamily, StationaryAtoms
@@ -97,6 +98,7 @@ def _family(problem: Problem, target: Target, knots: Knots, left: bool, found: F
         upper=target.upper,
         slope=factor,
         size=target.size,
+        mobility=_mobility(problem),
         blocks=problem.blocks,
     )
 
@@ -136,8 +138,15 @@ def _checked(problem: Problem, count: int, starts: int) -> Target:
             f"{who}(problem=...): walls of the domain hold particles that the error does not; leave it out."
         )
     if isinstance(problem.mobility, mobilities.Function):
-        return target
+        raise ValueError(f"{who}(problem=...): the mobility must be one number a block (mobilities.Diagonal).")
     frozen = [name for name, value in getattr(problem.mobility, "numbers", ()) if value == 0.0]
     if frozen:
         raise ValueError(f"{who}(problem=...): the mobility freezes {', '.join(frozen)}, so more points are at rest.")
     return target
+
+
+def _mobility(problem: Problem) -> float:
+    """P of the knots."""
+    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
+    assert scales is not None
+    return float(scales.h)

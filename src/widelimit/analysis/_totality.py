@@ -102,6 +102,8 @@ def _table(problem: Problem, rho: Any, nodes: Nodes) -> tuple[np.ndarray, np.nda
     """phi~ sqrt(mu) [N, n], loss' sqrt(mu) [n, outputs] at the n different inputs, and how many nodes are repeated."""
     problem.unpack(rho)
     rows = jnp.asarray(rho.positions)[np.asarray(rho.weights) > 0.0]
+    if not bool(jnp.all(jnp.isfinite(rows))):
+        raise ValueError("totality: a particle's position is not finite.")
     f = problem.predict(rho, nodes.x)
     slope = np.asarray(jax.vmap(jax.grad(problem.loss))(f, nodes.y), float).reshape(len(nodes.weights), -1)
     x, w = np.asarray(nodes.x, float), np.asarray(nodes.weights, float)

@@ -111,7 +111,9 @@ class Spline(eqx.Module):
         k = jnp.searchsorted(h, x, side="right") - 1
         inside = k >= 0
         k = jnp.maximum(k, 0)
-        return jnp.where(inside, value[k] + slope[k] * (x - h[k]), 0.0)
+        f = jnp.where(inside, value[k] + slope[k] * (x - h[k]), 0.0)
+        # Sorted last, a knot that is not a number would count for nothing.
+        return jnp.where(jnp.any(jnp.isnan(h)), jnp.nan, f)
 
     def hessian(
         self, charge: Float[Numbers, " N"], r: Float[Numbers, " N"], first: Float[Numbers, " N"]
@@ -127,14 +129,14 @@ class Spline(eqx.Module):
         (B - A)$, in which one of the two distances is zero unless both knots lie left of A.
         """
         corner, rest = self._overlap(h, other)
-        near, far = corner - h, corner - other
+        near, far = jnp.maximum(corner - h, 0.0), jnp.maximum(corner - other, 0.0)
         return (rest**3 / 3.0 + 0.5 * rest**2 * (near + far) + rest * near * far) / self.length
 
     @eqx.filter_jit
     def kernel_slope(self, h: Float[Numbers, "..."], other: Float[Numbers, "..."]) -> Float[Array, "..."]:
         r"""$\partial_h K(h, h') = -\int_{x > h} (x - h')_+\,d\mu$."""
         corner, rest = self._overlap(h, other)
-        return -(0.5 * rest**2 + rest * (corner - other)) / self.length
+        return -(0.5 * rest**2 + rest * jnp.maximum(corner - other, 0.0)) / self.length
 
     @eqx.filter_jit
     def kernel_mixed(self, h: Float[Numbers, "..."], other: Float[Numbers, "..."]) -> Float[Array, "..."]:
@@ -143,7 +145,7 @@ class Spline(eqx.Module):
 
     def _overlap(self, h: Any, other: Any) -> tuple[Array, Array]:
         corner = jnp.maximum(jnp.maximum(h, other), self.lower)
-        # Right of B there is nothing, whatever the distances are.
+        # Right of B there is nothing: a knot there has no distance to the corner, be it infinite.
         return jnp.minimum(corner, self.upper), jnp.maximum(self.upper - corner, 0.0)
 
 

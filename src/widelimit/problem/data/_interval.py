@@ -105,7 +105,8 @@ def _check_number(target: Any) -> None:
     try:
         found = jax.eval_shape(target, jax.ShapeDtypeStruct((), jnp.zeros(()).dtype))
     except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"Interval(target=...): it fails on a number: {error}") from error
+        said = str(error).strip().splitlines()[0]
+        raise ValueError(f"Interval(target=...): it fails on a number ({said}); write it with jax.numpy.") from error
     shape, kind = getattr(found, "shape", None), getattr(found, "dtype", None)
     if shape != () or kind is None or not (jnp.issubdtype(kind, jnp.floating) or jnp.issubdtype(kind, jnp.integer)):
         raise ValueError(f"Interval(target=...): expected a function that gives one real number, got {found!r}.")
