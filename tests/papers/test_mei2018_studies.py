@@ -126,7 +126,9 @@ def test_half_free_energy_against_the_library():
 
 
 def test_tools():
-    tools, limit = module("_seeds"), module("_limit")
+    from widelimit.papers import _shares as tools
+
+    limit = module("_limit")
     x = np.array([1.0, 2.0, 5.0])
     assert tools.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)
     assert tools.share_allowed((0.5, 1.0), (0.02, 0.01)) == 2.0

@@ -150,14 +150,15 @@ def test_the_border_against_its_own_expansion_and_a_run():
 
 
 def test_tools():
-    square = module("_square")
+    from widelimit.papers import _shares as tools
+
     x = np.array([1.0, 2.0, 5.0])
-    assert square.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)
-    assert square.share_allowed((0.5, 1.0), (np.array([0.02, 0.01]), 0.01)) == 2.0
-    assert square.share_needed([0.5, 2.0], 1.0) == 2.0
-    assert square.share_needed(0.0, 1.0) == math.inf
-    assert math.isnan(square.share_needed(math.nan, 1.0))
-    assert math.isnan(square.share_allowed((0.0, 1.0), (math.nan, 1.0), (0.5, 1.0)))
+    assert tools.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)
+    assert tools.share_allowed((0.5, 1.0), (np.array([0.02, 0.01]), 0.01)) == 2.0
+    assert tools.share_needed([0.5, 2.0], 1.0) == 2.0
+    assert tools.share_needed(0.0, 1.0) == math.inf
+    assert math.isnan(tools.share_needed(math.nan, 1.0))
+    assert math.isnan(tools.share_allowed((0.0, 1.0), (math.nan, 1.0), (0.5, 1.0)))
 
 
 def test_square_slopes_by_quadrature():

@@ -72,12 +72,19 @@ class Smooth:
         """The derivative of `predict`."""
         slope = self.charge * self.below(x)
         if self.tilt:
-            density = np.exp(-0.5 * self._z(x) ** 2) / (np.sqrt(2.0 * np.pi) * float(self.knots.std))  # type: ignore[union-attr]
+            density = np.exp(-0.5 * self._z(x) ** 2) / (np.sqrt(2.0 * np.pi) * self._normal[1])
             slope = slope - self.tilt * density
         return self.mass * slope
 
     def _z(self, x: Vector) -> Vector:
-        return (x - float(self.knots.mean)) / float(self.knots.std)  # type: ignore[union-attr]
+        mean, std = self._normal
+        return (x - mean) / std
+
+    @property
+    def _normal(self) -> tuple[float, float]:
+        """Mean and std of a normal law."""
+        assert isinstance(self.knots, laws.Normal)
+        return float(self.knots.mean), float(self.knots.std)
 
 
 @dataclasses.dataclass(frozen=True)

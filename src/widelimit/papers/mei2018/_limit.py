@@ -10,8 +10,9 @@ from widelimit.measure import laws
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest, log_slope, share_allowed
 from ._examples import neurons
-from ._seeds import largest, log_slope, risks, seeds, share_allowed
+from ._seeds import risks, seeds
 
 _MEAN, _STD = -1.0, 0.5
 _T1, _SAVES = 4.0, 50

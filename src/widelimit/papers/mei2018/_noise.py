@@ -13,8 +13,8 @@ from widelimit.measure import GridDensity, grids, laws
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest, log_slope
 from ._examples import OneNeuron, gauss_tables, neurons
-from ._seeds import largest, log_slope
 
 _STRENGTH, _BETA = 0.05, 20.0
 _STARTS = {"left": ((-2.0, 0.3),), "right": ((2.0, 0.3),), "both ends": ((-3.0, 0.2), (3.0, 0.2))}

@@ -12,8 +12,9 @@ from widelimit.measure import grids, laws
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest, log_slope, share_allowed
 from ._examples import far_bump, neurons
-from ._seeds import largest, log_slope, risks, seeds, share_allowed
+from ._seeds import risks, seeds
 
 
 def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t1: float, saves: int) -> Data:

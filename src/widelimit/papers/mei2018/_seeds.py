@@ -1,4 +1,4 @@
-"""What the measured studies share: one run from many seeds at once, fits, and several tests as one number."""
+"""What the measured studies share: one run from many seeds at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,6 @@ from jaxtyping import Array, Float
 from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Particles
 from widelimit.problem import Problem
-
-Numbers = Sequence[int] | Sequence[float] | np.ndarray
 
 
 def seeds(
@@ -58,18 +56,3 @@ def risks(problem: Problem, positions: Float[np.ndarray, "*B N D"]) -> Float[np.
 @eqx.filter_jit
 def _risks(problem: Problem, positions: Float[Array, "B N D"]) -> Float[Array, " B"]:
     return jax.lax.map(lambda rows: problem.risk(Particles(rows)), positions)
-
-
-def log_slope(x: Numbers, y: Numbers) -> float:
-    """The slope of the least-squares line through (log x, log y)."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
-
-
-def largest(*values: Any) -> float:
-    """The largest of some numbers and arrays; NaN where there is one, which max() may pass over."""
-    return float(np.max([np.max(value) for value in values]))
-
-
-def share_allowed(*parts: tuple[float, float]) -> float:
-    """The largest of value/allowed: several tests of one claim, each with its own unit; at most 1 where all hold."""
-    return largest(*(value / allowed for value, allowed in parts))

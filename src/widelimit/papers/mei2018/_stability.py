@@ -12,8 +12,8 @@ from widelimit.theory import mei2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest, share_allowed
 from ._examples import OneNeuron, neurons
-from ._seeds import largest, share_allowed
 
 _TIGHT = {"rtol": 1e-10, "atol": 1e-13}
 

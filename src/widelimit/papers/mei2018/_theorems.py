@@ -16,8 +16,8 @@ from widelimit.trajectory import observables
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest, log_slope, share_allowed
 from ._limit import crossing
-from ._seeds import largest, log_slope, share_allowed
 
 _DELTA, _KAPPA = 0.5, 1.1
 _LEVEL = 0.1

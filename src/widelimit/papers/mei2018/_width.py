@@ -18,8 +18,9 @@ from widelimit.theory import mei2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
+from .._shares import largest, log_slope, share_allowed
 from ._examples import WIDTH, gauss_tables, narrow_bumps, neurons
-from ._seeds import largest, log_slope, risks, share_allowed
+from ._seeds import risks
 
 
 def _two_ways(delta: float, dim: int, width: int) -> Data:

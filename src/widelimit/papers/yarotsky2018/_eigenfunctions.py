@@ -9,6 +9,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
+from .._shares import largest
 from ._fig4 import dual_functions
 
 _PRINTED = {
@@ -20,11 +21,6 @@ _PRINTED = {
     "zeta_2": (0.0002627, 1e-7),
 }
 """Value, and one unit in its last place."""
-
-
-def largest(*values: object) -> float:
-    """The largest of numbers and arrays; NaN where there is one."""
-    return float(np.max([np.max(np.asarray(value, float)) for value in values]))
 
 
 def _spectrum(bench: Bench) -> Data:

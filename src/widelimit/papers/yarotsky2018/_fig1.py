@@ -13,7 +13,8 @@ from widelimit.theory import yarotsky2018 as theory
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
 from .._figures import Figure
-from ._square import ALL_LOST, ATOM, atoms, flow, share_allowed, spline
+from .._shares import share_allowed
+from ._square import ALL_LOST, ATOM, atoms, flow, spline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet

@@ -15,7 +15,8 @@ from widelimit.theory import yarotsky2018 as theory
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
 from .._figures import Figure
-from ._square import ALL_LOST, ATOM, cloud, flow, log_slope, share_allowed, share_needed, spline
+from .._shares import log_slope, share_allowed, share_needed
+from ._square import ALL_LOST, ATOM, cloud, flow, spline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet

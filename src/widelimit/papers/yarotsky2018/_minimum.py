@@ -14,7 +14,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding
-from ._eigenfunctions import largest
+from .._shares import largest
 from ._fig3 import BOX_END, LOWER, MODES, UPPER, knots_of
 from ._runs import box, dropped_charge, trained_cosine, trained_knots, uniform
 from ._small_charge import gauss

@@ -13,7 +13,8 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._square import flow, log_slope, share_allowed
+from .._shares import log_slope, share_allowed
+from ._square import flow
 
 
 @functools.cache

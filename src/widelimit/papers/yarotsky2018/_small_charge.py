@@ -15,7 +15,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._eigenfunctions import largest
+from .._shares import largest
 from ._fig3 import AMPLITUDE, LATE, WAVES, knots_of
 from ._runs import expansion, fall_time, linear, reach, trained, trained_mode, uniform, wave_problem
 

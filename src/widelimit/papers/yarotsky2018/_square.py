@@ -1,12 +1,10 @@
 """What the figures and claims on f(x) = x^2 share: the problem, single atoms, clouds around them."""
 
 import functools
-import math
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from widelimit._evolve import evolve
 from widelimit.dynamics import GradientFlow, integrators
@@ -69,22 +67,3 @@ def cloud(center: list[float], sigma: float, width: int, end: float, saves: int,
         "atom": atom.positions[:, 0],
         "atom_loss": atom.risk,
     }
-
-
-def share_allowed(*parts: tuple[Any, float]) -> float:
-    """The largest of value/allowed: several tests of one claim, each with its own unit; at most 1 where all hold.
-
-    NaN where one of the values is.
-    """
-    return float(np.max([np.max(value) / allowed for value, allowed in parts]))
-
-
-def share_needed(value: Any, least: float) -> float:
-    """least/value for the smallest value: at most 1 where all reach `least`, infinite where one is not positive."""
-    smallest = float(np.min(value))
-    return least / smallest if smallest > 0.0 else math.nan if math.isnan(smallest) else math.inf
-
-
-def log_slope(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:
-    """The slope of the least-squares line through (log x, log y)."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])

@@ -14,7 +14,8 @@ from widelimit.theory import yarotsky2018 as theory
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._square import flow, share_allowed, share_needed, spline
+from .._shares import share_allowed, share_needed
+from ._square import flow, spline
 
 _MOST = 5
 

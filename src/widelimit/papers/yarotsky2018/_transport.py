@@ -17,7 +17,8 @@ from widelimit.problem import Problem, activations, data, units
 
 from .._bench import Bench, Cost, Data
 from .._claims import Claim, Finding, Verdict
-from ._square import flow, log_slope, share_allowed, share_needed, spline
+from .._shares import log_slope, share_allowed, share_needed
+from ._square import flow, spline
 
 WIDTH = 100
 
