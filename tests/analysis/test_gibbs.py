@@ -8,7 +8,7 @@ import scipy.optimize
 import scipy.stats
 
 import widelimit as wl
-from widelimit.analysis._dual_newton import factorise
+from widelimit.analysis.density._dual_newton import factorise
 from widelimit.measure import GridDensity, grids
 from widelimit.problem.data import require_nodes
 

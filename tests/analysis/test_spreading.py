@@ -7,7 +7,7 @@ import pytest
 
 import widelimit as wl
 from widelimit.analysis import spreading, stability
-from widelimit.analysis._linearisation import linearise
+from widelimit.analysis.atoms._linearisation import linearise
 from widelimit.measure import split
 
 ROOT = 6**0.5

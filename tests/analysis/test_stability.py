@@ -8,8 +8,8 @@ import scipy.optimize
 import scipy.stats
 
 import widelimit as wl
-from widelimit.analysis._atoms import atoms
-from widelimit.analysis._linearisation import linearise
+from widelimit.analysis.atoms._atoms import atoms
+from widelimit.analysis.atoms._linearisation import linearise
 from widelimit.problem.data import require_nodes
 
 

@@ -8,8 +8,8 @@ import pytest
 from scipy import integrate
 
 import widelimit as wl
-from widelimit.analysis._knot_search import _edges, _jumps, _shoot
-from widelimit.analysis._spline_target import target_of
+from widelimit.analysis.splines._knot_search import _edges, _jumps, _shoot
+from widelimit.analysis.splines._target import target_of
 from widelimit.theory import yarotsky2018 as theory
 
 TIGHT = wl.integrators.Tsit5(1e-10, 1e-12)

@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 import widelimit as wl
-from widelimit.analysis._spline_error import spline_error
+from widelimit.analysis.splines._error import spline_error
 from widelimit.theory import yarotsky2018 as theory
 
 
@@ -291,7 +291,7 @@ def test_less_has_to_hold_at_zero_charge():
     root = optimize.brentq(second, grid[i], grid[i + 1], xtol=1e-15)
     law = wl.Particles(np.concatenate([base[:2], [[0.0, root]]]))
     error = spline_error(P, law, "test", charges=True)
-    from widelimit.analysis._orthogonality import _violations
+    from widelimit.analysis.splines._orthogonality import _violations
 
     at = np.array([root])
     assert _violations(error, at, False)[0] < 1e-12

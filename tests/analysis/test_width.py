@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.analysis._direction import mean_square
+from widelimit.analysis.width._direction import mean_square
 
 LINEAR = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
 

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 import widelimit as wl
 from widelimit import integrators, laws
 from widelimit.dynamics import Bound, Characteristics, Quantiles
-from widelimit.dynamics._characteristics import _Field
+from widelimit.dynamics.flows._characteristics import _Field
 from widelimit.measure import GridDensity, grids
 from widelimit.numerics import advance
 

@@ -15,9 +15,9 @@ from scipy.special import log_ndtr, ndtr, ndtri
 import widelimit as wl
 from widelimit import integrators, laws
 from widelimit.dynamics import Quantiles
-from widelimit.dynamics._inverse import EDGE, by_score, from_score
-from widelimit.dynamics._label_field import walls
-from widelimit.dynamics._panels import Panels, halve, rule, tails
+from widelimit.dynamics.quantiles._inverse import EDGE, by_score, from_score
+from widelimit.dynamics.quantiles._label_field import walls
+from widelimit.dynamics.quantiles._panels import Panels, halve, rule, tails
 from widelimit.measure import GridDensity, grids
 
 TIGHT = integrators.Tsit5(1e-11, 1e-12)
@@ -308,7 +308,7 @@ def test_resumes_across_an_enlargement(tmp_path: pathlib.Path) -> None:
 
 
 def test_stops_where_no_room_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widelimit.dynamics._quantiles.MOST_PANELS", 16)
+    monkeypatch.setattr("widelimit.dynamics.quantiles._quantiles.MOST_PANELS", 16)
     run = wl.evolve(WELL, laws.Normal(0.3, 1.0), Quantiles(1e-8), t1=9.0, throw=False)
     assert run.outcome.name == "STALLED"
     assert "raise rtol" in run.message
@@ -465,7 +465,7 @@ def test_bad_input(problem: wl.Problem, start: Any, words: str) -> None:
 
 
 def test_a_start_that_no_panels_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widelimit.dynamics._resolution.MOST_PANELS", 16)
+    monkeypatch.setattr("widelimit.dynamics.quantiles._resolution.MOST_PANELS", 16)
     spikes = laws.Mixture([laws.Normal(float(k), 1e-4) for k in range(6)], np.full(6, 1 / 6))
     with pytest.raises(ValueError, match="does not resolve on 16 panels"):
         wl.evolve(TANH, spikes, Quantiles(1e-10), t1=1.0)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.dynamics import _unit_table
-from widelimit.dynamics._unit_table import Charged, Recomputed, Stored
+from widelimit.dynamics.grid import _unit_table
+from widelimit.dynamics.grid._unit_table import Charged, Recomputed, Stored
 from widelimit.measure import GridDensity, grids
 
 _X = np.linspace(-2.0, 2.0, 80)

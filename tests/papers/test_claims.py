@@ -76,7 +76,7 @@ def test_a_damaged_record_is_refused(record):
 
 def test_plain_values():
     from widelimit.papers import Bench, Finding, Scale
-    from widelimit.papers._claims import plain
+    from widelimit.papers._kit._claims import plain
 
     values = {"a": np.float64(0.5), 3: jnp.arange(2), "b": [np.bool_(True), None], "c": -math.inf}
     assert plain(values) == {"a": 0.5, "3": [0, 1], "b": [True, None], "c": "-inf"}

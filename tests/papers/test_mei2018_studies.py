@@ -126,7 +126,7 @@ def test_half_free_energy_against_the_library():
 
 
 def test_tools():
-    from widelimit.papers import _shares as tools
+    from widelimit.papers._kit import _shares as tools
 
     limit = module("_limit")
     x = np.array([1.0, 2.0, 5.0])

@@ -45,7 +45,7 @@ def test_pieces_without_a_folder_live_as_long_as_the_bench(tiny):
 
 
 def test_the_source_and_the_version_are_part_of_a_piece(tiny, monkeypatch):
-    from widelimit.papers import _bench
+    from widelimit.papers._kit import _bench
 
     before = _bench.fingerprint(tiny.sine, {"frequency": 1.0})
     assert before == _bench.fingerprint(tiny.sine, {"frequency": 1.0})
@@ -73,7 +73,7 @@ def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
     ("values", "words"), [({"a": [{}]}, "'a' is no array"), ({"a": np.array([None])}, "'a' is no array")]
 )
 def test_what_a_piece_may_be(values, words):
-    from widelimit.papers._bench import as_data
+    from widelimit.papers._kit._bench import as_data
 
     with pytest.raises(ValueError, match=words):
         as_data(values, "piece")
@@ -85,7 +85,7 @@ def test_settings_must_be_plain(tiny):
 
 
 def test_arrays_survive_the_file(tmp_path):
-    from widelimit.papers._bench import arrays_to_bytes, read_arrays
+    from widelimit.papers._kit._bench import arrays_to_bytes, read_arrays
 
     data = {"file": np.arange(3), "words": np.array(["a", "bb"]), "nothing": np.array(np.nan), "x.y": np.eye(2)}
     (tmp_path / "a.npz").write_bytes(arrays_to_bytes(data))

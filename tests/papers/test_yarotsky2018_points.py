@@ -150,7 +150,7 @@ def test_the_border_against_its_own_expansion_and_a_run():
 
 
 def test_tools():
-    from widelimit.papers import _shares as tools
+    from widelimit.papers._kit import _shares as tools
 
     x = np.array([1.0, 2.0, 5.0])
     assert tools.log_slope(x, 3.0 * x**-0.7) == pytest.approx(-0.7, abs=1e-12)

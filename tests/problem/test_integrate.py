@@ -8,7 +8,7 @@ import pytest
 
 from widelimit import activations as acts, units
 from widelimit.measure import row_size, split
-from widelimit.problem._integrate import integrate
+from widelimit.problem.networks._integrate import integrate
 
 N, Q = 5, 7
 

@@ -11,7 +11,7 @@ import pytest
 import widelimit as wl
 from widelimit.measure import split
 from widelimit.problem.units import SphericalNeuron
-from widelimit.problem.units._spherical_error import spherical_error
+from widelimit.problem.units.spherical._error import spherical_error
 
 acts = wl.activations
 RAMP, RELU = wl.problems.ramp, acts.relu

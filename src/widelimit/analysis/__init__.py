@@ -1,23 +1,23 @@
 """What a run means: stationarity, dissipation, the optimality gap."""
 
-from ._atom_family import (
+from .atoms._fixed_point import fixed_point as fixed_point
+from .atoms._spreading import Spreading as Spreading, spreading as spreading
+from .atoms._stability import Stability as Stability, stability as stability
+from .density._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
+from .density._gibbs import GibbsState as GibbsState, gibbs as gibbs
+from .linear._linearity import Linearity as Linearity, linearity as linearity
+from .linear._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
+from .minimum._minimise import Minimum as Minimum, minimise as minimise
+from .minimum._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
+from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
+from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
+from .splines._atom_family import (
     AtomFamily as AtomFamily,
     KnotStability as KnotStability,
     StationaryAtoms as StationaryAtoms,
 )
-from ._dissipation import Dissipation as Dissipation, dissipation as dissipation
-from ._fixed_point import fixed_point as fixed_point
-from ._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
-from ._gibbs import GibbsState as GibbsState, gibbs as gibbs
-from ._global_minimum import GlobalMinimum as GlobalMinimum, global_minimum as global_minimum
-from ._linearity import Linearity as Linearity, linearity as linearity
-from ._minimise import Minimum as Minimum, minimise as minimise
-from ._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
-from ._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
-from ._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
-from ._spreading import Spreading as Spreading, spreading as spreading
-from ._stability import Stability as Stability, stability as stability
-from ._stationarity import Stationarity as Stationarity, stationarity as stationarity
-from ._stationary_atoms import stationary_atoms as stationary_atoms
-from ._totality import Totality as Totality, totality as totality
-from ._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error
+from .splines._global_minimum import GlobalMinimum as GlobalMinimum, global_minimum as global_minimum
+from .splines._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
+from .splines._stationary_atoms import stationary_atoms as stationary_atoms
+from .splines._totality import Totality as Totality, totality as totality
+from .width._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

@@ -9,8 +9,8 @@
 Importing this room imports nothing heavy; `named` imports the paper that is asked for.
 """
 
-from ._bench import Bench as Bench, Cost as Cost, Data as Data, Scale as Scale
-from ._claims import (
+from ._kit._bench import Bench as Bench, Cost as Cost, Data as Data, Scale as Scale
+from ._kit._claims import (
     Checked as Checked,
     Claim as Claim,
     Finding as Finding,
@@ -18,8 +18,8 @@ from ._claims import (
     shown as shown,
     tally as tally,
 )
-from ._figures import Figure as Figure
-from ._folder import Results as Results
-from ._paper import Paper as Paper
-from ._registry import named as named, names as names
-from ._reproduce import Reproduction as Reproduction, check_claims as check_claims, reproduce as reproduce
+from ._kit._figures import Figure as Figure
+from ._kit._folder import Results as Results
+from ._kit._paper import Paper as Paper
+from ._kit._registry import named as named, names as names
+from ._kit._reproduce import Reproduction as Reproduction, check_claims as check_claims, reproduce as reproduce

@@ -12,8 +12,8 @@ from . import (
 )
 from ._potential import Potential as Potential
 from ._problem import Estimate as Estimate, Problem as Problem, Variation as Variation
-from ._spline import Spline as Spline
-from ._symmetry import Symmetry as Symmetry
 from ._trainable import moving as moving, moving_columns as moving_columns, named_blocks as named_blocks
+from .integrals._spline import Spline as Spline
+from .symmetry._symmetry import Symmetry as Symmetry
 
 from . import problems as problems  # isort: skip

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 
 from widelimit.numerics import map_rows, sum_chunks
 
-from ._integrate import evaluate
-from ._ramps import Residual, ramps, residual
 from .data import Nodes
+from .integrals._ramps import Residual, ramps, residual
+from .networks._integrate import evaluate
 
 
 class Estimate(NamedTuple):

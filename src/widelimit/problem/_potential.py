@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from widelimit.measure import Blocks, split
 from widelimit.numerics import map_rows
 
-from ._ramps import Residual
+from .integrals._ramps import Residual
 from .penalties import AbstractPenalty
 from .units import AbstractUnit
 

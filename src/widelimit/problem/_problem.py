@@ -14,14 +14,14 @@ from widelimit.numerics import entries, sum_chunks
 
 from . import _evaluation as evaluation, domains, losses, mobilities, penalties, scales
 from ._evaluation import Estimate
-from ._integrate import integrate
 from ._potential import Potential
-from ._ramps import variation
-from ._reduction import reduced_parts
-from ._spline import Spline
-from ._spline_cells import Panels
-from ._symmetry import Symmetry
 from .data import AbstractData, Interval, Nodes, Samples, as_numbers, require_nodes
+from .integrals._cells import Panels
+from .integrals._ramps import variation
+from .integrals._spline import Spline
+from .networks._integrate import integrate
+from .symmetry._reduction import reduced_parts
+from .symmetry._symmetry import Symmetry
 from .units import AbstractUnit, FreeKnot, Function, feature
 
 

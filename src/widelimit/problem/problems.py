@@ -7,10 +7,10 @@ import numpy as np
 
 from . import activations, losses, mobilities
 from ._problem import Problem
-from ._reduction import Classes, parts_of
 from .activations import Activation
 from .data import GaussianClasses, Interval
 from .domains import Product
+from .symmetry._reduction import Classes, parts_of
 from .units import FreeKnot, Neuron
 
 _squared = losses.squared(1.0)

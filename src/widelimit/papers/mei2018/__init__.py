@@ -1,6 +1,6 @@
 """mei2018: Mei, Montanari, Nguyen, A mean field view of the landscape of two-layer neural networks."""
 
-from .._paper import Paper
+from .._kit._paper import Paper
 from . import _fig1, _fig2, _fig3, _fig4, _landscape, _limit, _noise, _noisy_sgd, _stability, _theorems, _width
 
 paper = Paper(

@@ -9,9 +9,9 @@ from widelimit import analysis
 from widelimit.measure import Particles
 from widelimit.report.canvas import colour, to_png
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
 from ._isotropic import NEURONS, cells, characteristics, limit, network, short, small
 
 if TYPE_CHECKING:

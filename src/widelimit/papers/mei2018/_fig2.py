@@ -7,9 +7,9 @@ import numpy as np
 
 from widelimit.report.canvas import add_legend, colour, to_png
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
 from ._isotropic import NEURONS, network, particles, short
 from ._optima import closed_interval, minima, spheres
 

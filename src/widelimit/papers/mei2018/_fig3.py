@@ -14,9 +14,9 @@ from widelimit.problem import Problem, activations, problems
 from widelimit.report.canvas import add_legend, colour, dash, to_png
 from widelimit.trajectory import Trajectory, observables
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet

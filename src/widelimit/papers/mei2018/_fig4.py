@@ -15,9 +15,9 @@ from widelimit.problem import Problem
 from widelimit.report.canvas import colour, dash, to_png
 from widelimit.trajectory import observables
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
 from ._isotropic import full, limit, small
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from widelimit.problem import Problem, activations, problems
 from widelimit.theory import mei2018 as theory
 from widelimit.trajectory import Trajectory, observables
 
-from .._bench import Data
+from .._kit._bench import Data
 
 NEURONS = 800
 LEVELS = (np.arange(NEURONS) + 0.5) / NEURONS

@@ -8,8 +8,8 @@ import numpy as np
 
 from widelimit.theory import mei2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
 from ._optima import closed_forms, closed_interval, interval, largest_margin, minima, spheres
 
 DIM = 40

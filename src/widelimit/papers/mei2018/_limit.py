@@ -8,9 +8,9 @@ from widelimit._evolve import evolve
 from widelimit.dynamics import SGD, Quantiles
 from widelimit.measure import laws
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest, log_slope, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest, log_slope, share_allowed
 from ._examples import neurons
 from ._seeds import risks, seeds
 

@@ -11,9 +11,9 @@ from widelimit.analysis import minimise
 from widelimit.dynamics import TransportPDE
 from widelimit.measure import GridDensity, grids, laws
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest, log_slope
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest, log_slope
 from ._examples import OneNeuron, gauss_tables, neurons
 
 _STRENGTH, _BETA = 0.05, 20.0

@@ -10,9 +10,9 @@ from widelimit.analysis import minimise
 from widelimit.dynamics import SGD, GradientFlow, TransportPDE
 from widelimit.measure import grids, laws
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest, log_slope, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest, log_slope, share_allowed
 from ._examples import far_bump, neurons
 from ._seeds import risks, seeds
 

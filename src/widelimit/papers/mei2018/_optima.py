@@ -15,7 +15,7 @@ from widelimit.measure import Particles
 from widelimit.problem import Problem
 from widelimit.theory import mei2018 as theory
 
-from .._bench import Data
+from .._kit._bench import Data
 from ._isotropic import SIGMAS, small
 
 # Atoms a row; a minimum with more of them raises.

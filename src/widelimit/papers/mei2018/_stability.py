@@ -10,9 +10,9 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, problems
 from widelimit.theory import mei2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest, share_allowed
 from ._examples import OneNeuron, neurons
 
 _TIGHT = {"rtol": 1e-10, "atol": 1e-13}

@@ -14,9 +14,9 @@ from widelimit.problem import Problem, problems
 from widelimit.theory import mei2018 as theory
 from widelimit.trajectory import observables
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest, log_slope, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest, log_slope, share_allowed
 from ._limit import crossing
 
 _DELTA, _KAPPA = 0.5, 1.1

@@ -16,9 +16,9 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import problems
 from widelimit.theory import mei2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._shares import largest, log_slope, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._shares import largest, log_slope, share_allowed
 from ._examples import WIDTH, gauss_tables, narrow_bumps, neurons
 from ._seeds import risks
 

@@ -1,7 +1,7 @@
 """yarotsky2018: Yarotsky, Collective evolution of weights in wide neural networks."""
 
-from .._figures import Figure
-from .._paper import Paper
+from .._kit._figures import Figure
+from .._kit._paper import Paper
 from . import _points, _theories
 
 _FIGURES: tuple[Figure, ...] = (*_points.FIGURES, *_theories.FIGURES)

@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest
 from ._fig4 import dual_functions
 
 _PRINTED = {

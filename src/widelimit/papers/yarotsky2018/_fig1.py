@@ -10,10 +10,10 @@ from widelimit.measure import Particles
 from widelimit.report.canvas import colour, to_png
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
-from .._shares import share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
+from .._kit._shares import share_allowed
 from ._square import ALL_LOST, ATOM, atoms, flow, spline
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from widelimit.measure import Particles, laws
 from widelimit.report.canvas import colour, to_png
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
-from .._shares import log_slope, share_allowed, share_needed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
+from .._kit._shares import log_slope, share_allowed, share_needed
 from ._square import ALL_LOST, ATOM, cloud, flow, spline
 
 if TYPE_CHECKING:

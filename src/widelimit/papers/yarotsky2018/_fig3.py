@@ -7,8 +7,8 @@ import numpy as np
 from widelimit.report.canvas import colour, dash, marker, to_png
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._figures import Figure
 from ._runs import TERMS, expansion, trained, trained_cosine, trained_knots
 
 if TYPE_CHECKING:

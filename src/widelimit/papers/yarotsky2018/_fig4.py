@@ -8,8 +8,8 @@ from widelimit.analysis import spectrum
 from widelimit.report.canvas import colour, marker, to_png
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._figures import Figure
 from ._runs import uniform, wave_problem
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import numpy as np
 from widelimit.report.canvas import colour, dash, marker, to_png
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._figures import Figure
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._figures import Figure
 from ._fig3 import knots_of
 from ._runs import expansion, trained
 

@@ -12,9 +12,9 @@ from widelimit.measure import Particles
 from widelimit.problem import Problem, activations, data, losses, problems, scales, units
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding
-from .._shares import largest
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding
+from .._kit._shares import largest
 from ._fig3 import BOX_END, LOWER, MODES, UPPER, knots_of
 from ._runs import box, dropped_charge, trained_cosine, trained_knots, uniform
 from ._small_charge import gauss

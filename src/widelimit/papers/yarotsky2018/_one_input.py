@@ -11,9 +11,9 @@ from widelimit.measure import laws
 from widelimit.problem import Problem, data, units
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import log_slope, share_allowed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import log_slope, share_allowed
 from ._square import flow
 
 

@@ -1,7 +1,7 @@
 """Single atoms, narrow clouds and stationary distributions: Figs. 1 and 2, and the claims on the general theory."""
 
-from .._claims import Claim
-from .._figures import Figure
+from .._kit._claims import Claim
+from .._kit._figures import Figure
 from . import _fig1, _fig2, _one_input, _stationary, _transport
 
 FIGURES: tuple[Figure, ...] = (_fig1.FIGURE, _fig2.FIGURE)

@@ -15,7 +15,7 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, problems
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Data
+from .._kit._bench import Data
 
 # 15 a decade and the end: whole decades are among them.
 SAVES = 61

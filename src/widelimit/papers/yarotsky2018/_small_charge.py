@@ -13,9 +13,9 @@ from widelimit.dynamics import GradientFlow, TangentFlow
 from widelimit.measure import Particles, laws
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import largest
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import largest
 from ._fig3 import AMPLITUDE, LATE, WAVES, knots_of
 from ._runs import expansion, fall_time, linear, reach, trained, trained_mode, uniform, wave_problem
 

@@ -12,7 +12,7 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, problems
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Data
+from .._kit._bench import Data
 
 ATOM = theory.single_atom()
 """(c_*, h_*)."""

@@ -12,9 +12,9 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, data, problems, units
 from widelimit.theory import yarotsky2018 as theory
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import share_allowed, share_needed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import share_allowed, share_needed
 from ._square import flow, spline
 
 _MOST = 5

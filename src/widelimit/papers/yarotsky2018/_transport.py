@@ -15,9 +15,9 @@ from widelimit.dynamics import Characteristics, integrators
 from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, data, units
 
-from .._bench import Bench, Cost, Data
-from .._claims import Claim, Finding, Verdict
-from .._shares import log_slope, share_allowed, share_needed
+from .._kit._bench import Bench, Cost, Data
+from .._kit._claims import Claim, Finding, Verdict
+from .._kit._shares import log_slope, share_allowed, share_needed
 from ._square import flow, spline
 
 WIDTH = 100

@@ -21,6 +21,6 @@ from ._samples import (
     gauss_hermite as gauss_hermite,
     gauss_legendre as gauss_legendre,
 )
-from ._table import Table as Table, read_table as read_table, split as split
-from ._table_scaling import DataNotice as DataNotice, Scaling as Scaling
 from ._teacher import Teacher as Teacher
+from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
+from .tables._table import Table as Table, read_table as read_table, split as split

@@ -10,8 +10,8 @@ from jaxtyping import Float64
 
 from widelimit.results import one_of
 
-from ._table import read_table
-from ._table_scaling import KINDS, DataNotice, Scaling
+from .tables._scaling import KINDS, DataNotice, Scaling
+from .tables._table import read_table
 
 
 def load(

@@ -1,0 +1,1 @@
+"""Measures of few atoms near a fixed point."""

@@ -1,0 +1,1 @@
+"""Densities at a temperature."""

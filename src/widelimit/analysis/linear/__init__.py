@@ -1,0 +1,1 @@
+"""Linear theories: spectra, and how far a run is from them."""

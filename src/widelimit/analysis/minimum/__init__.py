@@ -1,0 +1,1 @@
+"""The minimum over measures, and how far a measure is from it."""

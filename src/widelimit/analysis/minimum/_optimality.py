@@ -1,0 +1,199 @@
+r"""How far a measure is from a global optimum, for a loss that is convex in f.
+
+R is convex in rho, so for every measure nu: R(rho) - R(nu) <= INT psi d rho - INT psi d nu, psi the first variation
+at rho (penalties included: they are linear in rho). What is left is a lower bound on INT psi d nu over the measures
+that compete:
+
+- psi bounded below: INT psi d nu >= min psi.
+- phi = c phi~(w, x) with c free: psi = c . g(w) + penalty with g(w) = <R'(f), phi~(w, .)>, not bounded below. Over
+  INT |c| d nu <= C it is at least -C max |g| (penalties are not negative). Where phi~ has degree k in w and w is
+  free as well, the norm is INT |c| |w|^k d nu and the maximum is over |w| = 1.
+- with a penalty of at least lambda |c| (or, by the arithmetic-geometric mean, lambda (c^2 + |w|^2) >= 2 lambda
+  |c||w| for k = 1) it is at least -C (max |g| - lambda)_+ , and every nu as good as rho has
+  lambda INT |c| d nu <= objective(rho): the bound then holds against all measures.
+- with lambda c^2: c . g + lambda c^2 >= -|g|^2 / (4 lambda).
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from widelimit.measure import Measure
+from widelimit.numerics import evaluate, real_number
+from widelimit.problem import Potential, Problem, penalties
+
+from .._measures import check_measure
+from ._charges import is_free, least_costs, variation
+from ._depths import Correlation, Depth, correlation, potential_depth
+from ._extremum import Extremum, Search, climb_all, prove, scan
+from ._regions import Region
+
+# How many times farther out than the searches' points one looks for growth without bound.
+_FAR = 1e4
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimalityGap:
+    """objective(rho) - inf objective <= `gap`.
+
+    - `gap`: the bound; infinite where psi is not bounded below over the competitors.
+    - `budget`: C, where the competitors are the measures with INT |c| d rho <= C; None where they are all measures.
+    - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified; None for a unit without a linear
+      block. Zero when the residual is orthogonal to every feature.
+    - `maximiser`: where: a row in the columns of the measure (a linear block is left 1), or None.
+    - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant or a bound on
+      second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches:
+      then it is an estimate from below.
+    - `statement`: all this in a sentence.
+    """
+
+    gap: float
+    budget: float | None
+    largest_correlation: float | None
+    maximiser: np.ndarray | None
+    certified: bool
+    statement: str
+
+
+def optimality_gap(
+    problem: Problem,
+    measure: Measure,
+    *,
+    budget: float | None = None,
+    starts: int = 64,
+    key: PRNGKeyArray | None = None,
+    most: int = 400_000,
+) -> OptimalityGap:
+    """A bound on objective(rho) - inf objective (mei2018; corrected constants in NOTATION).
+
+    **Arguments**
+
+    - `budget`: C, for a unit that is linear in a free block without a penalty on it; by default that of the measure
+      itself.
+    - `starts`: local searches for the extremum: half from the particles, half at random.
+    - `key`: for the random starts; a fixed one by default.
+    - `most`: evaluations that the exhaustive search may spend. It is tried for up to three searched parameters on a
+      bounded domain (or, for a homogeneous unit, on the sphere), for units with a Lipschitz constant.
+
+    **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
+    """
+    if not problem.loss.convex:
+        raise ValueError(
+            f"optimality_gap(problem=...): the loss {problem.loss.name!r} is not declared convex "
+            "(losses.Loss(function, convex=True) declares it)."
+        )
+    if budget is not None:
+        budget = real_number(budget, "optimality_gap(budget=...)", above=0.0)
+    check_measure(problem, measure, "optimality_gap(measure=...)", probability=False)
+    problem = problem.on_nodes()
+    potential = problem.potential(measure)
+    search = Search.of("optimality_gap", problem, potential, starts, key, most)
+    at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
+    if not math.isfinite(at_rho):
+        raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
+    if is_free(problem):
+        return _by_correlation(problem, measure, potential, at_rho, budget, search)
+    if budget is not None:
+        raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
+    return _by_minimum(problem, measure, potential, at_rho, search)
+
+
+def _by_minimum(
+    problem: Problem, measure: Measure, potential: Potential, at_rho: float, search: Search
+) -> OptimalityGap:
+    found, far = _largest(potential_depth(potential, Region.of_extremes(problem)), measure, search)
+    gap = float("inf") if far else at_rho + found.upper
+    certified = found.certified and not far
+    return OptimalityGap(
+        gap=gap,
+        budget=None,
+        largest_correlation=None,
+        maximiser=None if far else found.rows[0],
+        certified=certified,
+        statement=say(gap, "all measures on the domain", certified, far),
+    )
+
+
+def _by_correlation(
+    problem: Problem,
+    measure: Measure,
+    potential: Potential,
+    at_rho: float,
+    budget: float | None,
+    search: Search,
+) -> OptimalityGap:
+    region = Region.of_features(problem)
+    found, far = _largest(correlation(potential, region), measure, search)
+    # A penalty of the user's own is taken as not negative, which nobody has proved.
+    known = all(isinstance(term, penalties.L2 | penalties.TotalVariation) for term in penalties.parts(problem.penalty))
+    certified = found.certified and not far and known
+    costs = least_costs(problem, region)
+    competitors = "all measures"
+    shown: float | None = None
+    if far:
+        gap = float("inf")
+    elif costs.square > 0 and budget is None:
+        gap = at_rho - costs.cheapest(found.upper, float("inf"))
+    elif costs.size > 0 and budget is None and problem.loss.nonnegative and known:
+        # Every measure as good as this one obeys this budget, so the bound is against all of them.
+        shown = float(problem.objective(measure)) / costs.size
+        gap = at_rho - costs.cheapest(found.upper, shown)
+    else:
+        shown = variation(problem, measure, region) if budget is None else budget
+        whose = "that of the measure itself" if budget is None else "as given"
+        competitors = f"measures whose mean {region.norm} is at most {shown:.4g} ({whose})"
+        gap = at_rho - costs.cheapest(found.upper, shown)
+    return OptimalityGap(
+        gap=gap,
+        budget=shown,
+        largest_correlation=float("inf") if far else max(0.0, found.upper),
+        maximiser=None if far else found.rows[0],
+        certified=certified,
+        statement=say(gap, competitors, certified, far) + _comment(problem, measure, gap),
+    )
+
+
+def _comment(problem: Problem, measure: Measure, gap: float) -> str:
+    """A bound above the objective itself is right and says nothing; a reader should not have to find out."""
+    objective = float(problem.objective(measure))
+    if not problem.loss.nonnegative or not objective < gap < float("inf"):
+        return ""
+    return f" The objective itself is {objective:.4g}, so this says no more than that it cannot fall below zero."
+
+
+def _largest(function: Depth | Correlation, measure: Measure, search: Search) -> tuple[Extremum, bool]:
+    """The maximum, and whether the function grew without end on the way to infinity."""
+    exhaustive = scan(function, search)
+    if exhaustive is not None:
+        return exhaustive, False
+    region = function.region
+    own = region.starts(measure.positions)
+    half = search.starts // 2
+    leading = own[np.argsort(-evaluate(function, np.asarray(own), search.batch))[:half]]
+    centre, spread = jnp.mean(own, axis=0), jnp.std(own, axis=0) + 1e-3
+    # Twice the spread of the particles, and for every fourth ten times: features far from the cloud.
+    wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
+    random = centre + wide * spread * jax.random.normal(search.key, (search.starts - half, own.shape[1]))
+    starts = jnp.concatenate([leading, random])
+    found = climb_all(function, starts, search)
+    far = not np.isfinite(found.upper)
+    if not far and not region.compact and not region.bounded_unit:
+        # A value without bound grows on the way out, whatever the local searches did.
+        top = np.asarray(region.starts(jnp.asarray(found.rows[:1])))
+        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), top]), search.batch)
+        far = bool(np.any(~(out <= 10.0 * abs(found.upper) + 1e-12)))
+    return found if far else prove(function, found, search), far
+
+
+def say(gap: float, competitors: str, certified: bool, far: bool) -> str:
+    if far:
+        return (
+            "The first variation is not bounded below over the search (it falls without end far from the particles): "
+            "no gap can be stated without a bounded domain, a penalty or a bounded unit."
+        )
+    how = "certified by an exhaustive search" if certified else "an estimate: the best of many local searches"
+    return f"Within {gap:.4g} of the infimum of the objective over {competitors}; {how}."

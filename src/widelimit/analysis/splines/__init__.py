@@ -1,0 +1,1 @@
+"""Free-knot splines: stationary atoms and laws."""

@@ -1,0 +1,1 @@
+"""The transport and diffusion equations on a grid."""

@@ -1,0 +1,1 @@
+"""Minimising movements: steps in the Wasserstein metric."""

@@ -1,0 +1,278 @@
+"""The minimising movement of the risk in the Wasserstein distance: exact steps for particles on a line."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import GridDensity, Particles, laws, split, theta_type
+from widelimit.problem import Problem, domains
+from widelimit.problem.data import require_nodes
+
+from .. import schedules
+from .._dynamics import AbstractDynamics, Facts, Start
+from ..quantiles._inverse import from_score
+from ._newton import Inner, energy, minimise
+
+# A step whose Newton iteration ends above this is not solved; iterations that converge end far below.
+_UNSOLVED = 1e-8
+# The largest matrix of an inner problem: 512 MB.
+_MOST_ENTRIES = 2**26
+
+
+class JKOState(eqx.Module):
+    """`y`: positions in increasing order; `place`: where each particle of the start stands among them.
+
+    `action`: the sum of W_2^2 / (2 s P) over the steps; `last`: the longest last step of Newton's method so far.
+    """
+
+    y: Float[Array, " N"]
+    k: Array
+    action: Float[Array, ""]
+    last: Float[Array, ""]
+    iterations: Array
+    place: Array
+    weights: Float[Array, " N"]
+
+
+class JKO(AbstractDynamics):
+    r"""The variational step of mei2018 (10), for a problem of one parameter,
+
+    $$\rho_{t+\tau} = \arg\min_\rho\ R(\rho) + \int \mathrm{pen}\,d\rho + T \int \rho\log\rho
+                      + \frac{1}{2 s} W_2(\rho, \rho_t)^2,\qquad s = \xi(t)\,\tau,$$
+
+    over measures of N atoms with the weights of the start. On a line the best coupling keeps the order, so W_2 is the
+    distance of the quantiles and the step a minimum over N positions, which Newton's method finds to rounding. It is
+    the implicit Euler step of the gradient flow, of order one in tau. The free energy F (the objective at T = 0) never
+    rises, however long the step:
+
+    $$\sum_k \frac{W_2(\rho_{k+1}, \rho_k)^2}{2 s_k} \le F(\rho_0) - F(\rho_t).$$
+
+    The left side is recorded as `action`, F at T > 0 as `free_energy`, Newton's iterations so far as `newton`.
+
+    At T > 0 the density is taken as constant between neighbouring particles (moments are right to O(1/N)); the entropy
+    of a reduced problem is relative to its volume. Walls of the domain are respected; a mobility P scales s. Time is
+    t = k tau: end and save times are rounded to whole steps. The minimum is unique while s P psi'' > -1; where Newton's
+    method finds none, or particles overtake each other, the run ends as stalled.
+
+    **Arguments**
+
+    - `tau`: the step, > 0.
+    - `temperature`: T >= 0.
+    - `schedule`: xi; a number, a schedule or a function of t.
+    - `particles`: how many midpoint quantiles stand for a start that is a law.
+
+    Starts from particles or from a law; at T > 0 no two particles may share a place.
+
+    Raises `ValueError` for numbers out of range, and in a run for more than one parameter, kinked units, penalties that
+    are not smooth, vector targets, data without nodes, and domains that are no interval.
+    """
+
+    tau: Float[Array, ""]
+    temperature: Float[Array, ""] | None
+    schedule: schedules.AbstractSchedule
+    particles: int = eqx.field(static=True)
+
+    def __init__(self, tau: float, *, temperature: float = 0.0, schedule: Any = 1.0, particles: int = 256) -> None:
+        self.tau = checked_step(tau, "JKO")
+        heat = checked_temperature(temperature, "JKO")
+        self.temperature = heat if heat > 0 else None
+        self.schedule = schedules.as_schedule(schedule, "JKO(schedule=...)")
+        if isinstance(particles, bool) or not isinstance(particles, int | np.integer) or particles < 1:
+            raise ValueError(f"JKO(particles=...): must be a whole number of at least 1, got {particles!r}.")
+        self.particles = int(particles)
+
+    def facts(self, problem: Problem) -> Facts:
+        cold = self.temperature is None
+        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        rough = problem.unit.kinked or not problem.domain.unconstrained or self.schedule.singular
+        return Facts(
+            order=None if rough else 1.0,
+            conserves=("mass", "particles"),
+            decreases=("objective",) if cold else ("free_energy",),
+            splits=cold and mean_field,
+            permutes=True,
+        )
+
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> JKOState:
+        _check_problem(problem)
+        check_duration(self.clock(t1), t1, self.tau, "JKO")
+        start = self._particles(measure)
+        if start.dim != 1:
+            raise ValueError(f"JKO: the start has {start.dim} columns, the problem has one parameter.")
+        n, q = len(start), require_nodes(problem.data, "JKO").weights.shape[0]
+        if n * min(n, q) > _MOST_ENTRIES:
+            raise ValueError(
+                f"JKO: {n} particles make Newton's matrix too large; take at most {int(_MOST_ENTRIES**0.5)}."
+            )
+        rows = np.asarray(start.positions[:, 0], float)
+        lower, upper = _walls(problem)
+        if rows.min() < lower or rows.max() > upper:
+            raise ValueError(f"JKO: the start reaches outside the problem's domain, [{lower:g}, {upper:g}].")
+        order = np.argsort(rows, kind="stable")
+        if self.temperature is not None:
+            _check_spread(rows[order], np.asarray(start.weights), (lower, upper))
+            # Refuses d = infinity.
+            problem.log_volume(split(problem.blocks, start.positions[0]))
+        zero = jnp.zeros(())
+        count = jnp.zeros((), jnp.int64)
+        weights = start.weights.astype(float)[order]
+        return JKOState(jnp.asarray(rows[order]), count, zero, zero, count, jnp.asarray(np.argsort(order)), weights)
+
+    def prepare(self, problem: Problem) -> Problem:
+        return problem.on_nodes()
+
+    def clock(self, t: float) -> int:
+        return round(t / float(self.tau))
+
+    def before(self, state: JKOState, stop: Any) -> Any:
+        return state.k < stop
+
+    def noise(self, problem: Problem, state: JKOState, k: Any) -> None:
+        return None
+
+    def step(self, problem: Problem, state: JKOState, noise: Any) -> JKOState:
+        size = step_size(self.schedule, self.tau, state.k) * mobilities(problem, "JKO")[0]
+        found = minimise(self._inner(problem, state, size))
+        # Particles that overtake: another coupling is shorter, so this is not the minimum.
+        overtaken = jnp.min(jnp.diff(found.x), initial=0.0) < -1e-9 * (1.0 + jnp.max(jnp.abs(found.x)))
+        last = jnp.where(overtaken, jnp.inf, found.last)
+        moved = jnp.sum(state.weights * (found.x - state.y) ** 2)
+        action = state.action + jnp.where(size > 0, moved / jnp.where(size > 0, 2.0 * size, 1.0), 0.0)
+        return JKOState(
+            found.x,
+            state.k + 1,
+            action,
+            jnp.maximum(state.last, last),
+            state.iterations + found.iterations,
+            state.place,
+            state.weights,
+        )
+
+    def measure(self, problem: Problem, state: JKOState, clock: Any) -> Particles:
+        order = state.place
+        return Particles(state.y[order][:, None], state.weights[order], blocks=problem.blocks)
+
+    def record(self, problem: Problem, state: JKOState, clock: Any) -> dict[str, Array]:
+        shown = {"action": state.action, "newton": state.iterations}
+        if self.temperature is None:
+            return shown
+        return {**shown, "free_energy": energy(self._inner(problem, state, jnp.ones(())), state.y)}
+
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
+    def stalled(self, problem: Problem, state: JKOState) -> Any:
+        # Written so that a NaN counts.
+        return ~(state.last <= _UNSOLVED)
+
+    def crowded(self, state: JKOState) -> Any:
+        return False
+
+    def enlarge(self, problem: Problem, state: JKOState) -> JKOState:
+        return state
+
+    def advice(self, problem: Problem, measure: Start) -> str:
+        return (
+            "the step has no unique minimum that Newton's method finds, tau is too long for it: "
+            f"try JKO(tau={float(self.tau) / 4.0:.2g})"
+        )
+
+    def _inner(self, problem: Problem, state: JKOState, size: Any) -> Inner:
+        return Inner(problem, state.y, state.weights, size, self.temperature, *_walls(problem))
+
+    def _particles(self, measure: Start) -> Particles:
+        if isinstance(measure, Particles):
+            return measure
+        if isinstance(measure, GridDensity):
+            raise ValueError(
+                "JKO moves particles, the start is a density on a grid; take density.particles(), or EntropicJKO."
+            )
+        return _quantised(measure, self.particles)
+
+
+def step_size(schedule: schedules.AbstractSchedule, tau: Any, k: Any) -> Float[Array, ""]:
+    """xi tau of step k, xi at its left end (at the right where xi(0) is infinite)."""
+    t = k * tau
+    return tau * schedule(t + tau if schedule.singular else t)
+
+
+def checked_step(tau: Any, who: str) -> Float[Array, ""]:
+    if isinstance(tau, bool) or not isinstance(tau, int | float | np.number) or not 0 < tau < float("inf"):
+        raise ValueError(f"{who}(tau=...): must be a number, positive and finite; got {tau!r}.")
+    return jnp.asarray(tau, float)
+
+
+def checked_temperature(temperature: Any, who: str) -> Float[Array, ""]:
+    known = isinstance(temperature, int | float | np.number) and not isinstance(temperature, bool)
+    if not known or not 0 <= temperature < float("inf"):
+        raise ValueError(f"{who}(temperature=...): must be a number, finite and not negative; got {temperature!r}.")
+    return jnp.asarray(temperature, float)
+
+
+def check_duration(steps: int, t1: float, tau: Any, who: str) -> None:
+    if steps < 1:
+        raise ValueError(f"evolve(t1=...): {t1} is less than half a step of {who}(tau={float(tau):g}).")
+
+
+def _check_problem(problem: Problem) -> None:
+    if problem.dim != 1:
+        raise ValueError(
+            f"JKO: quantiles are those of one parameter, the problem has {problem.dim}; reduce it by its symmetry "
+            "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
+        )
+    require_nodes(problem.data, "JKO")
+    if problem.unit.kinked or not problem.smooth:
+        what = "the unit has a kink" if problem.unit.kinked else "the penalty is not smooth"
+        raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")
+    if problem.data.outputs:
+        raise ValueError(f"JKO: the targets must be numbers, they have shape {problem.data.outputs}.")
+    _walls(problem)
+    mobilities(problem, "JKO")
+
+
+def mobilities(problem: Problem, who: str) -> tuple[float, ...]:
+    """P of every column, a positive number. Raises `ValueError` for another mobility: it has no such W_2."""
+    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
+    if scales is None or not all(scale > 0 for scale in scales):
+        raise ValueError(
+            f"{who}: the distance needs a mobility of one positive number a block (mobilities.Diagonal), "
+            f"got {problem.mobility!r}."
+        )
+    return tuple(float(scale) for scale, block in zip(scales, problem.blocks, strict=True) for _ in range(block.size))
+
+
+def _walls(problem: Problem) -> tuple[float, float]:
+    """The ends of the domain. Raises `ValueError` where it is no interval."""
+    block = problem.blocks[0]
+    domain = problem.domain.of(block.name)
+    if not isinstance(domain, domains.Euclidean | domains.Box):
+        raise ValueError(f"JKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}.")
+    return domain.bounds(block.shape)
+
+
+def _check_spread(x: Float[np.ndarray, " N"], weights: Float[np.ndarray, " N"], walls: tuple[float, float]) -> None:
+    """Raise `ValueError` where the entropy of the start is infinite."""
+    places = np.concatenate([side for side in ([walls[0]], x, [walls[1]]) if np.all(np.isfinite(side))])
+    if len(places) < 2:
+        raise ValueError("JKO(temperature=...): one particle is an atom, of infinite entropy; take two or more.")
+    if not np.all(np.diff(places) > 0):
+        raise ValueError(
+            "JKO(temperature=...): particles at one place, or on a wall, have infinite entropy; start from a law, or "
+            "from its quantise(n)."
+        )
+    if not np.all(weights > 0):
+        raise ValueError("JKO(temperature=...): particles of weight zero have no density; leave them out.")
+
+
+def _quantised(law: laws.AbstractLaw, n: int) -> Particles:
+    """n midpoint quantiles of a law of one parameter; of atoms, all of them where they are no more."""
+    from scipy.special import ndtri
+
+    if law.dim != 1:
+        raise ValueError(f"JKO: the start is a law of {law.dim} parameters, the problem has one.")
+    if law.n_atoms is not None:
+        return law.quantise(n)
+    return Particles(from_score(law, ndtri((np.arange(n) + 0.5) / n))[:, None], blocks=law.blocks)

@@ -1,0 +1,172 @@
+"""The linear theory as a dynamics: the tangent kernel is frozen, and the residual decays mode by mode."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.kernels import linear_theory
+from widelimit.measure import GridDensity, Measure, Particles, laws
+from widelimit.problem import Problem, moving_columns, named_blocks
+
+from .. import schedules
+from .._dynamics import AbstractDynamics, Facts, Start, require_particles
+
+# Numbers in the table of what moves which particle.
+_ENTRIES = 2**27
+
+
+class TangentState(eqx.Module):
+    """All modes at once; `y`: the coefficients b_k = <v_k, z(0)> [r].
+
+    - `rates`: [r], 2 k kappa^2 S_k^2; `losses`: k b_k^2 [r], what mode k adds to the risk at the start; `floor`: the
+      risk that never falls.
+    - `rows` [N, D], `weights` [N]: the start; `field` [N, K, r]: what a particle's columns that move feel of mode k.
+    - `prediction` [Q, ...], `modes` [Q, ..., r]: f at the start, and b_k v_k, on the data's nodes.
+    """
+
+    y: Float[Array, " r"]
+    k: Array
+    clock: Float[Array, ""]
+    end: Float[Array, ""]
+    rates: Float[Array, " r"]
+    losses: Float[Array, " r"]
+    floor: Float[Array, ""]
+    rows: Float[Array, "N D"]
+    weights: Float[Array, " N"]
+    field: Float[Array, "N K r"]
+    prediction: Float[Array, "Q ..."]
+    modes: Float[Array, "Q ... r"]
+
+
+class TangentFlow(AbstractDynamics):
+    r"""The flow with its tangent kernel frozen: exact linear dynamics of the residual z = f - y in function space,
+
+    $$\dot z = -2 k \kappa^2\,\xi(t)\,M z,\qquad M(x, x') = \int \nabla\phi(\theta, x) \cdot P\,\nabla\phi(\theta, x')\,
+    d\rho,\qquad z(t) = \sum_k e^{-2 k \kappa^2 S_k^2 \tau}\,b_k v_k + z_\perp$$
+
+    for the loss k |f - y|^2, kappa the factor of the output scale (1 for the mean), tau = INT xi, and z_perp the part
+    that the kernel does not see. With only the output weight trainable this is yarotsky2018 (19)-(26), at a global
+    minimiser (15)-(18). It is exact at every time: one step. It observes:
+
+    - `risk`: that of the linear prediction, a sum of exponentials plus a floor, without cancellation.
+    - `prediction`: [Q, ...], the linear f on the data's nodes.
+    - `shift`: [N, K], what is added to the K columns of each particle that move,
+      $-2 k \kappa P \int_0^\tau \int \nabla\phi(\theta_i, x)\,(z - z_\perp)\,d\mu\,d\tau'$. For the output weight it is
+      *minus* the s of yarotsky2018 (20), (25), in whose sign convention p(c, t) = p(c + s, 0).
+    - `dissipation`, `dissipated`: minus the rate at which the risk falls in tau, and what it has fallen.
+
+    The positions are start + shift; the risk is not theirs but that of the linear theory.
+
+    **Arguments**
+
+    - `at`: the measure or law at which the kernel is frozen: a global minimiser (with a risk far below the start's); by
+      default the start (the lazy regime).
+    - `trainable`: the name or names of the blocks that move; all by default.
+    - `schedule`: xi, a number, a schedule or a function of t.
+
+    A law as start, or `at`, is integrated exactly for `problems.free_knot_spline` (independent c and h, h uniform,
+    normal or of atoms, mixtures); the particles shown are then its Gauss nodes in h, with their weights, times two
+    nodes of c with its mean and variance where c is random. Elsewhere quantise it first.
+
+    In a run it raises `ValueError` for a loss that is not squared, a penalty, a domain with walls, a kernel that is not
+    finite, an unknown block, a law that it cannot integrate, and an `at` that is not a minimiser.
+    """
+
+    at: Measure | laws.AbstractLaw | None
+    trainable: tuple[str, ...] | None = eqx.field(static=True)
+    schedule: schedules.AbstractSchedule
+
+    def __init__(self, at: Any = None, *, trainable: Any = None, schedule: Any = 1.0) -> None:
+        if at is not None and not isinstance(at, Particles | GridDensity | laws.AbstractLaw):
+            raise ValueError(f"TangentFlow(at=...): expected a measure or a law, got {type(at).__name__}.")
+        self.at, self.trainable = at, named_blocks(trainable)
+        self.schedule = schedules.as_schedule(schedule, "TangentFlow(schedule=...)")
+
+    def facts(self, problem: Problem) -> Facts:
+        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        return Facts(
+            order=None,
+            conserves=("mass", "particles"),
+            decreases=("objective",),
+            splits=mean_field,
+            permutes=True,
+        )
+
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> TangentState:
+        start = measure if isinstance(measure, laws.AbstractLaw) else require_particles(measure, "TangentFlow")
+        theory = linear_theory(problem, start, at=self.at, trainable=self.trainable, who="TangentFlow")
+        found, seen = theory.found, theory.seen
+        rows, b = np.asarray(seen.start.positions, float), seen.coefficients
+        if len(rows) * len(found.columns) * len(b) > _ENTRIES:
+            raise ValueError(
+                f"TangentFlow: {len(rows)} particles x {len(found.columns)} parameters x {len(b)} modes are more than "
+                f"the {_ENTRIES:.2g} numbers it holds; take fewer particles or data."
+            )
+        return TangentState(
+            y=jnp.asarray(b),
+            k=jnp.zeros((), jnp.int64),
+            clock=jnp.zeros(()),
+            end=jnp.asarray(self.clock(t1), float),
+            rates=jnp.asarray(theory.rates),
+            losses=jnp.asarray(theory.losses),
+            floor=jnp.asarray(theory.floor),
+            rows=jnp.asarray(rows),
+            weights=jnp.asarray(seen.start.weights, float),
+            field=jnp.asarray(theory.field()),
+            prediction=jnp.asarray(seen.prediction),
+            modes=jnp.asarray(found.on_nodes() * b),
+        )
+
+    def prepare(self, problem: Problem) -> Problem:
+        return problem
+
+    def clock(self, t: float) -> float:
+        return self.schedule.integral(t)
+
+    def before(self, state: TangentState, stop: Any) -> Any:
+        return state.clock < stop
+
+    def noise(self, problem: Problem, state: TangentState, k: Any) -> None:
+        return None
+
+    def step(self, problem: Problem, state: TangentState, noise: Any) -> TangentState:
+        return eqx.tree_at(lambda s: (s.k, s.clock), state, (state.k + 1, state.end))
+
+    def measure(self, problem: Problem, state: TangentState, clock: Any) -> Particles:
+        columns = jnp.asarray(moving_columns(problem, self.trainable))
+        rows = state.rows.at[:, columns].add(_shift(state, clock))
+        return Particles(rows, state.weights, blocks=problem.blocks)
+
+    def record(self, problem: Problem, state: TangentState, clock: Any) -> dict[str, Array]:
+        gone = -jnp.expm1(-state.rates * clock)
+        decay = jnp.exp(-2.0 * state.rates * clock)
+        return {
+            "risk": state.floor + jnp.sum(state.losses * decay),
+            "prediction": state.prediction - jnp.tensordot(state.modes, gone, axes=1),
+            "shift": _shift(state, clock),
+            "dissipation": jnp.sum(2.0 * state.rates * state.losses * decay),
+            "dissipated": -jnp.sum(state.losses * jnp.expm1(-2.0 * state.rates * clock)),
+        }
+
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ("risk", "prediction", "shift", "dissipation")
+
+    def stalled(self, problem: Problem, state: TangentState) -> Any:
+        return False
+
+    def crowded(self, state: TangentState) -> Any:
+        return False
+
+    def enlarge(self, problem: Problem, state: TangentState) -> TangentState:
+        return state
+
+    def advice(self, problem: Problem, measure: Start) -> str:
+        return "a particle left the range of floats: the kernel does not see all of the residual; shorten t1"
+
+
+def _shift(state: TangentState, clock: Any) -> Float[Array, "N K"]:
+    """field x INT_0^tau exp(-rate tau') dtau', also for rates far below 1/tau."""
+    return jnp.tensordot(state.field, -jnp.expm1(-state.rates * clock) / state.rates, axes=1)

@@ -1,0 +1,1 @@
+"""The transport equation of one parameter, for the inverse distribution function."""

@@ -1,0 +1,212 @@
+"""Stochastic gradient descent: the network itself."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import Particles, theta_type
+from widelimit.problem import Problem
+
+from .. import schedules
+from .._dynamics import AbstractDynamics, Facts, Start, merge, moving, named_blocks, require_particles, stable_step
+from ..sampling import AbstractSampling, Fresh
+
+
+class SGDState(eqx.Module):
+    """`y`: the blocks that move. `order`: what the sampling carries."""
+
+    y: Any
+    k: Array
+    key: PRNGKeyArray
+    key_noise: PRNGKeyArray
+    tau: Float[Array, ""]
+    order: Any
+    still: Any
+    weights: Float[Array, " N"]
+
+
+class SGD(AbstractDynamics):
+    r"""$\theta^{k+1} = \mathrm{retract}\,\mathrm{prox}\,(\theta^k - s_k P \nabla\hat\psi_k + \sqrt{2 s_k T P}\,g_k)$.
+
+    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (end and save times are rounded to whole steps);
+    $\nabla\hat\psi_k$ is the gradient of the first variation on the batch (mei2018 (11) with T = 2/beta; an l2
+    penalty gives the decay $1 - 2\lambda s_k$). The gradient with respect to a neuron's mass carries no 1/N: the time
+    is that of the mean-field limit.
+
+    **Arguments**
+
+    - `step`: eps > 0.
+    - `batch`: P, samples a step; a number or a piecewise schedule of t. `sampling.Full` ignores it.
+    - `sampling`: from `widelimit.sampling`: `Fresh()`, `Epochs()` or `Full()`.
+    - `schedule`: xi; a number, a schedule or a function of t.
+    - `temperature`: T; the same. Constant in `trainable` blocks only.
+    - `trainable`: the name or names of the blocks that move; all by default.
+    - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it.
+    """
+
+    step_size: Float[Array, ""]
+    batch: schedules.AbstractSchedule
+    sampling: AbstractSampling
+    schedule: schedules.AbstractSchedule
+    temperature: schedules.AbstractSchedule | None
+    trainable: tuple[str, ...] | None = eqx.field(static=True)
+    dtype: Any = eqx.field(static=True)
+    largest_batch: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        step: float,
+        *,
+        batch: Any = 1,
+        sampling: AbstractSampling | None = None,
+        schedule: Any = 1.0,
+        temperature: Any = 0.0,
+        trainable: Any = None,
+        dtype: Any = jnp.float64,
+    ) -> None:
+        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+            raise ValueError(f"SGD(step=...): must be a number, positive and finite; got {step!r}.")
+        if sampling is not None and not isinstance(sampling, AbstractSampling):
+            raise ValueError(f"SGD(sampling=...): expected one of widelimit.sampling, got {sampling!r}.")
+        if dtype not in (jnp.float32, jnp.float64, "float32", "float64"):
+            raise ValueError(f"SGD(dtype=...): must be float32 or float64, got {dtype!r}.")
+        self.step_size = jnp.asarray(step, float)
+        self.batch = schedules.as_schedule(batch, "SGD(batch=...)")
+        self.sampling = Fresh() if sampling is None else sampling
+        self.schedule = schedules.as_schedule(schedule, "SGD(schedule=...)")
+        noise = schedules.as_schedule(temperature, "SGD(temperature=...)")
+        self.temperature = None if noise.largest() == 0.0 else noise
+        self.trainable = named_blocks(trainable)
+        self.dtype = jnp.dtype(dtype)
+        sizes = self.batch.values() or [0.0]
+        if any(size < 1 or size != int(size) for size in sizes):
+            raise ValueError(f"SGD(batch=...): must be a whole number of at least 1, or piecewise; got {batch!r}.")
+        self.largest_batch = int(max(sizes))
+        if isinstance(self.batch, schedules.Piecewise) and not isinstance(self.sampling, Fresh):
+            raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")
+
+    def facts(self, problem: Problem) -> Facts:
+        exact = not self.sampling.stochastic and self.temperature is None
+        smooth = not problem.unit.kinked and problem.domain.unconstrained
+        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        return Facts(
+            # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
+            order=self.sampling.order(problem.data, self.largest_batch)
+            if smooth and self.temperature is None
+            else None,
+            conserves=("mass", "particles"),
+            decreases=("objective",) if exact and smooth else (),
+            splits=mean_field and self.temperature is None,
+            permutes=self.temperature is None,
+        )
+
+    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
+        measure = require_particles(measure, "SGD")
+        self.sampling.check(problem.data)
+        if self.clock(t1) < 1:
+            raise ValueError(f"evolve(t1=...): {t1} is less than half a step of SGD(step={float(self.step_size):g}).")
+        random = self.sampling.stochastic or self.temperature is not None
+        if key is None and random:
+            raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
+        if self.temperature is not None and problem.mobility.scales(_names(problem)) is None:
+            raise ValueError(
+                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
+            )
+        # Two streams: a key folded from the sampling's own could be one that a sampler splits off.
+        streams = jax.random.split(jax.random.key(0) if key is None else key)
+        theta, weights = problem.unpack(measure)
+        names = moving(problem, self.trainable)
+        cast = {name: getattr(theta, name).astype(self.dtype) for name in theta._fields}
+        moves = {name: cast[name] for name in names}
+        still = {name: cast[name] for name in cast if name not in names}
+        order = self.sampling.start(problem.data, streams[0])
+        zero = jnp.zeros((), jnp.int64)
+        return SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights.astype(self.dtype))
+
+    def prepare(self, problem: Problem) -> Problem:
+        def cast(leaf: Any) -> Any:
+            return leaf.astype(self.dtype) if eqx.is_inexact_array(leaf) else leaf
+
+        return jax.tree.map(cast, problem)
+
+    def clock(self, t: float) -> int:
+        return round(t / float(self.step_size))
+
+    def before(self, state: SGDState, stop: Any) -> Any:
+        return state.k < stop
+
+    def noise(self, problem: Problem, state: SGDState, k: Any) -> Any:
+        drawn = self.sampling.draw(problem.data, state.key, k, self.largest_batch)
+        # A sampler of the user's own may draw in another precision.
+        return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
+
+    def step(self, problem: Problem, state: SGDState, noise: Any) -> SGDState:
+        drawn, brownian = (None, None) if noise is None else noise
+        t = state.k * self.step_size
+        xi = self.schedule(t + self.step_size if self.schedule.singular else t)
+        ds = self.step_size * xi
+        s = ds.astype(self.dtype)
+        size = self.largest_batch
+        nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
+        if isinstance(self.batch, schedules.Piecewise):
+            # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
+            inside = (jnp.arange(size) < self.batch(t)).astype(self.dtype)
+            nodes = nodes._replace(weights=inside / jnp.sum(inside))
+        theta = merge(problem, state.y, state.still)
+        drift = problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient)
+        new = {name: z + s * getattr(drift, name) for name, z in state.y.items()}
+        if brownian is not None and self.temperature is not None:
+            warmth = self.temperature(t + self.step_size if self.temperature.singular else t)
+            heat = jnp.sqrt(2.0 * s * warmth).astype(self.dtype)
+            scales = problem.mobility.scales(theta)
+            new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
+        if not (problem.smooth and problem.domain.unconstrained):
+            moved = problem.retract(problem.prox(merge(problem, new, state.still), s))
+            new = {name: getattr(moved, name) for name in new}
+        tau = state.tau + ds
+        return SGDState(new, state.k + 1, state.key, state.key_noise, tau, order, state.still, state.weights)
+
+    def measure(self, problem: Problem, state: SGDState, clock: Any) -> Particles:
+        return problem.pack(merge(problem, state.y, state.still), state.weights)
+
+    def record(self, problem: Problem, state: SGDState, clock: Any) -> dict[str, Array]:
+        return {"tau": state.tau}
+
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return ()
+
+    def stalled(self, problem: Problem, state: SGDState) -> Any:
+        return jnp.asarray(False)
+
+    def crowded(self, state: SGDState) -> Any:
+        return False
+
+    def enlarge(self, problem: Problem, state: SGDState) -> SGDState:
+        return state
+
+    def advice(self, problem: Problem, measure: Start) -> str:
+        now = float(self.step_size)
+        step = min(stable_step(problem, require_particles(measure, "SGD"), self._largest_rate()) or now, now / 4.0)
+        return f"try SGD(step={step:.2g})"
+
+    def _largest_rate(self) -> float:
+        """sup xi, or what its first step takes where it is not known."""
+        known = self.schedule.largest()
+        return float(self.schedule(self.step_size)) if known is None else known
+
+    def _brownian(self, state: SGDState, k: Any) -> Any:
+        if self.temperature is None:
+            return None
+        keys = jax.random.split(jax.random.fold_in(state.key_noise, k), len(state.y))
+        return {
+            name: jax.random.normal(one, z.shape, self.dtype)
+            for one, (name, z) in zip(keys, state.y.items(), strict=True)
+        }
+
+
+def _names(problem: Problem) -> Any:
+    names = tuple(block.name for block in problem.blocks)
+    return theta_type(names)(*names)

@@ -1,0 +1,1 @@
+"""What every paper uses: benches, claims, figures, folders, pages."""

@@ -1,0 +1,1 @@
+"""Tables from files: columns, classes, scaling, splits."""

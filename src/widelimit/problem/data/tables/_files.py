@@ -1,0 +1,142 @@
+"""Where columns come from: parquet and npz files, data sets inside scikit-learn, the choice among them."""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from widelimit.results import one_of
+
+from ._columns import Columns, check_names, nearest, pick
+from ._csv import read_csv
+
+SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
+SUFFIXES = (".csv", ".parquet", ".npz")
+
+Names = str | Sequence[str] | None
+Chosen = tuple[Columns, tuple[str, ...], tuple[str, ...]]
+
+
+def open_columns(source: str | os.PathLike[str], features: Names, target: Names) -> Chosen:
+    """The columns of a source, with the names of the feature and the target columns.
+
+    Raises `ValueError` for a source that is not there or of no known kind, and for what its reader refuses.
+    """
+    text = os.fspath(source)
+    if text.startswith("sklearn:"):
+        columns, default = read_sklearn(text)
+        return columns, *pick(columns, _names(features), _names(target) or default)
+    suffix = Path(text).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
+    content = _content(Path(text), text)
+    if suffix == ".npz":
+        return read_npz(text, content, _names(features) or ("x",), _names(target) or ("y",))
+    columns = (read_csv if suffix == ".csv" else read_parquet)(text, content)
+    return columns, *pick(columns, _names(features), _names(target) or ())
+
+
+def read_sklearn(source: str) -> tuple[Columns, tuple[str, ...]]:
+    """A data set that ships inside scikit-learn (nothing is downloaded), and the names of its targets.
+
+    The diabetes data is in raw units.
+    """
+    import sklearn.datasets
+
+    name = one_of(source.removeprefix("sklearn:"), SKLEARN, "the data sets inside scikit-learn")
+    options = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(sklearn.datasets, f"load_{name}")(**options)
+    targets = tuple(bunch.target_names) if bunch.target.ndim == 2 else ("target",)
+    values = np.column_stack([bunch.data, bunch.target])
+    cells = dict(zip([*map(str, bunch.feature_names), *targets], values.T, strict=True))
+    labels = bunch.get("target_names") if targets == ("target",) else None
+    class_names = () if labels is None else tuple(str(label) for label in labels)
+    return Columns(source, cells, lambda row: f"row {row + 1}", class_names=class_names), targets
+
+
+def read_parquet(source: str, content: bytes) -> Columns:
+    """The columns of a parquet file. Raises `ValueError` if it is none, is empty, or names a column twice."""
+    import pandas
+    import pyarrow.parquet
+
+    schema = _parsed(source, "parquet", lambda: pyarrow.parquet.read_schema(io.BytesIO(content)))
+    check_names(source, "schema", schema.names)
+    frame = _parsed(source, "parquet", lambda: pandas.read_parquet(io.BytesIO(content)))
+    if frame.empty:
+        raise ValueError(f"{source}: no data ({len(frame)} rows of {len(frame.columns)} columns).")
+    cells = {str(name): _plain(frame[name]) for name in frame.columns}
+    return Columns(source, cells, lambda row: f"row {row + 1}", hashlib.sha256(content).hexdigest())
+
+
+def read_npz(source: str, content: bytes, features: Sequence[str], target: Sequence[str]) -> Chosen:
+    """The arrays named by `features` and `target`, [n] or [n, k] each, by columns ("x[:, 0]", ...).
+
+    Raises `ValueError` for a file that is no npz, an array that is not there or holds Python objects, and for
+    shapes that do not fit.
+    """
+    archive = _parsed(source, "npz", lambda: np.load(io.BytesIO(content), allow_pickle=False))
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError(f"{source}: not readable as npz (one array, no archive of named arrays).")
+    cells: dict[str, np.ndarray] = {}
+    chosen = []
+    for names in (features, target):
+        group: dict[str, np.ndarray] = {}
+        for name in names:
+            group |= _array_columns(source, archive, name)
+        chosen.append(tuple(group))
+        cells |= group
+    lengths = {name: len(values) for name, values in cells.items()}
+    if len(set(lengths.values())) > 1 or not min(lengths.values()):
+        rows = ", ".join(f"{name}: {n}" for name, n in list(lengths.items())[:: max(1, len(lengths) - 1)])
+        raise ValueError(f"{source}: the arrays must have the same number of rows, at least 1; got {rows}.")
+    columns = Columns(source, cells, lambda row: f"index {row}", hashlib.sha256(content).hexdigest())
+    return columns, *pick(columns, *chosen)
+
+
+def _array_columns(source: str, archive: Any, name: str) -> dict[str, np.ndarray]:
+    one_of(name, archive.files, f"{source}: the array")
+    array = _parsed(f"{source}, array {name!r}", "numbers or text", lambda: archive[name])
+    if array.ndim not in (1, 2) or not array.size:
+        raise ValueError(f"{source}, array {name!r}: expected [n] or [n, k] with n, k >= 1, got {array.shape}.")
+    if array.ndim == 1:
+        return {name: array}
+    return {f"{name}[:, {k}]": array[:, k] for k in range(array.shape[1])}
+
+
+def _names(given: Names) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _content(path: Path, source: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ValueError(f"{source}: cannot be read ({error.strerror}).") from None
+    beside = [str(entry) for entry in path.parent.glob("*") if entry.suffix in SUFFIXES]
+    raise ValueError(f"{source}: there is no such file.{nearest(str(path), beside)}")
+
+
+def _plain(column: Any) -> np.ndarray:
+    """A pandas column as numbers, or as objects with None where an entry is missing."""
+    values = column.to_numpy()
+    if values.dtype.kind in "biuf":
+        return values
+    cells = (None if gone else cell for cell, gone in zip(values, column.isna(), strict=True))
+    return np.fromiter(cells, object, len(values))
+
+
+def _parsed(source: str, kind: str, parse: Callable[[], Any]) -> Any:
+    """What `parse` returns; whatever broken bytes make a parser raise becomes one `ValueError`."""
+    try:
+        return parse()
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise ValueError(f"{source}: not readable as {kind} ({reason}).") from None

@@ -1,0 +1,1 @@
+"""How risk, psi and grad psi are computed."""

@@ -1,0 +1,1 @@
+"""The neuron averaged over the directions of its weight."""

@@ -1,0 +1,164 @@
+"""The neuron averaged over the directions of its weight."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from widelimit.measure import Block, Blocks
+from widelimit.numerics import coordinate
+
+from ...activations import Activation
+from .._unit import AbstractUnit
+from . import _bounds as bounds, _ramps as ramps, _two as two
+from ._rule import mean_by_rule
+
+
+class SphericalNeuron(AbstractUnit):
+    r"""$\phi(\theta, s) = a\,E\,\sigma\big(\sum_g r_g s_g c'_g + b\big)$.
+
+    Here $c'_g$ is $\sqrt{d_g}$ times a coordinate of a uniform point on $S^{d_g-1}$, standard normal at d = infinity.
+    The unit is a sigma(w . x + b) averaged over the directions of w in each group of coordinates, at $|w_g| = r_g$ and
+    $|x_g| = s_g \sqrt{d_g}$. It is smooth for r > 0 where sigma has kinks, with exact first and second derivatives; at
+    r = 0 they are one-sided. r = infinity is a position where sigma has limits at both ends (or, without bias and
+    output weight, where it is as steep at both): the value is the limit there, and the derivatives are zero.
+
+    Blocks: `output` (a: (), if `output_weight`), `radius` (r: () for one group, else (G,)), `bias` (b: (), if `bias`).
+
+    **Arguments**
+
+    - `activation`: piecewise linear: closed forms, to rounding for one group and to 1e-12 for two; or smooth: by
+      quadrature, for tanh to 1e-11 at r s up to 100 for one group with d >= 12, at r s up to 4 for smaller d, and to
+      1e-6 at r s up to 2 for two groups.
+    - `dims`: d_g >= 2, one or two, infinity allowed.
+
+    Raises `ValueError` for a kinked activation that is not piecewise linear, and for other dimensions.
+    """
+
+    activation: Activation
+    dims: tuple[float, ...] = eqx.field(static=True)
+    bias: bool = eqx.field(static=True)
+    output_weight: bool = eqx.field(static=True)
+
+    def __init__(
+        self, activation: Activation, dims: tuple[float, ...], *, bias: bool = False, output_weight: bool = False
+    ) -> None:
+        if activation.pieces is None and activation.kinks:
+            raise ValueError(
+                f"SphericalNeuron(activation=...): {activation.name!r} has kinks and is not known to be piecewise "
+                "linear; build it with activations.piecewise_linear, or take a smooth one."
+            )
+        if len(dims) not in (1, 2):
+            raise ValueError(f"SphericalNeuron(dims=...): one or two groups are known, got {len(dims)}.")
+        self.activation, self.dims = activation, tuple(float(d) for d in dims)
+        self.bias, self.output_weight = bias, output_weight
+        for dim in self.dims:
+            coordinate(dim)
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        if inputs != len(self.dims) or outputs:
+            raise ValueError(
+                f"SphericalNeuron takes {len(self.dims)} lengths and gives a number; the data have {inputs} inputs and "
+                f"targets of shape {outputs}."
+            )
+        head = (Block("output", ()),) if self.output_weight else ()
+        tail = (Block("bias", ()),) if self.bias else ()
+        return (*head, Block("radius", () if inputs == 1 else (inputs,)), *tail)
+
+    def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        bias = theta.bias if self.bias else jnp.zeros((), x.dtype)
+        radius = jnp.ravel(theta.radius)
+        value = self.mean(jnp.stack([_spread(radius[g], x[g]) for g in range(len(self.dims))]), bias)
+        # Not a number is not infinity, which the mean would take it for.
+        value = jnp.where(jnp.any(jnp.isnan(radius)), math.nan, value)
+        return theta.output * value if self.output_weight else value
+
+    def mean(self, z: Float[Array, " G"], bias: Float[Array, ""]) -> Float[Array, ""]:
+        """E sigma(SUM z_g c'_g + b), z_g >= 0."""
+        pieces, dims, parts = self.activation.pieces, self.dims, list(z)
+        if dims == (math.inf, math.inf):
+            # The sum of two normal numbers is one.
+            parts, dims = [_length(*parts)], (math.inf,)
+        if pieces is None:
+            return mean_by_rule(self.activation, dims, parts, bias)
+        if not any(pieces.bends):
+            return ramps.offset(pieces, bias)
+        if len(dims) == 1:
+            return ramps.mean(pieces, coordinate(dims[0]), parts[0], bias)
+        return two.mean(pieces, dims, parts[0], parts[1], bias)
+
+    @property
+    def kinked(self) -> bool:
+        return False
+
+    @property
+    def linear(self) -> str | None:
+        return "output" if self.output_weight else None
+
+    @property
+    def homogeneity(self) -> float | None:
+        return self.activation.homogeneity
+
+    @property
+    def bound(self) -> float | None:
+        if self.activation.pieces is not None and not self.bias:
+            return bounds.largest_value(self.activation.pieces)
+        return self.activation.bound
+
+    def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        if self._one_radius is not None and self.activation.pieces is not None:
+            steepest = bounds.steepest(self.activation.pieces, self._one_radius)
+            if steepest is not None:
+                return steepest * jnp.abs(x[0])
+        if self.activation.slope is None:
+            return None
+        # Along a unit vector n the derivative is E sigma' (n . V), V = (s_g c'_g, 1): at most the slope times
+        # (E (n . V)^2)^(1/2), and the parts of V are uncorrelated.
+        return self.activation.slope * self._largest(x)
+
+    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        if self.activation.curvature is not None:
+            # n . Hess n = E sigma'' (n . V)^2.
+            return self.activation.curvature * self._largest(x) ** 2
+        if self._one_radius is None or self.activation.pieces is None:
+            # With a bias the Hessian grows without bound where r s is small and sigma has a kink at b.
+            return None
+        bend = bounds.bend(self.activation.pieces, self._one_radius)
+        return None if bend is None else bend * x[0] ** 2
+
+    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        if self._one_radius is None or self.activation.pieces is None:
+            return None
+        bend = bounds.outer_bend(self.activation.pieces, self._one_radius)
+        return None if bend is None else bend / x[0] ** 2
+
+    @property
+    def _one_radius(self) -> float | None:
+        """The dimension, where the radius of one group is all there is beside an output weight; else None."""
+        first, *others = self.dims
+        return None if self.bias or others else first
+
+    def _largest(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        size = jnp.max(jnp.abs(x))
+        return jnp.maximum(size, 1.0) if self.bias else size
+
+
+def _spread(radius: Any, s: Any) -> Any:
+    """|r s|, even in r: a step of an integrator may look beyond r = 0. At r = infinity with derivative zero."""
+    finite = jnp.abs(radius) < math.inf
+    # Not jnp.abs, whose derivative at 0 is 0: the derivative at r = 0 is the one from the right.
+    size = jnp.where(finite, jnp.where(radius < 0, -radius, radius), 1.0)
+    z = jnp.where(finite, size * jnp.where(s < 0, -s, s), math.inf)
+    return jnp.where(s == 0, jnp.where(finite, z, 0.0), z)
+
+
+def _length(u: Any, v: Any) -> Any:
+    """|(u, v)| for u, v >= 0; at the origin with the derivative along the diagonal, at infinity with derivative
+    zero."""
+    square = u * u + v * v
+    inside = (square > 0) & (square < math.inf)
+    u, v = jnp.where(square < math.inf, u, 0.0), jnp.where(square < math.inf, v, 0.0)
+    length = jnp.sqrt(jnp.where(inside, u * u + v * v, 1.0))
+    return jnp.where(inside, length, jnp.where(square > 0, math.inf, (u + v) * 0.5**0.5))
