@@ -18,7 +18,7 @@ from widelimit.problem.data.tables._scaling import DataNotice, Scaling
 from widelimit.problem.data.tables._table import read_table, split
 
 GOOD = "a,b,kind,y\n1,2,red,10\n3,5,blue,20\n4,-1e3,red,15\n"
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture
