@@ -16,7 +16,7 @@ import widelimit as wl
 from widelimit import integrators, observables, sampling
 
 evolve = wl.evolve
-MODULE = sys.modules["widelimit._evolve"]
+MODULE = sys.modules["widelimit._evolve._verb"]
 KEY = jax.random.key(1)
 _RNG = np.random.default_rng(0)
 _X = _RNG.normal(size=(8, 2))
