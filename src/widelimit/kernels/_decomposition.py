@@ -109,7 +109,7 @@ def decompose(
     """
     check_linear(problem, who)
     for given in (measure, start):
-        if isinstance(given, laws.AbstractLaw) and problem.scale.factor(2) != problem.scale.factor(4):
+        if isinstance(given, laws.AbstractLaw) and not problem.scale.mean_field:
             raise ValueError(f"{who}: the output scale depends on the number of particles, and a law has none.")
     columns = moving_columns(problem, trainable)
     basis, carrier = choose_basis(problem, measure, start, who)

@@ -16,7 +16,32 @@ from widelimit.measure import Blocks
 
 
 class AbstractDomain(eqx.Module):
-    """Where one block z of one particle may be."""
+    """Where one block z of one particle may be.
+
+    Facts, careful where a domain does not say otherwise: whether it is all of R^D (`free`), whether a particle can sit
+    on a wall of it (`walls`), whether it is bounded and closed (`compact`), the `period` of its numbers or None, and
+    whether it is a piece of R^D, in which rows have a density (`flat`; a sphere has none).
+    """
+
+    @property
+    def free(self) -> bool:
+        return False
+
+    @property
+    def walls(self) -> bool:
+        return True
+
+    @property
+    def compact(self) -> bool:
+        return False
+
+    @property
+    def period(self) -> float | None:
+        return None
+
+    @property
+    def flat(self) -> bool:
+        return False
 
     @abc.abstractmethod
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -50,6 +75,18 @@ class AbstractDomain(eqx.Module):
 class Euclidean(AbstractDomain):
     """All of R^D."""
 
+    @property
+    def free(self) -> bool:
+        return True
+
+    @property
+    def walls(self) -> bool:
+        return False
+
+    @property
+    def flat(self) -> bool:
+        return True
+
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
 
@@ -81,6 +118,18 @@ class Box(AbstractDomain):
     def __check_init__(self) -> None:
         if not self.lower < self.upper:
             raise ValueError(f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}.")
+
+    @property
+    def walls(self) -> bool:
+        return math.isfinite(self.lower) or math.isfinite(self.upper)
+
+    @property
+    def compact(self) -> bool:
+        return math.isfinite(self.lower) and math.isfinite(self.upper)
+
+    @property
+    def flat(self) -> bool:
+        return True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         outward = ((z <= self.lower) & (v < 0)) | ((z >= self.upper) & (v > 0))
@@ -129,6 +178,14 @@ class Sphere(AbstractDomain):
         if not 0 < self.radius < float("inf"):
             raise ValueError(f"Sphere(radius=...): must be positive and finite, got {self.radius}.")
 
+    @property
+    def walls(self) -> bool:
+        return False
+
+    @property
+    def compact(self) -> bool:
+        return True
+
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v - (jnp.sum(v * z) / jnp.sum(z * z)) * z
 
@@ -164,6 +221,18 @@ class Circle(AbstractDomain):
         if not 0 < self.period < float("inf"):
             raise ValueError(f"Circle(period=...): must be positive and finite, got {self.period}.")
 
+    @property
+    def walls(self) -> bool:
+        return False
+
+    @property
+    def compact(self) -> bool:
+        return True
+
+    @property
+    def flat(self) -> bool:
+        return True
+
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
 
@@ -198,7 +267,7 @@ class Product(eqx.Module):
 
     @property
     def unconstrained(self) -> bool:
-        return all(isinstance(domain, Euclidean) for _, domain in self.factors)
+        return all(domain.free for _, domain in self.factors)
 
     def tangent(self, theta: Any, velocity: Any) -> Any:
         return type(theta)(

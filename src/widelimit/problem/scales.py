@@ -12,12 +12,21 @@ class AbstractScale(eqx.Module):
     def factor(self, n: int) -> float:
         """N / alpha(N)."""
 
+    @property
+    def mean_field(self) -> bool:
+        """Whether the factor is the same for every N, so that a limit N -> infinity exists; False where not known."""
+        return False
+
 
 class MeanField(AbstractScale):
     """alpha(N) = N: the output is the mean, and a limit N -> infinity exists."""
 
     def factor(self, n: int) -> float:
         return 1.0
+
+    @property
+    def mean_field(self) -> bool:
+        return True
 
 
 class Power(AbstractScale):
@@ -38,3 +47,7 @@ class Power(AbstractScale):
 
     def factor(self, n: int) -> float:
         return n ** (1.0 - self.exponent) / self.scale
+
+    @property
+    def mean_field(self) -> bool:
+        return self.exponent == 1.0

@@ -104,7 +104,7 @@ def check(problem: Problem, tolerance: float, merge: float, who: str) -> None:
         )
     if not problem.smooth:
         raise ValueError(f"{who}(problem=...): a non-smooth penalty has no Hessian.")
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")
     real_number(tolerance, f"{who}(tolerance=...)", above=0.0, below=1.0)
     real_number(merge, f"{who}(merge=...)", least=0.0)

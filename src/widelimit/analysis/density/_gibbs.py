@@ -148,7 +148,7 @@ def _say(residual: float, gap: float, converged: bool, spilled: list[str]) -> st
 def _check(problem: Problem, temperature: float, grid: Grid, tolerance: float, nodes: Nodes) -> None:
     check_temperature(temperature, "gibbs")
     check_convex(problem, "gibbs")
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("gibbs(problem=...): this output scale depends on N; use scales.MeanField().")
     real_number(tolerance, "gibbs(tolerance=...)", above=0.0, below=1.0)
     if not isinstance(grid, Grid) or grid.dim != problem.dim:

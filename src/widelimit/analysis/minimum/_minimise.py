@@ -111,7 +111,7 @@ def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
             "(losses.Loss(function, convex=True) declares it)."
         )
     require_nodes(problem.data, "minimise")
-    if problem.scale.factor(1) != problem.scale.factor(2):
+    if not problem.scale.mean_field:
         raise ValueError(
             "minimise(problem=...): the output scale depends on the number of neurons, so there is no objective of a "
             "measure; use scales.MeanField()."

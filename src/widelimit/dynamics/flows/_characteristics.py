@@ -257,7 +257,7 @@ def _check(problem: Problem) -> None:
             f"Characteristics: the problem's {what}; use GradientFlow, or a smooth unit (a smooth activation, or "
             "problem.reduced(), whose unit is averaged over directions)."
         )
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("Characteristics solves the limit of many particles; Problem(scale=...) must be the mean.")
     for block in problem.blocks:
         if isinstance(problem.domain.of(block.name), Sphere):

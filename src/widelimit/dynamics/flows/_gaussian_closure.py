@@ -222,5 +222,5 @@ def _check(problem: Problem) -> None:
         )
     if not problem.domain.unconstrained:
         raise ValueError("GaussianClosure: a normal cloud does not fit into a bounded domain; use GradientFlow.")
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")

@@ -73,7 +73,7 @@ class GradientFlow(AbstractDynamics):
         # A kink in the unit, or a wall, breaks the smoothness that a high order rests on; with exact integrals, too:
         # where two knots cross, the second derivative of the velocity jumps.
         rough = problem.unit.kinked or not problem.domain.unconstrained
-        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        mean_field = problem.scale.mean_field
         return Facts(
             order=None if rough else integrator.order,
             conserves=("mass", "particles"),

@@ -269,7 +269,7 @@ def _check_problem(problem: Problem) -> None:
             f"TransportPDE: a grid needs one or two parameters, the unit has {problem.dim}: "
             f"{describe(problem.blocks)}; use GradientFlow, or a problem reduced by its symmetry (problem.reduced())."
         )
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("TransportPDE: the output scale depends on the number of particles, so there is no limit.")
 
 

@@ -226,7 +226,7 @@ def _check_problem(problem: Problem) -> None:
             f"EntropicJKO: a grid has one or two parameters, the problem has {problem.dim}; reduce it by its symmetry "
             "(problem.reduced()), or take GradientFlow."
         )
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("EntropicJKO: a density has no number of neurons; the scale must be scales.MeanField().")
     mobilities(problem, "EntropicJKO")
     for block in problem.blocks:

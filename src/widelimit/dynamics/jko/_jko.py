@@ -86,7 +86,7 @@ class JKO(AbstractDynamics):
 
     def facts(self, problem: Problem) -> Facts:
         cold = self.temperature is None
-        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        mean_field = problem.scale.mean_field
         rough = problem.unit.kinked or not problem.domain.unconstrained or self.schedule.singular
         return Facts(
             order=None if rough else 1.0,

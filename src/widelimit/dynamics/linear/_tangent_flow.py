@@ -86,7 +86,7 @@ class TangentFlow(AbstractDynamics):
         self.schedule = schedules.as_schedule(schedule, "TangentFlow(schedule=...)")
 
     def facts(self, problem: Problem) -> Facts:
-        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        mean_field = problem.scale.mean_field
         return Facts(
             order=None,
             conserves=("mass", "particles"),

@@ -89,7 +89,7 @@ class Quantiles(AbstractDynamics):
 
     def facts(self, problem: Problem) -> Facts:
         # Of a law it makes particles, more of them where they are needed; those of a start stay.
-        mean_field = problem.scale.factor(2) == problem.scale.factor(4)
+        mean_field = problem.scale.mean_field
         return Facts(
             order=None, conserves=("mass", "particles"), decreases=("objective",), splits=mean_field, permutes=True
         )
@@ -266,7 +266,7 @@ def _check(problem: Problem, measure: Start) -> None:
     if problem.unit.kinked or not problem.smooth:
         what = "unit has kinks" if problem.unit.kinked else "penalty is not smooth"
         raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
-    if problem.scale.factor(2) != problem.scale.factor(4):
+    if not problem.scale.mean_field:
         raise ValueError("Quantiles solves the limit of many particles; Problem(scale=...) must be the mean.")
     if measure.dim != 1 or (isinstance(measure, laws.AbstractLaw) and measure.blocks not in ((), problem.blocks)):
         raise ValueError(
