@@ -4,21 +4,15 @@ import dataclasses
 import enum
 import hashlib
 import inspect
-import io
 import json
 import os
 import pathlib
-import struct
-import zipfile
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from widelimit import __version__
 
-Data = dict[str, np.ndarray]
-"""Named arrays: what a piece or a figure is computed to, and drawn from."""
+from ._data import Data, arrays_to_bytes, as_data, read_arrays
 
 _T = TypeVar("_T")
 
@@ -32,13 +26,13 @@ class Scale(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Seconds on two cores, estimated, compilation included."""
+    """Seconds on two cores, estimated, compilation included; at both scales the same if one is told."""
 
     quick: float
-    paper: float
+    paper: float | None = None
 
     def at(self, scale: Scale) -> float:
-        return self.quick if scale is Scale.QUICK else self.paper
+        return self.quick if scale is Scale.QUICK or self.paper is None else self.paper
 
 
 def _silent(text: str) -> None:
@@ -71,7 +65,7 @@ class Bench:
 
         **Arguments**
 
-        - `compute`: a function of a module, not a lambda; what it returns is named arrays.
+        - `compute`: a function of a module, not a lambda; it returns named arrays, nested if it likes (`Data`).
         - `settings`: what JSON can hold. Everything that the result depends on must be in them.
 
         **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
@@ -87,7 +81,8 @@ class Bench:
                     self.pieces.mkdir(parents=True, exist_ok=True)
                     write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
             self._known[mark] = found
-        return dict(self._known[mark])
+        # The caller may change what it got.
+        return as_data(self._known[mark], mark)
 
 
 def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
@@ -98,37 +93,6 @@ def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
         raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
     parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
     return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-
-
-def as_data(values: Any, name: str) -> Data:
-    """Named arrays of numbers or text. Raises `ValueError` for anything else."""
-    arrays = {key: np.asarray(value) for key, value in values.items()}
-    odd = [key for key, array in arrays.items() if array.dtype.kind not in "biufcU"]
-    if odd:
-        raise ValueError(f"{name}: {odd[0]!r} is no array of numbers or text.")
-    return arrays
-
-
-def arrays_to_bytes(data: Data) -> bytes:
-    """An .npz file."""
-    stream = io.BytesIO()
-    # A name such as "file" would clash with savez's own argument.
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, array in data.items():
-            # A fixed date: the same arrays give the same bytes.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def read_arrays(path: pathlib.Path) -> Data | None:
-    """The arrays of an .npz file; None where there is none, or it is damaged."""
-    try:
-        # From memory: NumPy leaves a damaged file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, struct.error, zipfile.BadZipFile):
-        return None
 
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from widelimit import __version__
 
-from ._bench import Bench, Data, Scale, arrays_to_bytes, write_whole
+from ._bench import Bench, Scale, write_whole
 from ._claims import Checked
+from ._data import Data, arrays_to_bytes, as_data
 from ._figures import Figure
 
 _TEXT = ("name", "title", "caption", "alt")
@@ -66,7 +67,7 @@ class Results:
             "widelimit": __version__,
         }
         self.place.mkdir(parents=True, exist_ok=True)
-        write_whole(self.place / f"{figure.name}.npz", arrays_to_bytes(data))
+        write_whole(self.place / f"{figure.name}.npz", arrays_to_bytes(as_data(data, figure.name)))
         write_whole(self.place / f"{figure.name}.png", png)
         write_whole(self.place / f"{figure.name}.json", _to_json(said))
 
