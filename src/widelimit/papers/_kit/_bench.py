@@ -5,14 +5,13 @@ import enum
 import hashlib
 import inspect
 import json
-import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from widelimit import __version__
 
-from ._data import Data, arrays_to_bytes, as_data, read_arrays
+from ._data import Data, as_data, read_arrays, write_arrays
 
 _T = TypeVar("_T")
 
@@ -78,8 +77,7 @@ class Bench:
                 self.tell(f"  {_name_of(compute).replace('_', ' ')}: {said}" if said else f"  {_name_of(compute)}")
                 found = as_data(compute(**settings), _name_of(compute))
                 if self.pieces is not None:
-                    self.pieces.mkdir(parents=True, exist_ok=True)
-                    write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
+                    write_arrays(self.pieces / f"{mark}.npz", found)
             self._known[mark] = found
         # The caller may change what it got.
         return as_data(self._known[mark], mark)
@@ -93,16 +91,6 @@ def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
         raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
     parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
     return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-
-
-def write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

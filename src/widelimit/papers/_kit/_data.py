@@ -1,18 +1,15 @@
 """What a piece or a figure is computed to: named arrays, nested as the pieces ask for it, in memory and on disk."""
 
-import io
 import pathlib
-import struct
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 Data = dict[str, Any]
-"""Names -> arrays of numbers or text; or, one level down, the same again, or a list of such."""
+"""Names -> arrays of numbers or text; or the same again, or a list of such."""
 
-# A list's items are named by their numbers in a file: no name may look like one, nor like two.
+# In a file {"a": {"b": x}, "c": [{"d": y}]} is kept as a/b and c/[0]/d: no name may look like these.
 _SLASH, _ITEM = "/", "[{}]"
 
 
@@ -21,11 +18,10 @@ def as_data(values: Mapping[str, Any], name: str) -> Data:
 
     **Raises** `ValueError` for what is no number or text, and for a name that a file could not keep.
     """
-    if not values:
-        raise ValueError(f"{name}: has no arrays.")
     odd = [key for key in values if not key or _SLASH in key or key[0] == "["]
-    if odd:
-        raise ValueError(f"{name}: {odd[0]!r} is no name: it is empty, has a '/', or begins with '['.")
+    if odd or not values:
+        what = f"{odd[0]!r} is no name: it is empty, has a '/', or begins with '['." if odd else "has no arrays."
+        raise ValueError(f"{name}: {what}")
     return {key: _as_part(value, f"{name}: {key!r}") for key, value in values.items()}
 
 
@@ -45,36 +41,32 @@ def columns(rows: list[Data]) -> Data:
     return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
 
 
-def arrays_to_bytes(data: Data) -> bytes:
-    """An .npz file; {"a": {"b": x}, "c": [{"d": y}]} is kept as a/b and c/[0]/d."""
-    stream = io.BytesIO()
-    # A name such as "file" would clash with savez's own argument.
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, array in _leaves(data):
-            # A fixed date: the same arrays give the same bytes.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    return stream.getvalue()
+def write_arrays(path: pathlib.Path, data: Data) -> None:
+    """An .npz file, whole or not at all. Raises `OSError` where it cannot be written."""
+    # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
+    from widelimit.numerics import arrays_to_bytes, write_whole
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, arrays_to_bytes(dict(_leaves(as_data(data, path.stem)))))
+
+
+def read_arrays(path: pathlib.Path) -> Data | None:
+    """What `write_arrays` was given, arrays for lists of numbers; None where there is no file, or it is damaged."""
+    from widelimit.numerics import arrays_from_bytes
+
+    try:
+        return _nested(arrays_from_bytes(path.read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def _leaves(data: Data) -> Iterator[tuple[str, np.ndarray]]:
     for name, value in data.items():
-        if isinstance(value, list):
-            value = {_ITEM.format(k): one for k, one in enumerate(value)}
-        if isinstance(value, dict):
-            yield from ((f"{name}{_SLASH}{rest}", array) for rest, array in _leaves(value))
+        parts = {_ITEM.format(k): one for k, one in enumerate(value)} if isinstance(value, list) else value
+        if isinstance(parts, dict):
+            yield from ((f"{name}{_SLASH}{rest}", array) for rest, array in _leaves(parts))
         else:
-            yield name, np.asarray(value)
-
-
-def read_arrays(path: pathlib.Path) -> Data | None:
-    """What `arrays_to_bytes` was given; None where there is no file, or it is damaged."""
-    try:
-        # From memory: NumPy leaves a damaged file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return _nested({name: file[name] for name in file.files})
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, struct.error, zipfile.BadZipFile):
-        return None
+            yield name, parts
 
 
 def _nested(leaves: dict[str, Any]) -> Any:

@@ -15,9 +15,9 @@ from typing import Any
 
 from widelimit import __version__
 
-from ._bench import Bench, Scale, write_whole
+from ._bench import Bench, Scale
 from ._claims import Checked
-from ._data import Data, arrays_to_bytes, as_data
+from ._data import Data, write_arrays
 from ._figures import Figure
 
 _TEXT = ("name", "title", "caption", "alt")
@@ -66,10 +66,9 @@ class Results:
             "seconds": seconds,
             "widelimit": __version__,
         }
-        self.place.mkdir(parents=True, exist_ok=True)
-        write_whole(self.place / f"{figure.name}.npz", arrays_to_bytes(as_data(data, figure.name)))
-        write_whole(self.place / f"{figure.name}.png", png)
-        write_whole(self.place / f"{figure.name}.json", _to_json(said))
+        write_arrays(self.place / f"{figure.name}.npz", data)
+        self._write(f"{figure.name}.png", png)
+        self._write(f"{figure.name}.json", _to_json(said))
 
     def figures(self, names: Iterable[str]) -> list[Shown]:
         """Those of the figures that are finished; a damaged one counts as unfinished."""
@@ -87,8 +86,14 @@ class Results:
     def keep_claims(self, checked: Iterable[Checked]) -> None:
         """Store claims; those of other ids that were checked earlier stay."""
         known = {row.id: row for row in self.claims()} | {row.id: row for row in checked}
+        self._write("claims.json", _to_json({"claims": [row.record() for row in known.values()]}))
+
+    def _write(self, name: str, content: bytes) -> None:
+        # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
+        from widelimit.numerics import write_whole
+
         self.place.mkdir(parents=True, exist_ok=True)
-        write_whole(self.place / "claims.json", _to_json({"claims": [row.record() for row in known.values()]}))
+        write_whole(self.place / name, content)
 
     def claims(self) -> list[Checked]:
         """The claims that have been checked; none where the file is missing or damaged."""

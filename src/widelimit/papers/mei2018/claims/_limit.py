@@ -51,7 +51,7 @@ _SEEN = {"risk": "sup |R_N - R|", "sine": "sup |mean of sin - INT sin d rho|"}
 
 
 def _rates(by: str, sizes: list[int] | list[float], limit: Data, found: list[Data]) -> tuple[Data, list[float]]:
-    """Distances from the limit by the width or the step, sup over the saves and mean over the runs; and their slopes."""
+    """Distances from the limit by the width or the step, sup over saves, mean over runs; and their slopes."""
     computed, slopes = {}, []
     for name, said in _SEEN.items():
         errors = [np.mean(np.max(np.abs(data[name] - limit[name]), axis=1)) for data in found]
