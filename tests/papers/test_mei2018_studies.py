@@ -35,6 +35,10 @@ def holds(id, **pieces):
     return paper_claims.holds(claims()[id], pieces)
 
 
+def is_refused(id, **pieces):
+    return paper_claims.is_refused(claims()[id], pieces)
+
+
 @pytest.mark.parametrize("id", QUICK)
 def test_quick_claims(id, bench):
     row = claims()[id].check(bench)
@@ -170,7 +174,7 @@ class TestFailing:
         assert not holds("noise-scale", _spreads=good | {"printed": good["corrected"]})
         assert holds("free-energy-decrease", _falls={"fall": np.ones(4), "spent": np.ones(4)})
         assert not holds("free-energy-decrease", _falls={"fall": np.ones(4), "spent": 0.5 * np.ones(4)})
-        assert not holds("free-energy-decrease", _falls={"fall": np.ones(4), "spent": [1.0, 1.0, 1.0, math.nan]})
+        assert is_refused("free-energy-decrease", _falls={"fall": np.ones(4), "spent": [1.0, 1.0, 1.0, math.nan]})
         exact = {"above": [1.0, 2.0], "bound": [1.5, 2.1], "spare": [0.5, 0.1]}
         assert holds("free-energy-certificate", _certificates=exact)
         assert not holds("free-energy-certificate", _certificates=exact | {"bound": [0.9, 2.1]})

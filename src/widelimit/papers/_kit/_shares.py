@@ -32,7 +32,7 @@ def outside(value: Any, low: float = -math.inf, high: float = math.inf) -> float
     return largest(low - np.min(value), np.max(value) - high, 0.0)
 
 
-def in_errors(runs: np.ndarray, exact: Any) -> np.ndarray:
+def in_errors(runs: np.ndarray, exact: Any) -> Any:
     """How far the mean over independent runs, the rows, is from what it should be, in its standard errors."""
     return np.abs(np.mean(runs, axis=0) - exact) / (np.std(runs, axis=0, ddof=1) / len(runs) ** 0.5)
 

@@ -50,9 +50,10 @@ def one_input(bench: Bench) -> Finding:
     Compared: largest difference over 200 weights and 13 times; the integration's tolerance is 1e-11.
     """
     found = bench.piece(moved, y=_Y, y0=_Y0, std=_STD, end=6.0)
-    exact = theory.displacement(found["t"], _Y, found["mean"])
+    mean = float(found["mean"])
+    exact = theory.displacement(found["t"], _Y, mean)
     weights = apart(found["shift"], exact[:, None])
-    loss = apart(found["loss"], theory.one_input_loss(found["t"], _Y, found["mean"]))
+    loss = apart(found["loss"], theory.one_input_loss(found["t"], _Y, mean))
     computed = {
         "displacement at t = 6": found["shift"][-1, 0],
         "(y - y_0)(1 - e^-6)": exact[-1],
