@@ -14,7 +14,7 @@ from widelimit.problem import Problem, moving as moving, named_blocks as named_b
 
 registry = Registry("dynamics", tag="dynamics")
 # Where a dynamics moves given particles: how many stand for a start that is a law.
-start_particles = whole(least=2, doubled=(64, 1024), argument=False)
+start_particles = whole(doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):

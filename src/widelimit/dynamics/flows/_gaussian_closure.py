@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
-from widelimit.numerics.registry import named
+from widelimit.numerics.registry import number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .._dynamics import AbstractDynamics, Facts, Start, registry
-from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
+from ..integrators import AbstractIntegrator, Step, Tsit5
 
 
 class ClosureState(eqx.Module):
@@ -227,4 +227,8 @@ def _check(problem: Problem) -> None:
         raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")
 
 
-registry.add("gaussian_closure", GaussianClosure, integrator=named(integrators))
+def _with_tolerance(rtol: float = 1e-8) -> GaussianClosure:
+    return GaussianClosure(Tsit5(rtol, 1e-2 * rtol))
+
+
+registry.add("gaussian_closure", _with_tolerance, rtol=number(least=1e-12, most=1e-3, coarser=100.0))

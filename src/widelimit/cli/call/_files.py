@@ -4,12 +4,9 @@ import json
 import math
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ._errors import BadInput
-
-if TYPE_CHECKING:
-    pass
+from .._errors import BadInput
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
 
