@@ -77,7 +77,7 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
         for block in getattr(file, section):
             if block not in named:
                 raise ProblemFileError(
-                    name, f"[{section}] {block}", f"the unit has no such block: {unknown(block, named)}."
+                    name, f"[{section}] {block}", f"the unit has no such block: {unknown(block, named)}"
                 )
     with place(name, "[loss]"):
         loss = losses.registry.make(file.loss.model_dump())

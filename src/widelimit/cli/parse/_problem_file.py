@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from widelimit import dynamics
 from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.results import did_you_mean
 
 from .._errors import BadInput, ProblemFileError
 from ._schema import Schema, Section, Text, misfit
@@ -93,7 +94,9 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such file.{_near(path)}") from None
+        raise BadInput(
+            f"{path}: there is no such file.{did_you_mean(str(path), map(str, path.parent.glob('*.toml')))}"
+        ) from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     problem = check(parse(content, str(path)), str(path))
@@ -127,7 +130,7 @@ def check(given: dict[str, Any], file: str) -> ProblemFile:
     except ValidationError as error:
         first = error.errors()[0]
         text = describe(first)
-        end = "" if text.endswith("?") else "."
+        end = "" if text.endswith(("?", ".")) else "."
         raise ProblemFileError(file, _place(first, given), text + end) from None
 
 
@@ -175,11 +178,3 @@ def _keys(loc: tuple[Any, ...], given: Any, *, ends: bool) -> list[Any]:
         else:
             break
     return keys
-
-
-def _near(path: pathlib.Path) -> str:
-    import difflib
-
-    beside = [str(entry) for entry in path.parent.glob("*.toml")]
-    near = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""

@@ -1,17 +1,16 @@
 """Sentences for what is wrong with a value."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
+from widelimit import results
+
 
 def unknown(given: Any, allowed: Sequence[str]) -> str:
-    """`'tanhh' is not known; allowed are tanh, relu; did you mean 'tanh'?`"""
-    if not isinstance(given, str):
-        return f"expected one of {', '.join(allowed)}, got {shown(given)}"
-    near = difflib.get_close_matches(given, allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{shown(given)} is not known; allowed are {', '.join(allowed)}{hint}"
+    """`'tanhh' is not known; allowed are tanh, relu. Did you mean 'tanh'?`, for whatever was given."""
+    if isinstance(given, str):
+        return results.unknown(given, allowed)
+    return f"expected one of {', '.join(allowed)}, got {shown(given)}"
 
 
 def shown(value: Any) -> str:
