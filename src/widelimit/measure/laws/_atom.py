@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, number
+
 from ._arguments import numeric
 from ._cube import Nodes
-from ._law import AbstractLaw, Groups
+from ._law import AbstractLaw, Groups, registry
 
 
 class Atom(AbstractLaw):
@@ -69,3 +71,10 @@ class Atom(AbstractLaw):
         # One point has a length, whatever its direction.
         lengths = [float(np.linalg.norm(np.ravel(self.point)[list(group)])) for group in groups]
         return Atom(lengths[0] if len(lengths) == 1 else lengths)
+
+
+def _filled(value: float, shape: tuple[int, ...]) -> Atom:
+    return Atom(np.full(shape, value))
+
+
+registry.add("atom", _filled, value=number(default=0.0), shape=given("shape"))

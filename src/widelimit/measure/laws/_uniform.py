@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, number
+
 from ._arguments import checked_block, checked_shape, failing
 from ._cube import Nodes, legendre, tensor
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 from ._line import Line, uniform_line
 
 
@@ -74,3 +76,6 @@ class Uniform(AbstractLaw):
 
     def line(self) -> Line | None:
         return uniform_line(*map(float, (*self.lower.ravel(), *self.upper.ravel()))) if self.dim == 1 else None
+
+
+registry.add("uniform", Uniform, lower=number(), upper=number(), dim=given("dim"))
