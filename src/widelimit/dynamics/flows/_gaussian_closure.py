@@ -192,8 +192,9 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
     mean, cov = measure.mean(), measure.covariance()
     if not measure.normal or mean is None or cov is None:
+        odd = next((factor for factor in measure.factors if not factor.normal), measure)
         raise ValueError(
-            f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(measure).__name__}; sample "
+            f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(odd).__name__}; sample "
             "or quantise it first, and its mean and covariance are taken."
         )
     return np.asarray(mean), np.asarray(cov)
