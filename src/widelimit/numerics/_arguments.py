@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def real_number(
@@ -27,6 +28,16 @@ def real_number(
     limits = " and ".join(part for part in (lower, upper) if part)
     said = f"must be a finite number{' ' + limits if limits else ''}"
     raise ValueError(f"{what}: {said}; got {value!r}.")
+
+
+def leaf(value: Any, what: str, *, above: float | None = None, least: float | None = None) -> jax.Array:
+    """A number as an array in the pytree, so that another value does not compile anew; checked as by `real_number`.
+
+    It is weakly typed: it takes the precision of the arrays that it meets. A traced value passes unchecked.
+    """
+    if isinstance(value, Tracer):
+        return value
+    return jnp.asarray(real_number(value, what, above=above, least=least))
 
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:

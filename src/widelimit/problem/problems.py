@@ -102,7 +102,7 @@ def free_knot_spline(
 ) -> Problem:
     r"""Free-knot linear splines, $f = \int c\,(x - h)_+\,d\rho$, on an interval (yarotsky2018, section 3).
 
-    The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `Problem.spline`.
+    The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `integrals.SortedKnots`.
 
     **Arguments**
 

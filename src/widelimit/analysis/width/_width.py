@@ -131,7 +131,7 @@ def _drawn(
 
 def _terms(problem: Problem, measure: Measure, nodes: Nodes, drawn: int | None) -> Float[np.ndarray, "3"]:
     """(R, variance, K) on a finite data measure, of a measure or, from `drawn` samples of it, of a law."""
-    exact = problem.spline is not None
+    exact = problem.integrals.exact
     found = (
         _of_ramps(problem, *problem.unpack(measure)) if exact else _integrals(problem, *problem.unpack(measure), nodes)
     )
@@ -140,7 +140,9 @@ def _terms(problem: Problem, measure: Measure, nodes: Nodes, drawn: int | None) 
         # The variance of n draws is too small by (n-1)/n, and the risk of their mean too large by variance/n.
         spread = spread * drawn / (drawn - 1)
         misfit = misfit - spread / drawn
-    return _factor(problem) * np.array([misfit, spread + turning, square + turning])
+    factor = problem.loss.square_factor
+    assert factor is not None
+    return float(factor) * np.array([misfit, spread + turning, square + turning])
 
 
 @eqx.filter_jit
@@ -170,8 +172,7 @@ def _integrals(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> tuple[Arra
 @eqx.filter_jit
 def _of_ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, ...]:
     """The same for free-knot splines, by exact integrals: INT f^2 is the misfit to the target zero."""
-    spline, w = problem.spline, w / jnp.sum(w)
-    assert spline is not None
+    spline, w = problem.integrals.spline("expected_risk"), w / jnp.sum(w)
     charge = theta.c if "c" in theta._fields else jnp.ones_like(theta.h)
     square = jnp.sum(w * charge**2 * spline.kernel(theta.h, theta.h))
     zero = eqx.tree_at(lambda s: s.panels.coefficients, spline, jnp.zeros_like(spline.panels.coefficients))
@@ -182,12 +183,6 @@ def _of_ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, ...]:
 def _over(function: Any, theta: Any, x: Any) -> Array:
     """function(theta_i, x_q) for all pairs, particles outermost."""
     return jax.vmap(lambda one: jax.vmap(lambda point: function(one, point))(x))(theta)
-
-
-def _factor(problem: Problem) -> float:
-    """c of the loss c |f - y|^2: its value at distance one."""
-    zero = jnp.zeros(problem.data.outputs)
-    return float(problem.loss(zero.at[(0,) * zero.ndim].set(1.0), zero))
 
 
 def _estimate(values: Float[np.ndarray, " G"]) -> Estimate:
@@ -202,9 +197,9 @@ def _checked_width(width: int, who: str) -> int:
 
 
 def _check(problem: Problem, samples: int, neurons: int) -> None:
-    if problem.loss.name != "squared":
+    if problem.loss.square_factor is None:
         raise ValueError(f"expected_risk(problem=...): the formula is for losses.squared, got {problem.loss.name!r}.")
-    if problem.scale.factor(2) != 1.0 or problem.scale.factor(4) != 1.0:
+    if problem.scale.factor(2) != 1.0 or not problem.scale.mean_field:
         raise ValueError("expected_risk(problem=...): the output must be the mean, scales.MeanField().")
     for name, value in (("samples", samples), ("neurons", neurons)):
         whole_number(value, f"expected_risk({name}=...)", least=2 * _GROUPS)

@@ -3,6 +3,7 @@
 from ._data import (
     AbstractData as AbstractData,
     Nodes as Nodes,
+    Panels as Panels,
     as_numbers as as_numbers,
     require_nodes as require_nodes,
 )

@@ -144,6 +144,10 @@ class GaussianClasses(AbstractData):
     def nodes(self) -> None:
         return None
 
+    @property
+    def advice(self) -> str:
+        return " Or reduce the problem by its symmetry: problem.reduced()."
+
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         key_class, key_x = jax.random.split(key)
         dtype = self.means.dtype

@@ -18,8 +18,8 @@ import numpy as np
 from widelimit.numerics import whole_number
 
 from .. import domains, mobilities, penalties
-from ..data import GaussianClasses, Samples
-from ..units import Neuron, SphericalNeuron
+from ..data import AbstractData, GaussianClasses, Samples
+from ..units import AbstractUnit, Neuron, SphericalNeuron
 from ._radii import radii
 from ._symmetry import Symmetry, reduced_blocks
 
@@ -44,26 +44,29 @@ class Classes(NamedTuple):
     fraction: float
 
 
-def reduced_parts(problem: Any, nodes: int | None) -> Parts:
+def reduced_parts(
+    unit: AbstractUnit,
+    data: AbstractData,
+    domain: domains.Product,
+    penalty: penalties.AbstractPenalty | None,
+    mobility: mobilities.AbstractMobility,
+    nodes: int | None,
+) -> Parts:
     """The parts of the reduced problem. Raises `ValueError` that says what breaks the symmetry."""
-    unit = problem.unit
     if not isinstance(unit, Neuron):
         raise ValueError(
             f"reduced(): units.{type(unit).__name__} has no direction to average over; needs units.Neuron."
         )
-    if not isinstance(problem.data, GaussianClasses):
+    if not isinstance(data, GaussianClasses):
         raise ValueError(
-            f"reduced(): the data ({type(problem.data).__name__}) are not known to be invariant under rotations; "
+            f"reduced(): the data ({type(data).__name__}) are not known to be invariant under rotations; "
             "needs data.GaussianClasses."
         )
-    if not isinstance(problem.domain.of("weight"), domains.Euclidean):
+    if not domain.of("weight").free:
         raise ValueError(
             "reduced(): the domain of the weight is not all of R^d; only a free weight is reduced to its length."
         )
-    classes = _groups(problem.data)
-    return parts_of(
-        unit, classes, domain=problem.domain, penalty=problem.penalty, mobility=problem.mobility, nodes=nodes
-    )
+    return parts_of(unit, _groups(data), domain=domain, penalty=penalty, mobility=mobility, nodes=nodes)
 
 
 def parts_of(

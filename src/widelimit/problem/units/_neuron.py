@@ -85,6 +85,3 @@ class Neuron(AbstractUnit):
         if self.activation.curvature is None:
             return None
         return self.activation.curvature * (jnp.dot(x, x) + (1.0 if self.bias else 0.0))
-
-    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        return None
