@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.numerics import leaf
+from widelimit.numerics.registry import Registry, positive
 
 
 class AbstractLoss(eqx.Module):
@@ -151,3 +152,9 @@ def huber(threshold: Any = 1.0) -> Huber:
     **Raises** `ValueError` unless threshold > 0.
     """
     return Huber(leaf(threshold, "huber(threshold=...)", above=0.0))
+
+
+registry = Registry("loss")
+registry.add("squared", squared, factor=positive)
+registry.add("logistic", logistic)
+registry.add("huber", huber, threshold=positive)

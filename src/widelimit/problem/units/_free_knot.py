@@ -7,8 +7,9 @@ import jax
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics.registry import flag
 
-from ._unit import AbstractUnit
+from ._unit import AbstractUnit, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -40,3 +41,6 @@ class FreeKnot(AbstractUnit):
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return x[0] * 0.0 + 1.0
+
+
+registry.add("free_knot", FreeKnot, charge=flag)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics.registry import flag, named
 
-from ..activations import Activation
-from ._unit import AbstractUnit
+from ..activations import Activation, registry as activations
+from ._unit import AbstractUnit, registry
 
 
 class Neuron(AbstractUnit):
@@ -85,3 +86,6 @@ class Neuron(AbstractUnit):
         if self.activation.curvature is None:
             return None
         return self.activation.curvature * (jnp.dot(x, x) + (1.0 if self.bias else 0.0))
+
+
+registry.add("neuron", Neuron, activation=named(activations), bias=flag, output_weight=flag)

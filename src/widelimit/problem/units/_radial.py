@@ -8,8 +8,9 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
 from widelimit.numerics import leaf
+from widelimit.numerics.registry import positive
 
-from ._unit import AbstractUnit
+from ._unit import AbstractUnit, registry
 
 
 class RadialBasis(AbstractUnit):
@@ -48,3 +49,6 @@ class RadialBasis(AbstractUnit):
     def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         # With u = |x - z| / s the Hessian's eigenvalues are (u^2 - 1) exp(-u^2/2) / s^2 and -exp(-u^2/2) / s^2.
         return jnp.asarray(1.0 / self.width**2, x.dtype)
+
+
+registry.add("radial_basis", RadialBasis, width=positive)
