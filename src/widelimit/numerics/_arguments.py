@@ -30,14 +30,22 @@ def real_number(
     raise ValueError(f"{what}: {said}; got {value!r}.")
 
 
-def leaf(value: Any, what: str, *, above: float | None = None, least: float | None = None) -> jax.Array:
-    """A number as an array in the pytree, so that another value does not compile anew; checked as by `real_number`.
+def leaf(
+    value: Any, what: str, *, above: float | None = None, least: float | None = None, below: float = math.inf
+) -> jax.Array:
+    """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
 
-    It is weakly typed: it takes the precision of the arrays that it meets. A traced value passes unchecked.
+    Checked like a `real_number`, unless it is being traced and has no value yet.
     """
     if isinstance(value, Tracer):
-        return value
-    return jnp.asarray(real_number(value, what, above=above, least=least))
+        return jnp.asarray(value)
+    # From a Python float the array is of weak type: it takes the precision of what it meets.
+    return jnp.asarray(real_number(value, what, above=above, least=least, below=below))
+
+
+def on_host(value: Any) -> Any:
+    """A float, unless it is being traced."""
+    return value if isinstance(value, Tracer) else float(value)
 
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:

@@ -321,9 +321,9 @@ def test_characteristics_carry_the_density():
     rho = start.quantise(64)
     # d log rho/dt = div grad psi = d_hh psi at the start, to first order in a short time.
     short = wl.evolve(problem, start, wl.Characteristics(64), t1=1e-4, save_at=[1e-4])
-    r = problem.integrals.spline("test").residual_integrals(rho.positions[:, 1], rho.weights * rho.positions[:, 0], rho.positions[:, 1])[
-        0
-    ]
+    r = problem.integrals.spline("test").residual_integrals(
+        rho.positions[:, 1], rho.weights * rho.positions[:, 0], rho.positions[:, 1]
+    )[0]
     slope = (short.log_density[-1] - short.log_density[0]) / 1e-4
     np.testing.assert_allclose(slope, rho.positions[:, 0] * r, atol=1e-4)
     assert np.all(np.isfinite(run.log_density))
@@ -340,5 +340,7 @@ def test_searches_and_certificates_see_the_nodes():
     assert gap.gap == same.gap
     # max |G2| over h, by the exact integrals: at 0, where psi is extreme.
     grid = np.linspace(0.0, 1.0, 2001)
-    second = problem.integrals.spline("test").residual_integrals(grid, rho.weights * rho.positions[:, 0], rho.positions[:, 1])[2]
+    second = problem.integrals.spline("test").residual_integrals(
+        grid, rho.weights * rho.positions[:, 0], rho.positions[:, 1]
+    )[2]
     assert gap.largest_correlation == pytest.approx(float(np.max(np.abs(second))), rel=1e-3)

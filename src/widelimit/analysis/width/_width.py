@@ -1,7 +1,6 @@
 r"""What a finite width costs: the risk of N independent neurons, and mei2018's bounds in N."""
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -15,10 +14,8 @@ from widelimit.measure import Measure, laws
 from widelimit.numerics import entries, random_key, real_number, sum_chunks, whole_number
 from widelimit.problem import Estimate, Problem
 from widelimit.problem.data import Nodes, require_nodes
-from widelimit.problem.units import SphericalNeuron
 
 from .._measures import check_measure
-from ._direction import evaluations, mean_square
 
 # Independent estimates whose scatter is the standard error.
 _GROUPS = 32
@@ -154,17 +151,16 @@ def _integrals(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> tuple[Arra
     w = w / jnp.sum(w)
 
     def piece(x: Any, y: Any, mu: Any) -> tuple[Array, ...]:
-        table = _over(problem.unit, theta, x)
+        table = _over(unit, theta, x)
         table, target = table.reshape(w.shape[0], len(x), -1), y.reshape(len(x), -1)
         f = jnp.tensordot(w, table, axes=1)
         squares = jnp.sum(table**2, axis=2)
         spread = jnp.sum((table - f) ** 2, axis=2)
-        turned = jnp.zeros_like(squares) if direct is None else _over(direct, theta, x) - squares
+        turned = _over(unit.mean_square, theta, x) - squares if unit.averages else jnp.zeros_like(squares)
         return (mu @ jnp.sum((f - target) ** 2, axis=1), w @ spread @ mu, w @ squares @ mu, w @ turned @ mu)
 
-    unit = problem.unit
-    direct = functools.partial(mean_square, unit) if isinstance(unit, SphericalNeuron) else None
-    entry = evaluations(unit) if isinstance(unit, SphericalNeuron) else math.prod(problem.data.outputs)
+    unit = problem.two_layer("expected_risk")
+    entry = unit.averages or math.prod(problem.data.outputs)
     chunk = max(1, entries(problem.budget) // (w.shape[0] * entry))
     return sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
 

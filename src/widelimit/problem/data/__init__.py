@@ -9,6 +9,7 @@ from ._data import (
 )
 from ._interval import Interval as Interval
 from ._load import load as load
+from ._rotations import Rotations as Rotations
 from ._samplers import (
     FromKey as FromKey,
     FromLaw as FromLaw,

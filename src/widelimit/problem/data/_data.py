@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ._rotations import Rotations
+
 
 class Nodes(NamedTuple):
     """A finite data measure: inputs [Q, d], targets [Q] or [Q, C], weights [Q] that sum to 1."""
@@ -52,6 +54,13 @@ class AbstractData(eqx.Module):
     def panels(self) -> Panels | None:
         """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
         return None
+
+    def rotations(self, who: str) -> Rotations:
+        """The rotations that the law of x, given y, is invariant under. Raises `ValueError` that says why not."""
+        raise ValueError(
+            f"{who}: the data ({type(self).__name__}) are not known to be invariant under rotations; "
+            "needs data.GaussianClasses."
+        )
 
     @property
     def advice(self) -> str:

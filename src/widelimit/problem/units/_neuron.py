@@ -11,6 +11,7 @@ from widelimit.numerics.registry import flag, named
 
 from ..activations import Activation, registry as activations
 from ._unit import AbstractUnit, registry
+from .spherical._neuron import SphericalNeuron
 
 
 class Neuron(AbstractUnit):
@@ -75,6 +76,9 @@ class Neuron(AbstractUnit):
     @property
     def bound(self) -> float | None:
         return self.activation.bound
+
+    def averaged(self, dims: tuple[float, ...]) -> SphericalNeuron:
+        return SphericalNeuron(self.activation, dims, bias=self.bias, output_weight=self.output_weight)
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         if self.activation.slope is None:

@@ -1,7 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,6 +9,9 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
 from widelimit.numerics.registry import Registry
+
+if TYPE_CHECKING:
+    from .spherical._neuron import SphericalNeuron
 
 registry = Registry("unit")
 
@@ -56,6 +59,22 @@ class AbstractUnit(eqx.Module):
     def free_knot(self) -> bool:
         """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
         return False
+
+    def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
+        """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.
+
+        Its blocks have `radius` in the place of `weight`. None for a unit without a direction to average over.
+        """
+        return None
+
+    @property
+    def averages(self) -> int:
+        """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+        return 0
+
+    def mean_square(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """|phi|^2; its mean over the directions, where phi is a mean over directions."""
+        return jnp.sum(self(theta, x) ** 2)
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on |grad phi~(w, x)| in all blocks but the linear one, for every w; None if there is none."""
