@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, laws, split, theta_type
 from widelimit.numerics.registry import named, number, whole
-from widelimit.problem import Problem, domains
+from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
@@ -249,7 +249,7 @@ def _walls(problem: Problem) -> tuple[float, float]:
     """The ends of the domain. Raises `ValueError` where it is no interval."""
     block = problem.blocks[0]
     domain = problem.domain.of(block.name)
-    if not isinstance(domain, domains.Euclidean | domains.Box):
+    if not domain.box:
         raise ValueError(f"JKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}.")
     return domain.bounds(block.shape)
 
