@@ -42,6 +42,7 @@ SUB_ROOMS = {
     "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run"),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
+    "cli": ("parse", "call", "report"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "sweep", "cli"}

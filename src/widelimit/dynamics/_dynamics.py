@@ -14,7 +14,7 @@ from widelimit.problem import Problem, moving as moving, named_blocks as named_b
 
 registry = Registry("dynamics", tag="dynamics")
 # Where a dynamics moves given particles: how many stand for a start that is a law.
-start_particles = whole(least=2, doubled=(64, 1024), argument=False)
+start_particles = whole(doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):
@@ -142,13 +142,15 @@ def merge(problem: Problem, moves: dict[str, Any], still: dict[str, Any]) -> Any
 def stable_step(problem: Problem, measure: Particles, rate: float) -> float | None:
     """A step of explicit descent that does not diverge from `measure`: an eighth of the limit, or None for no limit.
 
-    The limit is 2 / (xi (p M + 2 lambda)): p the largest mobility, M the curvature below, lambda the l2 penalty. The
-    curvature at the start is what training has to survive; later it changes, hence the margin.
+    The limit is 2 / (xi (p M + 2 lambda)): p the largest mobility, M the curvature below, 2 lambda the bend of the
+    penalty. The curvature at the start is what training has to survive; later it changes, hence the margin.
     """
     scales = problem.mobility.scales(theta_type(tuple(b.name for b in problem.blocks))(*problem.blocks))
     mobility = max((float(scale) for scale in scales), default=1.0) if scales is not None else 1.0
-    decay = sum(term.strength for term in penalties.parts(problem.penalty) if isinstance(term, penalties.L2))
-    stiffness = rate * mobility * (largest_curvature(problem, measure) + 2.0 * decay)
+    names = tuple(block.name for block in problem.blocks)
+    bends = [term.bend(names) for term in penalties.parts(problem.penalty)]
+    decay = sum(bend.most for bend in bends if bend is not None)
+    stiffness = rate * mobility * (largest_curvature(problem, measure) + decay)
     return 0.25 / stiffness if stiffness > 0 else None
 
 
@@ -158,17 +160,18 @@ def largest_curvature(problem: Problem, measure: Particles) -> float:
     It also bounds the largest eigenvalue that the full batch sees, as a trace bounds a norm. At most 256 data points
     are used.
     """
-    nodes = problem.data.nodes
+    unit, data = problem.two_layer("the largest curvature"), problem.data
+    nodes = data.nodes
     # The first nodes of an interval are those at its left end.
-    if nodes is None or problem.spline is not None:
-        x, y = problem.data.batch(jax.random.key(0), 256)
+    if nodes is None or problem.integrals.exact:
+        x, y = data.batch(jax.random.key(0), 256)
     else:
         x, y = nodes.x[:256], nodes.y[:256]
     theta, w = problem.unpack(measure)
     scale = problem.scale.factor(w.shape[0])
 
     def one(point: Array, target: Array) -> Array:
-        jacobian = jax.jacrev(lambda th: scale * jnp.ravel(problem.unit(th, point)))
+        jacobian = jax.jacrev(lambda th: scale * jnp.ravel(unit(th, point)))
         each = jax.vmap(lambda th: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jacobian(th))))(theta)
         f = problem.predict(measure, point)
         bend = jnp.max(jnp.abs(jax.hessian(problem.loss)(f, target)))

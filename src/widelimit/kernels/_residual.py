@@ -11,7 +11,6 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from ._bases import SplineBasis
 from ._choice import Start, atoms_of, first_degree, inside, target_of
 from ._decomposition import Decomposition
 from ._law_nodes import edges_of, nodes_of, parts_of
@@ -37,7 +36,7 @@ def expand(found: Decomposition, start: Start, who: str) -> Expansion:
     nodes = require_nodes(problem.data, who)
     function, kinks, carrier = _prediction(problem, start, who)
     prediction = function(np.asarray(nodes.x))
-    if isinstance(found.basis, SplineBasis):
+    if found.basis.panels is not None:
         target, ends = target_of(problem)
         cuts = np.concatenate([kinks, ends])
         whole, left = found.basis.panels.project(lambda x: function(x[:, None]) - target(x), cuts)
@@ -56,7 +55,7 @@ def _prediction(
 ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, Particles]:
     """f of inputs [n, d], the places where it has kinks, and the particles that stand for the start."""
     start = atoms_of(start)
-    if not isinstance(start, laws.AbstractLaw) or problem.spline is None:
+    if not isinstance(start, laws.AbstractLaw) or not problem.integrals.exact:
         rows, w = rows_of(problem, start, who)
         carrier = Particles(rows, w, blocks=problem.blocks)
         return lambda x: np.asarray(problem.predict(carrier, x)), rows[:, -1], carrier

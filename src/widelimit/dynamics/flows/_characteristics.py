@@ -12,8 +12,6 @@ from widelimit.measure import GridDensity, Particles, describe, join, laws, spli
 from widelimit.numerics import entries, map_rows
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
-from widelimit.problem.data import require_nodes
-from widelimit.problem.domains import Box, Sphere
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Start, registry
@@ -81,7 +79,7 @@ class Characteristics(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         return Facts(
             # Where two knots of a spline cross, the second derivative of the velocity jumps.
-            order=None if problem.unit.kinked else self._integrator.order,
+            order=None if problem.integrals.kinked else self._integrator.order,
             conserves=("mass", "particles"),
             decreases=("objective",),
             # It makes its own particles, so none can be split or relabelled.
@@ -186,7 +184,7 @@ class _Field(eqx.Module):
         theta = problem.retract(split(problem.blocks, rows))
         potential = problem.potential(problem.pack(theta, self.weights))
         # A particle takes its D derivatives on all the data at once.
-        size = max(1, entries(problem.budget) // (potential.dual.size * problem.dim))
+        size = max(1, entries(problem.budget) // (potential.field.entries * problem.dim))
         drift, divergence, power = map_rows(lambda row: _along(problem, potential, row), rows, size)
         return drift, -divergence, jnp.sum(self.weights * power)
 
@@ -243,15 +241,15 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
     """Whether each row is in the interior of the domain; a circle has no boundary."""
     theta, fine = split(problem.blocks, rows), jnp.ones(rows.shape[0], bool)
     for block, values in zip(problem.blocks, theta, strict=True):
-        wall = problem.domain.of(block.name)
-        if isinstance(wall, Box):
-            fine &= jnp.all(((values > wall.lower) & (values < wall.upper)).reshape(rows.shape[0], -1), axis=1)
+        if problem.domain.of(block.name).walls:
+            lower, upper = problem.domain.of(block.name).bounds(block.shape)
+            fine &= jnp.all(((values > lower) & (values < upper)).reshape(rows.shape[0], -1), axis=1)
     return fine
 
 
 def _check(problem: Problem) -> None:
     """Raise `ValueError` where the density does not follow the characteristics smoothly."""
-    require_nodes(problem.data, "Characteristics")
+    problem.integrals.require_deterministic("Characteristics")
     if problem.rough or not problem.smooth:
         what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
         raise ValueError(
@@ -261,8 +259,14 @@ def _check(problem: Problem) -> None:
     if not problem.scale.mean_field:
         raise ValueError("Characteristics solves the limit of many particles; Problem(scale=...) must be the mean.")
     for block in problem.blocks:
-        if isinstance(problem.domain.of(block.name), Sphere):
-            raise ValueError(f"Characteristics: block {block.name!r} lives on a sphere, where rows have no density.")
+        domain = problem.domain.of(block.name)
+        if not domain.flat:
+            raise ValueError(
+                f"Characteristics: block {block.name!r} lives on a {type(domain).__name__.lower()}, where rows have no "
+                "density."
+            )
+        if domain.walls and not domain.box:
+            raise ValueError(f"Characteristics: the walls of {domain!r}, the domain of {block.name!r}, are not known.")
 
 
 registry.add(

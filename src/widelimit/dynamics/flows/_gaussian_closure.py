@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
-from widelimit.numerics.registry import named
+from widelimit.numerics.registry import number
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .._dynamics import AbstractDynamics, Facts, Start, registry
-from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
+from ..integrators import AbstractIntegrator, Step, Tsit5
 
 
 class ClosureState(eqx.Module):
@@ -68,7 +67,7 @@ class GaussianClosure(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         return Facts(
             # A knot that enters the interval meets a jump in a derivative of the velocity.
-            order=None if problem.unit.kinked else self._integrator.order,
+            order=None if problem.integrals.kinked else self._integrator.order,
             conserves=("mass",),
             decreases=("objective",),
             # It makes its own particle, so none can be split or relabelled.
@@ -190,31 +189,19 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
         )
     if not isinstance(measure, laws.AbstractLaw):
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
-    return _of_law(measure)
-
-
-def _of_law(law: laws.AbstractLaw) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(law, laws.Gaussian):
-        return np.ravel(law.mean), np.asarray(law.cov).reshape(law.dim, law.dim)
-    if isinstance(law, laws.Normal):
-        return np.ravel(law.mean), np.diag(np.ravel(law.std) ** 2)
-    if isinstance(law, laws.Atom):
-        return np.ravel(law.point), np.zeros((law.dim, law.dim))
-    if isinstance(law, laws.Product):
-        from scipy.linalg import block_diag
-
-        parts = [_of_law(factor) for factor in law.factors]
-        joint = block_diag(*(cov for _, cov in parts))
-        return np.concatenate([mean for mean, _ in parts]), np.asarray(joint)
-    raise ValueError(
-        f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(law).__name__}; sample or "
-        "quantise it first, and its mean and covariance are taken."
-    )
+    mean, cov = measure.mean(), measure.covariance()
+    if not measure.normal or mean is None or cov is None:
+        odd = next((factor for factor in measure.factors if not factor.normal), measure)
+        raise ValueError(
+            f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(odd).__name__}; sample "
+            "or quantise it first, and its mean and covariance are taken."
+        )
+    return np.asarray(mean), np.asarray(cov)
 
 
 def _check(problem: Problem) -> None:
     """Raise `ValueError` where a cloud does not move by a mean and a Hessian."""
-    require_nodes(problem.data, "GaussianClosure")
+    problem.integrals.require_deterministic("GaussianClosure")
     if problem.rough or not problem.smooth:
         what = "unit has kinks, which have no Hessian" if problem.rough else "penalty is not smooth"
         raise ValueError(
@@ -227,4 +214,8 @@ def _check(problem: Problem) -> None:
         raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")
 
 
-registry.add("gaussian_closure", GaussianClosure, integrator=named(integrators))
+def _with_tolerance(rtol: float = 1e-8) -> GaussianClosure:
+    return GaussianClosure(Tsit5(rtol, 1e-2 * rtol))
+
+
+registry.add("gaussian_closure", _with_tolerance, rtol=number(least=1e-12, most=1e-3, coarser=100.0))

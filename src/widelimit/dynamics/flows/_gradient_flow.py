@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import Particles
 from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .. import schedules
 from .._dynamics import (
@@ -84,7 +83,7 @@ class GradientFlow(AbstractDynamics):
         integrator = self._integrator(problem)
         # A kink in the unit, or a wall, breaks the smoothness that a high order rests on; with exact integrals, too:
         # where two knots cross, the second derivative of the velocity jumps.
-        rough = problem.unit.kinked or not problem.domain.unconstrained
+        rough = problem.integrals.kinked or not problem.domain.unconstrained
         mean_field = problem.scale.mean_field
         return Facts(
             order=None if rough else integrator.order,
@@ -96,7 +95,7 @@ class GradientFlow(AbstractDynamics):
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
         measure = require_particles(measure, "GradientFlow")
-        require_nodes(problem.data, "GradientFlow")
+        problem.integrals.require_deterministic("GradientFlow")
         integrator = self._integrator(problem)
         if not problem.smooth and not integrator.proximal:
             raise ValueError(
@@ -209,12 +208,10 @@ class _Field(eqx.Module):
         For a flow with proximal maps, where v is the least-norm velocity and its power is not <grad psi, v>.
         """
         (old, energy), (new, _) = before, after
-        scales = self.problem.mobility.scales(self.merge(old))
-        power = [
-            _weighted(self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name))
-            for name in old
-            if getattr(scales, name) > 0
-        ]
+        # What the mobility freezes does not move, and dissipates nothing.
+        p = {name: getattr(self.problem.mobility.scales(self.merge(old)), name) for name in old}
+        steps = {name: (new[name] - old[name], jnp.where(p[name] > 0, p[name], jnp.inf)) for name in old}
+        power = [_weighted(self.weights, way / step, way / scale) for way, scale in steps.values()]
         return new, energy + sum(power, jnp.zeros(()))
 
     def norm(self, scaled: Any) -> Any:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, Particles, grids, split
 from widelimit.numerics.registry import named, number, positive
-from widelimit.problem import Problem, domains
+from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
@@ -232,7 +232,7 @@ def _check_problem(problem: Problem) -> None:
     mobilities(problem, "EntropicJKO")
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
-        if not isinstance(domain, domains.Euclidean | domains.Box):
+        if not domain.box:
             raise ValueError(
                 f"EntropicJKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}."
             )

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, laws, split, theta_type
 from widelimit.numerics.registry import named, number, whole
-from widelimit.problem import Problem, domains
+from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
@@ -88,7 +88,7 @@ class JKO(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         cold = self.temperature is None
         mean_field = problem.scale.mean_field
-        rough = problem.unit.kinked or not problem.domain.unconstrained or self.schedule.singular
+        rough = problem.integrals.kinked or not problem.domain.unconstrained or self.schedule.singular
         return Facts(
             order=None if rough else 1.0,
             conserves=("mass", "particles"),
@@ -225,8 +225,8 @@ def _check_problem(problem: Problem) -> None:
             "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
         )
     require_nodes(problem.data, "JKO")
-    if problem.unit.kinked or not problem.smooth:
-        what = "the unit has a kink" if problem.unit.kinked else "the penalty is not smooth"
+    if problem.integrals.kinked or not problem.smooth:
+        what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"
         raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")
     if problem.data.outputs:
         raise ValueError(f"JKO: the targets must be numbers, they have shape {problem.data.outputs}.")
@@ -249,7 +249,7 @@ def _walls(problem: Problem) -> tuple[float, float]:
     """The ends of the domain. Raises `ValueError` where it is no interval."""
     block = problem.blocks[0]
     domain = problem.domain.of(block.name)
-    if not isinstance(domain, domains.Euclidean | domains.Box):
+    if not domain.box:
         raise ValueError(f"JKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}.")
     return domain.bounds(block.shape)
 

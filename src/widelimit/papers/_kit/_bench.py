@@ -2,14 +2,9 @@
 
 import dataclasses
 import enum
-import hashlib
-import inspect
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
-
-from widelimit import __version__
 
 from ._data import Data, as_data, read_arrays, write_arrays
 
@@ -60,16 +55,20 @@ class Bench:
         return quick if self.scale is Scale.QUICK else paper
 
     def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
-        """`compute(**settings)`, once: found again by name, source text, settings and the library's version.
+        """`compute(**settings)`, once: found again by its `trajectory.fingerprint`, so not after the library changed.
 
         **Arguments**
 
-        - `compute`: a function of a module, not a lambda; it returns named arrays, nested if it likes (`Data`).
-        - `settings`: what JSON can hold. Everything that the result depends on must be in them.
+        - `compute`: a function; it returns named arrays, nested if it likes (`Data`).
+        - `settings`: numbers, text, arrays, functions or modules.
 
-        **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
+        **Raises** `ValueError` for settings that a fingerprint cannot see, and for other results; `OSError` where
+        a piece cannot be written.
         """
-        mark = fingerprint(compute, settings)
+        # Here and not above: it brings JAX, and naming the papers needs none.
+        from widelimit.trajectory import fingerprint
+
+        mark = f"{_name_of(compute)}-{fingerprint(compute, settings)[:16]}"
         if mark not in self._known:
             found = None if self.pieces is None else read_arrays(self.pieces / f"{mark}.npz")
             if found is None:
@@ -81,16 +80,6 @@ class Bench:
             self._known[mark] = found
         # The caller may change what it got.
         return as_data(self._known[mark], mark)
-
-
-def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
-    """A file name for a piece: the function's name and a hash of all that the piece depends on."""
-    try:
-        text = json.dumps(settings, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
-    parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
-    return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

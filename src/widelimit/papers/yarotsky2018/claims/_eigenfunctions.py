@@ -144,12 +144,10 @@ def _kernel_gaps(places: int) -> Data:
         return scipy.integrate.quad(lambda x: (x - a) * (x - b), max(a, b), 1.0)[0]
 
     h = (np.arange(places) + 0.5) / places
-    spline = wave_problem(1.0, 1).spline
-    assert spline is not None
     return {
         "direct": [[integral(a, b) for b in h] for a in h],
         "formula": theory.kernel(h[:, None], h),
-        "library": spline.kernel(h[:, None], h),
+        "library": wave_problem(1.0, 1).integrals.spline("the eigenfunctions").kernel(h[:, None], h),
     }
 
 

@@ -223,8 +223,7 @@ def continuity(bench: Bench) -> Finding:
 
 def terms(width: int, end: float, saves: int) -> Data:
     """The two terms of (5) per weight along a run of the spline: means of |c r(h)|, and of INT |grad phi|^2 dx/N."""
-    engine = spline().spline
-    assert engine is not None
+    engine = spline().integrals.spline("the terms of (5)")
     run = flow(_start().quantise(width), np.concatenate([[0.0], np.geomspace(1e-2, end, saves)]), rtol=1e-8, atol=1e-11)
     first, second = [], []
     for c, h in np.moveaxis(run.positions, 2, 1):
