@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from ._words import shown, unknown
+from widelimit.results import unknown
+
+from ._words import shown
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
@@ -85,8 +87,8 @@ class NeuronUnit(Section):
     def _named(cls, name: str) -> str:
         from widelimit.problem import activations
 
-        if name not in activations.named:
-            raise ValueError(unknown(name, list(activations.named)))
+        if name not in activations.registry.names:
+            raise ValueError(unknown(name, activations.registry.names))
         return name
 
 

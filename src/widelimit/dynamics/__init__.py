@@ -9,6 +9,7 @@ from ._dynamics import (
     Start as Start,
     Theta as Theta,
     Weights as Weights,
+    registry as registry,
 )
 from ._loop import advance as advance
 from .flows._characteristics import Characteristics as Characteristics

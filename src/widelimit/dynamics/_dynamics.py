@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from widelimit.measure import GridDensity, Measure, Particles, laws
+from widelimit.numerics.registry import Registry, whole
 from widelimit.problem import Problem
 
 from .clocks import AbstractClock, Reading, Tau
@@ -25,6 +26,10 @@ Start = Measure | laws.AbstractLaw
 """What a run may start from; each dynamics says what it takes."""
 
 State = TypeVar("State")
+
+registry = Registry("dynamics", tag="dynamics")
+# Where a dynamics moves given particles: how many stand for a start that is a law.
+start_particles = whole(least=2, doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):

@@ -1,6 +1,12 @@
 """Numerical tools that know nothing of networks."""
 
-from ._arguments import random_key as random_key, real_number as real_number, whole_number as whole_number
+from ._arguments import (
+    leaf as leaf,
+    on_host as on_host,
+    random_key as random_key,
+    real_number as real_number,
+    whole_number as whole_number,
+)
 from ._chebyshev import (
     chebyshev_fit as chebyshev_fit,
     chebyshev_points as chebyshev_points,
@@ -8,6 +14,11 @@ from ._chebyshev import (
 )
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
 from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
+from ._files import (
+    arrays_from_bytes as arrays_from_bytes,
+    arrays_to_bytes as arrays_to_bytes,
+    write_whole as write_whole,
+)
 from ._pair import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
 from ._quadrature import gauss_chi as gauss_chi
 from ._search import (

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 def real_number(
@@ -27,6 +28,24 @@ def real_number(
     limits = " and ".join(part for part in (lower, upper) if part)
     said = f"must be a finite number{' ' + limits if limits else ''}"
     raise ValueError(f"{what}: {said}; got {value!r}.")
+
+
+def leaf(
+    value: Any, what: str, *, above: float | None = None, least: float | None = None, below: float = math.inf
+) -> jax.Array:
+    """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
+
+    Checked like a `real_number`, unless it is being traced and has no value yet.
+    """
+    if isinstance(value, Tracer):
+        return jnp.asarray(value)
+    # From a Python float the array is of weak type: it takes the precision of what it meets.
+    return jnp.asarray(real_number(value, what, above=above, least=least, below=below))
+
+
+def on_host(value: Any) -> Any:
+    """A float, unless it is being traced."""
+    return value if isinstance(value, Tracer) else float(value)
 
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
+from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving, named_blocks
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, require_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry, require_particles, start_particles
 from .._stability import stable_step
 from ..clocks import Reading, Tau
-from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
+from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5, registry as integrators
 
 # Kinked neurons slide along the rays of the samples (Filippov); there the velocity jumps, and a tight tolerance only
 # makes the steps chatter: on 442 samples and 512 ReLU neurons, rtol 1e-6 takes 47 times the steps of 1e-4 for a risk
@@ -190,12 +191,10 @@ class _Field(eqx.Module):
         For a flow with proximal maps, where v is the least-norm velocity and its power is not <grad psi, v>.
         """
         (old, energy), (new, _) = before, after
-        scales = self.problem.mobility.scales(self.merge(old))
-        power = [
-            _weighted(self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name))
-            for name in old
-            if getattr(scales, name) > 0
-        ]
+        # What the mobility freezes does not move, and dissipates nothing.
+        p = {name: getattr(self.problem.mobility.scales(self.merge(old)), name) for name in old}
+        steps = {name: (new[name] - old[name], jnp.where(p[name] > 0, p[name], jnp.inf)) for name in old}
+        power = [_weighted(self.weights, way / step, way / scale) for way, scale in steps.values()]
         return new, energy + sum(power, jnp.zeros(()))
 
     def norm(self, scaled: Any) -> Any:
@@ -223,3 +222,13 @@ def _step_of(state: FlowState) -> Step:
 
 def _weighted(w: Any, a: Any, b: Any) -> Any:
     return jnp.sum(w * jnp.sum((a * b).reshape(w.shape[0], -1), axis=1))
+
+
+registry.add(
+    "gradient_flow",
+    GradientFlow,
+    particles=start_particles,
+    integrator=named(integrators),
+    schedule=named(schedules.registry),
+    trainable=several(text),
+)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Grid, GridDensity, Particles, describe, grids, laws
-from widelimit.problem import Problem, domains
+from widelimit.problem import Problem
 
 from .._dynamics import Start
 
@@ -104,7 +104,7 @@ def _deposited(grid: Grid, positions: np.ndarray, weights: np.ndarray) -> np.nda
 
 def _bounds(problem: Problem, block: Any) -> tuple[float, float]:
     domain = problem.domain.of(block.name)
-    if not isinstance(domain, domains.Box | domains.Euclidean):
+    if not domain.box:
         raise ValueError(
             f"TransportPDE: the domain of {block.name!r} is a {type(domain).__name__}, whose grid would have no walls; "
             "use GradientFlow."

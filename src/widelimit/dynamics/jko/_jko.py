@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, laws, split, theta_type
-from widelimit.problem import Problem, domains
+from widelimit.numerics.registry import named, number, whole
+from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
 from ..clocks import Reading, Steps
 from ..quantiles._inverse import from_score
 from ._newton import Inner, energy, minimise
@@ -232,7 +233,7 @@ def _walls(problem: Problem) -> tuple[float, float]:
     """The ends of the domain. Raises `ValueError` where it is no interval."""
     block = problem.blocks[0]
     domain = problem.domain.of(block.name)
-    if not isinstance(domain, domains.Euclidean | domains.Box):
+    if not domain.box:
         raise ValueError(f"JKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}.")
     return domain.bounds(block.shape)
 
@@ -260,3 +261,13 @@ def _quantised(law: laws.AbstractLaw, n: int) -> Particles:
     if law.n_atoms is not None:
         return law.quantise(n)
     return Particles(from_score(law, ndtri((np.arange(n) + 0.5) / n))[:, None], blocks=law.blocks)
+
+
+registry.add(
+    "jko",
+    JKO,
+    tau=number(above=0.0, coarser=2.0),
+    temperature=number(least=0.0),
+    schedule=named(schedules.registry),
+    particles=whole(),
+)

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
+from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, refusal, require_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, refusal, registry, require_particles
 from .._stability import stable_step
 from ..clocks import Reading, Steps
-from ..sampling import AbstractSampling, Fresh
+from ..sampling import AbstractSampling, Fresh, registry as samplings
 
 
 class SGDState(eqx.Module):
@@ -205,3 +206,16 @@ def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -
 def _names(problem: Problem) -> Any:
     names = tuple(block.name for block in problem.blocks)
     return theta_type(names)(*names)
+
+
+registry.add(
+    "sgd",
+    SGD,
+    step=positive,
+    batch=whole(),
+    sampling=named(samplings, default="epochs"),
+    schedule=named(schedules.registry),
+    temperature=named(schedules.registry),
+    trainable=several(text),
+    dtype=choice("float64", "float32", default="float64"),
+)

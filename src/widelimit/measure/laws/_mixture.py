@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import named, number, several
+
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
 from ._cube import Nodes
-from ._law import AbstractLaw
+from ._law import AbstractLaw, Groups, known, registry
 
 
 class Mixture(AbstractLaw):
@@ -29,7 +31,7 @@ class Mixture(AbstractLaw):
     laws: tuple[AbstractLaw, ...]
     weights: Float[Array, " K"]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True, default=())
 
     def __init__(self, laws: Sequence[AbstractLaw], weights: Any) -> None:
         self.laws = tuple(laws)
@@ -84,6 +86,25 @@ class Mixture(AbstractLaw):
         logs = jnp.stack([law.log_density(x) for law in self.laws])
         return jax.scipy.special.logsumexp(logs, axis=0, b=self.weights[:, None])
 
+    def mean(self) -> Float[Array, " D"] | None:
+        means = known([law.mean() for law in self.laws])
+        return None if means is None else self.weights @ jnp.stack(means)
+
+    def covariance(self) -> Float[Array, "D D"] | None:
+        means, spreads = known([law.mean() for law in self.laws]), known([law.covariance() for law in self.laws])
+        if means is None or spreads is None:
+            return None
+        off = jnp.stack(means) - self.weights @ jnp.stack(means)
+        return jnp.tensordot(self.weights, jnp.stack(spreads), axes=1) + (self.weights * off.T) @ off
+
+    def components(self) -> tuple[tuple[float, AbstractLaw], ...]:
+        pairs = zip(np.asarray(self.weights).tolist(), self.laws, strict=True)
+        return tuple((p * q, part) for p, law in pairs if p > 0.0 for q, part in law.components())
+
+    def radial(self, groups: Groups) -> AbstractLaw | None:
+        parts = known([law.radial(groups) for law in self.laws])
+        return None if parts is None else Mixture(parts, self.weights)
+
     def gauss(self, n: int) -> Nodes:
         parts = [law.gauss(n) for law in self.laws]
         weights = [p * w for p, (_, w) in zip(np.asarray(self.weights), parts, strict=True)]
@@ -92,3 +113,6 @@ class Mixture(AbstractLaw):
 
 def _words(law: AbstractLaw) -> str:
     return f"the blocks {describe(law.blocks)}" if law.blocks else f"a block of shape {law.shape}"
+
+
+registry.add("mixture", Mixture, laws=several(named(registry)), weights=several(number(least=0.0, most=1.0)))
