@@ -29,7 +29,7 @@ State = TypeVar("State")
 
 registry = Registry("dynamics", tag="dynamics")
 # Where a dynamics moves given particles: how many stand for a start that is a law.
-start_particles = whole(least=2, doubled=(64, 1024), argument=False)
+start_particles = whole(doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):
