@@ -11,7 +11,7 @@ from widelimit.dynamics import Start
 from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
-from ._build import dynamics_of
+from ._build import dynamics_of, start_of
 from ._part import Part, Work, carry_out
 from ._words import in_words
 
@@ -89,11 +89,10 @@ def _sizes(file: ProblemFile) -> Iterator[float]:
 
 def _run(work: Work, size: float) -> Trajectory:
     section = work.file.limit
-    argument = dynamics.registry[section.dynamics].values[section.resolution].argument
     moves = dynamics_of(section, **{section.resolution: size})
 
     def start() -> Start:
-        return work.built.start if argument else work.built.start.quantise(int(size))
+        return start_of(section, work.built.start, size)
 
     label = f"limit, {in_words(dynamics.registry, {'dynamics': section.dynamics})}, {finely(work.file, size)}"
     return carry_out(work, Part(part_name(size), label, "[limit]", start, moves))
