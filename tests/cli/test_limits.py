@@ -42,12 +42,21 @@ def limit_of(folder, limit):
 
 
 def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
-    numbers = limit_of(tmp_path, "dynamics = 'quantiles'")
-    limit = numbers["limit"]
-    assert limit["risk"] == pytest.approx(RISK, abs=1e-9)
-    assert (limit["sizes"], limit["resolution"]) == ([1e-7, 1e-9], "rtol 1e-09")
-    assert 0.0 < limit["risk_error"] < 1e-7
-    assert "rtol was given" in limit["note"]
+    from widelimit.cli.call._build import build
+    from widelimit.cli.call._folder import create
+    from widelimit.cli.call._limit import compute_limit, finely
+    from widelimit.cli.call._part import Work
+    from widelimit.cli.parse._problem_file import read_problem_file
+
+    file, _ = read_problem_file(write_line(tmp_path, "dynamics = 'quantiles'"))
+    (tmp_path / "out").mkdir()
+    folder = create(tmp_path / "out", {}, overwrite=False)
+    limit = compute_limit(Work(folder, file, build(file, "problem.toml"), lambda said: None))
+    assert limit.runs[-1].risk[-1] == pytest.approx(RISK, abs=1e-9)
+    assert (limit.sizes, finely(file, limit.sizes[-1])) == ((1e-7, 1e-9), "rtol 1e-09")
+    assert 0.0 < limit.error[-1] < 1e-7
+    assert "rtol was given" in limit.note
+    assert {path.name for path in folder.path.glob("*.zarr")} == {"limit-1e-07.zarr", "limit-1e-09.zarr"}
 
 
 @pytest.mark.slow
@@ -55,6 +64,7 @@ def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
     ("limit", "sizes", "off"),
     [
         ("particles = 64", [32, 64], 1e-4),
+        ("dynamics = 'quantiles'", [1e-7, 1e-9], 1e-9),
         ("dynamics = 'characteristics'\nparticles = 64", [32, 64], 1e-4),
         ("dynamics = 'transport_pde'\nfirst_cells = 16\nmost_cells = 64\ntolerance = 0.02", [16, 32, 64], 3e-4),
         ("dynamics = 'jko'\ntau = 0.02\nparticles = 64", [0.04, 0.02], 2e-3),

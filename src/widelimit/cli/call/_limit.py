@@ -84,7 +84,8 @@ def _sizes(file: ProblemFile) -> Iterator[float]:
     elif value.coarser is None:
         yield from (given // 2, given)
     else:
-        yield from (given * value.coarser, given)
+        # Rounded, since the number is a part's name: 1e-07, not 1.0000000000000001e-07.
+        yield from (float(f"{given * value.coarser:.12g}"), given)
 
 
 def _run(work: Work, size: float) -> Trajectory:
