@@ -76,8 +76,8 @@ def test_a_unit_of_ones_own(tmp_path):
         ("import nonsense_of_mine", "own.py, line 1: ModuleNotFoundError"),
         ("\nraise SystemExit(3)", "own.py: ends the program (SystemExit)"),
         (WAVELET.format(name="neuron"), "line 14: ValueError: registry of unit: 'neuron' is registered already"),
-        (WAVELET.replace("frequency=positive", "freq=positive"), "takes no 'freq'"),
-        (WAVELET.replace(", frequency=positive", ""), "needs 'frequency'; say what it may be"),
+        (WAVELET.format(name="bad").replace("frequency=positive", "freq=positive"), "takes no 'freq'"),
+        (WAVELET.format(name="bad").replace(", frequency=positive", ""), "needs 'frequency'; say what it may be"),
         (WAVELET.format(name="bad").replace("theta.c *", "theta.q *"), "line 12: AttributeError"),
     ],
 )
