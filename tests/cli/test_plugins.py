@@ -78,7 +78,10 @@ def test_a_unit_of_ones_own(tmp_path):
         (WAVELET.format(name="neuron"), "line 14: ValueError: registry of unit: 'neuron' is registered already"),
         (WAVELET.format(name="bad").replace("frequency=positive", "freq=positive"), "takes no 'freq'"),
         (WAVELET.format(name="bad").replace(", frequency=positive", ""), "needs 'frequency'; say what it may be"),
-        (WAVELET.format(name="bad").replace("theta.c *", "theta.q *"), "line 12: AttributeError"),
+        (
+            WAVELET.format(name="bad").replace("theta.c *", "theta.q *"),
+            "[unit]: Problem(unit=...): the unit fails on blocks c, w[2]",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_plugin_is_said(tmp_path, text, expected):

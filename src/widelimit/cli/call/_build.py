@@ -123,9 +123,12 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
             raise ValueError("with an output scale that changes with the width there is no limit to compute.")
     with place(name, "[domain]"):
         made = {block: domains.registry.make(said.model_dump()) for block, said in file.domain.items()}
-        return Problem(
-            unit, samples, loss, penalty=penalty, domain=domains.product(**made), mobility=mobility, scale=scale
-        )
+        for block in blocks:
+            if block.name in made:
+                made[block.name].check(block.name, block.shape)
+    with place(name, "[unit]"):
+        domain = domains.product(**made)
+        return Problem(unit, samples, loss, penalty=penalty, domain=domain, mobility=mobility, scale=scale)
 
 
 def _law(file: ProblemFile, block: Block, inputs: int) -> laws.AbstractLaw:
