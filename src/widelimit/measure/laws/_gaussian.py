@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._arguments import numeric
@@ -42,7 +43,9 @@ class Gaussian(AbstractLaw):
         if c.shape != m.shape * 2:
             raise ValueError(f"Gaussian(cov=...): must have shape {m.shape * 2} for this mean, got {c.shape}.")
         self.location, self.cov, self.shape = jnp.asarray(m), jnp.asarray(c), m.shape
-        self.root = jnp.asarray(_root(c.reshape(m.size, m.size)))
+        square = c.reshape(m.size, m.size)
+        # Any root serves; this one has derivatives where eigenvalues coincide.
+        self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square))
 
     @property
     def cube_dim(self) -> int:

@@ -63,7 +63,7 @@ class Normal(AbstractLaw):
         return np.prod([_interval(lower[:, j], upper[:, j], mean[j], std[j]) for j in range(self.dim)], axis=0)
 
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
-        if np.any(np.asarray(self.std) == 0):
+        if failing(self.std == 0):
             raise ValueError("log_density: Normal(std=...) with a zero has no density.")
         z = (x - self.location.ravel()) / self.std.ravel()
         return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)
