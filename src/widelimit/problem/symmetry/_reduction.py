@@ -108,7 +108,9 @@ def _mobility(mobility: mobilities.AbstractMobility, blocks: Blocks) -> mobiliti
     scales = mobility.scales(theta_type(tuple(block.name for block in blocks))(*blocks))
     if scales is None:
         raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
-    return mobilities.Diagonal(**{_renamed(name): scale for name, scale in scales._asdict().items()})
+    # A plain one was chosen by nobody; left out it costs no product.
+    chosen = {name: scale for name, scale in scales._asdict().items() if not isinstance(scale, float)}
+    return mobilities.Diagonal(**{_renamed(name): scale for name, scale in chosen.items()})
 
 
 def _renamed(block: str) -> str:
