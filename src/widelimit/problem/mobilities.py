@@ -22,10 +22,7 @@ class AbstractMobility(eqx.Module):
     def __call__(self, theta: Any, gradient: Any) -> Any: ...
 
     def scales(self, theta: Any) -> Any | None:
-        """One constant number a block where P is such a diagonal (proximal maps and noise need it), else None.
-
-        An array, or the float 1.0 where there is nothing to multiply with.
-        """
+        """One constant number a block where P is such a diagonal (proximal maps and noise need it), else None."""
         return None
 
     def check(self, blocks: Blocks) -> None:
