@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._arguments import numeric
-from ._cube import Nodes, hermite, normal_quantile, tensor
+from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
 from ._law import AbstractLaw, Groups
 from ._normal import Normal
 
@@ -55,16 +55,14 @@ class Gaussian(AbstractLaw):
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
         return self.location.ravel() + z @ self.root.T
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return self._mapped(normal_quantile(u))
 
     def gauss(self, n: int) -> Nodes:
         z, weights = tensor([hermite(n)] * self.dim)
         return self._mapped(z), weights
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         plain = self._plain()
         if plain is None:
             raise ValueError(

@@ -14,7 +14,7 @@ from widelimit.numerics.registry import given, number
 from ._arguments import checked_block, checked_shape, failing
 from ._atom import Atom
 from ._chi import Chi
-from ._cube import Nodes, hermite, normal_quantile, tensor
+from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
 from ._law import AbstractLaw, Groups, registry
 from ._line import Line, normal_line
 
@@ -49,16 +49,14 @@ class Normal(AbstractLaw):
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
         return self.location.ravel() + self.std.ravel() * z
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return self._scaled(normal_quantile(u))
 
     def gauss(self, n: int) -> Nodes:
         z, weights = tensor([hermite(n)] * self.dim)
         return self._scaled(z), weights
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         mean, std = np.ravel(self.location), np.ravel(self.std)
         return np.prod([_interval(lower[:, j], upper[:, j], mean[j], std[j]) for j in range(self.dim)], axis=0)
 
