@@ -35,3 +35,20 @@ class Figure:
         from widelimit.report.canvas import to_png
 
         return to_png(lambda sheet: self.on(sheet, data), *self.size)
+
+
+def figure(
+    compute: Callable[[Bench], Data],
+    *,
+    caption: Callable[[Data], str],
+    alt: Callable[[Data], str],
+    size: tuple[float, float],
+    cost: Cost,
+) -> Callable[[Callable[["Sheet", Data], None]], Figure]:
+    """A figure from the function that draws it: its name is the figure's, its docstring the title."""
+
+    def made(on: Callable[["Sheet", Data], None]) -> Figure:
+        title = " ".join((on.__doc__ or "").split()).removesuffix(".")
+        return Figure(on.__name__, title, compute, on, size, caption, alt, cost)
+
+    return made

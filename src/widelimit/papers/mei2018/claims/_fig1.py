@@ -21,9 +21,8 @@ def fig1_solvers(bench: Bench) -> Finding:
     """The reduced equation (13) can be solved numerically: finite volumes, the inverse distribution function and
     particles give one solution for Fig. 1.
 
-    Compared: risk and quantiles at t = .1 to 10 against the inverse distribution function, in units of what halving
-    the cells, or doubling the particles, changes; a method of order two is off by a third of that.
-    """
+    Compared: risk and quantiles at t = .1 to 10 against the inverse distribution function, in units of what halving the
+    cells, or doubling the particles, changes; a method of order two is off by a third of that."""
     exact = _limit(bench)
     # The finite volumes on a grid and on one of half the width; particles, and twice as many.
     sizes = bench.pick(quick=(400, 800), paper=(1600, 3200))
@@ -71,8 +70,7 @@ def fig1_radii(bench: Bench) -> Finding:
     """The empirical results match closely the predictions of the equation (13): the distribution of |w|.
 
     Compared: W_2 between the mean quantile function of independent runs of SGD and the limit, in standard errors, over
-    what chance exceeds in one case of twenty (Student's t).
-    """
+    what chance exceeds in one case of twenty (Student's t)."""
     runs, exact = np.stack([run["radii"] for run in _runs(bench)]), _limit(bench)["radii"]
     errors, chance = distance_in_errors(runs, exact)
     far = np.sqrt(np.mean((runs - exact) ** 2, axis=(0, 2)))
@@ -86,8 +84,7 @@ def fig1_risk(bench: Bench) -> Finding:
     independent neurons.
 
     Compared: by how many standard errors of the mean of the runs it lies outside; the training makes the neurons'
-    fluctuations smaller, so the whole is an upper end.
-    """
+    fluctuations smaller, so the whole is an upper end."""
     runs, exact = _runs(bench), _limit(bench)
     risks, own = (np.stack([run[name] for run in runs])[:, 1:] for name in ("risk", "error"))
     error = np.sqrt(np.var(risks, axis=0, ddof=1) / len(runs) + np.mean(own**2, axis=0))

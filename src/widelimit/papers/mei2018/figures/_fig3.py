@@ -7,7 +7,7 @@ import numpy as np
 
 from widelimit.report.canvas import add_legend, dash
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, key, logarithmic, title
 from ..._kit._shares import largest
 from ..runs._curves import behind, draw_pair, draw_small
@@ -39,28 +39,6 @@ def compared(bench: Bench) -> Data:
     runs = [bench.piece(network, delta=delta, seed=k, **settings) for k, delta in enumerate(DELTAS)]
     pairs = [{"limit": limit_of(bench, delta), "sgd": run} for delta, run in zip(DELTAS, runs, strict=True)]
     return {"runs": pairs, **{key: settings[key] for key in ("neurons", "step", "batch")}}
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    grid = sheet.add_gridspec(3, 2, width_ratios=(2.2, 1.0))
-    main = sheet.add_subplot(grid[:, 0])
-    logarithmic(main, "x", "time t", "risk R")
-    sides = [sheet.add_subplot(grid[i, 1]) for i in range(3)]
-    for side, name in zip(sides, ("mean a", "mean b", "mean $r_1$"), strict=True):
-        logarithmic(side, "x", "", name)
-        side.tick_params(labelsize=10, labelbottom=side is sides[-1])
-    for k, (delta, run) in enumerate(zip(DELTAS, data["runs"], strict=True)):
-        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(k - 1)
-        draw_pair(main, line, dots, k, dashes, f"Δ = {delta:g}")
-        for i, side in enumerate(sides):
-            draw_small(side, (line["t"], dots["t"]), (line["means"][:, i], dots["means"][:, i]), k, dashes)
-    key(main, "SGD (bars: 2 standard errors)", ls="", marker="+", ms=8, mew=1.6)
-    main.set_ylim(-0.05, None)
-    steps = f"{int(data['runs'][0]['sgd']['steps']):,} steps {_batch(data)}"
-    made = f"N = {data['neurons']}, d = {DIM}, $s_0$ = {RELEVANT},\nε = {data['step']:g}, ξ = $t^{{-1/4}}$, {steps}"
-    title(main, f"Lines: limit, d = ∞. Crosses: {made}")
-    add_legend(main)
-    sides[2].set_xlabel("time t")
 
 
 def _batch(data: Data) -> str:
@@ -112,13 +90,25 @@ def _alt(data: Data) -> str:
     return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}. " + _caption(data)
 
 
-FIGURE = Figure(
-    name="fig3",
-    title="Variable selection with ReLU neurons: risk and three means over time",
-    compute=compared,
-    on=_sheet,
-    size=(10.0, 5.2),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(50.0, 1700.0),
-)
+@figure(compared, caption=_caption, alt=_alt, size=(10.0, 5.2), cost=Cost(50.0, 1700.0))
+def fig3(sheet: Sheet, data: Data) -> None:
+    """Variable selection with ReLU neurons: risk and three means over time."""
+    grid = sheet.add_gridspec(3, 2, width_ratios=(2.2, 1.0))
+    main = sheet.add_subplot(grid[:, 0])
+    logarithmic(main, "x", "time t", "risk R")
+    sides = [sheet.add_subplot(grid[i, 1]) for i in range(3)]
+    for side, name in zip(sides, ("mean a", "mean b", "mean $r_1$"), strict=True):
+        logarithmic(side, "x", "", name)
+        side.tick_params(labelsize=10, labelbottom=side is sides[-1])
+    for k, (delta, run) in enumerate(zip(DELTAS, data["runs"], strict=True)):
+        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(k - 1)
+        draw_pair(main, line, dots, k, dashes, f"Δ = {delta:g}")
+        for i, side in enumerate(sides):
+            draw_small(side, (line["t"], dots["t"]), (line["means"][:, i], dots["means"][:, i]), k, dashes)
+    key(main, "SGD (bars: 2 standard errors)", ls="", marker="+", ms=8, mew=1.6)
+    main.set_ylim(-0.05, None)
+    steps = f"{int(data['runs'][0]['sgd']['steps']):,} steps {_batch(data)}"
+    made = f"N = {data['neurons']}, d = {DIM}, $s_0$ = {RELEVANT},\nε = {data['step']:g}, ξ = $t^{{-1/4}}$, {steps}"
+    title(main, f"Lines: limit, d = ∞. Crosses: {made}")
+    add_legend(main)
+    sides[2].set_xlabel("time t")

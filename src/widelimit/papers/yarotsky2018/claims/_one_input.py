@@ -47,8 +47,7 @@ _Y, _Y0, _STD = 1.3, -0.4, 0.8
 def one_input(bench: Bench) -> Finding:
     """With one input and phi = w, p(w, t) = p(w + (y - y_0)(e^-t - 1), 0) and L = (y - y_0)^2 e^-2t/2.
 
-    Compared: largest difference over 200 weights and 13 times; the integration's tolerance is 1e-11.
-    """
+    Compared: largest difference over 200 weights and 13 times; the integration's tolerance is 1e-11."""
     found = bench.piece(moved, y=_Y, y0=_Y0, std=_STD, end=6.0)
     mean = float(found["mean"])
     exact = theory.displacement(found["t"], _Y, mean)
@@ -95,22 +94,15 @@ def footnote(gaps: list[float], std: float) -> Data:
     return columns(rows)
 
 
-@claim(
-    "A.3, (41) and footnote 2",
-    printed="p(w, 0) + (y - y_0) s dp/dw(w, 0) under the integral",
-    tolerance=1.0,
-    cost=Cost(1.0),
-    digits=4,
-)
+@claim("A.3, (41) and footnote 2", tolerance=1.0, cost=Cost(1.0), digits=4)
 def one_input_linear(bench: Bench) -> Finding:
-    """The linear theory's limit solves p(., 0) = p_inf + (y - y_0) p_inf' (41): it is INT p(w + (y_0 - y) s, 0) e^-s
-    ds = p(w, 0) + (y_0 - y) p'(w, 0) + O((y - y_0)^2), the true limit to this order.
+    """The linear theory's limit solves p(., 0) = p_inf + (y - y_0) p_inf' (41): it is INT p(w + (y_0 - y) s, 0) e^-s ds
+    = p(w, 0) + (y_0 - y) p'(w, 0) + O((y - y_0)^2), the true limit to this order.
 
+    Printed: p(w, 0) + (y - y_0) s dp/dw(w, 0) under the integral.
     Compared: share of what is allowed: 1e-10 of max p for (41) and the closed form; exponents of y - y_0 from 0.01 to
     0.04 within 0.1 of 2, and of 1 for the sign as printed.
-
-    Misprint: In the footnote's last linearisation the sign of y - y_0 must be the other one.
-    """
+    Misprint: In the footnote's last linearisation the sign of y - y_0 must be the other one."""
     gaps = [0.01, 0.02, 0.04]
     errors = bench.piece(footnote, gaps=gaps, std=1.0)
     corrected, printed, shift = (log_slope(gaps, errors[name]) for name in ("corrected", "printed", "shift"))
