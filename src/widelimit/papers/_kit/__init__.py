@@ -1,7 +1,4 @@
-"""What every paper uses: benches, claims, figures, folders, pages.
-
-Light to import; what compares (`_shares`), runs a dynamics (`_runs`) and draws (`_drawing`) are modules of their own.
-"""
+"""What every paper uses, light to import; what compares, runs a dynamics and draws are modules of their own."""
 
 from ._bench import Bench as Bench, Cost as Cost, Scale as Scale
 from ._claims import Claim as Claim, Finding as Finding, Verdict as Verdict, claim as claim

@@ -12,8 +12,8 @@ import numpy as np
 
 from ._bench import Bench, Cost, Scale
 
-Value = float | int | bool | str | None
-Values = Value | Mapping[str, Value]
+Number = float | int | bool | str | None
+Value = Number | Mapping[str, Number]
 """A number or a word, or several with their names."""
 
 
@@ -76,7 +76,7 @@ class Claim:
     id: str
     statement: str
     where: str
-    printed: Values
+    printed: Value
     compute: Callable[[Bench], Finding]
     tolerance: float
     reason: str
@@ -100,8 +100,9 @@ class Claim:
         except (ValueError, RuntimeError, ArithmeticError) as error:
             computed, deviation, lacks, why = None, math.inf, "", f"not computed: {' '.join(str(error).split())}"
         kept = Verdict.CORRECTED if self.misprint else Verdict.REPRODUCED
+        told = ("id", "statement", "where", "tolerance", "reason", "expected", "misprint", "digits")
         return Checked(
-            **{name: getattr(self, name) for name in _TOLD},
+            **{name: getattr(self, name) for name in told},
             printed=plain(self.printed),
             computed=computed,
             deviation=deviation,
@@ -117,7 +118,7 @@ def claim(
     *,
     tolerance: float,
     cost: Cost,
-    printed: Values = None,
+    printed: Value = None,
     expected: Verdict | None = None,
     digits: int = 6,
 ) -> Callable[[Callable[[Bench], Finding]], Claim]:
@@ -126,7 +127,6 @@ def claim(
         @claim("(14)", tolerance=1e-10, cost=Cost(15.0))
         def r_star(bench: Bench) -> Finding:
             \"\"\"The best single sphere: r_* minimises R^(1).
-
             Compared: r_* of the library and of SciPy.        <- the reason of the tolerance
             Printed: a formula in words.                      <- only where there is one
             Misprint: (14) lacks a factor 2.                  <- only where there is one\"\"\"
@@ -159,10 +159,6 @@ def claim(
         )
 
     return made
-
-
-_TOLD = ("id", "statement", "where", "tolerance", "reason", "expected", "misprint", "digits")
-"""What is taken over from the claim as it stands."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,6 @@ def _risks(bench: Bench) -> np.ndarray:
 @claim("text before Theorem 1, on Fig. 2", tolerance=0.05, cost=Cost(45.0, 800.0), digits=3)
 def fig2_sgd_near_optimum(bench: Bench) -> Finding:
     """SGD achieves a value of the risk that is close to the optimum.
-
     Printed: close to optimum.
     Compared: largest distance from the certified infimum over Δ = .1 to .9, d = 40; the risk of predicting 0 is 1. What
     is left are width, noise of the steps and mass on its way to infinity, 0.01 to 0.03 each at quick scale."""
@@ -34,7 +33,6 @@ def fig2_sgd_near_optimum(bench: Bench) -> Finding:
 def fig2_sgd_follows_limit(bench: Bench) -> Finding:
     """Good quantitative agreement between empirical results and theoretical predictions: SGD against the limit at the
     same time.
-
     Printed: good quantitative agreement.
     Compared: largest difference of risks at t = 100, d = 40. Independent neurons would be 0.02 above the limit; the
     noise of a step of 1e-4 adds 0.02 at Δ = 0.1 (0.004 with a step of 2e-5) and less at larger Δ."""
@@ -49,7 +47,6 @@ def fig2_sgd_follows_limit(bench: Bench) -> Finding:
 @claim("caption of Fig. 2", tolerance=0.0, cost=Cost(5.0), digits=4)
 def fig2_one_sphere_fails_above(bench: Bench) -> Finding:
     """The single-delta ansatz is incorrect for Δ > Δ_h; it is exact in [Δ_l, Δ_h].
-
     Printed: incorrect for Δ > Δ_h.
     Compared: how many Δ are on the wrong side: those where the ansatz and the certified infimum agree (to 1e-11) but
     should not, or the reverse, and those above Δ_h where SGD is not three standard errors below the ansatz."""

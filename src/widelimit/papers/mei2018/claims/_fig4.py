@@ -1,6 +1,7 @@
 """Claims on Fig. 4: its two ends, networks against the limit, the barrier between the starts."""
 
 import numpy as np
+from scipy.optimize import brentq
 
 from widelimit import analysis
 from widelimit.measure import Particles
@@ -14,7 +15,6 @@ from ..runs._isotropic import particles, small
 @claim("Fig. 4 and the text before it", tolerance=0.0, cost=Cost(15.0))
 def fig4_two_limits(bench: Bench) -> Finding:
     """Depending on the start the risk tends to a small or to a high value: below 0.1 and above 1.
-
     Printed: two limits, one with a small and one with high risk.
     Compared: by how much the bounds 0.1 and 1 are missed; the print has no numbers."""
     ends = [limit_of(bench, kappa)["risk"][-1] for kappa in KAPPAS]
@@ -25,7 +25,6 @@ def fig4_two_limits(bench: Bench) -> Finding:
 @claim("Fig. 4 and the text before it", tolerance=0.5, cost=Cost(50.0, 1500.0), digits=3)
 def fig4_agreement(bench: Bench) -> Finding:
     """The networks follow the limit of d = 320 from both starts.
-
     Printed: well tracked.
     Compared: largest difference of risks, which fall from 7.25; a fluctuation of f of 2 % at its start makes 0.3."""
     far = gaps(compared(bench))
@@ -35,7 +34,6 @@ def fig4_agreement(bench: Bench) -> Finding:
 @claim("Fig. 4, the bad start", tolerance=1e-3, cost=Cost(1.0), digits=4)
 def fig4_mass_at_zero(bench: Bench) -> Finding:
     """From the bad start all of the mass reaches r = 0 in finite time and stays: psi has a cone there.
-
     Compared: share of the mass that is not at r = 0 at t = 10."""
     run = limit_of(bench, min(KAPPAS))
     first, half = (run["t"][np.argmax(run["at_zero"] >= share)] for share in (1e-6, 0.5))
@@ -57,7 +55,6 @@ def barrier(steps: int) -> Data:
 @claim("Fig. 4 and the text before it", tolerance=0.0, cost=Cost(30.0, 60.0), digits=5)
 def fig4_barrier(bench: Bench) -> Finding:
     """One kappa between 0.1 and 0.4 parts the starts that end badly from those that end well.
-
     Compared: whether the bisection stays inside (0.1, 0.4)."""
     found = bench.piece(barrier, steps=bench.pick(quick=7, paper=12))
     low, high = found["low"], found["high"]
@@ -67,11 +64,8 @@ def fig4_barrier(bench: Bench) -> Finding:
 @claim("Theorem 7, applied to Fig. 4", tolerance=0.0, cost=Cost(10.0))
 def fig4_good_end_unstable(bench: Bench) -> Finding:
     """The sphere near which the good start lingers is itself unstable in the sense of Theorem 7: its spread grows.
-
     Compared: the rate of the spread must be negative."""
     # The plateau of the good start is seen as one point mass at its mean radius.
-    from scipy.optimize import brentq
-
     problem = small(DELTA, DIM, SIGMA)
     middle = float(limit_of(bench, max(KAPPAS))["mean"][-1])
 

@@ -64,7 +64,6 @@ def _rates(by: str, sizes: list[int] | list[float], limit: Data, found: list[Dat
 def limit_rate_width(bench: Bench) -> Finding:
     """At small eps sup over k of |R_N(theta^k) - R(rho_(k eps))|, and of the same for the mean of a bounded Lipschitz
     function, falls as N^(-1/2) to N^(-1): one-pass SGD from independent neurons, t <= 4.
-
     Compared: by how much a fitted slope of the mean over runs lies outside [-1, -1/2]; (19) bounds it by (log
     N/N)^(1/2), and 32 runs leave 0.04."""
     widths = [25, 50, 100, 200, 400]
@@ -75,7 +74,6 @@ def limit_rate_width(bench: Bench) -> Finding:
 @claim("Theorem 3, (18), (19)", tolerance=0.05, cost=Cost(5.0, 60.0), digits=4)
 def limit_rate_step(bench: Bench) -> Finding:
     """At large N the same distances fall as eps^(1/2) to eps, N = 800 quantiles of the start.
-
     Compared: by how much a fitted slope of the mean over runs lies outside [1/2, 1]; 32 runs leave 0.04."""
     steps = [0.04, 0.02, 0.01, 0.005, 0.0025, *bench.pick(quick=[], paper=[0.00125, 0.000625])]
     settings = {"width": 800, "runs": bench.pick(quick=32, paper=128), "t1": _T1, "saves": _SAVES}
@@ -88,7 +86,6 @@ def limit_rate_step(bench: Bench) -> Finding:
 def propagation_of_chaos(bench: Bench) -> Finding:
     """At fixed t = k eps the neurons become independent with law rho_t: the mean of sin(theta_1) is that of rho_t, the
     correlation of two neurons is of order 1/N.
-
     Printed: for any fixed k.
     Compared: the worst of: the distance of the mean from the limit over 4 standard errors; N times the correlation over
     3 (its own scatter over 32 runs is 0.25).
@@ -112,7 +109,6 @@ def propagation_of_chaos(bench: Bench) -> Finding:
 @claim("text after (10), 'independent of N'; Theorem 3", tolerance=1.0, cost=Cost(1.0), digits=4)
 def steps_independent_of_width(bench: Bench) -> Finding:
     """The number of steps of SGD to a given risk does not depend on N, and k eps is the limit's time.
-
     Compared: the worst of: the slope of the time in log N over 0.05; the distance of the largest N from the limit over
     5 per cent; 32 runs scatter by 2 per cent."""
     widths, level = [25, 50, 100, 200, 400], 0.2

@@ -15,7 +15,7 @@ from widelimit.theory import mei2018 as theory
 from ..._kit import Bench, Cost, Data, Finding, claim
 from ..._kit._runs import evolved
 from ..._kit._shares import apart, apart_relative, growth, largest, outside, share_allowed
-from ..runs._examples import gauss_slopes, neurons, one_neuron
+from ..runs._examples import Row, gauss_slopes, neurons, one_neuron
 from ..runs._isotropic import small
 
 _TIGHT = integrators.Tsit5(rtol=1e-10, atol=1e-13)
@@ -80,9 +80,7 @@ def _plane_rates(strength: float, nodes: int) -> Data:
     }
 
 
-def _plane_hessians(
-    theta: Float[np.ndarray, "2"], strength: float, nodes: int
-) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+def _plane_hessians(theta: Row, strength: float, nodes: int) -> tuple[Row, Row]:
     """The diagonals of H_0 (with lambda) and of d_1 d_2 U at the atom, by NumPy: both matrices are diagonal."""
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
     points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -98,7 +96,6 @@ def _plane_hessians(
 def atom_rates(bench: Bench) -> Finding:
     """Around a stable atom the variance decays at rate 4 H_0 in INT xi and the mean at 2 (H_0 + d_1 d_2 U): measured on
     the sphere of radius r_* (Delta = 0.3, d = 40) and on an atom in R^2.
-
     Compared: relative error of fitted rates and of the library's; clouds of size 1e-4 leave the linear range by that
     much."""
     pieces = bench.piece(_sphere_rates, delta=0.3, dim=40), bench.piece(_plane_rates, strength=0.1, nodes=12)
@@ -122,7 +119,6 @@ def _second_moments(delta: float, dim: int, radius: float, times: list[float]) -
 def atom_contraction(bench: Bench) -> Finding:
     """INT |theta - theta_*|^2 d rho_t <= r_0^2 exp(-lambda INT xi) for some lambda > 0, from a support within r_0 of a
     stable atom; here r_0 = 0.2 and xi = 1/(1 + t).
-
     Printed: exp(-lambda (t - t_0)).
     Compared: by how much the least rate is below 0.1, a third of the linear one.
     Misprint: the exponent is INT xi, not t - t_0, and r_0^2 stands in front."""
@@ -161,7 +157,6 @@ def _single_atoms(thetas: list[float], t1: float) -> Data:
 @claim("Theorem 6, first part", tolerance=1e-9, cost=Cost(8.0))
 def atom_fixed_point(bench: Bench) -> Finding:
     """An atom at theta is a fixed point if and only if grad V(theta) + grad_1 U(theta, theta) = 0.
-
     Compared: its speed against 2 |V' + d_1 U| from other quadrature code, and the move of a fixed atom in t = 20:
     rounding, times e^(rate t) where the atom repels."""
     data = bench.piece(_single_atoms, thetas=list(np.linspace(-3.0, 5.0, 33)), t1=20.0)
@@ -188,9 +183,7 @@ def _descents(times: list[float], count: int) -> Data:
     return {"risk": curves, "moves": moves, "fixed": fixed}
 
 
-def _short_move(
-    problem: Problem, theta: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]
-) -> tuple[float, float]:
+def _short_move(problem: Problem, theta: Row, weights: Row) -> tuple[float, float]:
     """W_2(rho_t, rho_0)/t for t = 1e-4, and (INT |2 Psi'|^2 d rho)^(1/2)."""
     t = 1e-4
     run = evolved(problem, Particles(theta[:, None], weights), GradientFlow(), [t])
@@ -203,7 +196,6 @@ def _short_move(
 def risk_falls(bench: Bench) -> Finding:
     """R does not rise along the flow, and rho is a fixed point if and only if grad Psi = 0 on its support: its speed is
     the norm of 2 grad Psi in L2(rho).
-
     Compared: the worst of: a rise of R in one of 100 intervals over 1e-12; the defect of the speed over 1e-3, from a
     move of t = 1e-4; the speed of a fixed point found by Newton's method over 1e-9."""
     times = [float(t) for t in np.linspace(0.0, 5.0, 101)[1:]]
@@ -244,7 +236,6 @@ def _plateau(delta: float, dim: int, width: float, particles: int, times: list[f
 def unstable_plateau(bench: Bench) -> Finding:
     """Fig. 4's plateau of low risk is itself an unstable fixed point: H_0 < 0 at its atom, so no start with a density
     converges to it; a small cloud leaves at rate -4 H_0 (d = 320, Delta = 0.5).
-
     Compared: relative error of the fitted rate and of the library's; the cloud must be 100 times farther away at t =
     200."""
     times = [float(t) for t in range(2, 21, 2)] + [60.0, 120.0, 160.0, 200.0]
@@ -252,16 +243,10 @@ def unstable_plateau(bench: Bench) -> Finding:
     data = bench.piece(_plateau, delta=0.5, dim=320, width=1e-3, particles=particles, times=times)
     fitted, rate = growth(data["times"][:11], data["variance"][:11]), -4.0 * data["curvature"]
     first, *_, last = data["distance"]
-    computed = {
-        "radius of the plateau's atom": data["r"],
-        "its risk": data["risk"][0],
-        "H_0": data["curvature"],
-        "-4 H_0": rate,
-        "growth rate of a small cloud's variance": fitted,
-        "distance from the atom (W_2) at t = 0": first,
-        "at t = 200": last,
-        "risk at t = 200": data["risk"][-1],
-    }
+    start, *_, end = data["risk"]
+    computed = {"radius of the plateau's atom": data["r"], "its risk": start, "H_0": data["curvature"], "-4 H_0": rate}
+    computed |= {"growth rate of a small cloud's variance": fitted, "distance from the atom (W_2) at t = 0": first}
+    computed |= {"at t = 200": last, "risk at t = 200": end}
     needs = {
         "the cloud leaves": last > 100.0 * first,
         "the atom is a fixed point": abs(data["force"]) < 1e-9,

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from widelimit.report.canvas import colour
 
@@ -34,11 +33,6 @@ def density(bench: Bench, *, half: bool = False) -> Data:
 
 def _compute(bench: Bench) -> Data:
     return {"sgd": trained(bench, 0), "limit": density(bench)}
-
-
-def _range(radii: Float[np.ndarray, " N"]) -> tuple[float, float]:
-    """From 0 where neurons have returned there."""
-    return 0.0 if radii[0] < _SPLIT else 0.95 * float(radii[0]), 1.05 * float(radii[-1])
 
 
 def _step(data: Data) -> str:
@@ -72,7 +66,8 @@ def fig1(sheet: Sheet, data: Data) -> None:
     panels = np.ravel(sheet.subplots(2, 3))
     for k, axes in enumerate(panels, 1):
         radii, places = data["sgd"]["radii"][k], data["limit"]["places"][k]
-        low, high = _range(radii)
+        # From 0 where neurons have returned there.
+        low, high = 0.0 if radii[0] < _SPLIT else 0.95 * radii[0], 1.05 * radii[-1]
         bins = np.linspace(low, high, _BINS + 1)
         heights, _, _ = axes.hist(radii, bins=bins, density=True, color=colour(4), alpha=0.55, label="SGD")
         curve(axes, places, data["limit"]["density"][k], lw=1.8, label="equation (13)")

@@ -30,21 +30,17 @@ def points(bench: Bench) -> list[float]:
     return bench.pick(quick=[0.1, 0.3, 0.5, 0.7, 0.9], paper=[round(0.1 * k, 1) for k in range(1, 10)])
 
 
-def _step(bench: Bench) -> float:
-    return bench.pick(quick=1e-4, paper=1e-5)
-
-
 def trained(bench: Bench, delta: float) -> Data:
     """A single run."""
-    settings = {"delta": delta, "d": DIM, "sigma": "ramp", "kappa": KAPPA, "step": _step(bench)}
-    return bench.piece(network, times=[END], samples=20_000, seed=round(100 * delta), **settings)
+    settings = {"d": DIM, "sigma": "ramp", "kappa": KAPPA, "step": bench.pick(quick=1e-4, paper=1e-5)}
+    return bench.piece(network, delta=delta, times=[END], samples=20_000, seed=round(100 * delta), **settings)
 
 
 def _compute(bench: Bench) -> Data:
     runs = [trained(bench, delta) for delta in points(bench)]
     ends = {name: np.array([run[name][-1] for run in runs]) for name in ("risk", "error")}
     dims = [_theory(bench, d) for d in (float(DIM), math.inf)]
-    return {"step": _step(bench), "sgd": {"delta": points(bench), **ends}, "dims": dims}
+    return {"step": END / runs[0]["steps"], "sgd": {"delta": points(bench), **ends}, "dims": dims}
 
 
 def _theory(bench: Bench, d: float) -> Data:

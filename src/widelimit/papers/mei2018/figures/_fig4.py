@@ -22,7 +22,6 @@ from ..runs._isotropic import full, limit, weights
 DELTA, DIM, SIGMA = 0.5, 320, "nonmonotone"
 KAPPAS = (0.1, 0.4)
 FIRST, END = 1e-3, 10.0
-_RTOL = 1e-7
 
 
 def _times(last: float, count: int) -> list[float]:
@@ -32,7 +31,7 @@ def _times(last: float, count: int) -> list[float]:
 def limit_of(bench: Bench, kappa: float) -> Data:
     """One of the lines, and the mean of r."""
     times = _times(END, 60)
-    line = bench.piece(limit, delta=DELTA, d=DIM, sigma=SIGMA, kappa=kappa, times=times, rtol=_RTOL)
+    line = bench.piece(limit, delta=DELTA, d=DIM, sigma=SIGMA, kappa=kappa, times=times, rtol=1e-7)
     return {**line, "mean": np.mean(line["radii"], axis=1)}
 
 
@@ -52,9 +51,9 @@ def _mean_length(problem: Problem, measure: Particles) -> jax.Array:
 
 
 def _settings(bench: Bench) -> dict[str, Any]:
-    if bench.pick(quick=True, paper=False):
-        return {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
-    return {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
+    quick = {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
+    paper = {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
+    return bench.pick(quick=quick, paper=paper)
 
 
 def compared(bench: Bench) -> Data:

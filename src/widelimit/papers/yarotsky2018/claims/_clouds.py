@@ -18,7 +18,6 @@ from ..runs._square import ALL_LOST, ATOM, flow, spline
 @claim("3.1, last paragraph, and Fig. 2", tolerance=1.0, cost=Cost(5.0, 15.0), digits=4)
 def fig2_stable(bench: Bench) -> Finding:
     """If the atom's limit has h_* = 1, a small cloud stays together and follows it.
-
     Printed: the evolution is stable.
     Compared: share of what is allowed: the cloud's width in h must fall below 1 % of its start, that in c (which is
     neutral) at most triple, no weight may end farther than 0.1 = 10 sigma from the atom's end, and the loss must be
@@ -40,7 +39,6 @@ def fig2_stable(bench: Bench) -> Finding:
 def fig2_unstable(bench: Bench) -> Finding:
     """If the atom's limit is (c_*, h_*), the weights diverge along h near this point, and approach a globally
     minimising distribution spread over h in [0, 1].
-
     Printed: unstable; relatively uniformly over h in [0, 1].
     Compared: share of what is allowed; the print has no numbers: the mean must pass within 0.1 of (c_*, h_*), the width
     in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be within 0.4 of
@@ -92,7 +90,6 @@ def _spread(bench: Bench) -> Data:
 def cloud_growth(bench: Bench) -> Finding:
     """The variance in h of a small cloud at the unstable atom grows as exp(2 H_hh t), as (28), (29) say; that in c
     stays.
-
     Compared: share of what is allowed: relative error 0.005 of the rate fitted to 64 weights, sigma = 1e-5, over t <=
     20, where the kink costs O(sigma e^(H t)) (see closure-order), 1e-5 for the integrated closure, and 0.001 for the
     variance of c."""
@@ -113,7 +110,6 @@ def cloud_growth(bench: Bench) -> Finding:
 @claim("2.7 (leading terms; the order is not printed)", tolerance=0.1, cost=Cost(8.0), digits=4)
 def closure_order(bench: Bench) -> Finding:
     """The relative error of the closure (28), (29) is O(sigma) for splines, because of the ReLU's kink.
-
     Compared: the exponent of sigma from 1e-5 to 3e-4 in the error of the variance of h at t = 20 against 1; a smooth
     unit would have 2."""
     found = _spread(bench)
@@ -139,7 +135,6 @@ def narrow(center: list[float], sigma: float, end: float, width: int) -> Data:
 def closure_moving(bench: Bench) -> Finding:
     """The mean and the covariance of a narrow cloud that moves follow (28) and (29); (28) is gradient descent with N =
     1.
-
     Compared: share of what is allowed, 64 weights from (1, 0.5), standard deviations of 1e-4, to t = 5: 0.002 of the
     covariance's largest entry (the kink costs O(sigma)), 1e-6 for the mean, 1e-8 for one atom against (28); the
     covariance must change by 0.1 of itself at least."""
@@ -179,7 +174,6 @@ def hessian() -> Data:
 )
 def hessian_block(bench: Bench) -> Finding:
     """At the stationary atom H_hh = c_* f(h_*) = c_* h_*^2 > 0, and H_cc = H_ch = 0: a cloud widens along h alone.
-
     Compared: share of what is allowed: 1e-12 for the library's exact integrals against the print; 1e-5 for central
     differences of grad u, which err by a tenth of their step 1e-6 at the kink, and by rounding."""
     found = bench.piece(hessian)

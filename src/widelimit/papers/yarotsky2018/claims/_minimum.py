@@ -33,7 +33,6 @@ def _modes(count: int, places: int) -> Data:
 def mu_ten_digits(bench: Bench) -> Finding:
     """Without charges, f = x^2/2, R at the minimiser 1_[0, 1] has the eigenvalues -mu_k^-2, mu_k = pi/2 + k pi: the
     library's spectrum of the tangent kernel, k < 10.
-
     Printed: -(pi/2 + k pi)^-2.
     Compared: the largest relative difference."""
     found = bench.piece(_modes, count=10, places=101)["lambda"]
@@ -45,7 +44,6 @@ def mu_ten_digits(bench: Bench) -> Finding:
 def minimum_eigenvectors(bench: Bench) -> Finding:
     """The eigenvectors are p_k = sin mu_k h - delta(h)/mu_k, K p_k = (sin mu_k h - (-1)^k)/mu_k^4, and (52), (53) hold,
     k < 10.
-
     Compared: the largest difference of the library's functions from cosines, whose derivative on [0, 1] is p_k, and of
     K p_k, (52), (53) from quadrature, over their own size; mu_9^4 = 8e5 amplifies rounding."""
     # p_k = d/dh (1_[0, 1] cos mu_k h) = -mu_k (sin mu_k h - delta/mu_k), so that the spectrum's function is a cosine;
@@ -100,7 +98,6 @@ def _matrices(knots: int) -> Data:
 def shared_spectrum(bench: Bench) -> Finding:
     """R and K~ have the non-zero eigenvalues of the tangent kernel M of the parameters that move (12 knots of unequal
     mass).
-
     Compared: the largest difference from closed matrices over the first eigenvalue."""
     computed, gaps = {}, []
     for operator, values in bench.piece(_matrices, knots=12).items():
@@ -111,26 +108,21 @@ def shared_spectrum(bench: Bench) -> Finding:
     return Finding(computed, largest(*gaps))
 
 
-_EPSILONS = (0.02, 0.04, 0.08, 0.16)
-_NEAR = {"knots": 1000, "end": 100.0}
-
-
 @claim("(37)", tolerance=1.0, cost=Cost(13.0), digits=4)
 def loss_37_small(bench: Bench) -> Finding:
     """(37) is the linearisation: exact at t = 0, its relative error is of first order in eps for p_0 = 1 + eps cos(2 pi
     h), t <= 20.
-
     Compared: the worst of: distance of the fitted slope in eps from 1 over 0.15; the error at t = 0 over 1e-3, which
     10000 terms and 1000 knots leave."""
-    errors, starts = [], []
-    for eps in _EPSILONS:
-        run = bench.piece(trained_cosine, eps=eps, **_NEAR)
+    sizes, errors, starts = (0.02, 0.04, 0.08, 0.16), [], []
+    for eps in sizes:
+        run = bench.piece(trained_cosine, eps=eps, knots=1000, end=100.0)
         series = theory.linearised_loss(run["t"], theory.cosine_coefficient(np.arange(MODES), eps))
         gap = np.abs(run["risk"] / series - 1.0)
         starts.append(gap[0])
         errors.append(np.max(gap[run["t"] <= 20.0]))
-    slope = log_slope(_EPSILONS, errors)
-    computed = table("eps", _EPSILONS, {"error to t = 20": errors})
+    slope = log_slope(sizes, errors)
+    computed = table("eps", sizes, {"error to t = 20": errors})
     computed |= {"error at t = 0": largest(starts), "slope of the error in eps": slope}
     return Finding(computed, share_allowed((apart(slope, 1.0), 0.15), (starts, 1e-3)))
 
@@ -139,7 +131,6 @@ def loss_37_small(bench: Bench) -> Finding:
 def fig3c_agreement(bench: Bench) -> Finding:
     """From p_0 = 2 on [0.3, 0.8] the loss agrees reasonably with (37): in shape, its logarithm is off by little of what
     it falls.
-
     Printed: a reasonable agreement.
     Compared: the largest |log ratio| over the logarithm of the whole fall of the loss."""
     run = bench.piece(trained_knots, lower=LOWER, upper=UPPER, knots=knots_of(bench), end=BOX_END)
@@ -187,7 +178,6 @@ def _near_teacher(sizes: list[float], neurons: int, end: float) -> Data:
 def loss_18_general(bench: Bench) -> Finding:
     """(18) for other models: tanh neurons on ten inputs, from starts near a measure without loss; the error over L(0)
     is of first order in the distance.
-
     Compared: distance of the fitted slope from 1, distances 0.04 to 0.005."""
     sizes = [0.04, 0.02, 0.01, 0.005]
     found = bench.piece(_near_teacher, sizes=sizes, neurons=8, end=20.0)
@@ -216,7 +206,6 @@ def _lazy(factors: list[float], neurons: int) -> Data:
 def lazy_limit(bench: Bench) -> Finding:
     """Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: tanh neurons, the
     distance falls as 1/alpha, and the library's check of linearity tells the regimes apart.
-
     Compared: distance of the fitted slope in alpha from -1, alpha = 4, 16, 64."""
     factors = [4.0, 16.0, 64.0]
     found = bench.piece(_lazy, factors=factors, neurons=6)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from widelimit.theory import yarotsky2018 as theory
 
@@ -31,7 +32,6 @@ def border(reach: float) -> Data:
     with c < -e/sqrt(2) end at e = 0 with c = -sqrt(c^2 - e^2/2), the others turn around; in between is the border. For
     c < 0 both c and h grow along every path, so the border is a curve h(c).
     """
-    from scipy.integrate import solve_ivp
 
     def back(t: float, y: np.ndarray) -> np.ndarray:
         return -theory.atom_velocity(y[0], y[1])

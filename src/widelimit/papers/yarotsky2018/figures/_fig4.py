@@ -33,15 +33,12 @@ def _compute(bench: Bench) -> Data:
     return {"h": found["h"], "s": exact, "found": found["s"][:SHOWN]}
 
 
-def _gap(data: Data) -> float:
-    return apart(data["s"], data["found"])
-
-
 def _caption(data: Data) -> str:
+    gap = apart(data["s"], data["found"])
     return (
         "The eigenfunctions (50) of the operator with kernel (36), of length one: lines by (50) in a form without "
         "cancellation, markers by the library's spectrum of the tangent kernel with the charges alone trainable. The "
-        f"two differ by at most {_gap(data):.1e}. All are 2 at h = 0 (signs chosen so) and vanish with their slope at "
+        f"two differ by at most {gap:.1e}. All are 2 at h = 0 (signs chosen so) and vanish with their slope at "
         "h = 1; s_k has k zeros inside."
     )
 
