@@ -5,8 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtri
 from jaxtyping import Array, Float
+from scipy.special import ndtri
 
 from widelimit.dynamics import SGD, Characteristics, GradientFlow, Quantiles, TransportPDE, integrators
 from widelimit.measure import Particles, laws
