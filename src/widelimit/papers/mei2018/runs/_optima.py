@@ -103,6 +103,7 @@ def interval(d: float) -> Data:
 
 def largest_margin(d: float) -> Data:
     """max over Delta of psi(infinity; r_*) - psi(r_*; r_*): where it is negative, one sphere is never optimal."""
+
     def loss(delta: float) -> float:
         return -best_sphere(small(float(delta), d))["far"]
 
@@ -114,5 +115,3 @@ def closed_interval(d: float) -> Data:
     """The ends by closed forms; NaN where the interval is empty."""
     found = theory.thresholds(d)
     return {"ends": [np.nan, np.nan] if found is None else found}
-
-

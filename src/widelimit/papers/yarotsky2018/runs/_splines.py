@@ -141,5 +141,3 @@ def fall_time(waves: int, share: float) -> float:
 
     found: Any = scipy.optimize.brentq(above, 0.0, 25.0, xtol=1e-12)
     return math.exp(found)
-
-
