@@ -33,9 +33,7 @@ def check_kind(name: str, value: Any, kind: Any) -> None:
 def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget: Any) -> Supervised:
     """The parts that the risk is made of, from what a user gave. Raises `ValueError` where they do not fit together."""
     if (network is None) == (unit is None):
-        raise ValueError(
-            "Problem(...): give a network from widelimit.networks or a unit from widelimit.units, one of them."
-        )
+        raise ValueError("Problem(...): give one network from widelimit.networks or one unit from widelimit.units.")
     network = unit if network is None else network
     if not isinstance(network, AbstractNetwork | AbstractUnit):
         raise ValueError(f"Problem(unit=...): expected one of widelimit.units or widelimit.networks, got {network!r}.")
