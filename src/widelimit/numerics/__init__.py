@@ -19,7 +19,6 @@ from ._files import (
     arrays_to_bytes as arrays_to_bytes,
     write_whole as write_whole,
 )
-from ._loop import Stepper as Stepper, advance as advance
 from ._pair import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
 from ._quadrature import gauss_chi as gauss_chi
 from ._search import (

@@ -14,8 +14,9 @@ from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .. import clocks, schedules
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Tau
 from ._cells import Cells, Reading, cells_of, read
 from ._scharfetter_gummel import diffuse, first_step, free_reading
 from ._start import check_grid, check_start, default_grid, start_masses
@@ -43,7 +44,7 @@ class PDEState(eqx.Module):
     cells: Cells
 
 
-class TransportPDE(AbstractDynamics):
+class TransportPDE(AbstractDynamics[PDEState]):
     r"""$\partial_t\rho = \xi(t)\,[\,\mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)\,]$ in one or two
     parameters,
 
@@ -122,14 +123,15 @@ class TransportPDE(AbstractDynamics):
         # There are no particles to split or relabel; the order is that of the grid, not of the step.
         return Facts(order=None, conserves=("mass",), decreases=(falls,), splits=False, permutes=False)
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start) or refusal(self._grid, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> PDEState:
-        require_nodes(problem.data, "TransportPDE")
-        _check_problem(problem)
-        check_start(problem, measure)
+        self.check(problem, measure)
         grid = self._grid(problem, measure)
         masses = jnp.asarray(start_masses(grid, measure))
         cells = cells_of(problem, grid, warm=self.temperature is not None)
-        end = jnp.asarray(self.clock(t1), float)
+        end = jnp.asarray(self.clock.reading(t1), float)
         reading, proposal = self._begin(problem, cells, masses, end)
         y, zero = (masses, jnp.zeros(())), jnp.zeros(())
         return PDEState(y, jnp.zeros((), jnp.int64), zero, zero, y, reading, proposal, end, cells)
@@ -137,16 +139,11 @@ class TransportPDE(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def before(self, state: PDEState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: PDEState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: PDEState, noise: Any) -> PDEState:
+    def step(self, problem: Problem, state: PDEState, noise: Noise) -> PDEState:
         masses, spent = state.y
         left = state.end - state.clock
         if self.temperature is None:
@@ -181,25 +178,16 @@ class TransportPDE(AbstractDynamics):
             state.cells,
         )
 
-    def measure(self, problem: Problem, state: PDEState, clock: Any) -> GridDensity:
-        return GridDensity(state.cells.grid, _within(state, clock)[0], blocks=problem.blocks)
+    def measure(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> GridDensity:
+        return GridDensity(state.cells.grid, _within(state, reading)[0], blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: PDEState, clock: Any) -> dict[str, Array]:
-        masses, spent = _within(state, clock)
+    def record(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> dict[str, Array]:
+        masses, spent = _within(state, reading)
         return {"free_energy": self._read(problem, state.cells, masses).energy, "dissipated": spent}
-
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
 
     def stalled(self, problem: Problem, state: PDEState) -> Any:
         least = 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(state.clock, 1e-6 * state.end)
         return ~(state.proposal > least) & (state.clock < state.end)
-
-    def crowded(self, state: PDEState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: PDEState) -> PDEState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         if self.temperature is None:
@@ -264,7 +252,8 @@ def _within(state: PDEState, clock: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(here, b, (1.0 - s) * a + s * b), state.before, state.y)
 
 
-def _check_problem(problem: Problem) -> None:
+def _check(problem: Problem, start: Start) -> None:
+    require_nodes(problem.data, "TransportPDE")
     if problem.dim > 2:
         raise ValueError(
             f"TransportPDE: a grid needs one or two parameters, the unit has {problem.dim}: "
@@ -272,6 +261,7 @@ def _check_problem(problem: Problem) -> None:
         )
     if not problem.scale.mean_field:
         raise ValueError("TransportPDE: the output scale depends on the number of particles, so there is no limit.")
+    check_start(problem, start)
 
 
 def _checked_cells(cells: Any) -> tuple[int, ...] | None:
@@ -303,7 +293,7 @@ def _check_number(name: str, value: Any, fits: bool, allowed: str) -> None:
 registry.add(
     "transport_pde",
     TransportPDE,
-    cells=whole(least=4, doubled=(64, 512)),
+    cells=whole(least=2, doubled=(64, 512)),
     temperature=number(least=0.0, default=0.0),
     schedule=named(schedules.registry),
     cfl=number(above=0.0, most=0.5),

@@ -14,9 +14,10 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Steps
 from ..grid._unit_table import AbstractTable, unit_table
-from ._jko import check_duration, checked_step, checked_temperature, mobilities, step_size
+from ._jko import checked_step, checked_temperature, mobilities, step_size
 from ._scaling import Inner, Kernel, kernel_of, minimise, raised
 
 # A step whose residual ends above this is not solved.
@@ -44,7 +45,7 @@ class EntropicState(eqx.Module):
     grid: Grid
 
 
-class EntropicJKO(AbstractDynamics):
+class EntropicJKO(AbstractDynamics[EntropicState]):
     r"""The variational step of mei2018 (10) for the masses of a grid's cells, with the entropic distance,
 
     $$\rho_{t+\tau} = \arg\min_\rho\ R(\rho) + \int \mathrm{pen}\,d\rho
@@ -116,11 +117,12 @@ class EntropicJKO(AbstractDynamics):
         # On a given grid the error does not vanish with tau, and what falls is the free energy up to the bias.
         return Facts(order=None, conserves=("mass",), decreases=(), splits=False, permutes=False)
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check_problem, problem) or refusal(self._check_start, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> EntropicState:
-        _check_problem(problem)
-        check_duration(self.clock(t1), t1, self.tau, "EntropicJKO")
+        self.check(problem, measure)
         grid = self._grid(measure)
-        _check_grid(problem, grid)
         masses = _masses(measure, grid)
         scales = np.sqrt(mobilities(problem, "EntropicJKO"))
         blur = self._blur(grid, scales)
@@ -137,16 +139,11 @@ class EntropicJKO(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> int:
-        return round(t / float(self.tau))
+    @property
+    def clock(self) -> Steps:
+        return Steps(self.tau)
 
-    def before(self, state: EntropicState, stop: Any) -> Any:
-        return state.k < stop
-
-    def noise(self, problem: Problem, state: EntropicState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: EntropicState, noise: Any) -> EntropicState:
+    def step(self, problem: Problem, state: EntropicState, noise: Noise) -> EntropicState:
         size = step_size(self.schedule, self.tau, state.k)
         eps = self._regularisation(state.blur, state.k)
         log_m = jnp.log(jnp.maximum(state.y, 1e-300))
@@ -159,12 +156,12 @@ class EntropicJKO(AbstractDynamics):
         counts = (state.k + 1, state.sweeps + found.sweeps)
         return eqx.tree_at(lambda s: (s.y, s.log_g, s.residual, s.k, s.sweeps), state, (*kept, *counts))
 
-    def measure(self, problem: Problem, state: EntropicState, clock: Any) -> GridDensity:
+    def measure(self, problem: Problem, state: EntropicState, reading: Reading) -> GridDensity:
         return GridDensity(state.grid, state.y.reshape(state.grid.shape), blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: EntropicState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: EntropicState, reading: Reading) -> dict[str, Array]:
         eps = self._regularisation(state.blur, jnp.maximum(state.k - 1, 0))
-        rho = self.measure(problem, state, clock)
+        rho = self.measure(problem, state, reading)
         information = _information(rho, mobilities(problem, "EntropicJKO"))
         logs = jnp.log(jnp.where(state.y > 0, state.y, 1.0)) - state.log_v
         return {
@@ -174,18 +171,9 @@ class EntropicJKO(AbstractDynamics):
             "sweeps": state.sweeps,
         }
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def stalled(self, problem: Problem, state: EntropicState) -> Any:
         # Written so that a NaN counts.
         return ~(state.residual <= _UNSOLVED)
-
-    def crowded(self, state: EntropicState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: EntropicState) -> EntropicState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return (
@@ -197,6 +185,11 @@ class EntropicJKO(AbstractDynamics):
         """eps of step k; that of xi = 1 where xi = 0."""
         size = step_size(self.schedule, self.tau, k)
         return blur**2 / jnp.where(size > 0, size, self.tau)
+
+    def _check_start(self, problem: Problem, start: Start) -> None:
+        grid = self._grid(start)
+        _check_grid(problem, grid)
+        _masses(start, grid)
 
     def _grid(self, measure: Start) -> Grid:
         if self.grid is not None:

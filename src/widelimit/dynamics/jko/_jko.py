@@ -13,7 +13,8 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Steps
 from ..quantiles._inverse import from_score
 from ._newton import Inner, energy, minimise
 
@@ -38,7 +39,7 @@ class JKOState(eqx.Module):
     weights: Float[Array, " N"]
 
 
-class JKO(AbstractDynamics):
+class JKO(AbstractDynamics[JKOState]):
     r"""The variational step of mei2018 (10), for a problem of one parameter,
 
     $$\rho_{t+\tau} = \arg\min_\rho\ R(\rho) + \int \mathrm{pen}\,d\rho + T \int \rho\log\rho
@@ -97,9 +98,11 @@ class JKO(AbstractDynamics):
             permutes=True,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check_problem, problem) or refusal(self._particles, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> JKOState:
-        _check_problem(problem)
-        check_duration(self.clock(t1), t1, self.tau, "JKO")
+        self.check(problem, measure)
         start = self._particles(measure)
         if start.dim != 1:
             raise ValueError(f"JKO: the start has {start.dim} columns, the problem has one parameter.")
@@ -125,16 +128,11 @@ class JKO(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> int:
-        return round(t / float(self.tau))
+    @property
+    def clock(self) -> Steps:
+        return Steps(self.tau)
 
-    def before(self, state: JKOState, stop: Any) -> Any:
-        return state.k < stop
-
-    def noise(self, problem: Problem, state: JKOState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: JKOState, noise: Any) -> JKOState:
+    def step(self, problem: Problem, state: JKOState, noise: Noise) -> JKOState:
         size = step_size(self.schedule, self.tau, state.k) * mobilities(problem, "JKO")[0]
         found = minimise(self._inner(problem, state, size))
         # Particles that overtake: another coupling is shorter, so this is not the minimum.
@@ -152,28 +150,19 @@ class JKO(AbstractDynamics):
             state.weights,
         )
 
-    def measure(self, problem: Problem, state: JKOState, clock: Any) -> Particles:
+    def measure(self, problem: Problem, state: JKOState, reading: Reading) -> Particles:
         order = state.place
         return Particles(state.y[order][:, None], state.weights[order], blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: JKOState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: JKOState, reading: Reading) -> dict[str, Array]:
         shown = {"action": state.action, "newton": state.iterations}
         if self.temperature is None:
             return shown
         return {**shown, "free_energy": energy(self._inner(problem, state, jnp.ones(())), state.y)}
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def stalled(self, problem: Problem, state: JKOState) -> Any:
         # Written so that a NaN counts.
         return ~(state.last <= _UNSOLVED)
-
-    def crowded(self, state: JKOState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: JKOState) -> JKOState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return (
@@ -211,11 +200,6 @@ def checked_temperature(temperature: Any, who: str) -> Float[Array, ""]:
     if not known or not 0 <= temperature < float("inf"):
         raise ValueError(f"{who}(temperature=...): must be a number, finite and not negative; got {temperature!r}.")
     return jnp.asarray(temperature, float)
-
-
-def check_duration(steps: int, t1: float, tau: Any, who: str) -> None:
-    if steps < 1:
-        raise ValueError(f"evolve(t1=...): {t1} is less than half a step of {who}(tau={float(tau):g}).")
 
 
 def _check_problem(problem: Problem) -> None:

@@ -2,19 +2,11 @@
 
 import dataclasses
 import enum
-import hashlib
-import inspect
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
-from widelimit import __version__
-
-Data = dict[str, np.ndarray]
-"""Named arrays: what a piece or a figure is computed to, and drawn from."""
+from ._data import Data, as_data, read_arrays, write_arrays
 
 _T = TypeVar("_T")
 
@@ -28,13 +20,13 @@ class Scale(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Seconds on two cores, estimated, compilation included."""
+    """Seconds on two cores, estimated, compilation included; at both scales the same if one is told."""
 
     quick: float
-    paper: float
+    paper: float | None = None
 
     def at(self, scale: Scale) -> float:
-        return self.quick if scale is Scale.QUICK else self.paper
+        return self.quick if scale is Scale.QUICK or self.paper is None else self.paper
 
 
 def _silent(text: str) -> None:
@@ -63,59 +55,31 @@ class Bench:
         return quick if self.scale is Scale.QUICK else paper
 
     def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
-        """`compute(**settings)`, once: found again by name, source text, settings and the library's version.
+        """`compute(**settings)`, once: found again by its `trajectory.fingerprint`, so not after the library changed.
 
         **Arguments**
 
-        - `compute`: a function of a module, not a lambda; what it returns is named arrays.
-        - `settings`: what JSON can hold. Everything that the result depends on must be in them.
+        - `compute`: a function; it returns named arrays, nested if it likes (`Data`).
+        - `settings`: numbers, text, arrays, functions or modules.
 
-        **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
+        **Raises** `ValueError` for settings that a fingerprint cannot see, and for other results; `OSError` where
+        a piece cannot be written.
         """
-        # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
-        from widelimit.numerics import arrays_to_bytes, write_whole
+        # Here and not above: it brings JAX, and naming the papers needs none.
+        from widelimit.trajectory import fingerprint
 
-        mark = fingerprint(compute, settings)
+        mark = f"{_name_of(compute)}-{fingerprint(compute, settings)[:16]}"
         if mark not in self._known:
-            found = None if self.pieces is None else _kept(self.pieces / f"{mark}.npz")
+            found = None if self.pieces is None else read_arrays(self.pieces / f"{mark}.npz")
             if found is None:
                 said = ", ".join(f"{name} {value}" for name, value in settings.items())
                 self.tell(f"  {_name_of(compute).replace('_', ' ')}: {said}" if said else f"  {_name_of(compute)}")
                 found = as_data(compute(**settings), _name_of(compute))
                 if self.pieces is not None:
-                    self.pieces.mkdir(parents=True, exist_ok=True)
-                    write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
+                    write_arrays(self.pieces / f"{mark}.npz", found)
             self._known[mark] = found
-        return dict(self._known[mark])
-
-
-def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
-    """A file name for a piece: the function's name and a hash of all that the piece depends on."""
-    try:
-        text = json.dumps(settings, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
-    parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
-    return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
-
-
-def as_data(values: Any, name: str) -> Data:
-    """Named arrays of numbers or text. Raises `ValueError` for anything else."""
-    arrays = {key: np.asarray(value) for key, value in values.items()}
-    odd = [key for key, array in arrays.items() if array.dtype.kind not in "biufcU"]
-    if odd:
-        raise ValueError(f"{name}: {odd[0]!r} is no array of numbers or text.")
-    return arrays
-
-
-def _kept(path: pathlib.Path) -> Data | None:
-    """A finished piece; None where there is none, or it is damaged."""
-    from widelimit.numerics import arrays_from_bytes
-
-    try:
-        return arrays_from_bytes(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+        # The caller may change what it got.
+        return as_data(self._known[mark], mark)
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

@@ -1,0 +1,160 @@
+"""The numbers of a run: what numbers.json holds and what is printed."""
+
+import importlib.metadata
+import platform
+from typing import Any
+
+import numpy as np
+
+from widelimit import dynamics
+from widelimit.analysis import dissipation, optimality_gap, stationarity
+from widelimit.measure import laws
+from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.trajectory import Trajectory
+
+from ..call._limit import Limit, finely
+from ..call._networks import Network
+from ..call._part import Work
+from ..call._words import in_words
+
+Trained = list[tuple[Network, Trajectory]]
+
+
+def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
+    """Gap, stationarity and dissipation of the finest flow; what cannot be stated is None with a reason."""
+    last, problem = limit.runs[-1], work.built.problem
+    checks: dict[str, Any] = {"particles": len(last.final), "reasons": {}}
+    try:
+        gap = optimality_gap(problem, last.final)
+        checks |= {
+            "gap": _number(gap.gap),
+            "gap_budget": _number(gap.budget),
+            "largest_correlation": _number(gap.largest_correlation),
+            "gap_certified": bool(gap.certified),
+            "gap_statement": gap.statement,
+        }
+        if checks["gap"] is None:
+            checks["reasons"]["gap"] = gap.statement
+    except ValueError as error:
+        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation"))
+        checks |= {"gap_certified": False, "gap_statement": f"No gap can be stated: {error}"}
+        checks["reasons"]["gap"] = str(error)
+    rest = stationarity(problem, last.final)
+    checks |= {"stationarity_rms": _number(rest.rms), "stationarity_largest": _number(rest.largest)}
+    try:
+        balance = dissipation(last)
+        checks |= {"dissipation_defect": _number(balance.defect), "dissipation_method": balance.method}
+    except ValueError as error:
+        checks |= {"dissipation_defect": None, "dissipation_method": "none"}
+        checks["reasons"]["dissipation_defect"] = str(error)
+    if checks["dissipation_defect"] is None:
+        checks["reasons"].setdefault("dissipation_defect", "the objective did not fall")
+    return checks
+
+
+def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any]) -> dict[str, Any]:
+    """All numbers as plain data. `reasons` says why a number is null."""
+    final, parts = limit.runs[-1], work.folder.status["parts"]
+    return {
+        "format": 1,
+        "title": work.file.title,
+        "problem": describe(work),
+        "t1": work.file.time.t1,
+        "limit": {
+            "dynamics": in_words(dynamics.registry, work.file.limit.model_dump(), brief=True),
+            "resolution": finely(work.file, limit.sizes[-1]),
+            "particles": len(final.final),
+            "risk_start": float(final.risk[0]),
+            "risk": float(final.risk[-1]),
+            "risk_error": float(limit.error[-1]),
+            "largest_risk_error": float(np.max(limit.error)),
+            "held_out_risk": _last(final, "held_out_risk"),
+            "converged": limit.converged,
+            "note": limit.note,
+            "sizes": list(limit.sizes),
+            "risks": [float(run.risk[-1]) for run in limit.runs],
+            "movements": list(limit.movements),
+        },
+        "networks": _networks(work, trained, float(final.risk[-1])),
+        "checks": checks,
+        "notices": list(work.built.notices),
+        "seconds": {
+            "total": sum(part["seconds"] for part in parts.values()),
+            "parts": {name: part["seconds"] for name, part in parts.items()},
+        },
+        "versions": _versions(),
+        "platform": platform.platform(),
+    }
+
+
+def describe(work: Work) -> dict[str, str]:
+    """The problem in words, one line a part."""
+    file, built, facts = work.file, work.built, work.built.facts
+    held_out = f", {facts['held_out_rows']} held out" if built.held_out else ""
+    inputs = f"{len(facts['features'])} inputs"
+    classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""
+    names = [block.name for block in built.problem.blocks]
+    words = {
+        "data": f"{facts['source']}{classes}: {facts['rows']} rows{held_out}, {inputs}",
+        "unit": in_words(units.registry, file.unit.model_dump()),
+        "loss": in_words(losses.registry, file.loss.model_dump()),
+        "start": "; ".join(f"{name}: {in_words(laws.registry, file.law(name))}" for name in names),
+        "time": f"0 to {file.time.t1:g}, {file.time.saves} save times",
+    }
+    for name, registry in (("mobility", mobilities.registry), ("scale", scales.registry)):
+        if (section := getattr(file, name)) is not None:
+            words[name] = in_words(registry, section.model_dump())
+    if terms := file.penalty.tables(penalties.registry):
+        words["penalty"] = "; ".join(in_words(penalties.registry, term) for term in terms)
+    if file.domain:
+        said = {block: in_words(domains.registry, domain.model_dump()) for block, domain in file.domain.items()}
+        words["domain"] = "; ".join(f"{block}: {each}" for block, each in said.items())
+    return words
+
+
+def _networks(work: Work, trained: Trained, limit_risk: float) -> list[dict[str, Any]]:
+    """One record for every [[networks]] table and width: mean and spread over its seeds."""
+    groups: dict[tuple[int, int], Trained] = {}
+    for network, trajectory in trained:
+        groups.setdefault((network.table, network.width), []).append((network, trajectory))
+    records = []
+    for (_, width), members in groups.items():
+        risks = [float(trajectory.risk[-1]) for _, trajectory in members]
+        held_out = [_last(trajectory, "held_out_risk") for _, trajectory in members]
+        records.append(
+            {
+                "width": width,
+                "dynamics": members[0][0].words,
+                "seeds": [network.seed for network, _ in members],
+                "risk": _spread(risks),
+                "above_limit": float(np.mean(risks)) - limit_risk,
+                "held_out_risk": _spread([r for r in held_out if r is not None]),
+            }
+        )
+    return records
+
+
+def _spread(values: list[float]) -> dict[str, Any] | None:
+    """Mean and standard deviation; the deviation of one value is null."""
+    if not values:
+        return None
+    found: dict[str, Any] = {"mean": float(np.mean(values)), "std": None, "values": values}
+    if len(values) == 1:
+        return {**found, "reason": "one seed has no spread"}
+    return {**found, "std": float(np.std(values, ddof=1))}
+
+
+def _last(trajectory: Trajectory, name: str) -> float | None:
+    return float(trajectory.observables[name][-1]) if name in trajectory.observables else None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in packages},
+    }

@@ -1,0 +1,79 @@
+"""What a run's numbers look like on a terminal."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..call._folder import RunFolder
+
+
+def _console() -> Console:
+    # Where nothing says how wide the output is, no table is folded.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
+    """The summary of a finished run, on standard output."""
+    console = _console()
+    limit, checks = numbers["limit"], numbers["checks"]
+    console.print(f"[bold]{escape(numbers['title'])}[/bold]")
+    for name, words in numbers["problem"].items():
+        console.print(f"  {name:8} {escape(words)}")
+    console.print(_risks(numbers))
+    console.print(escape(limit["note"]))
+    console.print(escape(checks["gap_statement"]))
+    rows = (
+        ("optimality gap", checks["gap"]),
+        ("largest correlation", checks["largest_correlation"]),
+        ("stationarity, rms", checks["stationarity_rms"]),
+        ("stationarity, largest", checks["stationarity_largest"]),
+        ("dissipation defect", checks["dissipation_defect"]),
+    )
+    for name, value in rows:
+        console.print(f"  {name:22} {_number(value)}")
+    for notice in numbers["notices"]:
+        console.print(f"  notice: {escape(notice)}")
+    report = escape(str(folder.path / "report.html"))
+    console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")
+
+
+def print_status(folder: RunFolder) -> None:
+    """How far an unfinished run is, on standard output."""
+    console = _console()
+    table = Table("part", "ended", "t", "risk", "held-out risk", "steps", "seconds")
+    for name, part in folder.status["parts"].items():
+        row = (name, part["outcome"].lower(), f"{part['t']:g}", _number(part["risk"]))
+        table.add_row(*row, _number(part["held_out_risk"]), f"{part['steps']}", f"{part['seconds']:.1f}")
+    console.print(table)
+    if folder.state == "diverged":
+        console.print(escape(folder.status["message"]))
+    else:
+        console.print(f"unfinished; `widelimit resume {escape(str(folder.path))}` goes on from here")
+
+
+def _risks(numbers: dict[str, Any]) -> Table:
+    limit = numbers["limit"]
+    table = Table("", "seeds", "risk", "over the limit", "held-out risk", title=f"at t = {numbers['t1']:g}")
+    risk = _with_error(limit["risk"], limit["risk_error"])
+    table.add_row(f"limit, {limit['resolution']}", "", risk, "", _number(limit["held_out_risk"]))
+    for network in numbers["networks"]:
+        held_out = network["held_out_risk"]
+        table.add_row(
+            f"width {network['width']}, {network['dynamics']}",
+            str(len(network["seeds"])),
+            _with_error(network["risk"]["mean"], network["risk"]["std"]),
+            f"{network['above_limit']:+.3g}",
+            "-" if held_out is None else _with_error(held_out["mean"], held_out["std"]),
+        )
+    return table
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return _number(value) if error is None else f"{_number(value)} ± {error:.2g}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

@@ -1,0 +1,77 @@
+"""The report of a run, from what its folder holds."""
+
+from typing import Any
+
+from widelimit.report import Checks, NetworkRun, RunSummary, run_report
+from widelimit.trajectory import Trajectory
+
+from .._errors import BadInput
+from ..call._folder import RunFolder
+from ..call._limit import limit_error, part_name
+from ..call._networks import networks_of
+from ..parse._problem_file import ProblemFile, check
+
+
+def write_report(folder: RunFolder) -> None:
+    """report.html, from numbers.json and the trajectories. Raises `BadInput` where they are damaged."""
+    file = check(folder.read("problem.json"), str(folder.path / "problem.json"))
+    numbers = folder.read("numbers.json")
+    try:
+        summary = _summary(folder, file, numbers)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
+    try:
+        run_report(summary).save(folder.path / "report.html")
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> RunSummary:
+    limit = tuple(_stored(folder, part_name(n)) for n in numbers["limit"]["sizes"])
+    networks = tuple(
+        NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
+        for network in networks_of(file)
+    )
+    data = folder.read("data.json")
+    reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
+    return RunSummary(
+        title=numbers["title"],
+        problem=numbers["problem"],
+        limit=limit,
+        limit_error=limit_error(limit[-2].risk, limit[-1].risk),
+        limit_converged=numbers["limit"]["converged"],
+        limit_note=numbers["limit"]["note"],
+        networks=networks,
+        checks=_checks(numbers["checks"]),
+        held_out=data["held_out_rows"] > 0,
+        columns=tuple(data["features"]),
+        notes=(*numbers["notices"], *reasons),
+        provenance={
+            "versions": numbers["versions"],
+            "platform": numbers["platform"],
+            "seconds": numbers["seconds"]["total"],
+            "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
+        },
+    )
+
+
+def _checks(known: dict[str, Any]) -> Checks:
+    """A gap that cannot be stated is NaN in the report; `notes` says why."""
+    return Checks(
+        gap=float("nan") if known["gap"] is None else known["gap"],
+        gap_budget=known["gap_budget"],
+        largest_correlation=known["largest_correlation"],
+        gap_certified=known["gap_certified"],
+        gap_statement=known["gap_statement"],
+        stationarity_rms=known["stationarity_rms"],
+        stationarity_largest=known["stationarity_largest"],
+        dissipation_defect=known["dissipation_defect"],
+        dissipation_method=known["dissipation_method"],
+    )
+
+
+def _stored(folder: RunFolder, part: str) -> Trajectory:
+    trajectory = folder.load(part)
+    if trajectory is None:
+        raise BadInput(f"{folder.path}: {part}.zarr is missing; the folder is damaged.")
+    return trajectory
