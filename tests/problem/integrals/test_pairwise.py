@@ -138,5 +138,5 @@ def test_what_it_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             energy(**changes)
-    with pytest.raises(ValueError, match="no data, loss"):
+    with pytest.raises(ValueError, match="one network"):
         wl.Problem(integrals=ENERGY.integrals, loss=wl.losses.huber())
