@@ -35,8 +35,8 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
     """The parts that the risk is made of, from what a user gave. Raises `ValueError` where they do not fit together."""
     if (network is None) == (unit is None):
         raise ValueError(
-            "Problem(...): give one network from widelimit.networks or one unit from widelimit.units; without data, loss "
-            "and scale, integrals may stand for all of them."
+            "Problem(...): give one network from widelimit.networks or one unit from widelimit.units; without data, "
+            "loss and scale, integrals may stand for all of them."
         )
     network = unit if network is None else network
     if not isinstance(network, AbstractNetwork | AbstractUnit):
