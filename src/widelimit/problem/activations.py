@@ -14,10 +14,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from widelimit.numerics import leaf
+from widelimit.numerics import Number, leaf
 from widelimit.numerics.registry import Registry, number, several
-
-Number = float | Float[Array, ""]
 
 
 class Pieces(NamedTuple):
