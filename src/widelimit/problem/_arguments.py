@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from widelimit.measure import Blocks, GridDensity, Particles, describe, row_size, split
+from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
 
 from . import losses, scales
 from ._facts import check_facts
@@ -62,18 +62,25 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
     return task
 
 
-def check_columns(measure: Any, blocks: Blocks) -> None:
-    """Raise `ValueError` when a measure's columns are not the blocks."""
+def arranged(measure: Measure, blocks: Blocks) -> Measure:
+    """The measure with its columns in the order of the blocks. Raises `ValueError` as `check_columns` does."""
     if not isinstance(measure, Particles | GridDensity):
         raise ValueError(f"measure: expected Particles or a GridDensity, got {type(measure).__name__}.")
-    if measure.dim != row_size(blocks):
-        raise ValueError(
-            f"the measure has {measure.dim} columns, the unit needs {row_size(blocks)}: {describe(blocks)}."
-        )
+    if measure.dim == row_size(blocks) and columns_of(measure.blocks or blocks, blocks) is not None:
+        return measure.arranged(blocks)
+    check_columns(measure, blocks)
+    return measure
+
+
+def check_columns(start: Measure | laws.AbstractLaw, blocks: Blocks) -> None:
+    """Raise `ValueError` unless the columns of a measure or a law are the blocks, in their order."""
+    if start.dim != row_size(blocks):
+        raise ValueError(f"the measure has {start.dim} columns, the unit needs {row_size(blocks)}: {describe(blocks)}.")
     # A law of one number makes a block of shape (), where the unit may have (1,).
-    if measure.blocks and [(b.name, b.size) for b in measure.blocks] != [(b.name, b.size) for b in blocks]:
+    names, needed = ([(block.name, block.size) for block in some] for some in (start.blocks, blocks))
+    if names and names != needed:
         raise ValueError(
-            f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(blocks)}, in this order."
+            f"the measure's blocks are {describe(start.blocks)}; the unit's are {describe(blocks)}, in this order."
         )
 
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, Measure, Particles, join, row_size, split
+from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
 from widelimit.numerics import entries
 
 from . import domains, losses, mobilities, penalties, scales
-from ._arguments import check_columns, check_kind, check_motion, inputs_of, supervised
+from ._arguments import arranged, check_columns, check_kind, check_motion, inputs_of, supervised
 from ._motion import prox, velocity, with_smooth
 from ._potential import Potential
 from .data import AbstractData, Nodes, Samples, require_nodes
@@ -229,12 +229,23 @@ class Problem(eqx.Module):
 
     # What the dynamics build on: named blocks instead of rows.
 
-    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
-        """The measure as (theta, w): theta has one field a block, each [N, *shape].
+    def arranged(self, measure: Measure) -> Any:
+        """The measure with its columns in the order of the unit's blocks, found by their names.
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
-        check_columns(measure, self.blocks)
+        return arranged(measure, self.blocks)
+
+    def check_columns(self, start: Measure | laws.AbstractLaw) -> None:
+        """Raise `ValueError` unless the columns of a measure or a law are the unit's, in their order."""
+        check_columns(start, self.blocks)
+
+    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
+        """The measure as (theta, w): theta has one field a block, each [N, *shape]; columns are found by their names.
+
+        Raises `ValueError` when the measure's columns are not the unit's.
+        """
+        measure = arranged(measure, self.blocks)
         return split(self.blocks, measure.positions), measure.weights
 
     def pack(self, theta: Any, w: Float[Array, " N"]) -> Particles:

@@ -34,7 +34,7 @@ def default_grid(problem: Problem, measure: Start, cells: tuple[int, ...]) -> Gr
 
 def check_start(problem: Problem, measure: Start) -> None:
     """Raise `ValueError` for a start whose columns are not the unit's."""
-    problem.unpack(measure.quantise(1) if isinstance(measure, laws.AbstractLaw) else measure)
+    problem.check_columns(measure)
 
 
 def check_grid(problem: Problem, grid: Grid) -> None:
