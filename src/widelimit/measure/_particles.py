@@ -4,9 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ._blocks import Blocks, describe, row_size, split
+from ._grid import Grid
 
 
 class Particles(eqx.Module):
@@ -53,6 +55,11 @@ class Particles(eqx.Module):
         return self.positions.shape[1]
 
     @property
+    def grid(self) -> None:
+        """The grid on which a measure is a density: none here."""
+        return None
+
+    @property
     def mass(self) -> Float[Array, ""]:
         return jnp.sum(self.weights)
 
@@ -62,3 +69,11 @@ class Particles(eqx.Module):
         if name not in names:
             raise KeyError(f"the measure has no block {name!r}; it has: {', '.join(names) or 'no names'}")
         return split(self.blocks, self.positions)[names.index(name)]
+
+    def atoms(self, n: int) -> "Particles":
+        """The particles themselves, whatever n."""
+        return self
+
+    def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """The masses of a grid's cells, in its shape: each particle shared between the nearest centres (`deposit`)."""
+        return grid.deposit(np.asarray(self.positions, float), np.asarray(self.weights, float))

@@ -8,7 +8,9 @@ from ._chebyshev import (
 )
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
 from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
+from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
 from ._loop import Stepper as Stepper, advance as advance
+from ._low_rank import LowRank as LowRank, low_rank as low_rank
 from ._pair import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
 from ._quadrature import gauss_chi as gauss_chi
 from ._search import (
