@@ -138,6 +138,21 @@ def test_a_divergence_keeps_what_was_saved() -> None:
     assert "SGD(step=" in run.message
 
 
+@pytest.mark.parametrize(("steps", "outcome"), [(5, wl.Outcome.SUCCESS), (12, wl.Outcome.DIVERGED)])
+def test_a_risk_a_million_times_the_start_has_diverged_though_it_is_finite(steps: int, outcome: wl.Outcome) -> None:
+    """f = a, y = 0, (f - y)^2 / 2: a step of 4 multiplies a by -3, the risk by 9; 9^12 > 10^6 (1 + 1/2) > 9^5 / 2."""
+    unit = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
+    problem = wl.Problem(unit, wl.data.Samples([[1.0]], [0.0]))
+    dynamic = wl.SGD(4.0, sampling=sampling.Full())
+    run = evolve(
+        problem, wl.Particles([[1.0]]), dynamic, t1=4.0 * steps, key=KEY, save_at=4.0 * np.arange(steps), throw=False
+    )
+    assert run.outcome is outcome
+    np.testing.assert_allclose(run.risk, 0.5 * 9.0 ** np.arange(len(run)), rtol=1e-12)
+    # What was saved lies below: 9^6 is 5.3e5.
+    assert len(run) == (6 if outcome is wl.Outcome.SUCCESS else 7)
+
+
 def test_a_start_that_overflows_is_a_bad_measure() -> None:
     with pytest.raises(ValueError, match="start"):
         evolve(PROBLEM, wl.Particles(np.full((2, 4), 1e200)), wl.GradientFlow(), t1=1.0)

@@ -71,7 +71,7 @@ def test_a_path_counts_from_the_problem_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are relu, "),
+        ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are erf, gaussian, "),
         ('"tanh"', '"tanhh"', "did you mean 'tanh'?"),
         ('"neuron"', '"neurn"', "[unit] kind: 'neurn' is not known; allowed are neuron, radial_basis, "),
         ('kind = "neuron"', "", "[unit] kind: is missing; allowed are neuron, radial_basis, free_knot."),

@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -127,11 +128,48 @@ def test_a_step_limit_can_be_raised_on_resuming(go: Any, tmp_path: pathlib.Path)
     _same(go("fresh", checkpoint=tmp_path / "run"), go("fresh"))
 
 
-def test_another_run_is_refused(go: Any, tmp_path: pathlib.Path) -> None:
-    go("fresh", checkpoint=tmp_path / "run")
-    for name, options in (("epochs", {}), ("fresh", {"save_at": [1.0]})):
-        with pytest.raises(ValueError, match="another run"):
-            go(name, checkpoint=tmp_path / "run", **options)
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory: Any) -> Any:
+    """A run of some steps, told in full, and the folder of its checkpoint."""
+    x = np.random.default_rng(0).normal(size=(9, 2))
+    neuron, data = wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.sin(x[:, 0]))
+    told = {
+        "problem": wl.Problem(neuron, data),
+        "measure": wl.Particles(x[:6] @ np.ones((2, 4))),
+        "dynamics": wl.SGD(0.01, batch=2),
+        "t1": 0.05,
+        "save_at": [0.0],
+        "key": jax.random.key(0),
+        "observe": (wl.observables.Risk(),),
+    }
+    folder = tmp_path_factory.mktemp("short") / "run"
+    wl.evolve(**told, checkpoint=folder)
+    return told, folder
+
+
+def _changed(name: str, old: Any) -> Any:
+    if name == "problem":
+        return wl.Problem(old.unit, old.data, penalty=wl.penalties.l2(0.01))
+    if name == "measure":
+        return wl.Particles(1.01 * np.asarray(old.positions))
+    changes = {
+        "dynamics": wl.SGD(0.01, batch=3),
+        "t1": 0.06,
+        "save_at": [0.02],
+        "key": jax.random.key(1),
+        "observe": (wl.observables.Risk(), wl.observables.Moments()),
+    }
+    return changes[name]
+
+
+@pytest.mark.parametrize("name", ["problem", "measure", "dynamics", "t1", "save_at", "key", "observe"])
+def test_another_run_is_refused(short_run: Any, name: str) -> None:
+    """Each thing that `evolve` is told is part of what a run is: the checkpoint of another one is not gone on with."""
+    told, folder = short_run
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(ValueError, match="another run"):
+        wl.evolve(**(told | {name: _changed(name, told[name])}), checkpoint=folder)
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_a_whole_number_of_time_is_the_same_run(tmp_path: pathlib.Path) -> None:

@@ -116,7 +116,9 @@ def _digest(*arrays: np.ndarray) -> str:
 def _unit(file: ProblemFile) -> units.AbstractUnit:
     unit = file.unit
     if unit.kind == "neuron":
-        return units.Neuron(activations.named[unit.activation], bias=unit.bias, output_weight=unit.output_weight)
+        return units.Neuron(
+            activations.registry.make(unit.activation), bias=unit.bias, output_weight=unit.output_weight
+        )
     if unit.kind == "radial_basis":
         return units.RadialBasis(unit.width)
     return units.FreeKnot(unit.charge)

@@ -85,8 +85,8 @@ class NeuronUnit(Section):
     def _named(cls, name: str) -> str:
         from widelimit.problem import activations
 
-        if name not in activations.named:
-            raise ValueError(unknown(name, list(activations.named)))
+        if name not in activations.registry.names:
+            raise ValueError(unknown(name, activations.registry.names))
         return name
 
 

@@ -1,7 +1,13 @@
 """What moves a measure: the gradient flow and SGD."""
 
 from . import integrators as integrators, sampling as sampling, schedules as schedules
-from ._dynamics import AbstractDynamics as AbstractDynamics, Bound as Bound, Facts as Facts, Start as Start
+from ._dynamics import (
+    AbstractDynamics as AbstractDynamics,
+    Bound as Bound,
+    Facts as Facts,
+    Start as Start,
+    registry as registry,
+)
 from .flows._characteristics import Characteristics as Characteristics
 from .flows._gaussian_closure import GaussianClosure as GaussianClosure
 from .flows._gradient_flow import GradientFlow as GradientFlow

@@ -9,7 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Measure, Particles, laws, theta_type
+from widelimit.numerics.registry import Registry, whole
 from widelimit.problem import Problem, moving as moving, named_blocks as named_blocks, penalties
+
+registry = Registry("dynamics", tag="dynamics")
+# Where a dynamics moves given particles: how many stand for a start that is a law.
+start_particles = whole(least=2, doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):

@@ -14,6 +14,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from widelimit.numerics.registry import Registry, number, positive
+
 
 @runtime_checkable
 class Field(Protocol):
@@ -288,3 +290,10 @@ def _tolerances(who: str, rtol: Any, atol: Any) -> tuple[Float[Array, ""], Float
             allowed = "in (0, 1)" if most == 1.0 else "positive and finite"
             raise ValueError(f"{who}({name}=...): must be a number, {allowed}; got {value!r}.")
     return jnp.asarray(rtol, float), jnp.asarray(atol, float)
+
+
+registry = Registry("integrator")
+_tolerance = number(above=0.0, below=1.0)
+registry.add("tsit5", Tsit5, rtol=_tolerance, atol=positive, largest=positive)
+registry.add("proximal_heun", ProximalHeun, rtol=_tolerance, atol=positive)
+registry.add("runge_kutta4", RungeKutta4, step=positive)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import Registry
 from widelimit.problem.data import AbstractData, Nodes, require_nodes
 
 
@@ -129,3 +130,9 @@ def _rows(data: AbstractData) -> int:
 
 def _uniform(size: int, like: Float[Array, "n d"]) -> Float[Array, " n"]:
     return jnp.full(size, 1.0 / size, like.dtype)
+
+
+registry = Registry("sampling")
+registry.add("fresh", Fresh)
+registry.add("epochs", Epochs)
+registry.add("full", Full)

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit.numerics.registry import Registry, number, several
+
 
 class AbstractSchedule(eqx.Module):
     """xi(t) for t >= 0."""
@@ -169,3 +171,10 @@ def _nonnegative(value: Any, what: str) -> float:
     if not 0.0 <= number < float("inf"):
         raise ValueError(f"{what}: must be finite and not negative, got {number}.")
     return number
+
+
+registry = Registry("schedule", plain="constant")
+_level = number(least=0.0)
+registry.add("constant", constant, value=_level)
+registry.add("power", power, exponent=number(least=0.0, below=1.0), scale=_level)
+registry.add("piecewise", piecewise, times=several(number(above=0.0)), values=several(_level))

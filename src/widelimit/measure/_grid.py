@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.numerics import real_number
+from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
 
@@ -168,3 +169,11 @@ def product(*grids: Grid) -> Grid:
 def _check_cells(cells: Any) -> None:
     if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 2:
         raise ValueError(f"grids(cells=...): must be a whole number of at least 2, got {cells!r}.")
+
+
+registry = Registry("grid")
+_cells = whole(least=2)
+registry.add("uniform", uniform, lower=number(), upper=number(), cells=_cells)
+registry.add("half_line", half_line, cells=_cells, scale=positive, lower=number())
+registry.add("line", line, cells=_cells, scale=positive, centre=number())
+registry.add("product", lambda axes: product(*axes), axes=several(named(registry)))

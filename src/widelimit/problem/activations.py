@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from widelimit.numerics.registry import Registry, number, several
+
 
 class Pieces(NamedTuple):
     r"""A continuous piecewise-linear function: $v + l_0 (t - t_1) + \sum_j (l_j - l_{j-1}) (t - t_j)_+$.
@@ -148,7 +150,8 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
     )
 
 
-named: dict[str, Activation] = {
-    a.name: a for a in (relu, leaky_relu(), tanh, erf, sigmoid, softplus, gaussian, quadratic)
-}
-"""The activations that a problem file can name."""
+registry = Registry("activation")
+for _fixed in (relu, tanh, erf, sigmoid, softplus, gaussian, quadratic):
+    registry.add(_fixed.name, lambda fixed=_fixed: fixed)
+registry.add("leaky_relu", leaky_relu, negative=number())
+registry.add("piecewise_linear", piecewise_linear, knots=several(number()), values=several(number()))

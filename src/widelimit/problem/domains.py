@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics.registry import Registry, number, positive
 
 
 class AbstractDomain(eqx.Module):
@@ -305,3 +306,10 @@ def resolve(domain: "AbstractDomain | Product | None", blocks: Blocks) -> Produc
         if block.name in factors:
             factors[block.name].check(block.name, block.shape)
     return Product(tuple(factors.items()))
+
+
+registry = Registry("domain")
+registry.add("box", Box, lower=number(), upper=number())
+registry.add("half_line", HalfLine, lower=number())
+registry.add("sphere", Sphere, radius=positive)
+registry.add("circle", Circle, period=positive)

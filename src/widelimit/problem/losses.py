@@ -7,6 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from widelimit.numerics.registry import Registry, positive
+
 
 class Loss(eqx.Module):
     """loss(f, y) >= 0 for one data point; f and y have shape () or (C,), the value is a number.
@@ -76,3 +78,9 @@ def huber(threshold: float = 1.0) -> Loss:
 def square_factor(loss: Loss) -> float | None:
     """k of `squared(k)`; None for every other loss."""
     return loss.function.factor if isinstance(loss.function, _Squared) else None
+
+
+registry = Registry("loss")
+registry.add("squared", squared, factor=positive)
+registry.add("logistic", logistic)
+registry.add("huber", huber, threshold=positive)

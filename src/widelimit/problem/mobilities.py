@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 
 from widelimit.measure import Blocks
+from widelimit.numerics.registry import Registry, by_name, number
 
 
 class AbstractMobility(eqx.Module):
@@ -77,3 +78,7 @@ class Function(AbstractMobility):
 
     def check(self, blocks: Blocks) -> None:
         return None
+
+
+registry = Registry("mobility", plain="diagonal")
+registry.add("diagonal", lambda blocks: Diagonal(**blocks), blocks=by_name(number(least=0.0)))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics.registry import Registry, left_to, number, several, text
 
 
 class AbstractPenalty(eqx.Module):
@@ -187,3 +188,9 @@ def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | No
 def _check_strength(who: str, strength: float) -> None:
     if not 0.0 <= strength < float("inf"):
         raise ValueError(f"{who}(strength=...): must be finite and not negative, got {strength}.")
+
+
+registry = Registry("penalty")
+_strength = number(least=0.0)
+registry.add("l2", l2, strength=_strength, blocks=several(text))
+registry.add("total_variation", total_variation, strength=_strength, block=left_to("linear block", text))

@@ -4,6 +4,8 @@ import abc
 
 import equinox as eqx
 
+from widelimit.numerics.registry import Registry, number, positive
+
 
 class AbstractScale(eqx.Module):
     """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
@@ -51,3 +53,8 @@ class Power(AbstractScale):
     @property
     def mean_field(self) -> bool:
         return self.exponent == 1.0
+
+
+registry = Registry("scale")
+registry.add("mean_field", MeanField)
+registry.add("power", Power, exponent=number(), scale=positive)

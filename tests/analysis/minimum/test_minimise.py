@@ -367,6 +367,35 @@ def test_few_evaluations_leave_a_coarse_certificate_which_holds():
     assert "most=" in coarse.statement
 
 
+def far(budget):
+    """A target a hundred times beyond the reach of the competitors, and the grid's optimum among them."""
+    problem = bumps(lambda x: 100.0 * signal(x), charge=None if budget else wl.domains.Box(-2.0, 3.0))
+    features = bump_features(problem)[:, ::4]
+    if budget:
+        c = cvxpy.Variable(features.shape[1])
+        return problem, solve(misfit(problem, features @ c), [cvxpy.norm1(c) <= budget], 1e-9)
+    q = cvxpy.Variable(2 * features.shape[1], nonneg=True)
+    risk = misfit(problem, np.concatenate([-2.0 * features, 3.0 * features], axis=1) @ q)
+    return problem, solve(risk, [cvxpy.sum(q) == 1], 1e-9)
+
+
+@pytest.mark.parametrize("budget", [None, 2.0])
+def test_a_minimum_that_is_stopped_early_is_within_its_gap(budget):
+    """objective - gap <= inf <= objective; far from the target psi hardly bends, and the first gap is nearly tight."""
+    problem, on_grid = far(budget)
+    slack = 1e-5 * on_grid  # The grid's spacing, squared.
+    for tolerance in (1.0, 1e-2, 1e-4):
+        early = minimise(problem, budget=budget, tolerance=tolerance)
+        assert early.certified
+        assert early.objective - early.gap <= on_grid
+        assert on_grid <= early.objective + slack
+    first = minimise(problem, budget=budget, tolerance=1.0)
+    assert first.iterations == 0
+    # More than 0.8 of the gap is there to be gained: a smaller gap would be wrong.
+    assert 0.8 * first.gap < first.objective - on_grid + slack
+    assert first.gap > 100.0 * slack
+
+
 @pytest.mark.slow
 def test_key_changes_nothing_but_the_way():
     problem = neurons(wl.activations.tanh, domain=wl.domains.Box(-2.0, 2.0))

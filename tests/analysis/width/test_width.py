@@ -52,6 +52,22 @@ def test_law_and_fresh_inputs_by_hand():
         assert abs(float(estimate.value) - exact) < 4 * float(estimate.error)
 
 
+def test_few_drawn_neurons_leave_no_bias():
+    """Two neurons a group see half the variance, and a risk too large by the other half: both are taken out again.
+
+    a_1 ... a_400 ~ N(0.8, 0.5^2), each seen by a data point of its own: the mean over them leaves little scatter.
+    """
+    n = 400
+    unit = wl.units.Function(lambda theta, x: jnp.dot(theta.a, x), columns={"a": (n,)})
+    problem = wl.Problem(unit, wl.data.Samples(np.eye(n), np.ones(n)), wl.losses.squared(3.0))
+    law = wl.laws.Normal(0.8, 0.5, dim=n)
+    found = wl.analysis.expected_risk(problem, law, neurons=64, key=jax.random.key(2))
+    for estimate, exact in ((found.limit, 3 * 0.04), (found.variance, 3 * 0.25), (found.diagonal, 3 * 0.89)):
+        assert abs(float(estimate.value) - exact) < 4 * float(estimate.error)
+        # The bias would be 3/8 of each.
+        assert float(estimate.error) < 0.375 / 10
+
+
 @pytest.mark.parametrize("outputs", [(), (2,)], ids=["number", "vector"])
 def test_the_average_over_many_networks(outputs):
     """4,000 networks of 5 neurons drawn from weighted particles: within four standard errors, in either direction."""

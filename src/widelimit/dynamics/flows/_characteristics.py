@@ -10,13 +10,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, describe, join, laws, split
 from widelimit.numerics import entries, map_rows
+from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
 from widelimit.problem.data import require_nodes
 from widelimit.problem.domains import Box, Sphere
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start
-from ..integrators import AbstractIntegrator, Step, Tsit5
+from .._dynamics import AbstractDynamics, Facts, Start, registry
+from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
 
 
 class CharacteristicState(eqx.Module):
@@ -262,3 +263,12 @@ def _check(problem: Problem) -> None:
     for block in problem.blocks:
         if isinstance(problem.domain.of(block.name), Sphere):
             raise ValueError(f"Characteristics: block {block.name!r} lives on a sphere, where rows have no density.")
+
+
+registry.add(
+    "characteristics",
+    Characteristics,
+    particles=whole(doubled=(64, 1024)),
+    integrator=named(integrators),
+    schedule=named(schedules.registry),
+)

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
+from widelimit.numerics.registry import named
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from .._dynamics import AbstractDynamics, Facts, Start
-from ..integrators import AbstractIntegrator, Step, Tsit5
+from .._dynamics import AbstractDynamics, Facts, Start, registry
+from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
 
 
 class ClosureState(eqx.Module):
@@ -224,3 +225,6 @@ def _check(problem: Problem) -> None:
         raise ValueError("GaussianClosure: a normal cloud does not fit into a bounded domain; use GradientFlow.")
     if not problem.scale.mean_field:
         raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")
+
+
+registry.add("gaussian_closure", GaussianClosure, integrator=named(integrators))

@@ -8,12 +8,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles
+from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, merge, moving, named_blocks, require_particles, stable_step
-from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
+from .._dynamics import (
+    AbstractDynamics,
+    Facts,
+    Start,
+    merge,
+    moving,
+    named_blocks,
+    registry,
+    require_particles,
+    stable_step,
+    start_particles,
+)
+from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5, registry as integrators
 
 # Kinked neurons slide along the rays of the samples (Filippov); there the velocity jumps, and a tight tolerance only
 # makes the steps chatter: on 442 samples and 512 ReLU neurons, rtol 1e-6 takes 47 times the steps of 1e-4 for a risk
@@ -230,3 +242,13 @@ def _step_of(state: FlowState) -> Step:
 
 def _weighted(w: Any, a: Any, b: Any) -> Any:
     return jnp.sum(w * jnp.sum((a * b).reshape(w.shape[0], -1), axis=1))
+
+
+registry.add(
+    "gradient_flow",
+    GradientFlow,
+    particles=start_particles,
+    integrator=named(integrators),
+    schedule=named(schedules.registry),
+    trainable=several(text),
+)

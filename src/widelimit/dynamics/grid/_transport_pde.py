@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, describe
+from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start
+from .._dynamics import AbstractDynamics, Facts, Start, registry
 from ._cells import Cells, Reading, cells_of, read
 from ._scharfetter_gummel import diffuse, first_step, free_reading
 from ._start import check_grid, check_start, default_grid, start_masses
@@ -297,3 +298,15 @@ def _number(value: Any) -> float:
 def _check_number(name: str, value: Any, fits: bool, allowed: str) -> None:
     if not fits:
         raise ValueError(f"TransportPDE({name}=...): must be {allowed}; got {value!r}.")
+
+
+registry.add(
+    "transport_pde",
+    TransportPDE,
+    cells=whole(least=4, doubled=(64, 512)),
+    temperature=number(least=0.0, default=0.0),
+    schedule=named(schedules.registry),
+    cfl=number(above=0.0, most=0.5),
+    step=positive,
+    rtol=number(above=0.0, below=1.0),
+)

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Grid, GridDensity, Particles, split
+from widelimit.measure import Grid, GridDensity, Particles, grids, split
+from widelimit.numerics.registry import named, number, positive
 from widelimit.problem import Problem, domains
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start
+from .._dynamics import AbstractDynamics, Facts, Start, registry
 from ..grid._unit_table import AbstractTable, unit_table
 from ._jko import check_duration, checked_step, checked_temperature, mobilities, step_size
 from ._scaling import Inner, Kernel, kernel_of, minimise, raised
@@ -305,3 +306,14 @@ def _information(rho: GridDensity, scales: tuple[float, ...]) -> Float[Array, ""
         others = [width for k, width in enumerate(rho.grid.widths) if k != axis]
         total = total + 4.0 * scale * jnp.sum(each * (others[0] if others else 1.0))
     return total
+
+
+registry.add(
+    "entropic_jko",
+    EntropicJKO,
+    tau=number(above=0.0, coarser=2.0),
+    grid=named(grids.registry),
+    temperature=number(least=0.0),
+    schedule=named(schedules.registry),
+    blur=positive,
+)

@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, laws, split, theta_type
+from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem, domains
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start
+from .._dynamics import AbstractDynamics, Facts, Start, registry
 from ..quantiles._inverse import from_score
 from ._newton import Inner, energy, minimise
 
@@ -276,3 +277,13 @@ def _quantised(law: laws.AbstractLaw, n: int) -> Particles:
     if law.n_atoms is not None:
         return law.quantise(n)
     return Particles(from_score(law, ndtri((np.arange(n) + 0.5) / n))[:, None], blocks=law.blocks)
+
+
+registry.add(
+    "jko",
+    JKO,
+    tau=number(above=0.0, coarser=2.0),
+    temperature=number(least=0.0),
+    schedule=named(schedules.registry),
+    particles=whole(),
+)

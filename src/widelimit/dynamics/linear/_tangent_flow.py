@@ -9,10 +9,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.kernels import linear_theory
 from widelimit.measure import GridDensity, Measure, Particles, laws
+from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving_columns, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, require_particles
+from .._dynamics import AbstractDynamics, Facts, Start, registry, require_particles, start_particles
 
 # Numbers in the table of what moves which particle.
 _ENTRIES = 2**27
@@ -170,3 +171,12 @@ class TangentFlow(AbstractDynamics):
 def _shift(state: TangentState, clock: Any) -> Float[Array, "N K"]:
     """field x INT_0^tau exp(-rate tau') dtau', also for rates far below 1/tau."""
     return jnp.tensordot(state.field, -jnp.expm1(-state.rates * clock) / state.rates, axes=1)
+
+
+registry.add(
+    "tangent_flow",
+    TangentFlow,
+    particles=start_particles,
+    trainable=several(text),
+    schedule=named(schedules.registry),
+)

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from widelimit.measure import GridDensity, Particles, describe, laws
+from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start
+from .._dynamics import AbstractDynamics, Facts, Start, registry
 from ..integrators import Step, Tsit5
 from ._inverse import by_cell, by_score
 from ._label_field import LabelField, between_walls, theta_of, walls
@@ -301,3 +302,13 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
         raise ValueError(f"Quantiles({name}=...): must be a whole number from {least} to {most}, got {value!r}.")
     return int(value)
+
+
+registry.add(
+    "quantiles",
+    Quantiles,
+    rtol=number(least=1e-12, most=1e-3, coarser=100.0),
+    order=whole(least=4, most=64),
+    panels=whole(most=MOST_PANELS),
+    schedule=named(schedules.registry),
+)

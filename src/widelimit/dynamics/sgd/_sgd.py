@@ -8,11 +8,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
+from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, merge, moving, named_blocks, require_particles, stable_step
-from ..sampling import AbstractSampling, Fresh
+from .._dynamics import (
+    AbstractDynamics,
+    Facts,
+    Start,
+    merge,
+    moving,
+    named_blocks,
+    registry,
+    require_particles,
+    stable_step,
+)
+from ..sampling import AbstractSampling, Fresh, registry as samplings
 
 
 class SGDState(eqx.Module):
@@ -210,3 +221,16 @@ class SGD(AbstractDynamics):
 def _names(problem: Problem) -> Any:
     names = tuple(block.name for block in problem.blocks)
     return theta_type(names)(*names)
+
+
+registry.add(
+    "sgd",
+    SGD,
+    step=positive,
+    batch=whole(),
+    sampling=named(samplings, default="epochs"),
+    schedule=named(schedules.registry),
+    temperature=named(schedules.registry),
+    trainable=several(text),
+    dtype=choice("float64", "float32", default="float64"),
+)

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, number
+
 from .._blocks import Blocks
 from ._arguments import numeric
 from ._cube import Nodes
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 
 
 class Atom(AbstractLaw):
@@ -56,3 +58,10 @@ class Atom(AbstractLaw):
 
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.point).reshape(1, -1), np.ones(1)
+
+
+def _filled(value: float, shape: tuple[int, ...]) -> Atom:
+    return Atom(np.full(shape, value))
+
+
+registry.add("atom", _filled, value=number(default=0.0), shape=given("shape"))

@@ -7,11 +7,15 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import Registry
+
 from .._blocks import Blocks
 from .._grid import Grid
 from .._particles import Particles
 from ._arguments import checked_count
 from ._cube import Gauss, Midpoint, Nodes, Rule, Sobol
+
+registry = Registry("law", tag="law")
 
 
 class AbstractLaw(eqx.Module):

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import named, number, several
+
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
 from ._cube import Nodes
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 
 
 class Mixture(AbstractLaw):
@@ -92,3 +94,6 @@ class Mixture(AbstractLaw):
 
 def _words(law: AbstractLaw) -> str:
     return f"the blocks {describe(law.blocks)}" if law.blocks else f"a block of shape {law.shape}"
+
+
+registry.add("mixture", Mixture, laws=several(named(registry)), weights=several(number(least=0.0, most=1.0)))

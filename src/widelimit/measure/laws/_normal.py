@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, number
+
 from .._blocks import Blocks
 from ._arguments import checked_block, checked_shape
 from ._cube import Nodes, hermite, normal_quantile, tensor
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 
 
 class Normal(AbstractLaw):
@@ -81,3 +83,9 @@ def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> 
     a, b = (lower - mean) / std, (upper - mean) / std
     # On the side where both are small, so that far cells keep their digits.
     return np.where(a > 0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+
+
+_narrow = {"1/sqrt(d)": lambda place: place["inputs"] ** -0.5}
+registry.add(
+    "normal", Normal, mean=number(default=0.0), std=number(least=0.0, default=1.0, words=_narrow), dim=given("dim")
+)

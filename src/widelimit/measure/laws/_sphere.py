@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, positive
+
 from .._blocks import Blocks
 from ._arguments import checked_block, checked_count
 from ._cube import Nodes, normal_quantile
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 
 
 class Sphere(AbstractLaw):
@@ -70,3 +72,12 @@ class Sphere(AbstractLaw):
         # The centre of the cube is the origin, which has no direction: it is sent to the pole.
         z[~np.any(z, axis=1), 0] = 1.0
         return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+def _of_shape(shape: tuple[int, ...], radius: float = 1.0) -> Sphere:
+    if len(shape) != 1:
+        raise ValueError(f"a sphere needs a vector; a block of shape {shape} is none: take another law.")
+    return Sphere(shape[0], radius)
+
+
+registry.add("sphere", _of_shape, shape=given("shape"), radius=positive)

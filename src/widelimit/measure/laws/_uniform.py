@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics.registry import given, number
+
 from .._blocks import Blocks
 from ._arguments import checked_block, checked_shape
 from ._cube import Nodes, legendre, tensor
-from ._law import AbstractLaw
+from ._law import AbstractLaw, registry
 
 
 class Uniform(AbstractLaw):
@@ -67,3 +69,6 @@ class Uniform(AbstractLaw):
     def gauss(self, n: int) -> Nodes:
         u, weights = tensor([legendre(n)] * self.dim)
         return self.from_cube(u), weights
+
+
+registry.add("uniform", Uniform, lower=number(), upper=number(), dim=given("dim"))

@@ -7,8 +7,9 @@ import jax
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics.registry import flag
 
-from ._unit import AbstractUnit
+from ._unit import AbstractUnit, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -54,3 +55,6 @@ class FreeKnot(AbstractUnit):
 
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return None
+
+
+registry.add("free_knot", FreeKnot, charge=flag)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics.registry import flag, named
 
-from ..activations import Activation
-from ._unit import AbstractUnit
+from ..activations import Activation, registry as activations
+from ._unit import AbstractUnit, registry
 
 
 class Neuron(AbstractUnit):
@@ -88,3 +89,6 @@ class Neuron(AbstractUnit):
 
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return None
+
+
+registry.add("neuron", Neuron, activation=named(activations), bias=flag, output_weight=flag)

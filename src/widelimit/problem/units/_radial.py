@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics.registry import positive
 
-from ._unit import AbstractUnit
+from ._unit import AbstractUnit, registry
 
 
 class RadialBasis(AbstractUnit):
@@ -58,3 +59,6 @@ class RadialBasis(AbstractUnit):
 
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return None
+
+
+registry.add("radial_basis", RadialBasis, width=positive)

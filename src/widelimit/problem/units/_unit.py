@@ -8,6 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics.registry import Registry
+
+registry = Registry("unit")
 
 
 class AbstractUnit(eqx.Module):
