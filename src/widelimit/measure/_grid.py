@@ -11,7 +11,6 @@ from widelimit.numerics import real_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
-
 class Grid(eqx.Module):
     """Cells of a box in one or two parameters: the product of a partition of each axis.
 

@@ -1,6 +1,11 @@
 """Numerical tools that know nothing of networks."""
 
-from ._arguments import random_key as random_key, real_number as real_number, whole_number as whole_number
+from ._arguments import (
+    leaf as leaf,
+    random_key as random_key,
+    real_number as real_number,
+    whole_number as whole_number,
+)
 from ._chebyshev import (
     chebyshev_fit as chebyshev_fit,
     chebyshev_points as chebyshev_points,

@@ -6,12 +6,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 
 def real_number(
-    value: Any, what: str, *, above: float | None = None, least: float | None = None, below: float = math.inf
+    value: Any,
+    what: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float = math.inf,
+    most: float = math.inf,
 ) -> float:
-    """`value` as a float: finite, `above` one bound or at `least` another, and `below` a third.
+    """`value` as a float: finite, `above` one bound or at `least` another, `below` a third and at `most` a fourth.
 
     Raises `ValueError` that names `what` and the range.
     """
@@ -19,14 +26,25 @@ def real_number(
     number = isinstance(value, kind) and not isinstance(value, bool) and np.ndim(value) == 0
     if number and not np.issubdtype(np.asarray(value).dtype, np.bool_):
         found = float(value)
-        inside = (above is None or found > above) and (least is None or found >= least) and found < below
+        inside = (above is None or found > above) and (least is None or found >= least)
+        inside = inside and found < below and found <= most
         if math.isfinite(found) and inside:
             return found
     lower = f"above {above:g}" if above is not None else f"at least {least:g}" if least is not None else ""
-    upper = f"below {below:g}" if below < math.inf else ""
+    upper = f"below {below:g}" if below < math.inf else f"at most {most:g}" if most < math.inf else ""
     limits = " and ".join(part for part in (lower, upper) if part)
     said = f"must be a finite number{' ' + limits if limits else ''}"
     raise ValueError(f"{what}: {said}; got {value!r}.")
+
+
+def leaf(value: Any, what: str, **limits: float) -> Float[Array, ""]:
+    """A number that a compiled function takes as an array, so that another one does not compile again.
+
+    Checked as in `real_number`, but for a traced one, of which only the shape is known.
+    """
+    if not isinstance(value, jax.core.Tracer):
+        value = real_number(value, what, **limits)
+    return jnp.asarray(value, float)
 
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:

@@ -61,7 +61,7 @@ def cells_of(problem: Problem, grid: Grid, who: str, *, warm: bool, room: int | 
 
 
 def read(problem: Problem, cells: Cells, heat: Any | None, masses: Float[Array, "..."]) -> Reading:
-    r"""The free energy $F = E + T \sum m\log(m/V)$ of cell masses (E itself where T is None), and the potential of E."""
+    r"""The free energy $F = E + T \sum m\log(m/V)$ of cell masses (E itself where T is None), and E's potential."""
     f = predictions(problem, cells, masses)
     weights = cells.nodes.weights
     values = jax.vmap(problem.loss)(f, cells.nodes.y)
