@@ -4,6 +4,7 @@ The imports are read, not run: those inside functions and under TYPE_CHECKING co
 """
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,17 @@ ROOMS = (
     "sweep",
     "cli",
 )
+# The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
+# one a paper, know nothing of each other, and need no entry.
+SUB_ROOMS = {
+    "measure": ("laws",),
+    "problem": ("units", "data", "networks", "integrals", "symmetry"),
+    "problem.units": ("spherical",),
+    "problem.data": ("tables",),
+    "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
+    "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run"),
+    "papers": ("_kit",),
+}
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "sweep", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
@@ -96,7 +108,53 @@ def room_fault(room: str, target: str) -> str | None:
     return None
 
 
-def file_faults(path: Path, module: str) -> Iterator[str]:
+def sub_fault(root: Path, module: str, target: str) -> str | None:
+    """Why a file may not import `target`, which is in the same room; None if it may."""
+    here, there = module.split(".")[1:], target.split(".")[1:]
+    shared = 0
+    while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+        shared += 1
+    if not shared or shared >= len(here):
+        return None
+    room = ".".join(here[:shared])
+    sides = [path[shared] for path in (here, there) if len(path) > shared]
+    inside = [name for name in sides if (root / room.replace(".", "/") / name).is_dir()]
+    if len(inside) < 2:
+        return None
+    order = SUB_ROOMS.get(room, ())
+    first, second = (order.index(name) if name in order else len(order) for name in inside)
+    return None if second < first else f"imports {target}: {inside[1]} is not above {inside[0]} in {room}"
+
+
+def unlisted(root: Path) -> Iterator[str]:
+    """Sub-rooms that have no place in the order."""
+    for path in sorted(p.parent for p in root.rglob("__init__.py")):
+        parts = path.relative_to(root).parts
+        room = ".".join(parts[:-1])
+        # The kit's neighbours are papers, and theory has a folder a paper as well.
+        free = len(parts) < 2 or room in ("papers", "theory", "cli") or room.startswith("papers.")
+        if not free and parts[-1] not in SUB_ROOMS.get(room, ()):
+            yield f"{'.'.join(parts)} has no place in SUB_ROOMS[{room!r}]"
+
+
+def cycles(root: Path) -> list[str]:
+    """A file of each group that import one another, in a circle, when they are loaded."""
+    names = modules_of(root)
+    known, graph = set(names.values()), {}
+    for path, module in names.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        found = [t for s in at_import(ast.parse(path.read_text(encoding="utf-8")).body) for t in targets(s, package)]
+        # A folder's own `__init__` gathers its files: to import a name from it is to import all of them.
+        ends = {t if t in known else t.rpartition(".")[0] for t in found}
+        graph[module] = {t for t in ends & known if not is_inside(module, t)}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return [" -> ".join(error.args[1])]
+    return []
+
+
+def file_faults(root: Path, path: Path, module: str) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     room = module.split(".")[1] if module != PACKAGE else None
@@ -108,7 +166,7 @@ def file_faults(path: Path, module: str) -> Iterator[str]:
             if target.endswith(".*"):
                 yield f"{module}:{node.lineno} star import of {target[:-2]}"
             elif room is not None and is_inside(target, PACKAGE):
-                fault = room_fault(room, target)
+                fault = room_fault(room, target) or sub_fault(root, module, target)
                 if fault:
                     yield f"{module}:{node.lineno} {fault}"
     for statement in at_import(tree.body):
@@ -119,12 +177,17 @@ def file_faults(path: Path, module: str) -> Iterator[str]:
 
 def faults(root: Path) -> list[str]:
     """Every broken rule in the package folder `root`, as `module:line what`."""
-    return [fault for path, module in modules_of(root).items() for fault in file_faults(path, module)]
+    return [fault for path, module in modules_of(root).items() for fault in file_faults(root, path, module)]
 
 
 def test_the_rooms_are_in_order():
     assert len(modules_of(SOURCE)) > 1
     assert faults(SOURCE) == []
+    assert list(unlisted(SOURCE)) == []
+
+
+def test_no_files_import_one_another_in_a_circle():
+    assert cycles(SOURCE) == []
 
 
 def one_file(root: Path, name: str, text: str) -> list[str]:
@@ -195,3 +258,37 @@ def test_a_broken_rule_is_found(tmp_path: Path, name: str, text: str, expected: 
 )
 def test_what_is_allowed_passes(tmp_path: Path, name: str, text: str):
     assert one_file(tmp_path, name, text) == []
+
+
+def package(root: Path, **texts: str) -> Path:
+    """A package of the files given as room__sub__file="text"."""
+    for name, text in texts.items():
+        path = root / PACKAGE / (name.replace("__", "/") + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        (path.parent / "__init__.py").touch()
+    return root / PACKAGE
+
+
+@pytest.mark.parametrize(
+    ("home", "text", "expected"),
+    [
+        ("problem__units__a", "from ..data._b import c", "data is not above units in problem"),
+        ("problem__units__a", "from widelimit.problem import data", "data is not above units in problem"),
+        ("problem__networks__a", "from ..data._b import c", None),
+        ("problem__a", "from .data._b import c", None),
+        ("papers__mei2018__a", "from ..data._b import c", "data is not above mei2018 in papers"),
+        ("papers__mei2018__a", "from .._kit._b import c", None),
+    ],
+)
+def test_sub_rooms_are_in_order(tmp_path: Path, home: str, text: str, expected: str | None):
+    room = home.split("__")[0]
+    root = package(tmp_path, **{home: text, f"{room}__data___b": "c = 1", f"{room}___kit___b": "c = 1"})
+    found = faults(root)
+    assert (expected is None and found == []) or (len(found) == 1 and str(expected) in found[0])
+
+
+def test_a_circle_and_an_unlisted_folder_are_found(tmp_path: Path):
+    root = package(tmp_path, measure___a="from ._b import c", measure___b="from . import _a\n", measure__new___c="")
+    assert len(cycles(root)) == 1
+    assert list(unlisted(root)) == ["measure.new has no place in SUB_ROOMS['measure']"]

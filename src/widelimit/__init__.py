@@ -4,6 +4,7 @@ Importing the package switches on float64 in JAX (flows, spectra and certificate
 nothing heavy until a name is used, so that the command line answers at once.
 """
 
+import functools as _functools
 import os as _os
 import sys as _sys
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ else:
 
 __version__ = "0.1.0"
 
+# What the package hands out. Type checkers read this list, and so does `__getattr__`: nothing is imported before it
+# is used.
 if TYPE_CHECKING:
     from . import analysis as analysis, kernels as kernels, measure as measure, report as report
     from ._evolve import evolve as evolve
@@ -55,62 +58,29 @@ if TYPE_CHECKING:
         observables as observables,
     )
 
-_HOME = {
-    "analysis": "",
-    "kernels": "",
-    "measure": "",
-    "report": "",
-    "minimise": "analysis",
-    "JKO": "dynamics",
-    "SGD": "dynamics",
-    "Characteristics": "dynamics",
-    "EntropicJKO": "dynamics",
-    "GaussianClosure": "dynamics",
-    "GradientFlow": "dynamics",
-    "Quantiles": "dynamics",
-    "TangentFlow": "dynamics",
-    "TransportPDE": "dynamics",
-    "integrators": "dynamics",
-    "sampling": "dynamics",
-    "schedules": "dynamics",
-    "evolve": "_evolve",
-    "Grid": "measure",
-    "GridDensity": "measure",
-    "Particles": "measure",
-    "grids": "measure",
-    "laws": "measure",
-    "Problem": "problem",
-    "activations": "problem",
-    "data": "problem",
-    "domains": "problem",
-    "losses": "problem",
-    "mobilities": "problem",
-    "penalties": "problem",
-    "problems": "problem",
-    "scales": "problem",
-    "units": "problem",
-    "EvolutionError": "results",
-    "Outcome": "results",
-    "Checkpoint": "trajectory",
-    "Trajectory": "trajectory",
-    "load": "trajectory",
-    "observables": "trajectory",
-}
+
+@_functools.cache
+def _homes() -> dict[str, str]:
+    """Name -> the room that it comes from: the list above, read from this file when the first name is used."""
+    import ast
+    import pathlib
+
+    parts = ast.parse(pathlib.Path(__file__).read_bytes()).body
+    listed = next(part.body for part in parts if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING")
+    imports = [node for node in listed if isinstance(node, ast.ImportFrom)]
+    return {alias.name: node.module or alias.name for node in imports for alias in node.names}
 
 
 def __getattr__(name: str) -> object:
     import importlib
 
-    if name not in _HOME:
+    if name not in _homes():
         raise AttributeError(f"module 'widelimit' has no attribute {name!r}")
-    home = _HOME[name]
-    if home == "":
-        value = importlib.import_module(f"widelimit.{name}")
-    else:
-        value = getattr(importlib.import_module(f"widelimit.{home}"), name)
+    room = importlib.import_module(f"widelimit.{_homes()[name]}")
+    value = room if _homes()[name] == name else getattr(room, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *_HOME])
+    return sorted(["__version__", *_homes()])

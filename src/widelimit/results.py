@@ -1,6 +1,7 @@
 """What a solver can report: an outcome, and what to try next."""
 
 import enum
+from collections.abc import Iterable, Sequence
 
 
 class Outcome(enum.Enum):
@@ -27,12 +28,22 @@ class EvolutionError(RuntimeError):
         self.trajectory = trajectory
 
 
-def one_of(value: str, allowed: tuple[str, ...] | list[str], what: str) -> str:
+def one_of(value: str, allowed: Sequence[str], what: str) -> str:
     """Return `value` if it is one of `allowed`; else raise a ValueError that suggests the nearest."""
     if value in allowed:
         return value
+    raise ValueError(f"{what}: {unknown(value, allowed)}")
+
+
+def unknown(value: str, allowed: Sequence[str]) -> str:
+    """`'tanhh' is not known; allowed are tanh, relu. Did you mean 'tanh'?`"""
+    said = repr(value) if len(repr(value)) <= 60 else f"{value!r:.57}..."
+    return f"{said} is not known; allowed are {', '.join(allowed)}.{did_you_mean(value, allowed)}"
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """` Did you mean 'tanh'?`, to end a message; nothing where none of `known` is near."""
     import difflib
 
-    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{what}: {value!r} is not known; allowed are {', '.join(allowed)}.{hint}")
+    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -189,7 +189,7 @@ def test_gaussian_against_scipy():
     np.testing.assert_allclose(law.log_density(jnp.asarray(x)), oracle.logpdf(x), rtol=1e-12)
     rho = law.quantise(6, laws.Gauss())
     np.testing.assert_allclose(covariance(rho), cov, rtol=1e-12)
-    np.testing.assert_allclose(moment(rho), law.mean, rtol=1e-12)
+    np.testing.assert_allclose(moment(rho), law.mean(), rtol=1e-12)
     sides = np.array([[-np.inf, -2.0]]), np.array([[0.5, np.inf]])
     plain = laws.Gaussian([0.5, -1.0], np.diag([4.0, 1.0]))
     np.testing.assert_allclose(plain.box_probability(*sides), [0.5 * scipy.stats.norm.cdf(1.0)], rtol=1e-13)

@@ -84,20 +84,6 @@ def test_settings_must_be_plain(tiny):
         bench().piece(tiny.sine, frequency=np.zeros(2), points=3)
 
 
-def test_arrays_survive_the_file(tmp_path):
-    from widelimit.papers._kit._bench import arrays_to_bytes, read_arrays
-
-    data = {"file": np.arange(3), "words": np.array(["a", "bb"]), "nothing": np.array(np.nan), "x.y": np.eye(2)}
-    (tmp_path / "a.npz").write_bytes(arrays_to_bytes(data))
-    found = read_arrays(tmp_path / "a.npz")
-    assert found is not None
-    assert list(found) == list(data)
-    for name in data:
-        np.testing.assert_array_equal(found[name], data[name])
-    assert arrays_to_bytes(found) == arrays_to_bytes(data)
-    assert read_arrays(tmp_path / "none.npz") is None
-
-
 def run(paper, out, **more):
     from widelimit.papers import reproduce
 

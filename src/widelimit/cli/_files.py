@@ -1,15 +1,11 @@
-"""Files of a run: strict JSON, written whole or not at all; the hash of a trajectory's numbers."""
+"""Files of a run: strict JSON."""
 
 import json
 import math
-import os
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._errors import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
 
@@ -40,13 +36,3 @@ def _strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def replace(path: pathlib.Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

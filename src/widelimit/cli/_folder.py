@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import BadInput
-from ._files import ANEW, read_json, replace, to_json
+from ._files import ANEW, read_json, to_json
 
 if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
@@ -47,9 +47,12 @@ class RunFolder:
 
     def write(self, name: str, content: Any) -> None:
         """A file of the folder, replaced in one step: bytes as they are, anything else as JSON."""
+        # Here and not above: the numerical tools bring JAX, and `widelimit show` needs none.
+        from widelimit.numerics import write_whole
+
         raw = content if isinstance(content, bytes) else to_json(content).encode()
         try:
-            replace(self.path / name, raw)
+            write_whole(self.path / name, raw)
         except OSError as error:
             raise BadInput(f"{self.path / name}: cannot be written ({error.strerror}).") from None
 
@@ -130,7 +133,7 @@ def vacant(path: pathlib.Path, *, overwrite: bool) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         inside = sorted(entry.name for entry in path.iterdir())
-        replace(path / ".lock.part", b"")
+        (path / ".lock.part").write_bytes(b"")
         (path / ".lock.part").unlink()
     except OSError as error:
         raise BadInput(f"--out {path}: cannot be written ({error.strerror}).") from None

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from widelimit.results import did_you_mean, unknown
+
 from ._errors import BadInput, ProblemFileError
 from ._sections import (
     TAGS,
@@ -27,7 +29,7 @@ from ._sections import (
     Unit,
     misfit,
 )
-from ._words import describe, unknown
+from ._words import describe
 
 
 class ProblemFile(Section):
@@ -82,7 +84,9 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise BadInput(f"{path}: there is no such file.{_near(path)}") from None
+        raise BadInput(
+            f"{path}: there is no such file.{did_you_mean(str(path), map(str, path.parent.glob('*.toml')))}"
+        ) from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     problem = check(parse(content, str(path)), str(path))
@@ -164,11 +168,3 @@ def _keys(loc: tuple[Any, ...], given: Any) -> list[Any]:
         else:
             break
     return keys
-
-
-def _near(path: pathlib.Path) -> str:
-    import difflib
-
-    beside = [str(entry) for entry in path.parent.glob("*.toml")]
-    near = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""

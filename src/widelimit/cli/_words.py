@@ -1,15 +1,9 @@
 """Sentences for what is wrong with a value."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
-
-def unknown(given: str, allowed: Sequence[str]) -> str:
-    """`'tanhh' is not known; allowed are tanh, relu; did you mean 'tanh'?`"""
-    near = difflib.get_close_matches(given, allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{shown(given)} is not known; allowed are {', '.join(allowed)}{hint}"
+from widelimit.results import unknown
 
 
 def shown(value: Any) -> str:

@@ -142,13 +142,15 @@ def merge(problem: Problem, moves: dict[str, Any], still: dict[str, Any]) -> Any
 def stable_step(problem: Problem, measure: Particles, rate: float) -> float | None:
     """A step of explicit descent that does not diverge from `measure`: an eighth of the limit, or None for no limit.
 
-    The limit is 2 / (xi (p M + 2 lambda)): p the largest mobility, M the curvature below, lambda the l2 penalty. The
-    curvature at the start is what training has to survive; later it changes, hence the margin.
+    The limit is 2 / (xi (p M + 2 lambda)): p the largest mobility, M the curvature below, 2 lambda the bend of the
+    penalty. The curvature at the start is what training has to survive; later it changes, hence the margin.
     """
     scales = problem.mobility.scales(theta_type(tuple(b.name for b in problem.blocks))(*problem.blocks))
     mobility = max((float(scale) for scale in scales), default=1.0) if scales is not None else 1.0
-    decay = sum(term.strength for term in penalties.parts(problem.penalty) if isinstance(term, penalties.L2))
-    stiffness = rate * mobility * (largest_curvature(problem, measure) + 2.0 * decay)
+    names = tuple(block.name for block in problem.blocks)
+    bends = [term.bend(names) for term in penalties.parts(problem.penalty)]
+    decay = sum(bend.most for bend in bends if bend is not None)
+    stiffness = rate * mobility * (largest_curvature(problem, measure) + decay)
     return 0.25 / stiffness if stiffness > 0 else None
 
 

@@ -26,8 +26,6 @@ from ._tangent import features, inputs_of, mobility_root, scaled
 _ENTRIES, _SIDE = 2**27, 4096
 # Numbers in a table of gradients at new inputs.
 _PIECE = 2**22
-# Share of an eigenfunction in the highest degrees, above which it is not resolved.
-_TAIL = 1e-8
 
 
 class Decomposition(eqx.Module):
@@ -65,7 +63,7 @@ class Decomposition(eqx.Module):
         \int \nabla\phi(\theta, x')\,v_k(x')\,\mu(dx')\,\rho(d\theta)$.
         """
         points = np.asarray(inputs_of(self.problem, x, who))
-        if isinstance(self.basis, SplineBasis):
+        if self.basis.panels is not None:
             edges = self.basis.panels.edges
             if not np.all((points >= edges[0]) & (points <= edges[-1])):
                 raise ValueError(f"{who}: must lie in [{edges[0]:g}, {edges[-1]:g}].")
@@ -83,20 +81,13 @@ class Decomposition(eqx.Module):
 
     def on_nodes(self) -> Float[np.ndarray, "Q ... r"]:
         """v_k on the data's nodes, [Q, *outputs, r]."""
-        if isinstance(self.basis, NodeBasis):
-            return self.basis.on_nodes(self.right, self.problem.data.outputs)
-        nodes = require_nodes(self.problem.data, "the tangent kernel")
-        return self.basis.panels.combine(self.right, np.asarray(nodes.x)[:, 0])
+        x = require_nodes(self.problem.data, "the tangent kernel").x
+        return self.basis.on_nodes(self.right, x, self.problem.data.outputs)
 
     @property
     def resolved(self) -> int:
         """How many of the leading eigenfunctions are right to some ten digits: all, but for polynomials of a degree."""
-        if isinstance(self.basis, NodeBasis) or self.basis.exact:
-            return len(self.singular)
-        last = max(3, self.basis.panels.degree // 16)
-        grouped = self.right.reshape(self.basis.panels.count, -1, len(self.singular))
-        tails = np.sqrt(np.sum(grouped[:, -last:] ** 2, axis=(0, 1)))
-        return int(np.argmax(np.append(tails, 1.0) > _TAIL))
+        return self.basis.resolved(self.right)
 
 
 def decompose(
@@ -114,9 +105,7 @@ def decompose(
     columns = moving_columns(problem, trainable)
     basis, carrier = choose_basis(problem, measure, start, who)
     rows, w = np.asarray(carrier.positions, float), np.asarray(carrier.weights, float)
-    width = (
-        basis.panels.size if isinstance(basis, SplineBasis) else basis.x.shape[0] * int(np.prod(problem.data.outputs))
-    )
+    width = basis.size(problem.data.outputs)
     height = rows.shape[0] * len(columns)
     if height * width > _ENTRIES or min(height, width) > _SIDE:
         raise ValueError(

@@ -33,7 +33,7 @@ def parts_of(problem: Problem, law: laws.AbstractLaw, who: str) -> list[Part]:
     """The law of a `FreeKnot`'s parameters in parts. Raises `ValueError` for a law that this cannot integrate."""
     if law.dim != problem.dim or law.blocks not in ((), problem.blocks):
         problem.unpack(law.quantise(1))
-    return list(_parts(law, 1.0, problem.dim == 2, who))
+    return [part for mass, each in law.components() for part in _parts(each, mass, who)]
 
 
 def edges_of(parts: list[Part]) -> Float[np.ndarray, " E"]:
@@ -65,72 +65,34 @@ def _knots(part: Part, splits: np.ndarray, degree: int) -> tuple[np.ndarray, np.
     return h, w / w.sum()
 
 
-def _parts(law: laws.AbstractLaw, mass: float, charge: bool, who: str) -> Iterator[Part]:
-    if isinstance(law, laws.Mixture):
-        for weight, each in zip(np.asarray(law.weights), law.laws, strict=True):
-            if weight > 0:
-                yield from _parts(each, mass * float(weight), charge, who)
-        return
-    factors = _factors(law)
-    if factors is None or len(factors) != 1 + charge:
+def _parts(law: laws.AbstractLaw, mass: float, who: str) -> Iterator[Part]:
+    columns = law.marginals()
+    if columns is None:
         raise _refusal(law, who)
-    c = _two_nodes(factors[0], law, who) if charge else None
-    yield from _knot_parts(factors[-1], mass, c, law, who)
-
-
-def _factors(law: laws.AbstractLaw) -> tuple[laws.AbstractLaw, ...] | None:
-    """The independent laws of single numbers that make the law; None where it has none that are known."""
-    if isinstance(law, laws.Product):
-        return law.factors if all(factor.dim == 1 for factor in law.factors) else None
-    if law.dim == 1:
-        return (law,)
-    if isinstance(law, laws.Normal):
-        return tuple(laws.Normal(m, s) for m, s in zip(np.ravel(law.mean), np.ravel(law.std), strict=True))
-    if isinstance(law, laws.Uniform):
-        return tuple(laws.Uniform(a, b) for a, b in zip(np.ravel(law.lower), np.ravel(law.upper), strict=True))
-    return None
+    c, h = (_two_nodes(columns[0], law, who) if len(columns) == 2 else None), columns[-1]
+    if h.n_atoms is not None:
+        places, w = h.gauss(1)
+        yield from (Part(mass * p, c, place, None) for place, p in zip(places.astype(float), w, strict=True) if p > 0)
+        return
+    line = h.line()
+    if line is None:
+        raise _refusal(law, who)
+    yield Part(mass, c, line.edges, line.density)
 
 
 def _two_nodes(c: laws.AbstractLaw, law: laws.AbstractLaw, who: str) -> tuple[np.ndarray, np.ndarray]:
-    """Two nodes with the mean and the second moment of c; one for an atom. Gauss rules of a known law have both."""
-    if not isinstance(c, laws.Atom | laws.Empirical | laws.Uniform | laws.Normal | laws.Chi | laws.Mixture):
+    """Two nodes with the mean and the second moment of c; one for an atom."""
+    mean, variance = c.mean(), c.covariance()
+    if mean is None or variance is None:
         raise _refusal(law, who)
-    rows, w = c.gauss(8)
-    mean = float(w @ rows[:, 0])
-    spread = float(np.sqrt(w @ (rows[:, 0] - mean) ** 2))
-    if spread == 0.0 or isinstance(c, laws.Atom):
-        return np.array([mean]), np.ones(1)
-    return np.array([mean - spread, mean + spread]), np.full(2, 0.5)
-
-
-def _knot_parts(
-    h: laws.AbstractLaw, mass: float, c: tuple[np.ndarray, np.ndarray] | None, law: laws.AbstractLaw, who: str
-) -> Iterator[Part]:
-    if isinstance(h, laws.Mixture):
-        for weight, each in zip(np.asarray(h.weights), h.laws, strict=True):
-            if weight > 0:
-                yield from _knot_parts(each, mass * float(weight), c, law, who)
-    elif h.n_atoms is not None:
-        places, w = h.gauss(1)
-        yield from (
-            Part(mass * p, c, np.array([float(x)]), None) for x, p in zip(places[:, 0], w, strict=True) if p > 0
-        )
-    elif isinstance(h, laws.Uniform):
-        edges = np.array([float(np.ravel(h.lower)[0]), float(np.ravel(h.upper)[0])])
-        yield Part(mass, c, edges, np.ones_like)
-    elif isinstance(h, laws.Normal):
-        mean, std = float(np.ravel(h.mean)[0]), float(np.ravel(h.std)[0])
-        if std == 0.0:
-            yield Part(mass, c, np.array([mean]), None)
-            return
-        steps = np.arange(-_FAR, _FAR + _PIECE, _PIECE)
-        yield Part(mass, c, mean + std * steps, lambda x: np.exp(-0.5 * ((x - mean) / std) ** 2))
-    else:
-        raise _refusal(law, who)
+    middle, spread = float(mean[0]), float(variance[0, 0]) ** 0.5
+    if spread == 0.0:
+        return np.array([middle]), np.ones(1)
+    return np.array([middle - spread, middle + spread]), np.full(2, 0.5)
 
 
 def _refusal(law: laws.AbstractLaw, who: str) -> ValueError:
-    for factor in _factors(law) or ():
+    for factor in law.marginals() or ():
         squares = _mean_squares(factor)
         # A second moment is a limit that is approached: the steps towards it fall, by n^(-1/3) with three moments.
         if squares is not None and squares[2] - squares[1] > 0.5 * abs(squares[1] - squares[0]) > 1e-3 * squares[0]:
@@ -150,4 +112,8 @@ def _mean_squares(law: laws.AbstractLaw) -> list[float] | None:
     if law.cube_dim != 1:
         return None
     cubes = ((np.arange(2**k) + 0.5)[:, None] / 2**k for k in (8, 12, 16))
-    return [float(np.mean(np.square(law.from_cube(u)))) for u in cubes]
+    try:
+        return [float(np.mean(np.square(law.from_cube(u)))) for u in cubes]
+    except ValueError:
+        # A law without a map from the cube.
+        return None

@@ -11,7 +11,6 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from ._bases import SplineBasis
 from ._choice import Start, atoms_of, first_degree, inside, target_of
 from ._decomposition import Decomposition
 from ._law_nodes import edges_of, nodes_of, parts_of
@@ -37,7 +36,7 @@ def expand(found: Decomposition, start: Start, who: str) -> Expansion:
     nodes = require_nodes(problem.data, who)
     function, kinks, carrier = _prediction(problem, start, who)
     prediction = function(np.asarray(nodes.x))
-    if isinstance(found.basis, SplineBasis):
+    if found.basis.panels is not None:
         target, ends = target_of(problem)
         cuts = np.concatenate([kinks, ends])
         whole, left = found.basis.panels.project(lambda x: function(x[:, None]) - target(x), cuts)

@@ -2,6 +2,7 @@
 
 from ._arguments import (
     leaf as leaf,
+    on_host as on_host,
     random_key as random_key,
     real_number as real_number,
     whole_number as whole_number,
@@ -13,6 +14,11 @@ from ._chebyshev import (
 )
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
 from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
+from ._files import (
+    arrays_from_bytes as arrays_from_bytes,
+    arrays_to_bytes as arrays_to_bytes,
+    write_whole as write_whole,
+)
 from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
 from ._loop import Stepper as Stepper, advance as advance
 from ._low_rank import LowRank as LowRank, low_rank as low_rank

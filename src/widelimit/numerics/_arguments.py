@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.core import Tracer
 
 
 def real_number(
@@ -37,14 +37,28 @@ def real_number(
     raise ValueError(f"{what}: {said}; got {value!r}.")
 
 
-def leaf(value: Any, what: str, **limits: float) -> Float[Array, ""]:
-    """A number that a compiled function takes as an array, so that another one does not compile again.
+def leaf(
+    value: Any,
+    what: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float = math.inf,
+    most: float = math.inf,
+) -> jax.Array:
+    """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
 
-    Checked as in `real_number`, but for a traced one, of which only the shape is known.
+    Checked like a `real_number`, unless it is being traced and has no value yet.
     """
-    if not isinstance(value, jax.core.Tracer):
-        value = real_number(value, what, **limits)
-    return jnp.asarray(value, float)
+    if isinstance(value, Tracer):
+        return jnp.asarray(value)
+    # From a Python float the array is of weak type: it takes the precision of what it meets.
+    return jnp.asarray(real_number(value, what, above=above, least=least, below=below, most=most))
+
+
+def on_host(value: Any) -> Any:
+    """A float, unless it is being traced."""
+    return value if isinstance(value, Tracer) else float(value)
 
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:

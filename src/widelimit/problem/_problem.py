@@ -298,7 +298,7 @@ class Problem(eqx.Module):
         if self.smooth:
             return inside
         # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
-        walls = {name: getattr(drift, name) for name in theta._fields if isinstance(self.domain.of(name), domains.Box)}
+        walls = {name: getattr(drift, name) for name in theta._fields if self.domain.of(name).walls}
         return inside._replace(**walls)
 
     def retract(self, theta: Any) -> Any:
@@ -314,9 +314,7 @@ class Problem(eqx.Module):
         if self.smooth:
             return theta
         walls = {name: self.domain.of(name) for name in theta._fields}
-        clipped = {
-            name: wall.retract(getattr(theta, name)) for name, wall in walls.items() if isinstance(wall, domains.Box)
-        }
+        clipped = {name: wall.retract(getattr(theta, name)) for name, wall in walls.items() if wall.walls}
         return theta._replace(**clipped)
 
     @property

@@ -10,18 +10,27 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics import leaf, on_host
 from widelimit.numerics.registry import Registry, number, positive
 
 
 class AbstractDomain(eqx.Module):
     """Where one block z of one particle may be.
 
-    Facts, careful where a domain does not say otherwise: whether it is all of R^D (`free`), whether a particle can sit
-    on a wall of it (`walls`), whether it is bounded and closed (`compact`), the `period` of its numbers or None, and
-    whether it is a piece of R^D, in which rows have a density (`flat`; a sphere has none).
+    A domain of one's own writes `tangent` and `retract`. The rest are facts, careful where a domain does not say
+    otherwise:
+
+    - `free`: whether it is all of R^D; `compact`: whether it is bounded and closed.
+    - `walls`: whether a particle can sit on a wall of it.
+    - `box`: whether it is all z with `bounds`[0] <= z_j <= `bounds`[1]; `radius`: the r of a sphere |z| = r, else None.
+    - `period` of its numbers, or None.
+    - `flat`: whether it is a piece of R^D, in which rows have a density (a sphere has none).
+
+    Numbers (sides, radius, period) are array leaves: another value compiles nothing, and they have derivatives.
     """
 
     @property
@@ -37,7 +46,15 @@ class AbstractDomain(eqx.Module):
         return False
 
     @property
-    def period(self) -> float | None:
+    def box(self) -> bool:
+        return False
+
+    @property
+    def radius(self) -> Any | None:
+        return None
+
+    @property
+    def period(self) -> Any | None:
         return None
 
     @property
@@ -52,25 +69,26 @@ class AbstractDomain(eqx.Module):
     def retract(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """The nearest point of the domain (on a circle: the same point, written in [0, period))."""
 
-    @abc.abstractmethod
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
-        """Whether z lies in the domain (a sphere: to 1e-6 of the radius)."""
+        """Whether z lies in the domain, to 1e-6 of its size where a domain knows no better."""
+        off = jnp.sqrt(jnp.sum((z - self.retract(z)) ** 2))
+        return off <= 1e-6 * jnp.sqrt(jnp.sum(z**2))
 
-    @abc.abstractmethod
-    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        """The least and the greatest value a component may have; infinite where unbounded."""
+    def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        """The least and the greatest value a component may have; infinite where unbounded or not known."""
+        return -math.inf, math.inf
 
-    @abc.abstractmethod
     def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        """A smooth map of all of R^D onto the domain: searches without constraints run in u."""
+        """A map of all of R^D onto the domain, as smooth as can be: searches without constraints run in u."""
+        return self.retract(u)
 
-    @abc.abstractmethod
     def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """A u with chart(u) = z."""
+        return z
 
-    @abc.abstractmethod
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise `ValueError` when a block of this shape cannot live here."""
+        return None
 
 
 class Euclidean(AbstractDomain):
@@ -85,6 +103,10 @@ class Euclidean(AbstractDomain):
         return False
 
     @property
+    def box(self) -> bool:
+        return True
+
+    @property
     def flat(self) -> bool:
         return True
 
@@ -97,36 +119,40 @@ class Euclidean(AbstractDomain):
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
         return jnp.all(jnp.isfinite(z))
 
-    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        return -float("inf"), float("inf")
-
-    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        return u
-
-    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        return z
-
-    def check(self, name: str, shape: tuple[int, ...]) -> None:
-        return None
-
 
 class Box(AbstractDomain):
-    """lower <= z <= upper for every component; a side may be infinite. Raises `ValueError` unless lower < upper."""
+    """lower <= z <= upper for every component; a side may be infinite. Raises `ValueError` unless lower < upper.
 
-    lower: float = eqx.field(static=True)
-    upper: float = eqx.field(static=True)
+    `sides`: which sides are finite; a traced one is.
+    """
 
-    def __check_init__(self) -> None:
-        if not self.lower < self.upper:
-            raise ValueError(f"Box(lower, upper): lower must be below upper, got {self.lower} and {self.upper}.")
+    lower: Float[Array, ""]
+    upper: Float[Array, ""]
+    sides: tuple[bool, bool] = eqx.field(static=True)
+
+    def __init__(self, lower: Any, upper: Any) -> None:
+        finite = []
+        for side in (lower, upper):
+            finite.append(isinstance(side, Tracer) or math.isfinite(side))
+        if not isinstance(lower < upper, Tracer) and not lower < upper:
+            raise ValueError(f"Box(lower, upper): lower must be below upper, got {lower} and {upper}.")
+        self.lower, self.upper = (
+            leaf(side, "Box") if there else jnp.asarray(float(side))
+            for side, there in zip((lower, upper), finite, strict=True)
+        )
+        self.sides = (finite[0], finite[1])
 
     @property
     def walls(self) -> bool:
-        return math.isfinite(self.lower) or math.isfinite(self.upper)
+        return any(self.sides)
 
     @property
     def compact(self) -> bool:
-        return math.isfinite(self.lower) and math.isfinite(self.upper)
+        return all(self.sides)
+
+    @property
+    def box(self) -> bool:
+        return True
 
     @property
     def flat(self) -> bool:
@@ -142,42 +168,38 @@ class Box(AbstractDomain):
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
         return jnp.all((z >= self.lower) & (z <= self.upper) & jnp.isfinite(z))
 
-    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        return float(self.lower), float(self.upper)
+    def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        lower = on_host(self.lower) if self.sides[0] else -math.inf
+        return lower, on_host(self.upper) if self.sides[1] else math.inf
 
     def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        lower, upper = float(self.lower), float(self.upper)
-        if math.isfinite(lower) and math.isfinite(upper):
-            return 0.5 * (lower + upper) + 0.5 * (upper - lower) * jnp.sin(u)
-        if math.isfinite(lower):
-            return lower + u**2
-        return upper - u**2 if math.isfinite(upper) else u
+        if self.compact:
+            return 0.5 * (self.lower + self.upper) + 0.5 * (self.upper - self.lower) * jnp.sin(u)
+        if self.sides[0]:
+            return self.lower + u**2
+        return self.upper - u**2 if self.sides[1] else u
 
     def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        lower, upper = float(self.lower), float(self.upper)
-        if math.isfinite(lower) and math.isfinite(upper):
-            return jnp.arcsin(jnp.clip((2.0 * z - lower - upper) / (upper - lower), -1.0, 1.0))
-        if math.isfinite(lower):
-            return jnp.sqrt(jnp.maximum(z - lower, 0.0))
-        return jnp.sqrt(jnp.maximum(upper - z, 0.0)) if math.isfinite(upper) else z
-
-    def check(self, name: str, shape: tuple[int, ...]) -> None:
-        return None
+        if self.compact:
+            middle, length = self.lower + self.upper, self.upper - self.lower
+            return jnp.arcsin(jnp.clip((2.0 * z - middle) / length, -1.0, 1.0))
+        if self.sides[0]:
+            return jnp.sqrt(jnp.maximum(z - self.lower, 0.0))
+        return jnp.sqrt(jnp.maximum(self.upper - z, 0.0)) if self.sides[1] else z
 
 
-def HalfLine(lower: float = 0.0) -> Box:
+def HalfLine(lower: Any = 0.0) -> Box:
     """z >= lower."""
-    return Box(float(lower), float("inf"))
+    return Box(lower, math.inf)
 
 
 class Sphere(AbstractDomain):
     """|z| = radius, for a vector block. Raises `ValueError` unless radius > 0."""
 
-    radius: float = eqx.field(static=True, default=1.0)
+    radius: Float[Array, ""] = eqx.field(default=1.0)
 
-    def __check_init__(self) -> None:
-        if not 0 < self.radius < float("inf"):
-            raise ValueError(f"Sphere(radius=...): must be positive and finite, got {self.radius}.")
+    def __init__(self, radius: Any = 1.0) -> None:
+        self.radius = leaf(radius, "Sphere(radius=...)", above=0.0)
 
     @property
     def walls(self) -> bool:
@@ -199,14 +221,8 @@ class Sphere(AbstractDomain):
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
         return jnp.abs(jnp.sqrt(jnp.sum(z * z)) / self.radius - 1.0) < 1e-6
 
-    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        return -self.radius, self.radius
-
-    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        return self.retract(u)
-
-    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        return z
+    def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        return -on_host(self.radius), on_host(self.radius)
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         if len(shape) != 1 or shape[0] < 2:
@@ -216,11 +232,10 @@ class Sphere(AbstractDomain):
 class Circle(AbstractDomain):
     """Numbers modulo `period`, written in [0, period). Raises `ValueError` unless period > 0."""
 
-    period: float = eqx.field(static=True, default=6.283185307179586)
+    period: Float[Array, ""] = eqx.field(default=0.0)
 
-    def __check_init__(self) -> None:
-        if not 0 < self.period < float("inf"):
-            raise ValueError(f"Circle(period=...): must be positive and finite, got {self.period}.")
+    def __init__(self, period: Any = 2.0 * math.pi) -> None:
+        self.period = leaf(period, "Circle(period=...)", above=0.0)
 
     @property
     def walls(self) -> bool:
@@ -245,17 +260,11 @@ class Circle(AbstractDomain):
     def contains(self, z: Float[Array, "..."]) -> Bool[Array, ""]:
         return jnp.all((z >= 0) & (z < self.period))
 
-    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
-        return 0.0, self.period
+    def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
+        return 0.0, on_host(self.period)
 
     def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
         return u
-
-    def unchart(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        return z
-
-    def check(self, name: str, shape: tuple[int, ...]) -> None:
-        return None
 
 
 class Product(eqx.Module):

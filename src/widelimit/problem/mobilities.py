@@ -5,24 +5,29 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
+from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import Registry, by_name, number
 
 
 class AbstractMobility(eqx.Module):
-    """(theta, g) -> P(theta) g for one particle; theta and g have one field a block."""
+    """(theta, g) -> P(theta) g for one particle; theta and g have one field a block.
+
+    A mobility of one's own writes `__call__`. Numbers are array leaves: another value compiles nothing.
+    """
 
     @abc.abstractmethod
     def __call__(self, theta: Any, gradient: Any) -> Any: ...
 
-    @abc.abstractmethod
     def scales(self, theta: Any) -> Any | None:
         """One constant number a block where P is such a diagonal (proximal maps and noise need it), else None."""
+        return None
 
-    @abc.abstractmethod
     def check(self, blocks: Blocks) -> None:
         """Raise `ValueError` when the mobility names a block that is not among `blocks`."""
+        return None
 
 
 class Identity(AbstractMobility):
@@ -34,9 +39,6 @@ class Identity(AbstractMobility):
     def scales(self, theta: Any) -> Any:
         return type(theta)(*(1.0 for _ in theta))
 
-    def check(self, blocks: Blocks) -> None:
-        return None
-
 
 class Diagonal(AbstractMobility):
     """P = one number a block: `Diagonal(output=10.0, weight=1.0)`; 1 where not named, 0 freezes the block.
@@ -44,23 +46,20 @@ class Diagonal(AbstractMobility):
     Raises `ValueError` for a number that is negative or not finite.
     """
 
-    numbers: tuple[tuple[str, float], ...] = eqx.field(static=True)
+    numbers: dict[str, Float[Array, ""]]
 
-    def __init__(self, **numbers: float) -> None:
-        for name, value in numbers.items():
-            if not 0.0 <= value < float("inf"):
-                raise ValueError(f"Diagonal({name}=...): must be finite and not negative, got {value}.")
-        self.numbers = tuple((name, float(value)) for name, value in numbers.items())
+    def __init__(self, **numbers: Any) -> None:
+        self.numbers = {name: leaf(value, f"Diagonal({name}=...)", least=0.0) for name, value in numbers.items()}
 
     def __call__(self, theta: Any, gradient: Any) -> Any:
-        return gradient._replace(**{name: value * getattr(gradient, name) for name, value in self.numbers})
+        return gradient._replace(**{name: value * getattr(gradient, name) for name, value in self.numbers.items()})
 
     def scales(self, theta: Any) -> Any:
-        return type(theta)(*(dict(self.numbers).get(name, 1.0) for name in theta._fields))
+        return type(theta)(*(self.numbers.get(name, 1.0) for name in theta._fields))
 
     def check(self, blocks: Blocks) -> None:
         allowed = [b.name for b in blocks]
-        for name, _ in self.numbers:
+        for name in self.numbers:
             if name not in allowed:
                 raise ValueError(f"Diagonal({name}=...): the unit has no such block; it has {', '.join(allowed)}.")
 
@@ -72,12 +71,6 @@ class Function(AbstractMobility):
 
     def __call__(self, theta: Any, gradient: Any) -> Any:
         return self.function(theta, gradient)
-
-    def scales(self, theta: Any) -> None:
-        return None
-
-    def check(self, blocks: Blocks) -> None:
-        return None
 
 
 registry = Registry("mobility", plain="diagonal")

@@ -1,41 +1,100 @@
 """Penalties on the parameters of one particle; the objective adds INT penalty(theta) rho(dtheta) to the risk."""
 
 import abc
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import Registry, left_to, number, several, text
+
+
+class Cost(NamedTuple):
+    """`size` |z| + `square` |z|^2 of one block z (Euclidean norms)."""
+
+    size: float
+    square: float
+
+
+class Bend(NamedTuple):
+    """Second derivatives along any line are at most `most` in size, but at the places `kinks` of a number."""
+
+    most: float
+    kinks: tuple[float, ...]
 
 
 class AbstractPenalty(eqx.Module):
     """penalty(theta) for one particle. A non-smooth one also has its proximal map.
 
-    Penalties add: `l2(1e-3) + total_variation(1e-2)`.
+    Penalties add: `l2(1e-3) + total_variation(1e-2)`. A penalty of one's own writes `__call__`, and where its gradient
+    must not be used `smooth` (False) and `prox`. The rest are facts: left out they mean "not known", and certificates
+    are not given that need them.
+
+    - `nonnegative`: whether it is never below zero.
+    - `touches`, `cost`, `slope`, `bend`: how it depends on its blocks. These run on the host.
+
+    Strengths are array leaves: another value compiles nothing, and they have derivatives.
     """
 
     @property
-    @abc.abstractmethod
     def smooth(self) -> bool:
         """Whether its gradient is used; else its proximal map is."""
+        return True
+
+    @property
+    def nonnegative(self) -> bool:
+        return False
 
     @abc.abstractmethod
     def __call__(self, theta: Any) -> Float[Array, ""]: ...
 
-    @abc.abstractmethod
     def prox(self, theta: Any, step: Any) -> Any:
         r"""$\arg\min_u\; \mathrm{penalty}(u) + \sum_b |u_b - \theta_b|^2 / (2 s_b)$; `step` has one number s_b a block.
 
         With s_b = s p_b this is the proximal map of step s in the metric of a mobility diag(p_b).
         """
+        raise ValueError(f"{type(self).__name__} has no proximal map; a penalty that is not smooth needs `prox`.")
 
-    @abc.abstractmethod
     def check(self, blocks: Blocks) -> None:
         """Raise `ValueError` when the penalty names a block that is not among `blocks`."""
+        return None
+
+    def touches(self, name: str) -> bool:
+        """Whether the penalty may depend on the block `name`."""
+        return True
+
+    def cost(self, name: str) -> Cost | None:
+        """What it costs of the block `name`, where all else that it costs is free of this block and not negative."""
+        return None if self.touches(name) else Cost(0.0, 0.0)
+
+    def slope(self, names: tuple[str, ...], reach: float) -> float | None:
+        """A Lipschitz constant in the blocks `names` together, where they are at most `reach` long."""
+        costs = [self.cost(name) for name in names]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            return None
+        square = max((cost.square for cost in known), default=0.0)
+        return math.hypot(*(cost.size for cost in known)) + 2.0 * reach * square
+
+    def bend(self, names: tuple[str, ...]) -> Bend | None:
+        """The second derivatives in the blocks `names`."""
+        costs = [self.cost(name) for name in names]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            return None
+        kinks = (0.0,) if any(cost.size > 0 for cost in known) else ()
+        return Bend(2.0 * max((cost.square for cost in known), default=0.0), kinks)
+
+    def of_lengths(self, block: str, lengths: str) -> "AbstractPenalty | None":
+        """The same penalty with the block replaced by the lengths of its groups of coordinates; None where it is not
+        known to depend on the block by |z| alone."""
+        return None if self.touches(block) else self
 
     def __add__(self, other: "AbstractPenalty") -> "Sum":
         return Sum(parts(self) + parts(other))
@@ -48,6 +107,11 @@ def parts(penalty: AbstractPenalty | None) -> tuple[AbstractPenalty, ...]:
     return penalty.terms if isinstance(penalty, Sum) else (penalty,)
 
 
+def _positive(strength: Any) -> bool:
+    """Whether a strength counts; a traced one may."""
+    return isinstance(strength, Tracer) or float(strength) > 0.0
+
+
 def _check_names(who: str, names: tuple[str, ...], blocks: Blocks) -> None:
     for name in names:
         if name not in [b.name for b in blocks]:
@@ -55,11 +119,11 @@ def _check_names(who: str, names: tuple[str, ...], blocks: Blocks) -> None:
 
 
 class L2(AbstractPenalty):
-    strength: float = eqx.field(static=True)
+    strength: Float[Array, ""]
     names: tuple[str, ...] = eqx.field(static=True)
 
     @property
-    def smooth(self) -> bool:
+    def nonnegative(self) -> bool:
         return True
 
     def __call__(self, theta: Any) -> Float[Array, ""]:
@@ -76,14 +140,27 @@ class L2(AbstractPenalty):
     def check(self, blocks: Blocks) -> None:
         _check_names("l2(blocks=...)", self.names, blocks)
 
+    def touches(self, name: str) -> bool:
+        return (not self.names or name in self.names) and _positive(self.strength)
+
+    def cost(self, name: str) -> Cost:
+        return Cost(0.0, float(self.strength) if self.touches(name) else 0.0)
+
+    def of_lengths(self, block: str, lengths: str) -> "L2":
+        return L2(self.strength, tuple(lengths if name == block else name for name in self.names))
+
 
 class TotalVariation(AbstractPenalty):
-    strength: float = eqx.field(static=True)
+    strength: Float[Array, ""]
     block: str = eqx.field(static=True)
 
     @property
     def smooth(self) -> bool:
         return False
+
+    @property
+    def nonnegative(self) -> bool:
+        return True
 
     def __call__(self, theta: Any) -> Float[Array, ""]:
         charge = getattr(theta, self.block)
@@ -104,6 +181,15 @@ class TotalVariation(AbstractPenalty):
     def check(self, blocks: Blocks) -> None:
         _check_names("total_variation(block=...)", (self.block,), blocks)
 
+    def touches(self, name: str) -> bool:
+        return name == self.block and _positive(self.strength)
+
+    def cost(self, name: str) -> Cost:
+        return Cost(float(self.strength) if self.touches(name) else 0.0, 0.0)
+
+    def of_lengths(self, block: str, lengths: str) -> "TotalVariation":
+        return TotalVariation(self.strength, lengths if self.block == block else self.block)
+
 
 class Function(AbstractPenalty):
     function: Callable[[Any], Float[Array, ""]]
@@ -120,9 +206,6 @@ class Function(AbstractPenalty):
         if self.proximal is None:
             raise ValueError("function(prox=...): a smooth penalty has no proximal map.")
         return self.proximal(theta, step)
-
-    def check(self, blocks: Blocks) -> None:
-        return None
 
 
 class Sum(AbstractPenalty):
@@ -148,33 +231,41 @@ class Sum(AbstractPenalty):
     def check(self, blocks: Blocks) -> None:
         for term in self.terms:
             term.check(blocks)
-        if sum(not term.smooth for term in self.terms) > 1:
-            named = [t.block for t in self.terms if isinstance(t, TotalVariation)]
-            rough = [t for t in self.terms if not t.smooth]
-            if len(named) != len(rough) or len(set(named)) != len(named):
-                raise ValueError(
-                    "penalty: two non-smooth terms must act on different blocks (their proximal maps "
-                    "would not compose); merge them into one."
-                )
+        rough = [term for term in self.terms if not term.smooth]
+        if any(sum(term.touches(block.name) for term in rough) > 1 for block in blocks):
+            raise ValueError(
+                "penalty: two non-smooth terms must act on different blocks (their proximal maps "
+                "would not compose); merge them into one."
+            )
+
+    @property
+    def nonnegative(self) -> bool:
+        return all(term.nonnegative for term in self.terms)
+
+    def touches(self, name: str) -> bool:
+        return any(term.touches(name) for term in self.terms)
+
+    def cost(self, name: str) -> Cost | None:
+        costs = [term.cost(name) for term in self.terms]
+        known = [cost for cost in costs if cost is not None]
+        return Cost(*map(sum, zip(*known, strict=True))) if len(known) == len(costs) else None
 
 
-def l2(strength: float, blocks: str | tuple[str, ...] | list[str] = ()) -> L2:
+def l2(strength: Any, blocks: str | tuple[str, ...] | list[str] = ()) -> L2:
     r"""$\lambda |\theta|^2$ over all blocks, or over the named one or ones; lambda = `strength` >= 0.
 
     Under SGD this is the decay $(1 - 2 \lambda s_k)\theta$ of mei2018 (11). Raises `ValueError` for lambda < 0.
     """
-    _check_strength("l2", strength)
-    return L2(float(strength), (blocks,) if isinstance(blocks, str) else tuple(blocks))
+    return L2(leaf(strength, "l2(strength=...)", least=0.0), (blocks,) if isinstance(blocks, str) else tuple(blocks))
 
 
-def total_variation(strength: float, block: str) -> TotalVariation:
+def total_variation(strength: Any, block: str) -> TotalVariation:
     r"""$\lambda |c|$ for the block c named `block` (Euclidean norm for a vector): the total variation of c rho.
 
     Not smooth: it is stepped by its proximal map, which sets charges to exactly zero.
     Raises `ValueError` for lambda < 0.
     """
-    _check_strength("total_variation", strength)
-    return TotalVariation(float(strength), block)
+    return TotalVariation(leaf(strength, "total_variation(strength=...)", least=0.0), block)
 
 
 def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | None = None) -> Function:
@@ -183,11 +274,6 @@ def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | No
     Give `prox(theta, step)` for a non-smooth one (see `AbstractPenalty.prox`); then its gradient is not used.
     """
     return Function(penalty, prox)
-
-
-def _check_strength(who: str, strength: float) -> None:
-    if not 0.0 <= strength < float("inf"):
-        raise ValueError(f"{who}(strength=...): must be finite and not negative, got {strength}.")
 
 
 registry = Registry("penalty")

@@ -1,9 +1,12 @@
 """The output scale alpha(N): f = (1 / alpha(N)) SUM phi(theta_i, x); the mean-field scale is alpha = N."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
+from jaxtyping import Array, Float
 
+from widelimit.numerics import leaf, real_number
 from widelimit.numerics.registry import Registry, number, positive
 
 
@@ -11,7 +14,7 @@ class AbstractScale(eqx.Module):
     """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
 
     @abc.abstractmethod
-    def factor(self, n: int) -> float:
+    def factor(self, n: int) -> Any:
         """N / alpha(N)."""
 
     @property
@@ -38,16 +41,14 @@ class Power(AbstractScale):
     Raises `ValueError` unless scale > 0.
     """
 
-    exponent: float = eqx.field(static=True, default=0.5)
-    scale: float = eqx.field(static=True, default=1.0)
+    exponent: float = eqx.field(static=True)
+    scale: Float[Array, ""]
 
-    def __check_init__(self) -> None:
-        if not abs(self.exponent) < float("inf"):
-            raise ValueError(f"Power(exponent=...): must be finite, got {self.exponent}.")
-        if not 0 < self.scale < float("inf"):
-            raise ValueError(f"Power(scale=...): must be positive and finite, got {self.scale}.")
+    def __init__(self, exponent: float = 0.5, scale: Any = 1.0) -> None:
+        self.exponent = real_number(exponent, "Power(exponent=...)")
+        self.scale = leaf(scale, "Power(scale=...)", above=0.0)
 
-    def factor(self, n: int) -> float:
+    def factor(self, n: int) -> Any:
         return n ** (1.0 - self.exponent) / self.scale
 
     @property

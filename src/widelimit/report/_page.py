@@ -4,9 +4,10 @@ import base64
 import dataclasses
 import os
 import pathlib
-import tempfile
 from collections.abc import Sequence
 from typing import Any
+
+from widelimit.numerics import write_whole
 
 from ._words import DASH
 
@@ -57,18 +58,10 @@ class Page:
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
         target = pathlib.Path(path)
-        part = None
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(self.html)
-            # Temporary files are private; a page is as readable as any new file.
-            os.chmod(part, 0o666 & ~_mask())
-            os.replace(part, target)
+            write_whole(target, self.html.encode())
         except OSError as error:
-            if part is not None:
-                os.unlink(part)
             raise ValueError(f"Page.save(path=...): cannot write {target}: {error.strerror}.") from error
         return target
 
@@ -118,10 +111,3 @@ def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
         else:
             rows.append((f"{prefix}{key}", DASH if value is None else str(value)))
     return rows
-
-
-def _mask() -> int:
-    """The process's file mode mask; it can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -1,7 +1,6 @@
 """Checkpoints: what is needed to go on with a run that was killed, written atomically and without pickle."""
 
 import dataclasses
-import io
 import json
 import os
 import pathlib
@@ -10,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from widelimit.numerics import arrays_from_bytes, arrays_to_bytes, write_whole
 
 from ._fingerprint import as_array
 
@@ -70,28 +71,29 @@ class Folder:
             return None
         try:
             known = json.loads(manifest.read_text())
-            if known["fingerprint"] != self.fingerprint:
-                raise ValueError(
-                    f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
-                    "differ); delete the folder or choose another."
-                )
-            state = _read_npz(self.path / known["state"])
-            rows = [_read_npz(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
-            self._rows, self._turn = known["rows"], known["turn"]
-            return Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
-        except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, _Damaged) as error:
+            state = _arrays(self.path / known["state"])
+            rows = [_arrays(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
+            saved = Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
+            mark, self._rows, self._turn = known["fingerprint"], known["rows"], known["turn"]
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"checkpoint: {self.path} is damaged ({error}); delete the folder to start anew."
             ) from error
+        if mark != self.fingerprint:
+            raise ValueError(
+                f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
+                "differ); delete the folder or choose another."
+            )
+        return saved
 
     def write(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float) -> None:
         try:
             for i in range(self._rows, len(rows)):
-                _write(self.path / f"row-{i:06d}.npz", _npz(rows[i]))
+                write_whole(self.path / f"row-{i:06d}.npz", arrays_to_bytes(rows[i]))
             self._rows, self._turn = len(rows), self._turn + 1
             name = f"state-{self._turn}.npz"
             leaves = {f"leaf{i}": as_array(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-            _write(self.path / name, _npz(leaves))
+            write_whole(self.path / name, arrays_to_bytes(leaves))
             manifest = {
                 "fingerprint": self.fingerprint,
                 "state": name,
@@ -99,7 +101,7 @@ class Folder:
                 "turn": self._turn,
                 "wall": wall,
             }
-            _write(self.path / "manifest.json", json.dumps(manifest).encode())
+            write_whole(self.path / "manifest.json", json.dumps(manifest).encode())
             for old in self.path.glob("state-*.npz"):
                 if old.name != name:
                     old.unlink()
@@ -122,33 +124,12 @@ def restore(template: Any, leaves: list[np.ndarray]) -> Any:
     return jax.tree.unflatten(structure, new)
 
 
+def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        return arrays_from_bytes(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
 def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-class _Damaged(Exception):
-    pass
-
-
-def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except Exception as error:
-        # A truncated zip shows itself in half a dozen ways.
-        raise _Damaged(f"{path.name}: {error}") from error
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
-    return buffer.getvalue()
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Measure, Particles, join, split
-from widelimit.problem import Problem, domains
+from widelimit.problem import Problem
 
 from .._measures import check_measure
 
@@ -73,7 +73,7 @@ def _periods(problem: Problem) -> Float[np.ndarray, " D"]:
     out = []
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
-        out += [domain.period if isinstance(domain, domains.Circle) else np.inf] * block.size
+        out += [np.inf if domain.period is None else float(domain.period)] * block.size
     return np.asarray(out)
 
 
@@ -82,7 +82,9 @@ def walls(problem: Problem) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, 
     lower, upper = [], []
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
-        low, high = domain.bounds(block.shape) if isinstance(domain, domains.Box) else (-np.inf, np.inf)
+        if domain.walls and not domain.box:
+            raise ValueError(f"problem: the walls of {domain!r}, the domain of {block.name!r}, are not known.")
+        low, high = domain.bounds(block.shape) if domain.box else (-np.inf, np.inf)
         lower += [low] * block.size
         upper += [high] * block.size
     return np.asarray(lower), np.asarray(upper)

@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float
 
 from widelimit.measure import Particles, join, split
 from widelimit.numerics import entries, sum_chunks
-from widelimit.problem import Problem, Spline, domains
+from widelimit.problem import Problem, Spline
 from widelimit.problem.data import Nodes, require_nodes
 
 from ._atoms import walls
@@ -150,7 +150,10 @@ def _spheres(problem: Problem) -> list[tuple[int, int]]:
     """The columns of the blocks that live on a sphere."""
     found, start = [], 0
     for block in problem.blocks:
-        if isinstance(problem.domain.of(block.name), domains.Sphere):
+        domain = problem.domain.of(block.name)
+        if not domain.flat and domain.radius is None:
+            raise ValueError(f"problem: how {domain!r}, the domain of {block.name!r}, bends is not known.")
+        if domain.radius is not None:
             found.append((start, start + block.size))
         start += block.size
     return found

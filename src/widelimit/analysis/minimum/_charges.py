@@ -19,7 +19,7 @@ import numpy as np
 from widelimit.measure import Measure
 from widelimit.problem import Problem, penalties
 
-from ._regions import Region, touches
+from ._regions import Region
 
 
 class Costs(NamedTuple):
@@ -38,39 +38,47 @@ class Costs(NamedTuple):
 
 
 def is_free(problem: Problem) -> bool:
-    """Whether the unit is linear in a block that no domain bounds."""
+    """Whether the unit is linear in a block that no domain bounds. Raises `ValueError` where that is not known."""
     name = problem.unit.linear
-    if name is None:
+    if name is None or problem.domain.of(name).compact:
         return False
-    lower, upper = problem.domain.of(name).bounds(dict(problem.blocks)[name])
-    return not (np.isfinite(lower) and np.isfinite(upper))
+    if not problem.domain.of(name).box:
+        raise ValueError(
+            f"problem: the unit is linear in {name!r}, whose domain {problem.domain.of(name)!r} is neither known to be "
+            "bounded nor a line, a half-line or an interval."
+        )
+    return True
+
+
+def _whole(term: penalties.AbstractPenalty, problem: Problem, region: Region) -> float | None:
+    """The lambda of lambda |theta|^2 over all blocks; None for another penalty, or where phi~ has not the degree 1."""
+    costs = {term.cost(block.name) for block in problem.blocks}
+    cost = costs.pop()
+    fits = region.homogeneous and region.degree == 1.0 and not costs and cost is not None and cost.size == 0.0
+    return cost.square if fits and cost is not None else None
 
 
 def least_costs(problem: Problem, region: Region) -> Costs:
     """A penalty that every particle pays: at least `size` |c| (|w|^k) + `square` |c|^2; zeros where there is none."""
-    name, every = problem.unit.linear, {block.name for block in problem.blocks}
     size = square = 0.0
     for term in penalties.parts(problem.penalty):
-        if isinstance(term, penalties.TotalVariation) and term.block == name and not region.homogeneous:
-            size += term.strength
-        elif isinstance(term, penalties.L2):
-            if region.homogeneous and region.degree == 1.0 and set(term.names or every) == every:
-                size += 2.0 * term.strength
-            elif not region.homogeneous and name in (term.names or every):
-                square += term.strength
+        cost = term.cost(problem.unit.linear or "")
+        if region.homogeneous:
+            size += 2.0 * (_whole(term, problem, region) or 0.0)
+        elif cost is not None:
+            size, square = size + cost.size, square + cost.square
     return Costs(size, square)
 
 
 def exact_costs(who: str, problem: Problem, region: Region) -> Costs:
     """h. Raises `ValueError` for a penalty of another kind, and for one that can be scaled away."""
-    name, every = problem.unit.linear, {block.name for block in problem.blocks}
-    terms = [term for term in penalties.parts(problem.penalty) if any(touches(term, block) for block in every)]
-    whole = region.homogeneous and region.degree == 1.0
-    for term in terms:
-        if isinstance(term, penalties.L2) and set(term.names or every) == (every if whole else {name}):
+    name, every = problem.unit.linear or "", {block.name for block in problem.blocks}
+    for term in penalties.parts(problem.penalty):
+        touched = {block for block in every if term.touches(block)}
+        alone = touched == {name} and not region.homogeneous and term.cost(name) is not None
+        if not touched or alone or _whole(term, problem, region) is not None:
             continue
-        if isinstance(term, penalties.TotalVariation) and term.block == name and not region.homogeneous:
-            continue
+        whole = region.homogeneous and region.degree == 1.0
         allowed = (
             f"l2(strength) on all of {', '.join(sorted(every))}"
             if whole

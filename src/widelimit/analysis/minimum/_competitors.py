@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import split
-from widelimit.problem import Potential, Problem, domains, penalties
+from widelimit.problem import Potential, Problem, penalties
 
 from ._charges import Costs, exact_costs, is_free
 from ._depths import Correlation, Depth, correlation, potential_depth
 from ._family import Atoms, Expansion, Family
-from ._regions import Region, touches
+from ._regions import Region
 
 # Atoms to begin with, where no measure is the natural first one.
 _SEEDS = 8
@@ -64,8 +64,7 @@ class Competitors(NamedTuple):
     @property
     def _nonnegative(self) -> bool:
         problem = self.family.problem
-        known = penalties.L2 | penalties.TotalVariation
-        return problem.loss.nonnegative and all(isinstance(term, known) for term in penalties.parts(problem.penalty))
+        return problem.loss.nonnegative and (problem.penalty is None or problem.penalty.nonnegative)
 
     def _slack(self, now: Expansion, atoms: Atoms, mean: float, upper: float) -> float:
         """INT psi d rho - inf INT psi d nu over the competitors nu."""
@@ -202,24 +201,22 @@ def _seeds(family: Family) -> Atoms:
 def _pays_for_all(problem: Problem) -> bool:
     """Whether an l2 penalty on a free linear block is not its alone, with a bounded phi~: then psi is bounded below."""
     name = problem.unit.linear or ""
-    terms = penalties.parts(problem.penalty)
-    charged = any(isinstance(term, penalties.L2) and touches(term, name) for term in terms)
     others = [block.name for block in problem.blocks if block.name != name]
-    shared = any(touches(term, other) for term in terms for other in others)
-    return charged and shared and problem.unit.bound is not None
+    shared = problem.penalty is not None and any(map(problem.penalty.touches, others))
+    return shared and _held(problem, name) and problem.unit.bound is not None
+
+
+def _held(problem: Problem, name: str) -> bool:
+    """Whether a penalty grows like the square of a block."""
+    costs = [term.cost(name) for term in penalties.parts(problem.penalty)]
+    return any(cost.square > 0.0 for cost in costs if cost is not None)
 
 
 def _check_bounded(who: str, problem: Problem) -> None:
     """Raise `ValueError` where psi is not bounded below: an unbounded unit on an unbounded domain."""
     region, unit = Region.of_rows(problem), problem.unit
-    open_blocks = [
-        block.name
-        for block in problem.blocks
-        if not isinstance(problem.domain.of(block.name), domains.Sphere | domains.Circle)
-        and not np.all(np.isfinite(problem.domain.of(block.name).bounds(block.shape)))
-    ]
-    squares = [term for term in penalties.parts(problem.penalty) if isinstance(term, penalties.L2)]
-    held = all(any(touches(term, name) for term in squares) for name in open_blocks)
+    open_blocks = [block.name for block in problem.blocks if not problem.domain.of(block.name).compact]
+    held = all(_held(problem, name) for name in open_blocks)
     nodes = problem.data.nodes
     slow = unit.linear is None and nodes is not None and unit.lipschitz(nodes.x[0]) is not None
     if not (region.compact or unit.bound is not None or (held and slow)):

@@ -144,10 +144,9 @@ def _potential_slope(depth: Depth) -> float | None:
         height = float(jnp.sum(heights * (values + per_point * half)))
         slope = float(np.hypot(charge * slope, height))
     for term in penalties.parts(potential.penalty):
-        if isinstance(term, penalties.L2):
-            slope += 2.0 * term.strength * reach * (1.0 if not region.directions else region.radius**2)
-        elif isinstance(term, penalties.TotalVariation):
-            slope += term.strength
-        else:
+        # A direction u stands for radius u: it is as long, and moves as much faster.
+        steepest = term.slope(region.names, reach * region.radius)
+        if steepest is None:
             return None
+        slope += steepest * region.radius
     return slope

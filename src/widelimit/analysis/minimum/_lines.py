@@ -20,7 +20,7 @@ import numpy as np
 from widelimit.problem import Potential, penalties, units
 
 from ._depths import Correlation, Depth, facts, sizes
-from ._regions import Region, touches
+from ._regions import Region
 
 
 class Line(NamedTuple):
@@ -71,12 +71,10 @@ def _penalty(function: Depth | Correlation) -> tuple[float, np.ndarray] | None:
     bent, corners = 0.0, np.zeros(0)
     # A correlation has no penalty in it: its cost is taken off the maximum.
     for term in penalties.parts(function.potential.penalty) if isinstance(function, Depth) else ():
-        if not isinstance(term, penalties.L2 | penalties.TotalVariation):
+        bend = term.bend(function.region.names)
+        if bend is None:
             return None
-        if isinstance(term, penalties.TotalVariation):
-            corners = np.zeros(1)
-        elif any(touches(term, name) for name in function.region.names):
-            bent += 2.0 * term.strength
+        bent, corners = bent + bend.most, np.concatenate([corners, bend.kinks])
     return bent, corners
 
 
@@ -96,10 +94,12 @@ def _interval(potential: Potential, region: Region, totals: _Totals, bent: float
         curvature, corners = 0.0, np.concatenate([corners, np.asarray(potential.x[:, 0])])
     lower, upper = region.domain.of(region.names[0]).bounds(())
     if not (np.isfinite(lower) and np.isfinite(upper)):
-        if totals.lipschitz is None or bent == 0.0:
+        costs = [term.cost(region.names[0]) for term in penalties.parts(potential.penalty)]
+        growth = sum(cost.square for cost in costs if cost is not None)
+        if totals.lipschitz is None or growth == 0.0 or None in costs:
             return None
         # lambda (w^2 - w0^2) >= L |w - w0| where |w| + |w0| >= L / lambda; w0 is the point nearest to zero.
-        far = 2.0 * totals.lipschitz / bent + max(lower, 0.0, -upper) + 1.0
+        far = totals.lipschitz / growth + max(lower, 0.0, -upper) + 1.0
         lower, upper = max(lower, -far), min(upper, far)
     if curvature is None:
         return None

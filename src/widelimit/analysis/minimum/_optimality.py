@@ -24,7 +24,7 @@ from jaxtyping import PRNGKeyArray
 
 from widelimit.measure import Measure
 from widelimit.numerics import evaluate, real_number
-from widelimit.problem import Potential, Problem, penalties
+from widelimit.problem import Potential, Problem
 
 from .._measures import check_measure
 from ._charges import is_free, least_costs, variation
@@ -128,8 +128,8 @@ def _by_correlation(
 ) -> OptimalityGap:
     region = Region.of_features(problem)
     found, far = _largest(correlation(potential, region), measure, search)
-    # A penalty of the user's own is taken as not negative, which nobody has proved.
-    known = all(isinstance(term, penalties.L2 | penalties.TotalVariation) for term in penalties.parts(problem.penalty))
+    # A penalty that does not say so is taken as not negative, which nobody has proved.
+    known = problem.penalty is None or problem.penalty.nonnegative
     certified = found.certified and not far and known
     costs = least_costs(problem, region)
     competitors = "all measures"

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, row_size, split
-from widelimit.problem import Problem, domains, penalties
+from widelimit.problem import Problem, domains
 
 # An exhaustive search in more dimensions would not end.
 _MOST_DIMENSIONS = 3
@@ -49,9 +49,10 @@ class Region(eqx.Module):
 
     @classmethod
     def of_extremes(cls, problem: Problem) -> "Region":
-        """All but a linear block that no penalty touches, if there is one: psi is least at the ends of its domain."""
+        """All but a linear block in a box that no penalty touches: psi is least at the ends of its domain."""
         name = problem.unit.linear
-        if name is None or any(touches(term, name) for term in penalties.parts(problem.penalty)):
+        bounded = name is not None and problem.domain.of(name).box
+        if name is None or not bounded or (problem.penalty is not None and problem.penalty.touches(name)):
             return cls.of_rows(problem)
         names = tuple(block.name for block in problem.blocks if block.name != name)
         return cls._make(problem, names, homogeneous=False)
@@ -60,13 +61,12 @@ class Region(eqx.Module):
     def of_features(cls, problem: Problem) -> "Region":
         """All but the linear block; only directions where phi~ is homogeneous and nothing bounds them."""
         names = tuple(block.name for block in problem.blocks if block.name != problem.unit.linear)
-        free = all(isinstance(problem.domain.of(name), domains.Euclidean) for name in names)
+        free = all(problem.domain.of(name).free for name in names)
         return cls._make(problem, names, homogeneous=free and problem.unit.homogeneity is not None)
 
     @classmethod
     def _make(cls, problem: Problem, names: tuple[str, ...], *, homogeneous: bool) -> "Region":
-        sphere = problem.domain.of(names[0]) if names else None
-        alone = len(names) == 1 and isinstance(sphere, domains.Sphere)
+        radius = problem.domain.of(names[0]).radius if len(names) == 1 else None
         return cls(
             blocks=problem.blocks,
             names=names,
@@ -74,7 +74,7 @@ class Region(eqx.Module):
             homogeneous=homogeneous,
             degree=(problem.unit.homogeneity or 0.0) if homogeneous else 0.0,
             bounded_unit=problem.unit.bound is not None,
-            radius=sphere.radius if alone and isinstance(sphere, domains.Sphere) else 1.0,
+            radius=1.0 if radius is None else float(radius),
             infinite=_reaches_infinity(problem, names),
             boxed=False,
             reach=jnp.ones(()),
@@ -101,15 +101,7 @@ class Region(eqx.Module):
     @property
     def compact(self) -> bool:
         """Whether the search cannot run to infinity."""
-        return (
-            self.homogeneous
-            or self.infinite
-            or all(
-                isinstance(self.domain.of(b.name), domains.Sphere | domains.Circle)
-                or bool(np.all(np.isfinite(self.domain.of(b.name).bounds(b.shape))))
-                for b in self.searched
-            )
-        )
+        return self.homogeneous or self.infinite or all(self.domain.of(name).compact for name in self.names)
 
     @property
     def _floor(self) -> float:
@@ -119,8 +111,7 @@ class Region(eqx.Module):
     @property
     def directions(self) -> bool:
         """Whether w is searched on a sphere, by its direction."""
-        single = len(self.names) == 1 and isinstance(self.domain.of(self.names[0]), domains.Sphere)
-        return self.homogeneous or single
+        return self.homogeneous or (len(self.names) == 1 and self.domain.of(self.names[0]).radius is not None)
 
     @property
     def all_points(self) -> np.ndarray | None:
@@ -143,7 +134,7 @@ class Region(eqx.Module):
         lower, upper = [], []
         for block in self.searched:
             domain = self.domain.of(block.name)
-            if isinstance(domain, domains.Sphere):
+            if not domain.box and domain.period is None:
                 return None
             low, high = domain.bounds(block.shape)
             lower += [low] * block.size
@@ -207,18 +198,8 @@ def _reaches_infinity(problem: Problem, names: tuple[str, ...]) -> bool:
     domain = problem.domain.of(names[0])
     lower, upper = domain.bounds(searched[0].shape)
     # A penalty on r keeps it finite; one of the user's own may.
-    free = all(
-        isinstance(term, penalties.L2 | penalties.TotalVariation) and not touches(term, names[0])
-        for term in penalties.parts(problem.penalty)
-    )
-    return isinstance(domain, domains.Box) and lower >= 0.0 and upper == float("inf") and free
-
-
-def touches(term: penalties.AbstractPenalty, name: str) -> bool:
-    """Whether the penalty depends on the block `name`; one of the user's own may."""
-    if isinstance(term, penalties.L2):
-        return term.strength > 0 and (not term.names or name in term.names)
-    return term.block == name and term.strength > 0 if isinstance(term, penalties.TotalVariation) else True
+    free = problem.penalty is None or not problem.penalty.touches(names[0])
+    return domain.box and lower >= 0.0 and upper == float("inf") and free
 
 
 def _direction(u: Float[Array, " m"]) -> Float[Array, " n"]:

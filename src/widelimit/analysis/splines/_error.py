@@ -48,7 +48,7 @@ def spline_error(problem: Problem, rho: Any, who: str, *, charges: bool) -> Spli
     target = target_of(problem, who, charges=charges)
     law = spline_law(problem, rho, who)
     lower, upper = target.lower, target.upper
-    places = [law.breaks(), *(grid_in(p.support, lower, upper, POINTS) for p in law.parts), target.ends]
+    places = [law.breaks(), *(grid_in(p.knots.support, lower, upper, POINTS) for p in law.parts), target.ends]
     edges = np.unique(np.clip(np.concatenate(places), lower, upper))
     x, w = target.rule(edges)
     f = target(x)

@@ -7,6 +7,7 @@ a uniform and for a normal h.
 import dataclasses
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -20,7 +21,7 @@ Atoms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Smooth:
-    """Mass `mass` with h of the law `knots` (one uniform or normal number); `charge` = E c, `zero` = P(c = 0).
+    """Mass `mass` with h of a density, `knots`; `charge` = E c, `zero` = P(c = 0).
 
     `tilt`: the covariance of c and h, where they are normal together: by Stein's identity E (h - m)(x - h)_+ is
     -Var h P(h <= x), so E c (x - h)_+ = E c E (x - h)_+ - tilt P(h <= x). Else 0: c and h are independent.
@@ -29,62 +30,24 @@ class Smooth:
     mass: float
     charge: float
     zero: float
-    knots: laws.Uniform | laws.Normal
+    knots: laws.Line
     tilt: float = 0.0
 
     @property
-    def support(self) -> Interval:
-        if isinstance(self.knots, laws.Uniform):
-            return float(self.knots.lower), float(self.knots.upper)
-        return -np.inf, np.inf
-
-    @property
     def breaks(self) -> Vector:
-        """Where the density is not smooth, and, for a normal law, steps that resolve it."""
-        if isinstance(self.knots, laws.Uniform):
-            return np.array(self.support)
-        return float(self.knots.mean) + float(self.knots.std) * np.linspace(-9.0, 9.0, 37)
-
-    def below(self, x: Vector) -> Vector:
-        """P(h <= x)."""
-        if isinstance(self.knots, laws.Uniform):
-            low, high = self.support
-            return np.clip((x - low) / (high - low), 0.0, 1.0)
-        from scipy.special import ndtr
-
-        return ndtr(self._z(x))
-
-    def ramp(self, x: Vector) -> Vector:
-        """E (x - h)_+, the integral of `below`."""
-        if isinstance(self.knots, laws.Uniform):
-            low, high = self.support
-            return 0.5 * np.clip(x - low, 0.0, high - low) ** 2 / (high - low) + np.maximum(x - high, 0.0)
-        from scipy.special import ndtr
-
-        z = self._z(x)
-        return float(self.knots.std) * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
+        """Where the density is not smooth, and steps that resolve it with the eight nodes of a target's rule."""
+        edges = self.knots.edges
+        return np.interp(np.arange(3 * len(edges) - 2) / 3.0, np.arange(len(edges)), edges)
 
     def predict(self, x: Vector) -> Vector:
         """E c (x - h)_+, times the mass."""
-        return self.mass * (self.charge * self.ramp(x) - (self.tilt * self.below(x) if self.tilt else 0.0))
+        tilted = self.tilt * self.knots.below(x) if self.tilt else 0.0
+        return self.mass * (self.charge * self.knots.ramp(x) - tilted)
 
     def slope(self, x: Vector) -> Vector:
         """The derivative of `predict`."""
-        slope = self.charge * self.below(x)
-        if self.tilt:
-            density = np.exp(-0.5 * self._z(x) ** 2) / (np.sqrt(2.0 * np.pi) * self._normal[1])
-            slope = slope - self.tilt * density
-        return self.mass * slope
-
-    def _z(self, x: Vector) -> Vector:
-        mean, std = self._normal
-        return (x - mean) / std
-
-    @property
-    def _normal(self) -> tuple[float, float]:
-        """Mean and std of a normal law."""
-        assert isinstance(self.knots, laws.Normal)
-        return float(self.knots.mean), float(self.knots.std)
+        tilted = self.tilt * self.knots.density(x) if self.tilt else 0.0
+        return self.mass * (self.charge * self.knots.below(x) - tilted)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +84,7 @@ class SplineLaw:
     def covers(self, lower: float, upper: float) -> bool:
         """Whether the closed support of h contains [lower, upper]: finitely many atoms cover nothing."""
         reached = lower
-        for low, high in sorted(p.support for p in self.parts):
+        for low, high in sorted(p.knots.support for p in self.parts):
             if low > reached:
                 break
             reached = max(reached, high)
@@ -149,73 +112,52 @@ def spline_law(problem: Problem, rho: Any, who: str) -> SplineLaw:
         raise ValueError(f"{who}: the law's blocks must be those of the unit, in this order: {problem.blocks}.")
     atoms: list[Atoms] = []
     parts: list[Smooth] = []
-    _collect(rho, 1.0, atoms, parts, who)
+    for mass, law in rho.components():
+        _collect(law, mass, atoms, parts, who)
     return _gathered(atoms, parts)
 
 
-def _collect(law: laws.AbstractLaw, mass: float, atoms: list[Any], parts: list[Smooth], who: str) -> None:
-    if isinstance(law, laws.Mixture):
-        for p, own in zip(np.asarray(law.weights), law.laws, strict=True):
-            _collect(own, mass * float(p), atoms, parts, who)
-        return
+def _collect(law: laws.AbstractLaw, mass: float, atoms: list[Atoms], parts: list[Smooth], who: str) -> None:
     if law.n_atoms is not None:
-        rows, w = law.gauss(1)
+        rows, w = (np.asarray(part, float) for part in law.gauss(1))
         c = rows[:, 0] if rows.shape[1] == 2 else np.ones(len(w))
-        c = np.asarray(c, float)
-        atoms.append((c, np.asarray(rows[:, -1], float), mass * np.asarray(w, float), c != 0.0))
+        atoms.append((c, rows[:, -1], mass * w, c != 0.0))
         return
-    if isinstance(law, laws.Gaussian) and law.dim == 2:
-        _collect_gaussian(law, mass, atoms, parts)
+    columns = law.marginals()
+    if columns is None:
+        parts.append(_joint(law, mass, who))
         return
-    for share, c, h in _factors(law, who):
-        charge, zero = (1.0, 0.0) if c is None else (_mean(c), _at_zero(c))
-        if h.n_atoms is None:
-            parts.append(Smooth(mass * share, charge, zero, _known(h, who)))
-            continue
-        # Atoms in h with a law of c: the spline sees the mean; what has c = 0 is an atom of its own.
-        places, w = h.gauss(1)
-        for charged, part in ((False, zero), (True, 1.0 - zero)):
-            if part > 0.0:
-                value = np.full(len(w), charge / part if charged else 0.0)
-                atoms.append((value, places[:, 0], mass * share * part * w, np.full(len(w), charged)))
+    h, charge, zero = columns[-1], 1.0, 0.0
+    if len(columns) == 2:
+        mean = columns[0].mean()
+        if mean is None:
+            raise ValueError(_advice(law, who))
+        charge, zero = float(mean[0]), _at_zero(columns[0])
+    if h.n_atoms is None:
+        parts.append(Smooth(mass, charge, zero, _line(h, who)))
+        return
+    # Atoms in h with a law of c: the spline sees the mean; what has c = 0 is an atom of its own.
+    places, w = h.gauss(1)
+    for charged, part in ((False, zero), (True, 1.0 - zero)):
+        if part > 0.0:
+            value = np.full(len(w), charge / part if charged else 0.0)
+            atoms.append((value, places[:, 0], mass * part * w, np.full(len(w), charged)))
 
 
-def _collect_gaussian(law: laws.Gaussian, mass: float, atoms: list[Any], parts: list[Smooth]) -> None:
-    mean, cov = np.ravel(law.mean).astype(float), np.asarray(law.cov, float)
-    if cov[1, 1] > 0.0:
-        zero = 1.0 if cov[0, 0] == 0.0 and mean[0] == 0.0 else 0.0
-        knots = laws.Normal(float(mean[1]), float(np.sqrt(cov[1, 1])))
-        parts.append(Smooth(mass, float(mean[0]), zero, knots, float(cov[0, 1])))
-    else:
-        charged = np.array([bool(cov[0, 0] > 0.0 or mean[0] != 0.0)])
-        atoms.append((mean[:1], mean[1:], np.array([mass]), charged))
-
-
-def _factors(law: laws.AbstractLaw, who: str) -> list[tuple[float, laws.AbstractLaw | None, laws.AbstractLaw]]:
-    """(weight, law of c or None, law of h) of independent c and h, mixtures in h taken apart."""
-    if isinstance(law, laws.Product):
-        own = list(law.factors)
-    elif isinstance(law, laws.Normal | laws.Uniform):
-        own = [_component(law, d) for d in range(law.dim)]
-    else:
+def _joint(law: laws.AbstractLaw, mass: float, who: str) -> Smooth:
+    """c and h that depend on each other, as normal numbers do."""
+    mean, cov = law.mean(), law.covariance()
+    if not law.normal or mean is None or cov is None:
         raise ValueError(_advice(law, who))
-    c, h = (own[0] if len(own) == 2 else None), own[-1]
-    if isinstance(h, laws.Mixture) and h.n_atoms is None:
-        return [(float(p), c, part) for p, part in zip(np.asarray(h.weights), h.laws, strict=True)]
-    return [(1.0, c, h)]
+    knots = laws.Normal(mean[1], jnp.sqrt(cov[1, 1]))
+    return Smooth(mass, float(mean[0]), 0.0, _line(knots, who), float(cov[0, 1]))
 
 
-def _component(law: laws.Normal | laws.Uniform, d: int) -> laws.AbstractLaw:
-    if isinstance(law, laws.Uniform):
-        return laws.Uniform(float(np.ravel(law.lower)[d]), float(np.ravel(law.upper)[d]))
-    mean, std = (float(np.broadcast_to(np.ravel(part), law.dim)[d]) for part in (law.mean, law.std))
-    return laws.Normal(mean, std) if std > 0.0 else laws.Atom(mean)
-
-
-def _known(h: laws.AbstractLaw, who: str) -> laws.Uniform | laws.Normal:
-    if isinstance(h, laws.Uniform) or (isinstance(h, laws.Normal) and float(h.std) > 0.0):
-        return h
-    raise ValueError(_advice(h, who))
+def _line(h: laws.AbstractLaw, who: str) -> laws.Line:
+    line = h.line()
+    if line is None:
+        raise ValueError(_advice(h, who))
+    return line
 
 
 def _advice(law: laws.AbstractLaw, who: str) -> str:
@@ -223,11 +165,6 @@ def _advice(law: laws.AbstractLaw, who: str) -> str:
         f"{who}: integrals of {type(law).__name__} against ramps are unknown; known are c independent of h, h uniform, "
         "normal or of atoms, normal (c, h), and mixtures. Take particles: law.sample(n, key=...) or law.quantise(n)."
     )
-
-
-def _mean(c: laws.AbstractLaw) -> float:
-    nodes, weights = c.gauss(8)
-    return float(weights @ nodes[:, 0])
 
 
 def _at_zero(c: laws.AbstractLaw) -> float:

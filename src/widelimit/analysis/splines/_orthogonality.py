@@ -63,12 +63,12 @@ def orthogonality(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Ort
         h = law.h[(law.charged == charged) & (law.h < upper)]
         found.append((h, _violations(error, h, charged)))
     for part in law.parts:
-        below = float(part.below(np.array([upper]))[0])
+        below = float(part.knots.below(np.array([upper]))[0])
         free, still = free + part.mass * (1.0 - below), still + part.mass * below * part.zero
         # Left of A the condition at c = 0 differs from place to place; a length of the interval shows it.
         lower = error.target.lower
-        left = grid_in(part.support, lower - error.target.length, lower, _LEFT)
-        h = np.concatenate([left, grid_in(part.support, lower, upper, POINTS)])
+        left = grid_in(part.knots.support, lower - error.target.length, lower, _LEFT)
+        h = np.concatenate([left, grid_in(part.knots.support, lower, upper, POINTS)])
         for charged, mass in ((True, 1.0 - part.zero), (False, part.zero)):
             if mass > 0.0:
                 found.append((h, _violations(error, h, charged)))

@@ -1,11 +1,13 @@
 """The stationary distributions of finitely many knots of a free-knot spline."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from widelimit.measure import theta_type
-from widelimit.problem import Problem, mobilities
+from widelimit.problem import Problem
 
 from ._atom_family import AtomFamily, StationaryAtoms
 from ._knot_search import Found, Knots, Shape, by_search, by_shooting, in_closed_form, quadratic
@@ -98,7 +100,7 @@ def _family(problem: Problem, target: Target, knots: Knots, left: bool, found: F
         upper=target.upper,
         slope=factor,
         size=target.size,
-        mobility=_mobility(problem),
+        mobility=float(_scales(problem).h),
         blocks=problem.blocks,
     )
 
@@ -137,16 +139,15 @@ def _checked(problem: Problem, count: int, starts: int) -> Target:
         raise ValueError(
             f"{who}(problem=...): walls of the domain hold particles that the error does not; leave it out."
         )
-    if isinstance(problem.mobility, mobilities.Function):
+    scales = _scales(problem)
+    if scales is None:
         raise ValueError(f"{who}(problem=...): the mobility must be one number a block (mobilities.Diagonal).")
-    frozen = [name for name, value in getattr(problem.mobility, "numbers", ()) if value == 0.0]
+    frozen = [name for name, value in scales._asdict().items() if value == 0.0]
     if frozen:
         raise ValueError(f"{who}(problem=...): the mobility freezes {', '.join(frozen)}, so more points are at rest.")
     return target
 
 
-def _mobility(problem: Problem) -> float:
-    """P of the knots."""
-    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
-    assert scales is not None
-    return float(scales.h)
+def _scales(problem: Problem) -> Any:
+    """P, one number a block."""
+    return problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.problem import Problem, scales
+from widelimit.problem import Problem
 
 Vector = Float[np.ndarray, "..."]
 # Exact for the square of a polynomial of degree 7 on a panel.
@@ -159,6 +159,6 @@ def target_of(problem: Problem, who: str, *, charges: bool = True) -> Target:
             f"problems.free_knot_spline(target) makes it{' (with charge=True)' if charges else ''}; got the unit "
             f"{type(problem.unit).__name__} on {type(problem.data).__name__}, loss {problem.loss.name!r}."
         )
-    if not isinstance(problem.scale, scales.MeanField):
+    if not problem.scale.mean_field:
         raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")
     return Target(np.asarray(spline.panels.ends, float), np.asarray(spline.panels.coefficients, float))

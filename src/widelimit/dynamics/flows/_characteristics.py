@@ -13,7 +13,6 @@ from widelimit.numerics import entries, map_rows
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
 from widelimit.problem.data import require_nodes
-from widelimit.problem.domains import Box, Sphere
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Start, registry
@@ -243,9 +242,9 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
     """Whether each row is in the interior of the domain; a circle has no boundary."""
     theta, fine = split(problem.blocks, rows), jnp.ones(rows.shape[0], bool)
     for block, values in zip(problem.blocks, theta, strict=True):
-        wall = problem.domain.of(block.name)
-        if isinstance(wall, Box):
-            fine &= jnp.all(((values > wall.lower) & (values < wall.upper)).reshape(rows.shape[0], -1), axis=1)
+        if problem.domain.of(block.name).walls:
+            lower, upper = problem.domain.of(block.name).bounds(block.shape)
+            fine &= jnp.all(((values > lower) & (values < upper)).reshape(rows.shape[0], -1), axis=1)
     return fine
 
 
@@ -261,8 +260,14 @@ def _check(problem: Problem) -> None:
     if not problem.scale.mean_field:
         raise ValueError("Characteristics solves the limit of many particles; Problem(scale=...) must be the mean.")
     for block in problem.blocks:
-        if isinstance(problem.domain.of(block.name), Sphere):
-            raise ValueError(f"Characteristics: block {block.name!r} lives on a sphere, where rows have no density.")
+        domain = problem.domain.of(block.name)
+        if not domain.flat:
+            raise ValueError(
+                f"Characteristics: block {block.name!r} lives on a {type(domain).__name__.lower()}, where rows have no "
+                "density."
+            )
+        if domain.walls and not domain.box:
+            raise ValueError(f"Characteristics: the walls of {domain!r}, the domain of {block.name!r}, are not known.")
 
 
 registry.add(

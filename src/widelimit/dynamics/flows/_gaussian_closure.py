@@ -190,26 +190,14 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
         )
     if not isinstance(measure, laws.AbstractLaw):
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
-    return _of_law(measure)
-
-
-def _of_law(law: laws.AbstractLaw) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(law, laws.Gaussian):
-        return np.ravel(law.mean), np.asarray(law.cov).reshape(law.dim, law.dim)
-    if isinstance(law, laws.Normal):
-        return np.ravel(law.mean), np.diag(np.ravel(law.std) ** 2)
-    if isinstance(law, laws.Atom):
-        return np.ravel(law.point), np.zeros((law.dim, law.dim))
-    if isinstance(law, laws.Product):
-        from scipy.linalg import block_diag
-
-        parts = [_of_law(factor) for factor in law.factors]
-        joint = block_diag(*(cov for _, cov in parts))
-        return np.concatenate([mean for mean, _ in parts]), np.asarray(joint)
-    raise ValueError(
-        f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(law).__name__}; sample or "
-        "quantise it first, and its mean and covariance are taken."
-    )
+    mean, cov = measure.mean(), measure.covariance()
+    if not measure.normal or mean is None or cov is None:
+        odd = next((factor for factor in measure.factors if not factor.normal), measure)
+        raise ValueError(
+            f"evolve(measure=...): GaussianClosure starts from normal laws, this is {type(odd).__name__}; sample "
+            "or quantise it first, and its mean and covariance are taken."
+        )
+    return np.asarray(mean), np.asarray(cov)
 
 
 def _check(problem: Problem) -> None:

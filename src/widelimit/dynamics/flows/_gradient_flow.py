@@ -209,12 +209,10 @@ class _Field(eqx.Module):
         For a flow with proximal maps, where v is the least-norm velocity and its power is not <grad psi, v>.
         """
         (old, energy), (new, _) = before, after
-        scales = self.problem.mobility.scales(self.merge(old))
-        power = [
-            _weighted(self.weights, (new[name] - old[name]) / step, (new[name] - old[name]) / getattr(scales, name))
-            for name in old
-            if getattr(scales, name) > 0
-        ]
+        # What the mobility freezes does not move, and dissipates nothing.
+        p = {name: getattr(self.problem.mobility.scales(self.merge(old)), name) for name in old}
+        steps = {name: (new[name] - old[name], jnp.where(p[name] > 0, p[name], jnp.inf)) for name in old}
+        power = [_weighted(self.weights, way / step, way / scale) for way, scale in steps.values()]
         return new, energy + sum(power, jnp.zeros(()))
 
     def norm(self, scaled: Any) -> Any:

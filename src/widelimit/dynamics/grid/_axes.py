@@ -1,5 +1,6 @@
 """The parameters of a problem as the axes of a grid, and what a density on one asks of the problem."""
 
+import math
 from typing import Any, NamedTuple
 
 from widelimit.measure import Grid, describe, theta_type
@@ -11,9 +12,15 @@ class Axis(NamedTuple):
     """One parameter: the name of its block, the ends of its domain, and P along it (None where it is no number)."""
 
     name: str
-    lower: float
-    upper: float
+    lower: Any
+    upper: Any
     mobility: Any | None
+
+    @property
+    def walls(self) -> tuple[bool, bool]:
+        """Which ends are finite. An infinite one is a number even where the numbers of the problem are traced."""
+        below, above = (not (isinstance(side, float) and math.isinf(side)) for side in (self.lower, self.upper))
+        return below, above
 
 
 def axes(problem: Problem) -> tuple[Axis, ...]:
@@ -44,7 +51,7 @@ def check_intervals(problem: Problem, who: str) -> None:
     """Raise `ValueError` for a domain that is no interval, half-line or line."""
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
-        if not domain.flat or domain.period is not None:
+        if not domain.box:
             raise ValueError(
                 f"{who}: the domain of {block.name!r} must be a line or an interval, got {domain!r}; use GradientFlow."
             )

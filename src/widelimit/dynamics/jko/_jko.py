@@ -168,7 +168,7 @@ class JKO(AbstractDynamics):
 
     def _inner(self, problem: Problem, state: JKOState, size: Any) -> Inner:
         axis = axes(problem)[0]
-        return Inner(problem, state.y, state.weights, size, self.temperature, axis.lower, axis.upper)
+        return Inner(problem, state.y, state.weights, size, self.temperature, axis.lower, axis.upper, axis.walls)
 
     def _placed(self, problem: Problem, start: Start) -> Particles:
         """The start as particles. Raises `ValueError` for what this dynamics does not take."""

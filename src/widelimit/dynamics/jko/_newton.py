@@ -43,15 +43,17 @@ _LEAST_CURVATURE = 0.1
 
 
 class Inner(eqx.Module):
-    """The data of one step. `old`: z, not decreasing. `heat`: T, or None for T = 0. `size`: s."""
+    """The data of one step. `old`: z, not decreasing. `heat`: T, or None for T = 0. `size`: s. `walls`: which of the
+    two ends are finite."""
 
     problem: Problem
     old: Float[Array, " N"]
     weights: Float[Array, " N"]
     size: Float[Array, ""]
     heat: Float[Array, ""] | None
-    lower: float = eqx.field(static=True)
-    upper: float = eqx.field(static=True)
+    lower: Any
+    upper: Any
+    walls: tuple[bool, bool] = eqx.field(static=True)
 
 
 class Found(NamedTuple):
@@ -247,8 +249,8 @@ def _twice(function: Any, place: Any) -> tuple[Any, Any, Any]:
 
 def _differences(inner: Inner, x: Any, lower: Any, upper: Any) -> Any:
     """Differences of neighbours, with the two ends where there are walls."""
-    ends = [jnp.atleast_1d(lower)] if inner.lower > -jnp.inf else []
-    others = [jnp.atleast_1d(upper)] if inner.upper < jnp.inf else []
+    ends = [jnp.atleast_1d(lower)] if inner.walls[0] else []
+    others = [jnp.atleast_1d(upper)] if inner.walls[1] else []
     return jnp.diff(jnp.concatenate([*ends, x, *others]))
 
 
@@ -256,8 +258,8 @@ def _gaps(inner: Inner, x: Any) -> tuple[Any, Any]:
     """The gaps between neighbours, those to the walls included, and the masses they hold."""
     half, none = 0.5 * inner.weights, jnp.zeros(1)
     both = half[1:] + half[:-1]
-    left = half[:1] if inner.lower > -jnp.inf else none[:0]
-    right = half[-1:] if inner.upper < jnp.inf else none[:0]
+    left = half[:1] if inner.walls[0] else none[:0]
+    right = half[-1:] if inner.walls[1] else none[:0]
     return _differences(inner, x, inner.lower, inner.upper), jnp.concatenate([left, both, right])
 
 
@@ -268,8 +270,8 @@ def _pressure(inner: Inner, x: Any, heat: Any) -> tuple[Any, tuple[Any, Any, Any
     none = jnp.zeros(1)
 
     # All outer gaps, so that the gaps left and right of each particle are two slices.
-    left = none[:0] if inner.lower > -jnp.inf else none
-    right = none[:0] if inner.upper < jnp.inf else none
+    left = none[:0] if inner.walls[0] else none
+    right = none[:0] if inner.walls[1] else none
     push = jnp.concatenate([left, masses / gaps, right])
     bend = jnp.concatenate([left, masses / gaps**2, right])
     before, after = bend[:-1].at[0].set(0.0), bend[1:].at[-1].set(0.0)

@@ -21,13 +21,12 @@ from jaxtyping import Array, Bool, Float
 from widelimit.measure import join, split
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
-from widelimit.problem.domains import Box
 
 
 class Wall(NamedTuple):
     """A finite end of the domain; `side` is 1 where the domain lies above it, -1 below."""
 
-    place: float
+    place: Any
     side: float
 
     def depth(self, y: Float[Array, "K n"]) -> Float[Array, "K n"]:
@@ -38,10 +37,14 @@ class Wall(NamedTuple):
 def walls(problem: Problem) -> tuple[Wall, ...]:
     """The walls of a problem of one parameter. A circle has none: there X may go round, so that it stays smooth."""
     domain = problem.domain.of(problem.blocks[0].name)
-    if not isinstance(domain, Box):
+    if domain.period is not None:
         return ()
-    ends = Wall(float(domain.lower), 1.0), Wall(float(domain.upper), -1.0)
-    return tuple(wall for wall in ends if math.isfinite(wall.place))
+    if not domain.box:
+        raise ValueError(f"Quantiles: the domain must be a line, an interval or a circle, got {domain!r}.")
+    lower, upper = domain.bounds(problem.blocks[0].shape)
+    ends = Wall(lower, 1.0), Wall(upper, -1.0)
+    # What is infinite is a number even where sides are traced.
+    return tuple(wall for wall in ends if not (isinstance(wall.place, float) and math.isinf(wall.place)))
 
 
 def behind(problem: Problem, y: Float[Array, "K n"]) -> Bool[Array, "K n"]:

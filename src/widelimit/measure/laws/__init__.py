@@ -7,6 +7,7 @@ from ._empirical import Empirical as Empirical
 from ._file import load as load
 from ._gaussian import Gaussian as Gaussian
 from ._law import AbstractLaw as AbstractLaw, registry as registry
+from ._line import Line as Line
 from ._mixture import Mixture as Mixture
 from ._normal import Normal as Normal
 from ._product import Product as Product, product as product

@@ -3,8 +3,10 @@
 import keyword
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 
@@ -18,8 +20,10 @@ def checked_shape(dim: Any, where: str) -> tuple[int, ...]:
     return () if dim == 1 else (int(dim),)
 
 
-def numeric(value: Any, where: str) -> np.ndarray:
-    """`value` as a float array without NaN or infinities."""
+def numeric(value: Any, where: str) -> Any:
+    """`value` as a float array without NaN or infinities, on the host. A traced one has no value yet: it stays."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+        return jnp.asarray(value, float)
     try:
         array = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -37,6 +41,11 @@ def checked_block(value: Any, shape: tuple[int, ...], where: str) -> Float[Array
     return jnp.broadcast_to(jnp.asarray(array), shape)
 
 
+def failing(condition: Any) -> bool:
+    """Whether `condition` holds anywhere; of numbers that are traced nothing is known, and nothing is checked."""
+    return not isinstance(condition, Tracer) and bool(np.any(condition))
+
+
 def checked_count(n: Any, where: str) -> int:
     """`n` as an integer >= 1."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
@@ -44,7 +53,7 @@ def checked_count(n: Any, where: str) -> int:
     return int(n)
 
 
-def checked_probabilities(weights: Any, n: int, where: str) -> np.ndarray:
+def checked_probabilities(weights: Any, n: int, where: str) -> Any:
     """`weights` as n non-negative numbers that sum to 1.
 
     Six digits of the sum are asked for (weights come from files too); the rest is divided out.
@@ -52,9 +61,9 @@ def checked_probabilities(weights: Any, n: int, where: str) -> np.ndarray:
     array = numeric(weights, where)
     if array.shape != (n,):
         raise ValueError(f"{where}: must have shape ({n},), got {array.shape}.")
-    if np.any(array < 0):
+    if failing(array < 0):
         raise ValueError(f"{where}: must not be negative, the least is {array.min():g}.")
-    if abs(array.sum() - 1.0) > 1e-6:
+    if failing(abs(array.sum() - 1.0) > 1e-6):
         raise ValueError(f"{where}: must sum to 1, the sum is {array.sum():.9g}.")
     return array / array.sum()
 

@@ -9,10 +9,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics.registry import given, number
 
-from .._blocks import Blocks
 from ._arguments import numeric
 from ._cube import Nodes
-from ._law import AbstractLaw, registry
+from ._law import AbstractLaw, Groups, registry
 
 
 class Atom(AbstractLaw):
@@ -25,13 +24,12 @@ class Atom(AbstractLaw):
 
     point: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, point: Any) -> None:
         array = numeric(point, "Atom(point=...)")
         if array.size == 0:
             raise ValueError(f"Atom(point=...): must not be empty, got shape {array.shape}.")
-        self.point, self.shape, self.blocks = jnp.asarray(array), array.shape, ()
+        self.point, self.shape = jnp.asarray(array), array.shape
 
     @property
     def cube_dim(self) -> int:
@@ -53,11 +51,26 @@ class Atom(AbstractLaw):
         point = np.ravel(self.point)
         return np.all((lower <= point) & (point < upper), axis=1).astype(float)
 
-    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
-        raise ValueError("log_density: Atom has no density.")
-
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.point).reshape(1, -1), np.ones(1)
+
+    @property
+    def normal(self) -> bool:
+        return True
+
+    def mean(self) -> Float[Array, " D"]:
+        return self.point.ravel()
+
+    def covariance(self) -> Float[Array, "D D"]:
+        return jnp.zeros((self.dim, self.dim))
+
+    def marginals(self) -> tuple[AbstractLaw, ...]:
+        return tuple(Atom(number) for number in np.ravel(self.point))
+
+    def radial(self, groups: Groups) -> AbstractLaw:
+        # One point has a length, whatever its direction.
+        lengths = [float(np.linalg.norm(np.ravel(self.point)[list(group)])) for group in groups]
+        return Atom(lengths[0] if len(lengths) == 1 else lengths)
 
 
 def _filled(value: float, shape: tuple[int, ...]) -> Atom:

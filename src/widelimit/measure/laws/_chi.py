@@ -11,8 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics import gauss_chi
 
-from .._blocks import Blocks
-from ._arguments import checked_block, checked_count
+from ._arguments import checked_block, checked_count, failing
 from ._cube import Nodes, tensor
 from ._law import AbstractLaw
 
@@ -31,25 +30,20 @@ class Chi(AbstractLaw):
     scale: Float[Array, "..."]
     degrees: tuple[int, ...] = eqx.field(static=True)
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, dim: int | tuple[int, ...], scale: Any = 1.0) -> None:
         sizes = dim if isinstance(dim, tuple) else (dim,)
         if not sizes:
             raise ValueError("Chi(dim=...): must be an integer >= 1 or a tuple of such, got ().")
         self.degrees = tuple(checked_count(d, "Chi(dim=...)") for d in sizes)
-        self.shape, self.blocks = (len(sizes),) if isinstance(dim, tuple) else (), ()
+        self.shape = (len(sizes),) if isinstance(dim, tuple) else ()
         self.scale = checked_block(scale, self.shape, "Chi(scale=...)")
-        if not np.all(np.asarray(self.scale) > 0):
+        if failing(self.scale <= 0):
             raise ValueError(f"Chi(scale=...): must be positive, got {scale!r}.")
 
     @property
     def cube_dim(self) -> int:
         return len(self.degrees)
-
-    @property
-    def n_atoms(self) -> None:
-        return None
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         half = 0.5 * jnp.asarray(self.degrees, self.scale.dtype)
@@ -87,3 +81,15 @@ class Chi(AbstractLaw):
         rules = [gauss_chi(d, n) for d in self.degrees]
         r, weights = tensor([(nodes[:, None], weights) for nodes, weights in rules])
         return np.ravel(self.scale) * r, weights
+
+    def mean(self) -> Float[Array, " D"]:
+        half = 0.5 * jnp.asarray(self.degrees, self.scale.dtype)
+        logs = jax.scipy.special.gammaln(half + 0.5) - jax.scipy.special.gammaln(half)
+        return self.scale.ravel() * math.sqrt(2.0) * jnp.exp(logs)
+
+    def covariance(self) -> Float[Array, "D D"]:
+        # E r^2 = s^2 d.
+        return jnp.diag(self.scale.ravel() ** 2 * jnp.asarray(self.degrees) - self.mean() ** 2)
+
+    def marginals(self) -> tuple[AbstractLaw, ...]:
+        return tuple(Chi(d, scale) for d, scale in zip(self.degrees, np.ravel(self.scale), strict=True))

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -11,7 +12,7 @@ from .._blocks import Blocks
 from .._particles import Particles
 from ._arguments import checked_probabilities, numeric
 from ._cube import Nodes
-from ._law import AbstractLaw
+from ._law import AbstractLaw, Groups
 
 
 class Empirical(AbstractLaw):
@@ -31,7 +32,7 @@ class Empirical(AbstractLaw):
     positions: Float[Array, "N D"]
     weights: Float[Array, " N"]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True, default=())
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
         array = numeric(positions, "Empirical(positions=...)")
@@ -75,11 +76,19 @@ class Empirical(AbstractLaw):
         ]
         return np.concatenate(parts)
 
-    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
-        raise ValueError("log_density: Empirical has no density.")
-
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.positions), np.asarray(self.weights)
+
+    def mean(self) -> Float[Array, " D"]:
+        return self.weights @ self.positions
+
+    def covariance(self) -> Float[Array, "D D"]:
+        off = self.positions - self.mean()
+        return (self.weights * off.T) @ off
+
+    def radial(self, groups: Groups) -> AbstractLaw:
+        lengths = jnp.stack([jnp.linalg.norm(self.positions[:, list(group)], axis=1) for group in groups], axis=1)
+        return Empirical(lengths, self.weights)
 
 
 def _spread_order(positions: Float[np.ndarray, "N D"]) -> Int[np.ndarray, " N"]:

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .._blocks import Blocks
 from ._arguments import numeric
 from ._cube import Nodes, hermite, normal_quantile, tensor
-from ._law import AbstractLaw
+from ._law import AbstractLaw, Groups
 from ._normal import Normal
 
 # Asymmetry and negative eigenvalues of a covariance, relative to its largest entry, that count as rounding.
@@ -31,11 +30,10 @@ class Gaussian(AbstractLaw):
     do not fit.
     """
 
-    mean: Float[Array, "..."]
+    location: Float[Array, "..."]
     cov: Float[Array, "..."]
     root: Float[Array, "D D"]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, mean: Any, cov: Any) -> None:
         m, c = numeric(mean, "Gaussian(mean=...)"), numeric(cov, "Gaussian(cov=...)")
@@ -43,20 +41,16 @@ class Gaussian(AbstractLaw):
             raise ValueError(f"Gaussian(mean=...): must be a number or a vector [D], got shape {m.shape}.")
         if c.shape != m.shape * 2:
             raise ValueError(f"Gaussian(cov=...): must have shape {m.shape * 2} for this mean, got {c.shape}.")
-        self.mean, self.cov, self.shape, self.blocks = jnp.asarray(m), jnp.asarray(c), m.shape, ()
+        self.location, self.cov, self.shape = jnp.asarray(m), jnp.asarray(c), m.shape
         self.root = jnp.asarray(_root(c.reshape(m.size, m.size)))
 
     @property
     def cube_dim(self) -> int:
         return math.prod(self.shape)
 
-    @property
-    def n_atoms(self) -> None:
-        return None
-
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        z = jax.random.normal(key, (n, self.dim), self.mean.dtype)
-        return self.mean.ravel() + z @ self.root.T
+        z = jax.random.normal(key, (n, self.dim), self.location.dtype)
+        return self.location.ravel() + z @ self.root.T
 
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return self._mapped(normal_quantile(u))
@@ -68,13 +62,12 @@ class Gaussian(AbstractLaw):
     def box_probability(
         self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
     ) -> Float[np.ndarray, " n"]:
-        variances = np.asarray(self.cov).reshape(self.dim, self.dim)
-        if np.any(variances != np.diag(np.diag(variances))):
+        plain = self._plain()
+        if plain is None:
             raise ValueError(
                 "box_probability: Gaussian(cov=...) has none in closed form unless cov is diagonal; sample or quantise "
                 "the law."
             )
-        plain = Normal(np.ravel(self.mean), np.sqrt(np.diag(variances)), dim=(self.dim,))
         return plain.box_probability(lower, upper)
 
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
@@ -82,11 +75,36 @@ class Gaussian(AbstractLaw):
         if np.any(lengths == 0):
             raise ValueError("log_density: Gaussian(cov=...) with a singular covariance has no density.")
         # The root's columns are orthogonal: eigenvectors times standard deviations.
-        z = (x - self.mean.ravel()) @ (self.root / lengths**2)
+        z = (x - self.location.ravel()) @ (self.root / lengths**2)
         return -0.5 * jnp.sum(z**2, axis=1) - np.sum(np.log(lengths)) - 0.5 * self.dim * math.log(2.0 * math.pi)
 
+    @property
+    def normal(self) -> bool:
+        return True
+
+    def mean(self) -> Float[Array, " D"]:
+        return self.location.ravel()
+
+    def covariance(self) -> Float[Array, "D D"]:
+        return self.cov.reshape(self.dim, self.dim)
+
+    def marginals(self) -> tuple[AbstractLaw, ...] | None:
+        plain = self._plain()
+        return None if plain is None else plain.marginals()
+
+    def radial(self, groups: Groups) -> AbstractLaw | None:
+        plain = self._plain()
+        return None if plain is None else plain.radial(groups)
+
+    def _plain(self) -> Normal | None:
+        """The same law with independent components, where they are."""
+        variances = np.asarray(self.covariance())
+        if np.any(variances != np.diag(np.diag(variances))):
+            return None
+        return Normal(np.ravel(self.location), np.sqrt(np.diag(variances)), dim=(self.dim,))
+
     def _mapped(self, z: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n D"]:
-        return np.ravel(self.mean) + z @ np.asarray(self.root).T
+        return np.ravel(self.location) + z @ np.asarray(self.root).T
 
 
 def _root(cov: Float[np.ndarray, "D D"]) -> Float[np.ndarray, "D D"]:

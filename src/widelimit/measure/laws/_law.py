@@ -2,6 +2,8 @@
 
 import abc
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import equinox as eqx
 import numpy as np
@@ -14,22 +16,54 @@ from .._grid import Grid
 from .._particles import Particles
 from ._arguments import checked_count
 from ._cube import Gauss, Midpoint, Nodes, Rule, Sobol
+from ._line import Line
 
 registry = Registry("law", tag="law")
+
+T = TypeVar("T")
+# Groups of coordinates, for `radial`.
+Groups = tuple[tuple[int, ...], ...]
+
+
+def known(parts: Sequence[T | None]) -> list[T] | None:
+    """The facts of all parts, or None where one is not known."""
+    here = [part for part in parts if part is not None]
+    return here if len(here) == len(parts) else None
 
 
 class AbstractLaw(eqx.Module):
     r"""A probability law of one particle's D parameters.
 
-    A law is given by a map T from the unit cube, $u \sim U[0, 1]^c \Rightarrow T(u) \sim$ the law; `quantise`
-    puts well-spread points through it.
+    A law of one's own writes `shape` and `draw`. The rest are facts: left out they mean "not known", and what needs
+    them refuses or is more careful.
 
     - `shape`: of the block that the law makes of its parameters: () for a number, (d,) for a vector.
     - `blocks`: names of the columns, () when they have none.
+    - `factors`: the independent laws of the blocks, one each; () where there are none or they depend on each other.
+    - `n_atoms`: the number of atoms of a law made of finitely many; else None.
+    - `normal`: whether the law is known to be a Gaussian, perhaps on a plane or a point.
+
+    `quantise` needs a map T from the unit cube, $u \sim U[0, 1]^c \Rightarrow T(u) \sim$ the law (`from_cube`, and c =
+    `cube_dim`), and puts well-spread points through it.
     """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
-    blocks: eqx.AbstractVar[Blocks]
+
+    @property
+    def blocks(self) -> Blocks:
+        return ()
+
+    @property
+    def factors(self) -> "tuple[AbstractLaw, ...]":
+        return ()
+
+    @property
+    def n_atoms(self) -> int | None:
+        return None
+
+    @property
+    def normal(self) -> bool:
+        return False
 
     @property
     def dim(self) -> int:
@@ -42,31 +76,30 @@ class AbstractLaw(eqx.Module):
         return None
 
     @property
-    @abc.abstractmethod
     def cube_dim(self) -> int:
-        """c, the number of cube coordinates that `from_cube` takes."""
-
-    @property
-    @abc.abstractmethod
-    def n_atoms(self) -> int | None:
-        """The number of atoms of a law made of finitely many; else None."""
+        """c, the number of cube coordinates that `from_cube` takes; D where a law does not say otherwise."""
+        return self.dim
 
     @abc.abstractmethod
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         """n independent rows; a function of `key` alone."""
 
-    @abc.abstractmethod
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
-        """T(u) for points of the cube [0, 1]^c; finite on its faces too. Runs on the host."""
+        """T(u) for points of the cube [0, 1]^c; finite on its faces too. Runs on the host.
 
-    @abc.abstractmethod
+        Raises `ValueError` for a law without such a map.
+        """
+        raise ValueError(f"quantise: {type(self).__name__} has no map from the unit cube; sample it.")
+
     def gauss(self, n: int) -> Nodes:
         """The Gauss rule with n nodes per coordinate; an atomic law gives all its atoms.
 
         Raises `ValueError` for a law without one, and for more than 10^6 nodes.
         """
+        raise ValueError(
+            f"quantise(rule=Gauss()): {type(self).__name__} has no Gauss rule; leave `rule` out or use Sobol()."
+        )
 
-    @abc.abstractmethod
     def box_probability(
         self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
     ) -> Float[np.ndarray, " n"]:
@@ -74,13 +107,44 @@ class AbstractLaw(eqx.Module):
 
         Raises `ValueError` for a law that has none in closed form.
         """
+        raise ValueError(f"box_probability: {type(self).__name__} has none in closed form; sample it or quantise it.")
 
-    @abc.abstractmethod
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
         """The logarithm of the density at rows x; -inf where it is zero.
 
         Raises `ValueError` for a law without a density.
         """
+        raise ValueError(f"log_density: {type(self).__name__} has no density.")
+
+    def mean(self) -> Float[Array, " D"] | None:
+        """E theta; None where it is not known or infinite."""
+        return None
+
+    def covariance(self) -> Float[Array, "D D"] | None:
+        """The covariance matrix; None where it is not known or infinite."""
+        return None
+
+    def components(self) -> "tuple[tuple[float, AbstractLaw], ...]":
+        """(weight, law), ...: a mixture taken apart, to the bottom; else the law itself with weight 1.
+
+        A product of few mixtures comes as products without one. Weights are positive. Runs on the host.
+        """
+        return ((1.0, self),)
+
+    def marginals(self) -> "tuple[AbstractLaw, ...] | None":
+        """Independent laws of one number each, one a column; None where columns depend on each other. On the host."""
+        return (self,) if self.dim == 1 else None
+
+    def line(self) -> Line | None:
+        """The density of a law of one number as integrals over the line see it; None where not known. On the host."""
+        return None
+
+    def radial(self, groups: Groups) -> "AbstractLaw | None":
+        """The law of the lengths |theta_g| of groups of coordinates, of a law that is invariant under their rotations.
+
+        A block of shape () for one group, else (G,). None where it is not invariant or not known. On the host.
+        """
+        return None
 
     def sample(self, n: int, *, key: PRNGKeyArray) -> Particles:
         """n independent particles of weight 1/n. Raises `ValueError` for n < 1."""

@@ -14,7 +14,7 @@ from widelimit.numerics.registry import named, number, several
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
 from ._cube import Nodes
-from ._law import AbstractLaw, registry
+from ._law import AbstractLaw, Groups, known, registry
 
 
 class Mixture(AbstractLaw):
@@ -31,7 +31,7 @@ class Mixture(AbstractLaw):
     laws: tuple[AbstractLaw, ...]
     weights: Float[Array, " K"]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
+    blocks: Blocks = eqx.field(static=True, default=())
 
     def __init__(self, laws: Sequence[AbstractLaw], weights: Any) -> None:
         self.laws = tuple(laws)
@@ -85,6 +85,25 @@ class Mixture(AbstractLaw):
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
         logs = jnp.stack([law.log_density(x) for law in self.laws])
         return jax.scipy.special.logsumexp(logs, axis=0, b=self.weights[:, None])
+
+    def mean(self) -> Float[Array, " D"] | None:
+        means = known([law.mean() for law in self.laws])
+        return None if means is None else self.weights @ jnp.stack(means)
+
+    def covariance(self) -> Float[Array, "D D"] | None:
+        means, spreads = known([law.mean() for law in self.laws]), known([law.covariance() for law in self.laws])
+        if means is None or spreads is None:
+            return None
+        off = jnp.stack(means) - self.weights @ jnp.stack(means)
+        return jnp.tensordot(self.weights, jnp.stack(spreads), axes=1) + (self.weights * off.T) @ off
+
+    def components(self) -> tuple[tuple[float, AbstractLaw], ...]:
+        pairs = zip(np.asarray(self.weights).tolist(), self.laws, strict=True)
+        return tuple((p * q, part) for p, law in pairs if p > 0.0 for q, part in law.components())
+
+    def radial(self, groups: Groups) -> AbstractLaw | None:
+        parts = known([law.radial(groups) for law in self.laws])
+        return None if parts is None else Mixture(parts, self.weights)
 
     def gauss(self, n: int) -> Nodes:
         parts = [law.gauss(n) for law in self.laws]

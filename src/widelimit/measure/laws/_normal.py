@@ -11,10 +11,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics.registry import given, number
 
-from .._blocks import Blocks
-from ._arguments import checked_block, checked_shape
+from ._arguments import checked_block, checked_shape, failing
+from ._atom import Atom
+from ._chi import Chi
 from ._cube import Nodes, hermite, normal_quantile, tensor
-from ._law import AbstractLaw, registry
+from ._law import AbstractLaw, Groups, registry
+from ._line import Line, normal_line
 
 
 class Normal(AbstractLaw):
@@ -28,29 +30,24 @@ class Normal(AbstractLaw):
     Raises `ValueError` for std < 0, for what is not finite, and for shapes that do not fit.
     """
 
-    mean: Float[Array, "..."]
+    location: Float[Array, "..."]
     std: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, mean: Any, std: Any, dim: int | tuple[int, ...] = 1) -> None:
-        self.shape, self.blocks = checked_shape(dim, "Normal"), ()
-        self.mean = checked_block(mean, self.shape, "Normal(mean=...)")
+        self.shape = checked_shape(dim, "Normal")
+        self.location = checked_block(mean, self.shape, "Normal(mean=...)")
         self.std = checked_block(std, self.shape, "Normal(std=...)")
-        if np.any(np.asarray(self.std) < 0):
+        if failing(self.std < 0):
             raise ValueError(f"Normal(std=...): must not be negative, got {std!r}.")
 
     @property
     def cube_dim(self) -> int:
         return math.prod(self.shape)
 
-    @property
-    def n_atoms(self) -> None:
-        return None
-
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        z = jax.random.normal(key, (n, self.dim), self.mean.dtype)
-        return self.mean.ravel() + self.std.ravel() * z
+        z = jax.random.normal(key, (n, self.dim), self.location.dtype)
+        return self.location.ravel() + self.std.ravel() * z
 
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return self._scaled(normal_quantile(u))
@@ -62,17 +59,44 @@ class Normal(AbstractLaw):
     def box_probability(
         self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
     ) -> Float[np.ndarray, " n"]:
-        mean, std = np.ravel(self.mean), np.ravel(self.std)
+        mean, std = np.ravel(self.location), np.ravel(self.std)
         return np.prod([_interval(lower[:, j], upper[:, j], mean[j], std[j]) for j in range(self.dim)], axis=0)
 
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
         if np.any(np.asarray(self.std) == 0):
             raise ValueError("log_density: Normal(std=...) with a zero has no density.")
-        z = (x - self.mean.ravel()) / self.std.ravel()
+        z = (x - self.location.ravel()) / self.std.ravel()
         return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)
 
+    @property
+    def normal(self) -> bool:
+        return True
+
+    def mean(self) -> Float[Array, " D"]:
+        return self.location.ravel()
+
+    def covariance(self) -> Float[Array, "D D"]:
+        return jnp.diag(self.std.ravel() ** 2)
+
+    def marginals(self) -> tuple[AbstractLaw, ...]:
+        pairs = zip(np.ravel(self.location), np.ravel(self.std), strict=True)
+        return tuple(Normal(mean, std) if std > 0.0 else Atom(mean) for mean, std in pairs)
+
+    def line(self) -> Line | None:
+        if self.dim != 1 or float(self.std.ravel()[0]) == 0.0:
+            return None
+        return normal_line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
+
+    def radial(self, groups: Groups) -> AbstractLaw | None:
+        std = np.ravel(self.std)
+        scales = [np.unique(std[list(group)]) for group in groups]
+        if np.any(self.location) or not np.all(std > 0.0) or any(len(scale) > 1 for scale in scales):
+            return None
+        sizes, one = tuple(len(group) for group in groups), len(groups) == 1
+        return Chi(sizes[0] if one else sizes, scales[0][0] if one else np.concatenate(scales))
+
     def _scaled(self, z: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n D"]:
-        return np.ravel(self.mean) + np.ravel(self.std) * z
+        return np.ravel(self.location) + np.ravel(self.std) * z
 
 
 def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> np.ndarray:

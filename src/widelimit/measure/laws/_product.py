@@ -1,5 +1,7 @@
 """Independent named blocks."""
 
+import itertools
+import math
 from typing import Any
 
 import equinox as eqx
@@ -11,15 +13,18 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._blocks import Block, Blocks, row_size
 from ._arguments import checked_name
 from ._cube import Nodes, tensor
-from ._law import AbstractLaw
+from ._law import AbstractLaw, known
+
+# More products than this are not worth taking a product of mixtures apart.
+_MOST_PARTS = 4096
 
 
 class Product(AbstractLaw):
     r"""Independent factors $\rho_1 \otimes \rho_2 \otimes \dots$, each a named block; built by `product`."""
 
-    factors: tuple[AbstractLaw, ...]
-    shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
+    factors: tuple[AbstractLaw, ...] = ()
+    shape: tuple[int, ...] = eqx.field(static=True, default=())
+    blocks: Blocks = eqx.field(static=True, default=())
 
     def __init__(self, **laws: AbstractLaw) -> None:
         if not laws:
@@ -38,12 +43,8 @@ class Product(AbstractLaw):
 
     @property
     def n_atoms(self) -> int | None:
-        total = 1
-        for law in self.factors:
-            if law.n_atoms is None:
-                return None
-            total *= law.n_atoms
-        return total
+        counts = known([law.n_atoms for law in self.factors])
+        return None if counts is None else math.prod(counts)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         keys = jax.random.split(key, len(self.factors))
@@ -65,6 +66,33 @@ class Product(AbstractLaw):
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
         logs = [law.log_density(part) for law, part in zip(self.factors, self._columns(x), strict=True)]
         return sum(logs[1:], logs[0])
+
+    @property
+    def normal(self) -> bool:
+        return all(law.normal for law in self.factors)
+
+    def mean(self) -> Float[Array, " D"] | None:
+        means = known([law.mean() for law in self.factors])
+        return None if means is None else jnp.concatenate(means)
+
+    def covariance(self) -> Float[Array, "D D"] | None:
+        spreads = known([law.covariance() for law in self.factors])
+        return None if spreads is None else jax.scipy.linalg.block_diag(*spreads)
+
+    def components(self) -> tuple[tuple[float, AbstractLaw], ...]:
+        parts = [law.components() for law in self.factors]
+        count = math.prod(len(part) for part in parts)
+        if not 1 < count <= _MOST_PARTS:
+            return ((1.0, self),)
+        names = [block.name for block in self.blocks]
+        return tuple(
+            (math.prod(p for p, _ in chosen), Product(**dict(zip(names, (law for _, law in chosen), strict=True))))
+            for chosen in itertools.product(*parts)
+        )
+
+    def marginals(self) -> tuple[AbstractLaw, ...] | None:
+        parts = known([law.marginals() for law in self.factors])
+        return None if parts is None else tuple(itertools.chain(*parts))
 
     def _columns(self, rows: Any) -> list[Any]:
         """The columns of each factor."""

@@ -8,10 +8,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics.registry import given, positive
 
-from .._blocks import Blocks
-from ._arguments import checked_block, checked_count
-from ._cube import Nodes, normal_quantile
-from ._law import AbstractLaw, registry
+from ._arguments import checked_block, checked_count, failing
+from ._atom import Atom
+from ._cube import normal_quantile
+from ._law import AbstractLaw, Groups, registry
 
 
 class Sphere(AbstractLaw):
@@ -27,12 +27,11 @@ class Sphere(AbstractLaw):
 
     radius: Float[Array, ""]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, dim: int, radius: float = 1.0) -> None:
-        self.shape, self.blocks = (checked_count(dim, "Sphere(dim=...)"),), ()
+        self.shape = (checked_count(dim, "Sphere(dim=...)"),)
         self.radius = checked_block(radius, (), "Sphere(radius=...)")
-        if not float(self.radius) > 0:
+        if failing(self.radius <= 0):
             raise ValueError(f"Sphere(radius=...): must be positive, got {radius!r}.")
 
     @property
@@ -41,10 +40,6 @@ class Sphere(AbstractLaw):
         # more than the surface has but is smooth.
         return 1 if self.dim <= 2 else self.dim
 
-    @property
-    def n_atoms(self) -> None:
-        return None
-
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.radius.dtype)
         return self.radius * z / jnp.linalg.norm(z, axis=1, keepdims=True)
@@ -52,16 +47,15 @@ class Sphere(AbstractLaw):
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         return np.asarray(self.radius) * self._direction(u)
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
-        raise ValueError("box_probability: Sphere has none in closed form; sample it or quantise it.")
+    def mean(self) -> Float[Array, " D"]:
+        return jnp.zeros(self.dim)
 
-    def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
-        raise ValueError("log_density: Sphere has no density in R^d.")
+    def covariance(self) -> Float[Array, "D D"]:
+        return self.radius**2 / self.dim * jnp.eye(self.dim)
 
-    def gauss(self, n: int) -> Nodes:
-        raise ValueError("quantise(rule=Gauss()): Sphere has no Gauss rule; leave `rule` out or use Sobol().")
+    def radial(self, groups: Groups) -> AbstractLaw | None:
+        # The lengths of several groups depend on each other, and make no law here.
+        return Atom(self.radius) if len(groups) == 1 and len(groups[0]) == self.dim else None
 
     def _direction(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
         if self.dim == 1:

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics.registry import given, number
 
-from .._blocks import Blocks
-from ._arguments import checked_block, checked_shape
+from ._arguments import checked_block, checked_shape, failing
 from ._cube import Nodes, legendre, tensor
 from ._law import AbstractLaw, registry
+from ._line import Line, uniform_line
 
 
 class Uniform(AbstractLaw):
@@ -31,22 +31,17 @@ class Uniform(AbstractLaw):
     lower: Float[Array, "..."]
     upper: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
-    blocks: Blocks = eqx.field(static=True)
 
     def __init__(self, lower: Any, upper: Any, dim: int | tuple[int, ...] = 1) -> None:
-        self.shape, self.blocks = checked_shape(dim, "Uniform"), ()
+        self.shape = checked_shape(dim, "Uniform")
         self.lower = checked_block(lower, self.shape, "Uniform(lower=...)")
         self.upper = checked_block(upper, self.shape, "Uniform(upper=...)")
-        if np.any(np.asarray(self.lower) >= np.asarray(self.upper)):
+        if failing(self.lower >= self.upper):
             raise ValueError(f"Uniform(lower=..., upper=...): needs lower < upper, got {lower!r}, {upper!r}.")
 
     @property
     def cube_dim(self) -> int:
         return math.prod(self.shape)
-
-    @property
-    def n_atoms(self) -> None:
-        return None
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         u = jax.random.uniform(key, (n, self.dim), self.lower.dtype)
@@ -69,6 +64,18 @@ class Uniform(AbstractLaw):
     def gauss(self, n: int) -> Nodes:
         u, weights = tensor([legendre(n)] * self.dim)
         return self.from_cube(u), weights
+
+    def mean(self) -> Float[Array, " D"]:
+        return 0.5 * (self.lower + self.upper).ravel()
+
+    def covariance(self) -> Float[Array, "D D"]:
+        return jnp.diag((self.upper - self.lower).ravel() ** 2 / 12.0)
+
+    def marginals(self) -> tuple[AbstractLaw, ...]:
+        return tuple(Uniform(a, b) for a, b in zip(np.ravel(self.lower), np.ravel(self.upper), strict=True))
+
+    def line(self) -> Line | None:
+        return uniform_line(*map(float, (*self.lower.ravel(), *self.upper.ravel()))) if self.dim == 1 else None
 
 
 registry.add("uniform", Uniform, lower=number(), upper=number(), dim=given("dim"))

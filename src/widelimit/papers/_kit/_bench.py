@@ -4,12 +4,8 @@ import dataclasses
 import enum
 import hashlib
 import inspect
-import io
 import json
-import os
 import pathlib
-import struct
-import zipfile
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -76,9 +72,12 @@ class Bench:
 
         **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
         """
+        # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
+        from widelimit.numerics import arrays_to_bytes, write_whole
+
         mark = fingerprint(compute, settings)
         if mark not in self._known:
-            found = None if self.pieces is None else read_arrays(self.pieces / f"{mark}.npz")
+            found = None if self.pieces is None else _kept(self.pieces / f"{mark}.npz")
             if found is None:
                 said = ", ".join(f"{name} {value}" for name, value in settings.items())
                 self.tell(f"  {_name_of(compute).replace('_', ' ')}: {said}" if said else f"  {_name_of(compute)}")
@@ -109,36 +108,14 @@ def as_data(values: Any, name: str) -> Data:
     return arrays
 
 
-def arrays_to_bytes(data: Data) -> bytes:
-    """An .npz file."""
-    stream = io.BytesIO()
-    # A name such as "file" would clash with savez's own argument.
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, array in data.items():
-            # A fixed date: the same arrays give the same bytes.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    return stream.getvalue()
+def _kept(path: pathlib.Path) -> Data | None:
+    """A finished piece; None where there is none, or it is damaged."""
+    from widelimit.numerics import arrays_from_bytes
 
-
-def read_arrays(path: pathlib.Path) -> Data | None:
-    """The arrays of an .npz file; None where there is none, or it is damaged."""
     try:
-        # From memory: NumPy leaves a damaged file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, struct.error, zipfile.BadZipFile):
+        return arrays_from_bytes(path.read_bytes())
+    except (OSError, ValueError):
         return None
-
-
-def write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    with open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

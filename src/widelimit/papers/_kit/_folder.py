@@ -15,7 +15,7 @@ from typing import Any
 
 from widelimit import __version__
 
-from ._bench import Bench, Data, Scale, arrays_to_bytes, write_whole
+from ._bench import Bench, Data, Scale
 from ._claims import Checked
 from ._figures import Figure
 
@@ -65,10 +65,11 @@ class Results:
             "seconds": seconds,
             "widelimit": __version__,
         }
-        self.place.mkdir(parents=True, exist_ok=True)
-        write_whole(self.place / f"{figure.name}.npz", arrays_to_bytes(data))
-        write_whole(self.place / f"{figure.name}.png", png)
-        write_whole(self.place / f"{figure.name}.json", _to_json(said))
+        from widelimit.numerics import arrays_to_bytes
+
+        self._write(f"{figure.name}.npz", arrays_to_bytes(data))
+        self._write(f"{figure.name}.png", png)
+        self._write(f"{figure.name}.json", _to_json(said))
 
     def figures(self, names: Iterable[str]) -> list[Shown]:
         """Those of the figures that are finished; a damaged one counts as unfinished."""
@@ -86,8 +87,14 @@ class Results:
     def keep_claims(self, checked: Iterable[Checked]) -> None:
         """Store claims; those of other ids that were checked earlier stay."""
         known = {row.id: row for row in self.claims()} | {row.id: row for row in checked}
+        self._write("claims.json", _to_json({"claims": [row.record() for row in known.values()]}))
+
+    def _write(self, name: str, content: bytes) -> None:
+        # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
+        from widelimit.numerics import write_whole
+
         self.place.mkdir(parents=True, exist_ok=True)
-        write_whole(self.place / "claims.json", _to_json({"claims": [row.record() for row in known.values()]}))
+        write_whole(self.place / name, content)
 
     def claims(self) -> list[Checked]:
         """The claims that have been checked; none where the file is missing or damaged."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from widelimit.measure import Blocks, theta_type
 from widelimit.numerics import whole_number
 
 from .. import domains, mobilities, penalties
@@ -56,7 +57,7 @@ def reduced_parts(problem: Any, nodes: int | None) -> Parts:
             f"reduced(): the data ({type(problem.data).__name__}) are not known to be invariant under rotations; "
             "needs data.GaussianClasses."
         )
-    if not isinstance(problem.domain.of("weight"), domains.Euclidean):
+    if not problem.domain.of("weight").free:
         raise ValueError(
             "reduced(): the domain of the weight is not all of R^d; only a free weight is reduced to its length."
         )
@@ -82,7 +83,7 @@ def parts_of(
         symmetry=Symmetry(classes.groups, classes.dims, full, blocks, jnp.asarray(rule.error, float)),
         domain=_domain(domain),
         penalty=_penalty(penalty),
-        mobility=_mobility(mobility),
+        mobility=_mobility(mobility, full),
     )
 
 
@@ -132,31 +133,26 @@ def _domain(domain: domains.Product) -> domains.Product:
 
 
 def _penalty(penalty: Any) -> Any:
-    """|w|^2 = |r|^2: l2 penalties and total variations keep their form."""
+    """|w|^2 = |r|^2: what depends on the lengths alone keeps its form."""
     if penalty is None:
         return None
     out: Any = None
     for term in penalties.parts(penalty):
-        if isinstance(term, penalties.L2):
-            new: Any = penalties.l2(term.strength, tuple(map(_renamed, term.names)))
-        elif isinstance(term, penalties.TotalVariation):
-            new = penalties.total_variation(term.strength, _renamed(term.block))
-        else:
+        new = term.of_lengths("weight", "radius")
+        if new is None:
             raise ValueError(
                 f"reduced(): the penalty {type(term).__name__} is not known to be invariant under rotations of the "
-                "weight; allowed are l2 and total_variation."
+                "weight; l2 and total_variation are."
             )
         out = new if out is None else out + new
     return out
 
 
-def _mobility(mobility: Any) -> Any:
-    if isinstance(mobility, mobilities.Identity):
-        return mobility
-    if isinstance(mobility, mobilities.Diagonal):
-        factors = {_renamed(name): scale for name, scale in mobility.numbers}
-        return mobilities.Diagonal(**factors)
-    raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
+def _mobility(mobility: mobilities.AbstractMobility, blocks: Blocks) -> mobilities.AbstractMobility:
+    scales = mobility.scales(theta_type(tuple(block.name for block in blocks))(*blocks))
+    if scales is None:
+        raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
+    return mobilities.Diagonal(**{_renamed(name): scale for name, scale in scales._asdict().items()})
 
 
 def _renamed(block: str) -> str:

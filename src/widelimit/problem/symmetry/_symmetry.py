@@ -97,22 +97,23 @@ class Symmetry(eqx.Module):
         return Particles(flat, measure.weights, blocks=self.full)
 
     def _project_law(self, law: laws.AbstractLaw) -> laws.AbstractLaw:
-        if isinstance(law, laws.Mixture):
-            return laws.Mixture([self._project_law(part) for part in law.laws], law.weights)
-        if isinstance(law, laws.Empirical):
-            _check_columns("project(law)", law, self.full)
-            return laws.Empirical(self._lengths(law.positions), law.weights, blocks=self.reduced)
-        names = [block.name for block in self.full]
+        names, parts = [block.name for block in self.full], law.components()
+        if law.factors and [block.name for block in law.blocks] == names:
+            pairs = dict(zip(names, law.factors, strict=True))
+            return laws.product(
+                **{b.name: self._radius(pairs["weight"]) if b.name == "radius" else pairs[b.name] for b in self.reduced}
+            )
+        if len(parts) > 1:
+            return laws.Mixture([self._project_law(part) for _, part in parts], [weight for weight, _ in parts])
         if not law.blocks and names == ["weight"]:
             return self._radius(law)
-        if not isinstance(law, laws.Product) or [block.name for block in law.blocks] != names:
-            raise ValueError(
-                f"project(law): expected independent blocks {describe(self.full)} (laws.product), "
-                f"got {type(law).__name__}{' of ' + describe(law.blocks) if law.blocks else ''}."
-            )
-        parts = dict(zip(names, law.factors, strict=True))
-        return laws.product(
-            **{b.name: self._radius(parts["weight"]) if b.name == "radius" else parts[b.name] for b in self.reduced}
+        if law.n_atoms is not None:
+            _check_columns("project(law)", law, self.full)
+            rows, weights = law.gauss(1)
+            return laws.Empirical(self._lengths(jnp.asarray(rows)), weights, blocks=self.reduced)
+        raise ValueError(
+            f"project(law): expected independent blocks {describe(self.full)} (laws.product), "
+            f"got {type(law).__name__}{' of ' + describe(law.blocks) if law.blocks else ''}."
         )
 
     def _radius(self, law: laws.AbstractLaw) -> laws.AbstractLaw:
@@ -120,32 +121,14 @@ class Symmetry(eqx.Module):
         size = sum(len(group) for group in self.groups)
         if law.dim != size:
             raise ValueError(f"project(law): the weight has {size} components, the law {law.dim}.")
-        if isinstance(law, laws.Normal):
-            mean, std = np.ravel(np.asarray(law.mean)), np.ravel(np.asarray(law.std))
-            scales = [np.unique(std[list(group)]) for group in self.groups]
-            if np.any(mean) or any(len(scale) > 1 for scale in scales):
-                raise ValueError(
-                    "project(law): the weight's normal law must have mean 0 and one std in each group of coordinates "
-                    "to be invariant under their rotations."
-                )
-            if not np.all(std > 0):
-                raise ValueError("project(law): a normal law with std = 0 is an atom; give laws.Atom.")
-            sizes = tuple(len(group) for group in self.groups)
-            one = len(sizes) == 1
-            return laws.Chi(sizes[0] if one else sizes, float(scales[0][0]) if one else [float(s[0]) for s in scales])
-        if isinstance(law, laws.Sphere) and len(self.groups) == 1:
-            return laws.Atom(law.radius)
-        if isinstance(law, laws.Atom):
-            point = np.ravel(np.asarray(law.point))
-            lengths = [float(np.linalg.norm(point[list(group)])) for group in self.groups]
-            return laws.Atom(lengths[0] if len(lengths) == 1 else lengths)
-        if isinstance(law, laws.Mixture):
-            return laws.Mixture([self._radius(part) for part in law.laws], law.weights)
-        raise ValueError(
-            f"project(law): the lengths of {type(law).__name__} have no law here (it is not invariant under the "
-            "rotations, or its lengths are not independent); allowed are Normal (mean 0, one std a group), Sphere (one "
-            "group), Atom and mixtures of them. Or sample it and project the particles."
-        )
+        lengths = law.radial(self.groups)
+        if lengths is None:
+            raise ValueError(
+                f"project(law): the lengths of {type(law).__name__} have no law here (it is not invariant under the "
+                "rotations, or its lengths are not independent); allowed are Normal (mean 0, one std > 0 a group), "
+                "Sphere (one group), atoms and mixtures of them. Or sample it and project the particles."
+            )
+        return lengths
 
 
 def _check_columns(who: str, measure: Any, blocks: Blocks) -> None:

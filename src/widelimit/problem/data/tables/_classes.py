@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from ._columns import Columns, as_number, is_missing, nearest, some
+from widelimit.results import did_you_mean
+
+from ._columns import Columns, as_number, is_missing, some
 
 
 def class_targets(
@@ -31,7 +33,7 @@ def class_targets(
         if label not in present:
             raise ValueError(
                 f"{columns.source}: no row has class {label!r} in column {name!r}; it has {some(present)}."
-                f"{nearest(label, present)}"
+                f"{did_you_mean(label, present)}"
             )
     is_class = labels[:, None] == np.array(wanted, object)
     keep = is_class.any(axis=1)

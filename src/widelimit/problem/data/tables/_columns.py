@@ -2,12 +2,13 @@
 
 import dataclasses
 import decimal
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Shaped
+
+from widelimit.results import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def pick(
         if name not in names:
             raise ValueError(
                 f"{columns.source}: there is no column {name!r}; it has {some(names)}."
-                f"{nearest(name, names)}{_header_hint(names)}"
+                f"{did_you_mean(name, names)}{_header_hint(names)}"
             )
     if features is None:
         features = [name for name in names if name not in target]
@@ -121,12 +122,6 @@ def some(names: Sequence[str], most: int = 12) -> str:
     """The names, or the first of them and how many there are."""
     rest = "" if len(names) <= most else f", ... ({len(names)} in all)"
     return ", ".join(names[:most]) + rest
-
-
-def nearest(name: str, allowed: Sequence[str]) -> str:
-    """A question with the nearest of `allowed`, to end a message; nothing if none is near."""
-    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _shown(cell: Any) -> str:

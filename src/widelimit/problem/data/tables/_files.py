@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.results import one_of
+from widelimit.results import did_you_mean, one_of
 
-from ._columns import Columns, check_names, nearest, pick
+from ._columns import Columns, check_names, pick
 from ._csv import read_csv
 
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
@@ -121,7 +121,7 @@ def _content(path: Path, source: str) -> bytes:
     except OSError as error:
         raise ValueError(f"{source}: cannot be read ({error.strerror}).") from None
     beside = [str(entry) for entry in path.parent.glob("*") if entry.suffix in SUFFIXES]
-    raise ValueError(f"{source}: there is no such file.{nearest(str(path), beside)}")
+    raise ValueError(f"{source}: there is no such file.{did_you_mean(str(path), beside)}")
 
 
 def _plain(column: Any) -> np.ndarray:

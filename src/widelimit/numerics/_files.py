@@ -1,0 +1,46 @@
+"""Files: written whole or not at all; named arrays as the bytes of an npz archive, and back. Nothing is pickled."""
+
+import io
+import os
+import pathlib
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+
+
+def write_whole(path: pathlib.Path, content: bytes) -> None:
+    """Write a file whole or not at all: beside its place, then renamed. Raises `OSError` where it cannot be written."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def arrays_to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An npz archive; equal arrays give equal bytes. Raises `ValueError` for arrays of Python objects."""
+    stream = io.BytesIO()
+    # By hand: a name such as "file" would clash with an argument of numpy.savez.
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            # A fixed date: archives hold the time otherwise.
+            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def arrays_from_bytes(content: bytes) -> dict[str, np.ndarray]:
+    """The inverse of `arrays_to_bytes`. Raises `ValueError` for what is damaged or no archive."""
+    try:
+        # From memory: NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:
+        # A damaged archive shows itself in half a dozen ways, by errors of zipfile, struct, zlib and NumPy.
+        raise ValueError(f"no readable archive of arrays: {error}") from error
