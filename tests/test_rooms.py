@@ -41,6 +41,7 @@ SUB_ROOMS = {
     "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
     "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run"),
     "papers": ("_kit",),
+    "cli": ("parse", "call", "report"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "sweep", "cli"}

@@ -190,7 +190,7 @@ def test_data_that_changed(finished, run_copy):
 
 
 def test_two_processes_in_one_folder(run_copy):
-    from widelimit.cli._folder import locked
+    from widelimit.cli.call._folder import locked
 
     mark(run_copy, state="running")
     with locked(run_copy):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from widelimit.cli._errors import ProblemFileError
-from widelimit.cli._problem_file import ProblemFile, check, parse, read_problem_file
+from widelimit.cli.call._build import Built, build
+from widelimit.cli.parse._problem_file import ProblemFile, check, parse, read_problem_file
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
@@ -42,9 +43,9 @@ def complaint(text):
 def test_what_is_left_out_has_defaults():
     problem = read(BASE)
     assert problem.loss.kind == "squared"
-    assert problem.law("output").model_dump() == {"law": "normal", "mean": 0.0, "std": 1.0}
-    assert problem.law("weight").std == "1/sqrt(d)"
-    assert problem.law("bias").value == 0.0
+    assert problem.law("output") == {"law": "normal"}
+    assert problem.law("weight")["std"] == "1/sqrt(d)"
+    assert problem.law("bias") == {"law": "atom"}
     assert problem.networks == ()
 
 
@@ -73,8 +74,8 @@ def test_a_path_counts_from_the_problem_file(tmp_path):
     [
         ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are erf, gaussian, "),
         ('"tanh"', '"tanhh"', "Did you mean 'tanh'?"),
-        ('"neuron"', '"neurn"', "[unit] kind: 'neurn' is not known; allowed are neuron, radial_basis, "),
-        ('kind = "neuron"', "", "[unit] kind: is missing; allowed are neuron, radial_basis, free_knot."),
+        ('"neuron"', '"neurn"', "[unit] kind: 'neurn' is not known; allowed are free_knot, neuron, radial_basis"),
+        ('kind = "neuron"', "", "[unit] kind: is missing; allowed are free_knot, neuron, radial_basis."),
         ("activation", "activaton", "[unit] activaton: 'activaton' is not known"),
         ("activation", "activaton", "Did you mean 'activation'?"),
         ('kind = "neuron"\nactivation = "tanh"', 'kind = "radial_basis"\nwidth = 0', "[unit] width: must be"),
@@ -106,7 +107,7 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
         (SGD.replace("0.1", "-0.1"), "[[networks]] 1, step: must be greater than 0, got -0.1."),
         (SGD.replace("0.1", "1.5"), "[[networks]] 1, step: must be at most t1 = 1, got 1.5."),
         (FLOW + SGD.replace("0.1", "1.5"), "[[networks]] 2, step: must be at most t1 = 1, got 1.5."),
-        (SGD.replace("sgd", "sdg"), "[[networks]] 1, dynamics: 'sdg' is not known; allowed are sgd, "),
+        (SGD.replace("sgd", "sdg"), "[[networks]] 1, dynamics: 'sdg' is not known; allowed are characteristics, "),
         (FLOW + "step = 0.1\n", "[[networks]] 1, step: 'step' is not known"),
         (SGD + "seeds = 0\n", "[[networks]] 1, seeds: expected 1 or more entries, got 0."),
         (SGD + "batch = 2.5\n", "[[networks]] 1, batch: expected a whole number, got 2.5."),
@@ -117,24 +118,40 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
             "[limit]\nmost_particles = 64\n",
             "[limit] most_particles: must be at least 4 first_particles (= 256)",
         ),
-        ("[start]\noutptu = { law = 'normal' }\n", "[start] outptu: the unit has no such block"),
-        ("[start]\noutptu = { law = 'normal' }\n", "Did you mean 'output'?"),
-        ("[start]\nbias = { law = 'atm' }\n", "[start] bias.law: 'atm' is not known; allowed are normal, "),
-        ("[start]\nbias = { law = 'normal', std = -1 }\n", "[start] bias.std: expected a number that is not"),
+        ("[start]\nbias = { law = 'atm' }\n", "[start] bias.law: 'atm' is not known; allowed are atom, "),
+        ("[start]\nbias = { law = 'normal', std = -1 }\n", "[start] bias.std: must be at least 0, got -1"),
         ("[start]\nbias = 3\n", "[start] bias: expected a table, got 3."),
         ("[penalty]\nl2 = -1.0\n", "[penalty] l2: must be at least 0, got -1.0."),
-        ("[loss]\nkind = 'hubr'\n", "[loss] kind: 'hubr' is not known; allowed are squared, logistic, huber"),
-        ("[domain]\nwieght = { kind = 'sphere' }\n", "[domain] wieght: the unit has no such block"),
+        ("[loss]\nkind = 'hubr'\n", "[loss] kind: 'hubr' is not known; allowed are huber, logistic, squared"),
     ],
 )
 def test_a_wrong_section_is_refused_with_its_place(more, expected):
     assert expected in complaint(BASE + more)
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("[start]\noutptu = { law = 'normal' }\n", "[start] outptu: the unit has no such block"),
+        ("[start]\noutptu = { law = 'normal' }\n", "Did you mean 'output'?"),
+        ("[domain]\nwieght = { kind = 'sphere' }\n", "[domain] wieght: the unit has no such block"),
+        ("[mobility]\nwieght = 2.0\n", "[mobility]: Diagonal(wieght=...): the unit has no such block"),
+        ("[penalty]\nl2 = 0.1\nl2_blocks = 'outptu'\n", "[penalty]: l2(blocks=...): the unit has no block 'outptu'"),
+        ("[scale]\nkind = 'power'\n", "[scale]: with an output scale that changes with the width there is no limit"),
+        ("[penalty]\ntotal_variation = 0.1\n", None),
+        ("[penalty]\ntotal_variation = 0.1\ntotal_variation_block = 'weight'\nl2 = 0.1\nl2_blocks = ['bias']\n", None),
+        ("[scale]\nkind = 'power'\nexponent = 1\nscale = 2.0\n", None),
+    ],
+)
+def test_what_the_unit_and_the_parts_say(more, expected):
+    answer = answered(build, read(BASE + more), "problem.toml")
+    assert expected in str(answer) if expected else isinstance(answer, Built), answer
+
+
 def test_a_total_variation_needs_a_charge():
     text = BASE.replace('"tanh"', '"tanh"\noutput_weight = false')
-    assert "[penalty] total_variation: needs" in complaint(text + "[penalty]\ntotal_variation = 0.1\n")
-    assert read(BASE + "[penalty]\ntotal_variation = 0.1\n").penalty.total_variation == 0.1
+    answer = answered(build, read(text + "[penalty]\ntotal_variation = 0.1\n"), "problem.toml")
+    assert "[penalty]: needs 'block', since there is no linear block" in str(answer)
 
 
 def test_toml_errors_have_a_line():

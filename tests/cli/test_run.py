@@ -149,9 +149,9 @@ def test_a_run_that_diverges_keeps_what_was_saved(tmp_path):
 
 @pytest.mark.parametrize("stop_at", [0, 1, 3])
 def test_ctrl_c_and_resume(tmp_path, finished, monkeypatch, stop_at):
-    from widelimit.cli import _parts
+    from widelimit.cli.call import _part
 
-    calls, real = [], _parts.evolve
+    calls, real = [], _part.evolve
 
     def interrupted(*args, **kwargs):
         calls.append(None)
@@ -161,7 +161,7 @@ def test_ctrl_c_and_resume(tmp_path, finished, monkeypatch, stop_at):
 
     path = write_tiny(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_parts, "evolve", interrupted)
+        patch.setattr(_part, "evolve", interrupted)
         result = call("run", path, "--out", tmp_path / "out")
     assert result.code == 130
     assert f"`widelimit resume {tmp_path / 'out'}` goes on from here" in result.err.splitlines()[-1]
@@ -208,7 +208,7 @@ def test_killed_at_random_moments_ends_bit_for_bit_the_same(tmp_path, seed):
     toml = TOML.replace("t1 = 0.5", "t1 = 50.0").replace("step = 0.05", "step = 0.0005")
     path = write_tiny(tmp_path, toml)
     # Checkpoints far more often than a user's run leaves them: kills fall between and into them.
-    code = "from widelimit.cli import _parts, main\n_parts._EVERY = 0.02\nmain()"
+    code = "from widelimit.cli import main\nfrom widelimit.cli.call import _part\n_part._EVERY = 0.02\nmain()"
 
     def start(*arguments):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

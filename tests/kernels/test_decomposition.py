@@ -68,7 +68,7 @@ def test_knots_against_the_kernel_36(trainable: Any) -> None:
     c, h = _RNG.normal(size=6), np.array([-0.8, -0.2, 0.1, 0.1, 0.6, 1.4])
     w = _RNG.dirichlet(np.ones(6))
     found = decompose(problem, wl.Particles(np.stack([c, h], 1), w), trainable=trainable, who="test")
-    k, own = problem.spline, h[:, None]
+    k, own = problem.integrals.spline("test"), h[:, None]
     cc = np.asarray(k.kernel(own, h))
     hc = c[:, None] * np.asarray(k.kernel_slope(own, h))
     hh = np.outer(c, c) * np.asarray(k.kernel_mixed(own, h))
@@ -84,7 +84,7 @@ def test_knots_against_the_kernel_36(trainable: Any) -> None:
 def test_many_knots_are_held_by_polynomials() -> None:
     problem = spline()
     rows = np.stack([np.ones(600), np.linspace(0.0, 1.0, 600) ** 2], 1)
-    dense = np.asarray(problem.spline.kernel(rows[:, 1:], rows[:, 1])) / 600
+    dense = np.asarray(problem.integrals.spline("test").kernel(rows[:, 1:], rows[:, 1])) / 600
     found = decompose(problem, wl.Particles(rows), trainable=("c",), who="test")
     assert len(found.singular) < 200
     # Of a function that is polynomial between 600 knots, what the first 128 degrees miss.

@@ -44,17 +44,26 @@ def test_pieces_without_a_folder_live_as_long_as_the_bench(tiny):
     assert len(tiny.CALLS) == 2
 
 
-def test_the_source_and_the_version_are_part_of_a_piece(tiny, monkeypatch):
-    from widelimit.papers._kit import _bench
+def test_a_piece_is_computed_again_when_something_it_uses_changes(tiny, tmp_path, monkeypatch):
+    from widelimit.trajectory import _fingerprint
 
-    before = _bench.fingerprint(tiny.sine, {"frequency": 1.0})
-    assert before == _bench.fingerprint(tiny.sine, {"frequency": 1.0})
-    assert before.startswith("sine-")
-    monkeypatch.setattr(_bench, "__version__", "9.9")
-    assert _bench.fingerprint(tiny.sine, {"frequency": 1.0}) != before
-    monkeypatch.undo()
-    monkeypatch.setattr(_bench.inspect, "getsource", lambda function: "another text")
-    assert _bench.fingerprint(tiny.sine, {"frequency": 1.0}) != before
+    desk = bench(tmp_path)
+    for _ in range(2):
+        desk.piece(_risen, points=3)
+    assert len(list(tmp_path.glob("risen-*.npz"))) == 1
+    monkeypatch.setitem(globals(), "_rise", lambda points: np.full(points, 2.0))
+    assert desk.piece(_risen, points=3)["y"].tolist() == [2.0, 2.0, 2.0]
+    monkeypatch.setattr(_fingerprint, "library", lambda: "another version")
+    desk.piece(_risen, points=3)
+    assert len(list(tmp_path.glob("risen-*.npz"))) == 3
+
+
+def _rise(points):
+    return np.ones(points)
+
+
+def _risen(points):
+    return {"y": _rise(points)}
 
 
 def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
@@ -79,9 +88,17 @@ def test_what_a_piece_may_be(values, words):
         as_data(values, "piece")
 
 
-def test_settings_must_be_plain(tiny):
-    with pytest.raises(ValueError, match="settings must be plain"):
-        bench().piece(tiny.sine, frequency=np.zeros(2), points=3)
+def test_settings_count_by_their_values(tiny, tmp_path):
+    desk = bench(tmp_path)
+    for last in (1.0, 1.0, 2.0):
+        desk.piece(_scaled, values=np.array([0.0, last]))
+    assert len(list(tmp_path.glob("scaled-*.npz"))) == 2
+    with open(tmp_path / "file", "w") as file, pytest.raises(ValueError, match=r"values is .*cannot be seen"):
+        desk.piece(_scaled, values=file)
+
+
+def _scaled(values):
+    return {"y": 2.0 * values}
 
 
 def run(paper, out, **more):

@@ -17,6 +17,7 @@ Y = np.sign(X[:, 0] + 0.3)
 Y2 = np.stack([Y, X[:, 1] ** 2], axis=1)
 WEIGHTS = RNG.uniform(0.2, 1.0, size=11)
 NUMBERS, VECTORS = wl.data.Samples(X, Y, WEIGHTS), wl.data.Samples(X, Y2, WEIGHTS)
+LABELS = wl.data.Samples(X, np.stack([Y, np.sign(X[:, 1])], axis=1), WEIGHTS)
 TV = penalties.total_variation(0.3, "output")
 CASES = {
     "squared": wl.Problem(units.Neuron(acts.tanh), NUMBERS),
@@ -26,7 +27,7 @@ CASES = {
     "vector": wl.Problem(units.Neuron(acts.tanh), VECTORS, penalty=penalties.l2(0.1, ["weight"]) + TV),
     "power": wl.Problem(units.Neuron(acts.tanh), NUMBERS, scale=wl.scales.Power(0.5, 2.0), penalty=TV),
     "power-logistic-vector": wl.Problem(
-        units.Neuron(acts.sigmoid), VECTORS, losses.logistic(), scale=wl.scales.Power(0.75)
+        units.Neuron(acts.sigmoid), LABELS, losses.logistic(), scale=wl.scales.Power(0.75)
     ),
 }
 every = pytest.mark.parametrize("problem", CASES.values(), ids=CASES.keys())

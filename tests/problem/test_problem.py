@@ -20,6 +20,7 @@ Y = np.sign(X[:, 0] + 0.3)
 Y2 = np.stack([Y, X[:, 1] ** 2], axis=1)
 MU = RNG.uniform(0.2, 1.0, size=13)
 NUMBERS, VECTORS = wl.data.Samples(X, Y, MU), wl.data.Samples(X, Y2, MU)
+LABELS = wl.data.Samples(X, np.stack([Y, np.sign(X[:, 1])], axis=1), MU)
 NEURON = units.Neuron(acts.tanh)
 
 
@@ -51,7 +52,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("data", [NUMBERS, VECTORS], ids=["number", "vector"])
+@pytest.mark.parametrize("data", [NUMBERS, LABELS], ids=["number", "vector"])
 @pytest.mark.parametrize(("loss", "closed"), LOSSES.values(), ids=LOSSES.keys())
 def test_risk_and_objective_in_numpy(data, loss, closed):
     problem = wl.Problem(NEURON, data, loss, penalty=penalties.l2(0.3))
@@ -84,14 +85,14 @@ def test_the_memory_budget_changes_rounding_only(budget):
     parts = dict(penalty=penalties.l2(0.1), scale=wl.scales.Power(0.5))
     rho = network(wl.Problem(NEURON, VECTORS), 3)
     got, expected = (
-        everything(wl.Problem(NEURON, VECTORS, losses.logistic(), budget=allowed, **parts), rho)
+        everything(wl.Problem(NEURON, LABELS, losses.logistic(), budget=allowed, **parts), rho)
         for allowed in (budget, None)
     )
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
 
 
-SYMMETRIC = wl.Problem(NEURON, VECTORS, losses.logistic(), penalty=penalties.l2(0.2), budget=40)
+SYMMETRIC = wl.Problem(NEURON, LABELS, losses.logistic(), penalty=penalties.l2(0.2), budget=40)
 
 
 @settings(max_examples=10)

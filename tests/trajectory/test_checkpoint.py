@@ -1,5 +1,6 @@
 """Checkpoints: a run that was killed, interrupted or damaged."""
 
+import functools
 import os
 import pathlib
 import random
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -170,6 +172,45 @@ def test_another_run_is_refused(short_run: Any, name: str) -> None:
     with pytest.raises(ValueError, match="another run"):
         wl.evolve(**(told | {name: _changed(name, told[name])}), checkpoint=folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+_OF_A_MODULE = """
+import equinox as eqx, jax.numpy as jnp, numpy as np, widelimit as wl
+
+class Shape(eqx.Module):
+    def __call__(self, theta, x):
+        return theta.a * jnp.{}(theta.b * x[0])
+
+problem = wl.Problem(
+    wl.units.Function(Shape(), columns=["a", "b"]), wl.data.Samples(np.ones((2, 1)), np.ones(2))
+)
+start = wl.Particles(np.ones((2, 2)))
+"""
+
+
+def _of_a_module(path: pathlib.Path, function: str) -> Any:
+    path.write_text(_OF_A_MODULE.format(function))
+    made = runpy.run_path(str(path))
+    return functools.partial(wl.evolve, made["problem"], made["start"], wl.GradientFlow(), t1=0.1, save_at=[0.1])
+
+
+def test_another_function_in_a_module_without_arrays_is_another_run(tmp_path: pathlib.Path) -> None:
+    first = _of_a_module(tmp_path / "run.py", "tanh")(checkpoint=tmp_path / "kept")
+    _same(first, _of_a_module(tmp_path / "run.py", "tanh")(checkpoint=tmp_path / "kept"))
+    with pytest.raises(ValueError, match="another run"):
+        _of_a_module(tmp_path / "run.py", "sin")(checkpoint=tmp_path / "kept")
+
+
+def test_what_cannot_be_seen_needs_no_checkpoint(tmp_path: pathlib.Path) -> None:
+    lock = threading.Lock()
+
+    def seen(problem: Any, measure: Any) -> Any:
+        return measure.mass * (1.0 if lock else 0.0)
+
+    run = functools.partial(_of_a_module(tmp_path / "run.py", "tanh"), observe=[wl.observables.Function("seen", seen)])
+    assert run().provenance["fingerprint"] is None
+    with pytest.raises(ValueError, match=r"its lock is an object of _thread\.lock"):
+        run(checkpoint=tmp_path / "kept")
 
 
 def test_a_whole_number_of_time_is_the_same_run(tmp_path: pathlib.Path) -> None:

@@ -1,9 +1,14 @@
 """The fingerprint of a run: equal for the same run in another process, different for any other run."""
 
+import copy
 import functools
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 import equinox as eqx
@@ -11,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.interpolate
 
 import widelimit as wl
 from widelimit import sampling, schedules
@@ -26,6 +32,32 @@ def _captured(number: Any) -> Any:
 
 def _nested(outer: Any) -> Any:
     return outer
+
+
+def _made(source: str, **space: Any) -> Any:
+    """What `thing` is in a source text of its own, as in another session."""
+    space |= {"jnp": jnp, "np": np, "eqx": eqx, "functools": functools, "__name__": "__main__"}
+    exec(source, space)
+    return space["thing"]
+
+
+def _module(body: str, base: str = "") -> Any:
+    """A unit whose function is a module without arrays."""
+    bases = f"class Base(eqx.Module):\n    {base or 'pass'}\n"
+    thing = _made(f"{bases}class Inner(Base):\n    {body}\n    def scale(self): return 2.0\nthing = Inner()\n")
+    return wl.units.Function(thing, columns=["a"])
+
+
+CALL = "def __call__(self, theta, x): return theta.a * jnp.{}(x[0])"
+
+
+def _custom(factor: float) -> Any:
+    @jax.custom_jvp
+    def f(x: Any) -> Any:
+        return x
+
+    f.defjvps(lambda g, out, x: factor * g)
+    return f
 
 
 class Scaled(eqx.Module):
@@ -97,6 +129,50 @@ DIFFERENT: dict[str, tuple[Any, Any]] = {
     "module": (schedules.function(Scaled(1.0)), schedules.function(Scaled(2.0))),
     "static field": (schedules.function(Scaled(1.0, 1.0)), schedules.function(Scaled(1.0, 2.0))),
     "method": (schedules.function(Scaled(1.0).method), schedules.function(Scaled(2.0).method)),
+    "call of a module": (_module(CALL.format("tanh")), _module(CALL.format("sin"))),
+    "method of a base": (
+        _module(CALL.format("tanh"), "def shift(self): return 1.0"),
+        _module(CALL.format("tanh"), "def shift(self): return 2.0"),
+    ),
+    "class attribute": (
+        _made("class thing: size = 1.0"),
+        _made("class thing: size = 2.0"),
+    ),
+    "object": (
+        _made("class A:\n    def __init__(self, n): self.n = n\nthing = A(1.0)"),
+        _made("class A:\n    def __init__(self, n): self.n = n\nthing = A(2.0)"),
+    ),
+    "slots": tuple(
+        _made(f"class A:\n    __slots__ = ('n',)\n    def __init__(self, n): self.n = n\nthing = A({n})")
+        for n in (1, 2)
+    ),
+    "enum": tuple(_made(f"import enum\nclass A(enum.Enum):\n    X = {n}\nthing = A.X") for n in (1, 2)),
+    "member": tuple(_made(f"import enum\nclass A(enum.Enum):\n    X, Y = 1, 2\nthing = A.{n}") for n in "XY"),
+    "spline": tuple(scipy.interpolate.CubicSpline(np.arange(4.0), np.arange(4.0) ** k) for k in (2, 3)),
+    "polynomial": (np.poly1d([1.0, 2.0]), np.poly1d([1.0, 3.0])),
+    "set": ({1, 2}, {1, 3}),
+    "range": (range(3), range(4)),
+    "zero": (0.0, -0.0),
+    "kind of number": (1, True),
+    "nesting": (((1, 2), 3), (1, (2, 3))),
+    "global": tuple(_made("def thing(t): return t * size", size=size) for size in (1.0, 2.0)),
+    "global of a global": tuple(
+        _made(f"def inner(t): return {size} * t\ndef thing(t): return inner(t)") for size in (1.0, 2.0)
+    ),
+    "attribute of a function": tuple(
+        _made(f"def f(t): return f.size * t\nf.size = {size}\nthing = f") for size in (1.0, 2.0)
+    ),
+    "attribute": (_made("def thing(z): return z.real"), _made("def thing(z): return z.imag")),
+    "argument": (_made("def thing(a, b): return a"), _made("def thing(b, a): return b")),
+    "keyword only": (_made("def thing(a, b=1): return a"), _made("def thing(a, *, b=1): return a")),
+    "cached": tuple(_made(f"@functools.cache\ndef thing(t): return {size} * t") for size in (1.0, 2.0)),
+    "derivative rule": (_custom(1.0), _custom(2.0)),
+    "rule of random numbers": (np.random.default_rng(0), np.random.default_rng(1)),
+    "method of an object of a package": tuple(
+        scipy.interpolate.CubicSpline(np.arange(4.0), np.arange(4.0) ** k).integrate for k in (2, 3)
+    ),
+    "method of an object of ours": tuple(_problem(unit=wl.units.RadialBasis(k)).potential for k in (1.0, 2.0)),
+    "dressed in another's name": (jnp.sin, functools.wraps(jnp.sin)(lambda t: 2.0 * t)),
     "compiled": (
         schedules.function(jax.jit(lambda t: 2.0 * t)),
         schedules.function(jax.jit(lambda t: 3.0 * t)),
@@ -117,6 +193,106 @@ def test_does_not_depend_on_the_object() -> None:
     assert fingerprint(schedules.function(_captured(1.0))) == fingerprint(schedules.function(_captured(1.0)))
 
 
+# Pairs of things that compute the same.
+SAME: dict[str, tuple[Any, Any]] = {
+    "order of a dictionary": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "names of locals, comments, lines": (
+        _made("def thing(t):\n    a = 2.0 * t\n    return a"),
+        _made("\n# Twice.\ndef thing(t):\n    b = 2.0 * t  # As above.\n\n    return b"),
+    ),
+    "an attribute that is also a global": tuple(_made("def thing(z): return z.size", size=size) for size in (1.0, 2.0)),
+    "a global that is not used": tuple(_made("def thing(z): return z", size=size) for size in (1.0, 2.0)),
+    "recursion": tuple(_made("def thing(n): return 1 if n == 0 else n * thing(n - 1)") for _ in range(2)),
+    "each other": tuple(
+        _made("def other(n): return thing(n - 1)\ndef thing(n): return n and other(n)") for _ in range(2)
+    ),
+    "another session": tuple(_module(CALL.format("tanh")) for _ in range(2)),
+    "decorated": tuple(_made("import jax\nthing = jax.jit(jax.vmap(lambda t: t))") for _ in range(2)),
+    "object": tuple(
+        _made("class A:\n    def __init__(self): self.n, self.m = [1], 'x'\nthing = A()") for _ in range(2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(SAME))
+def test_does_not_change_with(name: str) -> None:
+    one, other = SAME[name]
+    assert one is not other
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "softplus", "erf"])
+def test_a_copy_is_the_same(name: str) -> None:
+    problem = _problem(unit=wl.units.Neuron(getattr(wl.activations, name)))
+    assert fingerprint(copy.deepcopy(problem)) == fingerprint(problem)
+
+
+def test_what_a_property_keeps_does_not_count() -> None:
+    thing = _made("class A:\n    @functools.cached_property\n    def slow(self): return 3\nthing = A()")
+    before = fingerprint(thing)
+    assert thing.slow == 3
+    assert fingerprint(thing) == before
+
+
+def test_what_cannot_be_seen_is_refused(tmp_path: pathlib.Path) -> None:
+    with open(tmp_path / "file", "w") as file:
+        for thing in (file, threading.Lock(), np.frompyfunc(lambda t: t, 1, 1), (n for n in range(3))):
+            with pytest.raises(ValueError, match=r"fingerprint: problem\.part\[1\], its size is .* cannot be seen"):
+                fingerprint({"problem": {"part": [1, _made("def thing(t): return t * size", size=thing)]}})
+
+
+def test_a_module_of_ones_own_is_seen(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("used", "imported"):
+        (tmp_path / f"own_{name}.py").write_text("size = 1.0\nother = 1.0\n")
+    used, imported = (
+        _made(text)
+        for text in (
+            "import own_used\ndef thing(t): return own_used.size * t",
+            "def thing(t):\n    import own_imported\n    return own_imported.size * t",
+        )
+    )
+    before = fingerprint(used), fingerprint(imported)
+    assert before == (fingerprint(used), fingerprint(imported))
+    import own_used  # pyright: ignore[reportMissingImports]
+
+    own_used.other = 2.0
+    assert fingerprint(used) == before[0]
+    own_used.size = 2.0
+    assert fingerprint(used) != before[0]
+    (tmp_path / "own_imported.py").write_text("size = 2.0\n")
+    assert fingerprint(imported) != before[1]
+
+
+def test_the_library_counts(monkeypatch: Any, tmp_path: pathlib.Path) -> None:
+    from widelimit.trajectory import _fingerprint
+
+    before = fingerprint(_problem())
+    found = _fingerprint.library()
+    _fingerprint.library.cache_clear()
+    package = tmp_path / "widelimit"
+    shutil.copytree(pathlib.Path(wl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(_fingerprint, "__file__", str(package / "trajectory" / "_fingerprint.py"))
+    try:
+        assert _fingerprint.library() == found
+        _fingerprint.library.cache_clear()
+        with open(package / "problem" / "losses.py", "a") as file:
+            file.write("#")
+        assert fingerprint(_problem()) != before
+    finally:
+        _fingerprint.library.cache_clear()
+
+
+def test_it_is_quick() -> None:
+    # Pairs of functions that all lead to one another took minutes once.
+    source = "\n".join(f"def f{i}(t): return f{i + 1}(t) + f{i + 2}(t) if t else 0.0" for i in range(60))
+    thing = _made(f"{source}\ndef f60(t): return t\ndef f61(t): return f0(t)\nthing = f0")
+    fingerprint(thing)
+    began = time.perf_counter()
+    fingerprint(thing, _problem())
+    assert time.perf_counter() - began < 1.0
+
+
 _SCRIPT = """
 import jax, jax.numpy as jnp, numpy as np, widelimit as wl
 from widelimit.trajectory import fingerprint, observables
@@ -126,7 +302,8 @@ problem = wl.Problem(
     penalty=wl.penalties.l2(0.1) + wl.penalties.total_variation(0.1, "a"),
     domain=wl.domains.Box(0.0, 1.0),
 )
-dynamic = wl.SGD(0.1, schedule=lambda t: 1.0 + t, trainable=["a"], dtype=jnp.float32)
+words = frozenset({"a", "bb", "ccc", "dd", (1, "e")})
+dynamic = wl.SGD(0.1, schedule=lambda t: 1.0 + t + len(words), trainable=["a"], dtype=jnp.float32)
 start = wl.Particles(np.ones((2, 1)))
 mark = fingerprint(problem, dynamic, start, observables.default(problem), jax.random.key(3))
 """
@@ -136,8 +313,14 @@ def test_is_equal_across_processes(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(_SCRIPT + "print(mark)")
     outputs = {
-        subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
+        subprocess.run(
+            [sys.executable, str(script)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "123"
     }
     assert len(outputs) == 1
     assert len(outputs.pop().strip()) == 32

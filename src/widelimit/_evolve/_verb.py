@@ -79,10 +79,9 @@ def evolve(
     keeps = "particles" in dynamics.facts(problem).conserves and isinstance(measure, Particles)
     given = measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
     run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, given, max_steps)
-    parts = (problem, measure, dynamics, np.asarray(float(t1)), times, watched, key)
-    mark = fingerprint(*parts)
+    mark = _mark((problem, measure, dynamics, float(t1), times, watched, key), checkpoint)
     folder = None
-    if checkpoint is not None:
+    if checkpoint is not None and mark is not None:
         folder = _Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
     with Progress(t1, progress, type(dynamics).__name__) as bar:
         outcome, rows, state, wall = run.drive(state, folder, bar)
@@ -109,6 +108,16 @@ def evolve(
     if throw and not outcome.ok:
         raise EvolutionError(message, trajectory)
     return trajectory
+
+
+def _mark(parts: tuple[Any, ...], checkpoint: Checkpoint | None) -> str | None:
+    """The run's fingerprint; None where a part cannot be seen, which only a checkpoint minds."""
+    try:
+        return fingerprint(*parts)
+    except ValueError:
+        if checkpoint is not None:
+            raise
+        return None
 
 
 def default_times(t1: float, size: int) -> np.ndarray:
@@ -357,7 +366,9 @@ def _watched(problem: Problem, observe: Any, dynamics: AbstractDynamics) -> tupl
     return tuple(observe)
 
 
-def _provenance(problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str) -> dict[str, Any]:
+def _provenance(
+    problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str | None
+) -> dict[str, Any]:
     import importlib.metadata
 
     packages = ("jax", "jaxlib", "equinox", "diffrax", "numpy")

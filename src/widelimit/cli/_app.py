@@ -23,6 +23,10 @@ _Folder = Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="A folder t
 _Scale = Annotated[
     str, typer.Option("--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.")
 ]
+_Plugins = Annotated[
+    list[pathlib.Path] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="Run this file, which registers units of your own; repeatable."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 
 
@@ -62,6 +66,7 @@ def run(
         pathlib.Path | None,
         typer.Option("--out", metavar="DIR", help="Where to write; runs/<name of the file> if left out."),
     ] = None,
+    plugin: _Plugins = None,
     json: _Json = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run in DIR.")] = False,
 ) -> None:
@@ -69,16 +74,16 @@ def run(
     with guarded():
         from ._commands import run_file
 
-        run_file(file, out, json=json, overwrite=overwrite)
+        run_file(file, out, plugin or [], json=json, overwrite=overwrite)
 
 
 @app.command()
-def resume(folder: _Folder, json: _Json = False) -> None:
+def resume(folder: _Folder, plugin: _Plugins = None, json: _Json = False) -> None:
     """Go on with a run that was stopped; it ends with the same numbers as an unbroken one."""
     with guarded():
         from ._commands import resume_folder
 
-        resume_folder(folder, json=json)
+        resume_folder(folder, plugin or [], json=json)
 
 
 @app.command()
@@ -91,12 +96,12 @@ def show(folder: _Folder, json: _Json = False) -> None:
 
 
 @app.command()
-def report(folder: _Folder) -> None:
+def report(folder: _Folder, plugin: _Plugins = None) -> None:
     """Write the report of a finished run anew from what it stored."""
     with guarded():
         from ._commands import report_folder
 
-        report_folder(folder)
+        report_folder(folder, plugin or [])
 
 
 @app.command()

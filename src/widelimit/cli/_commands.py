@@ -1,38 +1,46 @@
 """What the commands do. Standard output has the result alone; progress and notices go to standard error."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from ._errors import BadInput, Diverged, Interrupted
-from ._folder import RunFolder, create, existing, locked, to_json, vacant
+from .call._folder import RunFolder, create, existing, locked, to_json, vacant
 
 
-def run_file(path: pathlib.Path, out: pathlib.Path | None, *, json: bool, overwrite: bool) -> None:
+def run_file(
+    path: pathlib.Path, out: pathlib.Path | None, plugins: Sequence[pathlib.Path], *, json: bool, overwrite: bool
+) -> None:
     """`widelimit run`: everything that can be checked is checked before anything is written or replaced."""
-    from ._build import build
-    from ._problem_file import read_problem_file
+    from .call._build import build
+    from .parse._plugins import plugged
+    from .parse._problem_file import read_problem_file
 
-    file, content = read_problem_file(path)
-    file = file.model_copy(update={"title": file.title or path.stem})
-    built = build(file, str(path))
-    folder_path = pathlib.Path("runs") / path.stem if out is None else out
-    vacant(folder_path, overwrite=overwrite)
-    stored = file.model_dump(mode="json", exclude_none=True)
-    if built.facts["sha256"] is not None:
-        # The folder may be resumed from another working directory.
-        stored["data"]["source"] = str(pathlib.Path(file.data.source).resolve())
-    with locked(folder_path):
-        files = {"problem.toml": content, "data.json": built.facts, "problem.json": _given(stored)}
-        folder = create(folder_path, files, overwrite=overwrite)
-        _carry_out(folder, file, built, json=json)
+    with plugged(plugins) as loaded:
+        file, content = read_problem_file(path)
+        file = file.model_copy(update={"title": file.title or path.stem})
+        built = build(file, str(path))
+        folder_path = pathlib.Path("runs") / path.stem if out is None else out
+        vacant(folder_path, overwrite=overwrite)
+        stored = file.model_dump(mode="json", exclude_none=True) | {"limit": file.limit.stated()}
+        if built.facts["sha256"] is not None:
+            # The folder may be resumed from another working directory.
+            stored["data"]["source"] = str(pathlib.Path(file.data.source).resolve())
+        with locked(folder_path):
+            files = {"problem.toml": content, "data.json": built.facts, "problem.json": stored}
+            if loaded:
+                files["plugins.json"] = {"plugins": loaded}
+            folder = create(folder_path, files, overwrite=overwrite)
+            _carry_out(folder, file, built, json=json)
 
 
-def resume_folder(path: pathlib.Path, *, json: bool) -> None:
+def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: bool) -> None:
     """`widelimit resume`."""
-    from ._build import build
-    from ._problem_file import check
+    from .call._build import build
+    from .parse._plugins import plugged, require_same
+    from .parse._problem_file import check
 
     folder = existing(path)
     if folder.state == "diverged":
@@ -41,7 +49,8 @@ def resume_folder(path: pathlib.Path, *, json: bool) -> None:
         _tell(f"{path}: is finished already")
         _print(folder, folder.read("numbers.json"), json=json)
         return
-    with locked(path):
+    with locked(path), plugged(plugins) as loaded:
+        require_same(folder.plugins, loaded, path)
         name = str(path / "problem.json")
         file = check(folder.read("problem.json"), name)
         built = build(file, name)
@@ -59,29 +68,33 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
     elif json:
         typer.echo(to_json(folder.status), nl=False)
     else:
-        from ._show import print_status
+        from .report._show import print_status
 
         print_status(folder)
 
 
-def report_folder(path: pathlib.Path) -> None:
+def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
     """`widelimit report`."""
     folder = existing(path)
     if folder.state == "diverged":
         raise Diverged(f"{path}: has no report: {folder.status['message']}")
     if folder.state != "finished":
         raise BadInput(f"{path}: is unfinished; `widelimit resume {path}` goes on with it.")
-    from ._summary import write_report
+    from .parse._plugins import plugged, require_same
+    from .report._summary import write_report
 
-    with locked(path):
+    with locked(path), plugged(plugins) as loaded:
+        require_same(folder.plugins, loaded, path)
         write_report(folder)
     typer.echo(str(path / "report.html"))
 
 
 def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
     """All parts, then numbers and report; a stop or a failure is written down before it is passed on."""
-    from ._numbers import checks_of, numbers_of
-    from ._parts import Work, compute_limit, networks_of, train
+    from .call._limit import compute_limit
+    from .call._networks import networks_of, train
+    from .call._part import Work
+    from .report._numbers import checks_of, numbers_of
 
     for notice in built.notices:
         _tell(f"notice: {notice}")
@@ -93,7 +106,7 @@ def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
         numbers = numbers_of(work, limit, trained, checks_of(work, limit))
         folder.write("numbers.json", numbers)
         _tell("report ...")
-        from ._summary import write_report
+        from .report._summary import write_report
 
         write_report(folder)
     except KeyboardInterrupt:
@@ -111,19 +124,12 @@ def _print(folder: RunFolder, numbers: Any, *, json: bool) -> None:
     if json:
         typer.echo(to_json(numbers), nl=False)
         return
-    from ._show import print_numbers
+    from .report._show import print_numbers
 
     try:
         print_numbers(folder, numbers)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
-
-
-def _given(stored: dict[str, Any]) -> dict[str, Any]:
-    """The limit's two ways exclude each other: only the keys of the one that was asked for."""
-    if "particles" in stored["limit"]:
-        stored["limit"] = {"particles": stored["limit"]["particles"]}
-    return stored
 
 
 def _tell(text: str) -> None:

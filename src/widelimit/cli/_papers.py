@@ -10,8 +10,8 @@ from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, 
 from widelimit.results import one_of
 
 from ._errors import FAILED, BadInput, Interrupted, sentence
-from ._files import to_json
-from ._folder import locked
+from .call._files import to_json
+from .call._folder import locked
 
 
 def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
@@ -84,7 +84,7 @@ def _contents(paper: Paper, size: Scale) -> str:
 
 
 def _show(paper: Paper, checked: tuple[Checked, ...], *, full: bool = False) -> None:
-    from ._show_claims import print_claims
+    from .report._show_claims import print_claims
 
     print_claims(paper.name, checked, full=full)
 

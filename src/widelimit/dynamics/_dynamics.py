@@ -14,7 +14,7 @@ from widelimit.problem import Problem, moving as moving, named_blocks as named_b
 
 registry = Registry("dynamics", tag="dynamics")
 # Where a dynamics moves given particles: how many stand for a start that is a law.
-start_particles = whole(least=2, doubled=(64, 1024), argument=False)
+start_particles = whole(doubled=(64, 1024), argument=False)
 
 
 class Facts(NamedTuple):
@@ -160,17 +160,18 @@ def largest_curvature(problem: Problem, measure: Particles) -> float:
     It also bounds the largest eigenvalue that the full batch sees, as a trace bounds a norm. At most 256 data points
     are used.
     """
-    nodes = problem.data.nodes
+    unit, data = problem.two_layer("the largest curvature"), problem.data
+    nodes = data.nodes
     # The first nodes of an interval are those at its left end.
-    if nodes is None or problem.spline is not None:
-        x, y = problem.data.batch(jax.random.key(0), 256)
+    if nodes is None or problem.integrals.exact:
+        x, y = data.batch(jax.random.key(0), 256)
     else:
         x, y = nodes.x[:256], nodes.y[:256]
     theta, w = problem.unpack(measure)
     scale = problem.scale.factor(w.shape[0])
 
     def one(point: Array, target: Array) -> Array:
-        jacobian = jax.jacrev(lambda th: scale * jnp.ravel(problem.unit(th, point)))
+        jacobian = jax.jacrev(lambda th: scale * jnp.ravel(unit(th, point)))
         each = jax.vmap(lambda th: sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(jacobian(th))))(theta)
         f = problem.predict(measure, point)
         bend = jnp.max(jnp.abs(jax.hessian(problem.loss)(f, target)))

@@ -33,7 +33,7 @@ def choose_basis(
     problem: Problem, measure: Start, start: Start | None, who: str
 ) -> tuple[NodeBasis | SplineBasis, Particles]:
     measure = atoms_of(measure)
-    exact = problem.spline is not None and problem.mobility.scales(_theta(problem)) is not None
+    exact = problem.integrals.exact and problem.mobility.scales(_theta(problem)) is not None
     if not exact:
         nodes = require_nodes(problem.data, who)
         rows, w = rows_of(problem, measure, who)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Particles, laws
-from widelimit.problem import Problem, losses, moving_columns
+from widelimit.problem import Problem, moving_columns
 from widelimit.problem.data import require_nodes
 
 from ._bases import NodeBasis, SplineBasis
@@ -122,7 +122,7 @@ def decompose(
 
 def check_linear(problem: Problem, who: str) -> None:
     """Raise `ValueError` where the flow in function space is not linear."""
-    if losses.square_factor(problem.loss) is None:
+    if problem.loss.square_factor is None:
         raise ValueError(
             f"{who}: only a squared loss has linear dynamics, the problem's is {problem.loss.name!r}; use "
             "losses.squared(k)."

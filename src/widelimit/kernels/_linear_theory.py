@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.problem import Problem, losses
+from widelimit.problem import Problem
 
 from ._choice import Start
 from ._decomposition import Decomposition, decompose
@@ -25,9 +25,9 @@ class LinearTheory(eqx.Module):
     @property
     def loss_factor(self) -> float:
         """k of the loss k |f - y|^2."""
-        factor = losses.square_factor(self.found.problem.loss)
+        factor = self.found.problem.loss.square_factor
         assert factor is not None
-        return factor
+        return float(factor)
 
     @property
     def kappa(self) -> float:

@@ -55,7 +55,7 @@ def _prediction(
 ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray, Particles]:
     """f of inputs [n, d], the places where it has kinks, and the particles that stand for the start."""
     start = atoms_of(start)
-    if not isinstance(start, laws.AbstractLaw) or problem.spline is None:
+    if not isinstance(start, laws.AbstractLaw) or not problem.integrals.exact:
         rows, w = rows_of(problem, start, who)
         carrier = Particles(rows, w, blocks=problem.blocks)
         return lambda x: np.asarray(problem.predict(carrier, x)), rows[:, -1], carrier

@@ -1,36 +1,26 @@
-"""A learning problem: a unit, data, a loss, and what the parameters may do."""
+"""A learning problem: a network, data, a loss, how its risk is computed, and what the parameters may do."""
 
-import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, describe, join, row_size, split
-from widelimit.numerics import entries, sum_chunks
+from widelimit.numerics import entries
 
-from . import _evaluation as evaluation, domains, losses, mobilities, penalties, scales
-from ._evaluation import Estimate
+from . import domains, losses, mobilities, penalties, scales
+from ._checks import check_kind, check_motion, supervised
 from ._potential import Potential
-from .data import AbstractData, Interval, Nodes, Samples, as_numbers, require_nodes
-from .integrals._cells import Panels
-from .integrals._ramps import variation
-from .integrals._spline import Spline
-from .networks._integrate import integrate
+from .data import AbstractData, Nodes, Samples, as_numbers, require_nodes
+from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
+from .integrals._dense import variation_on
+from .networks import AbstractNetwork
 from .symmetry._reduction import reduced_parts
 from .symmetry._symmetry import Symmetry
-from .units import AbstractUnit, FreeKnot, Function, feature
-
-
-class Variation(NamedTuple):
-    """The first variation at the particles: the risk (), psi [N] and grad psi (blocks of [N, *shape])."""
-
-    risk: Float[Array, ""]
-    psi: Float[Array, " N"]
-    gradient: Any
+from .units import AbstractUnit
 
 
 class Problem(eqx.Module):
@@ -38,11 +28,11 @@ class Problem(eqx.Module):
 
     $R(\rho) = \int \mathrm{loss}(f_\rho(x), y)\,\mu(dx, dy)$, objective = risk + $\int$ penalty $d\rho$,
     $\psi(\theta; \rho) = \delta\,\mathrm{objective}/\delta\rho$. All of it follows from the risk by automatic
-    differentiation.
+    differentiation. Or R is an energy of the particles themselves: `Problem(integrals=integrals.Pairwise(...))`.
 
     **Arguments**
 
-    - `unit`: phi, from `widelimit.units`.
+    - `network`: from `widelimit.networks`; or phi, from `widelimit.units`, for its two-layer mean (also as `unit=`).
     - `data`: mu, from `widelimit.data`.
     - `loss`: from `widelimit.losses`; (f - y)^2 / 2 by default.
     - `penalty`: from `widelimit.penalties`, or None.
@@ -50,70 +40,51 @@ class Problem(eqx.Module):
     - `mobility`: P, from `widelimit.mobilities`; the identity by default.
     - `scale`: alpha(N), from `widelimit.scales`; the mean by default.
     - `symmetry`: what was divided out of a reduced problem; `reduced()` sets it.
+    - `integrals`: how risk, psi and grad psi are computed, from `widelimit.integrals`: an object, or a class that is
+      made from network, data and loss. By itself `SortedKnots` where it is exact, else `Dense`.
     - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
 
     Raises `ValueError` when the parts do not fit together.
     """
 
-    unit: AbstractUnit
-    data: AbstractData
-    loss: losses.Loss
+    supervised: Supervised | None
+    given: AbstractIntegrals | None
+    rule: Callable[[Supervised], AbstractIntegrals] = eqx.field(static=True)
     penalty: penalties.AbstractPenalty | None
     domain: domains.Product
     mobility: mobilities.AbstractMobility
-    scale: scales.AbstractScale
     symmetry: Symmetry | None
     blocks: Blocks = eqx.field(static=True)
-    budget: int | None = eqx.field(static=True)
 
     def __init__(
         self,
-        unit: AbstractUnit,
-        data: AbstractData,
+        network: AbstractNetwork | AbstractUnit | None = None,
+        data: AbstractData | None = None,
         loss: Any = None,
         *,
+        unit: AbstractUnit | None = None,
         penalty: penalties.AbstractPenalty | None = None,
         domain: domains.AbstractDomain | domains.Product | None = None,
         mobility: mobilities.AbstractMobility | None = None,
         scale: scales.AbstractScale | None = None,
         symmetry: Symmetry | None = None,
+        integrals: AbstractIntegrals | Callable[[Supervised], AbstractIntegrals] | None = None,
         budget: int | None = None,
     ) -> None:
-        if not isinstance(unit, AbstractUnit):
-            raise ValueError(f"Problem(unit=...): expected one of widelimit.units, got {unit!r}.")
-        if not isinstance(data, AbstractData):
-            raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
-        if budget is not None and not (isinstance(budget, int) and budget >= 1):
-            raise ValueError(f"Problem(budget=...): must be a whole number of at least 1, got {budget!r}.")
-        _check_kind("penalty", penalty, penalties.AbstractPenalty)
-        _check_kind("domain", domain, domains.AbstractDomain | domains.Product)
-        _check_kind("mobility", mobility, mobilities.AbstractMobility)
-        _check_kind("scale", scale, scales.AbstractScale)
-        _check_kind("symmetry", symmetry, Symmetry)
-        self.unit, self.data, self.symmetry, self.budget = unit, data, symmetry, budget
-        loss = losses.squared() if loss is None else loss
-        if not callable(loss):
-            raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
-        own: Any = loss
-        self.loss = loss if isinstance(loss, losses.Loss) else losses.Loss(own)
-        self.blocks = unit.blocks(data.inputs, data.outputs)
-        self.penalty, self.domain = penalty, domains.resolve(domain, self.blocks)
+        check_kind("penalty", penalty, penalties.AbstractPenalty)
+        check_kind("domain", domain, domains.AbstractDomain | domains.Product)
+        check_kind("mobility", mobility, mobilities.AbstractMobility)
+        check_kind("symmetry", symmetry, Symmetry)
+        self.given = integrals if isinstance(integrals, AbstractIntegrals) else None
+        self.rule = choose if integrals is None or self.given is not None else integrals
+        alone = self.given is not None and network is None and unit is None
+        self.supervised = None if alone else supervised(network, unit, data, loss, scale, budget)
+        if alone and not data is loss is scale is budget is None:
+            raise ValueError("Problem(integrals=...): without a network there are no data, loss, scale or budget.")
+        self.blocks = self.integrals.blocks()
+        self.penalty, self.symmetry, self.domain = penalty, symmetry, domains.resolve(domain, self.blocks)
         self.mobility = mobilities.Identity() if mobility is None else mobility
-        self.scale = scales.MeanField() if scale is None else scale
-        self.mobility.check(self.blocks)
-        if penalty is not None:
-            penalty.check(self.blocks)
-            if not penalty.smooth and self.mobility.scales(_like(self.blocks)) is None:
-                raise ValueError(
-                    "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
-                    "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
-                )
-        if self.mobility.scales(_like(self.blocks)) is None and not self.domain.unconstrained:
-            raise ValueError(
-                "Problem(mobility=..., domain=...): walls project in the metric of the mobility, which needs one "
-                "number a block (mobilities.Diagonal)."
-            )
-        self._check_output()
+        check_motion(self.blocks, penalty, self.mobility, self.domain)
 
     @property
     def dim(self) -> int:
@@ -121,24 +92,65 @@ class Problem(eqx.Module):
         return row_size(self.blocks)
 
     @property
-    def spline(self) -> Spline | None:
-        """The exact integrals of a `FreeKnot` unit against `data.Interval` under a squared loss; None for all others.
+    def integrals(self) -> AbstractIntegrals:
+        """How risk, psi and grad psi are computed: what it can do and what it knows is asked there."""
+        return self.given if self.given is not None else self.rule(self.task("Problem.integrals"))
 
-        With it `risk`, `predict`, `potential` and `variation` are exact, by sorted knots.
-        """
-        factor = losses.square_factor(self.loss)
-        if not isinstance(self.unit, FreeKnot) or not isinstance(self.data, Interval) or factor is None:
-            return None
-        return Spline(Panels(self.data.ends, self.data.coefficients), jnp.asarray(2.0 * factor))
+    def task(self, who: str) -> Supervised:
+        """Network, data, loss and scale. Raises `ValueError` for a problem that has none: it is all integrals."""
+        if self.supervised is None:
+            kind = type(self.given).__name__
+            raise ValueError(f"{who} needs a network and data; this problem has its integrals ({kind}) alone.")
+        return self.supervised
+
+    def two_layer(self, who: str) -> AbstractUnit:
+        """phi, where the network is its two-layer mean; else a `ValueError` that says who needs it."""
+        unit = None if self.supervised is None else self.supervised.network.unit
+        if unit is None:
+            kind = type(self.given if self.supervised is None else self.supervised.network).__name__
+            raise ValueError(
+                f"{who} needs a two-layer mean, f = INT phi(theta, x) rho(dtheta); this problem is {kind}."
+            )
+        return unit
+
+    @property
+    def unit(self) -> AbstractUnit:
+        """phi of a two-layer mean; see `two_layer`."""
+        return self.two_layer("problem.unit")
+
+    @property
+    def network(self) -> AbstractNetwork:
+        """f from (theta, w, x)."""
+        return self.task("problem.network").network
+
+    @property
+    def data(self) -> AbstractData:
+        """mu."""
+        return self.task("problem.data").data
+
+    @property
+    def loss(self) -> losses.AbstractLoss:
+        """What a prediction costs."""
+        return self.task("problem.loss").loss
+
+    @property
+    def scale(self) -> scales.AbstractScale:
+        """alpha(N); an energy of the particles has none, which is the mean-field scale."""
+        return scales.MeanField() if self.supervised is None else self.supervised.scale
+
+    @property
+    def budget(self) -> int | None:
+        """How many entries a table may have."""
+        return self.integrals.budget
 
     @property
     def rough(self) -> bool:
-        """Whether grad psi jumps where particles cross a kink: a kinked unit, but for exact integrals (`spline`)."""
-        return self.unit.kinked and self.spline is None
+        """Whether grad psi may jump where particles cross a kink."""
+        return self.integrals.rough
 
     def on_nodes(self) -> "Problem":
-        """The problem on the data's nodes alone, a finite measure, for what cannot use `spline`; else itself."""
-        if self.spline is None:
+        """The problem on the data's nodes alone, a finite measure, for what needs one; else itself."""
+        if not self.integrals.exact:
             return self
         nodes = require_nodes(self.data, "Problem.on_nodes")
         return eqx.tree_at(lambda p: p.data, self, Samples(nodes.x, nodes.y, nodes.weights))
@@ -146,30 +158,29 @@ class Problem(eqx.Module):
     def predict(self, measure: Measure, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
-        points = as_numbers(x, "predict(x=...)").astype(w.dtype)
-        single = points.ndim == 1 and (self.data.inputs > 1 or points.shape[0] == 1)
+        task = self.task("Problem.predict")
+        points, inputs = as_numbers(x, "predict(x=...)").astype(w.dtype), task.data.inputs
+        single = points.ndim == 1 and (inputs > 1 or points.shape[0] == 1)
         points = points[None] if single else points
-        points = points[:, None] if points.ndim == 1 and self.data.inputs == 1 else points
-        if points.ndim != 2 or points.shape[1] != self.data.inputs:
-            raise ValueError(f"predict(x=...): expected [n, {self.data.inputs}], got shape {jnp.shape(x)}.")
-        f = evaluation.predict(self, theta, w, points)
+        points = points[:, None] if points.ndim == 1 and inputs == 1 else points
+        if points.ndim != 2 or points.shape[1] != inputs:
+            raise ValueError(f"predict(x=...): expected [n, {inputs}], got shape {jnp.shape(x)}.")
+        f = choose(task).predict(theta, w, points)
         return f[0] if single else f
 
     def risk(self, measure: Measure) -> Float[Array, ""]:
-        """R(rho) on the data's nodes, or exactly (see `spline`).
+        """R(rho) on the data's nodes, or exactly where the integrals are.
 
         Raises `ValueError` for data without nodes: see `estimate_risk`.
         """
-        if self.spline is not None:
-            return evaluation.spline_risk(self, *self.unpack(measure))
-        nodes = require_nodes(self.data, "Problem.risk")
-        return evaluation.risk(self, *self.unpack(measure), nodes)
+        return self.integrals.risk(*self.unpack(measure))
 
     def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
         if samples < 2:
             raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
-        return evaluation.estimate(self, *self.unpack(measure), samples, key)
+        theta, w = self.unpack(measure)
+        return choose(self.task("Problem.estimate_risk")).estimate(theta, w, samples, key)
 
     def objective(self, measure: Measure) -> Float[Array, ""]:
         """risk + INT penalty d rho."""
@@ -184,11 +195,8 @@ class Problem(eqx.Module):
 
     def potential(self, measure: Measure) -> Potential:
         """psi(.; rho), which answers any theta. Raises `ValueError` for data without nodes."""
-        nodes = require_nodes(self.data, "Problem.potential")
-        theta, w = self.unpack(measure)
-        dual = evaluation.dual(self, theta, w, nodes)
-        exact = None if self.spline is None else evaluation.spline_residual(self, theta, w)
-        return Potential(self.unit, self.penalty, nodes.x, dual, exact, self.blocks, entries(self.budget))
+        field = self.integrals.potential(*self.unpack(measure))
+        return Potential(field, self.penalty, self.blocks, entries(self.budget))
 
     def reduced(self, *, nodes: int | None = None) -> "Problem":
         """The same problem in the lengths of the weights, where the data are invariant under rotations.
@@ -201,18 +209,9 @@ class Problem(eqx.Module):
         """
         if self.symmetry is not None:
             return self
-        parts = reduced_parts(self, nodes)
-        return Problem(
-            parts.unit,
-            parts.data,
-            self.loss,
-            penalty=parts.penalty,
-            domain=parts.domain,
-            mobility=parts.mobility,
-            scale=self.scale,
-            symmetry=parts.symmetry,
-            budget=self.budget,
-        )
+        unit, task = self.two_layer("reduced()"), self.task("reduced()")
+        parts = reduced_parts(unit, task.data, self.domain, self.penalty, self.mobility, nodes)
+        return Problem(loss=task.loss, scale=task.scale, budget=task.budget, **parts._asdict())
 
     def project(self, measure: Any) -> Any:
         """A measure or a law of the full problem in the coordinates of this, reduced one: see `Symmetry.project`."""
@@ -261,27 +260,17 @@ class Problem(eqx.Module):
 
     def batch_risk(self, theta: Any, w: Any, x: Any, y: Any, mu: Any) -> Float[Array, ""]:
         """SUM_q mu_q loss(f(x_q), y_q): the primitive. Its gradients in theta and w are grad psi and psi."""
-        f = self.scale.factor(w.shape[0]) * integrate(self.unit, theta, w, x)
-        return jnp.sum(mu * jax.vmap(self.loss)(f, y))
+        return self.task("Problem.batch_risk").batch_risk(theta, w, x, y, mu)
 
     def variation(self, theta: Any, w: Any, nodes: Nodes | None = None) -> Variation:
         """Risk, psi and grad psi at the particles; the smooth penalties are in psi and grad psi, not in the risk.
 
-        On `nodes`, or on the data itself: exactly where there is a `spline`, else on the data's nodes. In pieces over
-        the nodes, with the gradient inside each piece: the memory is N x piece.
+        By the problem's integrals; or on `nodes`, a batch of the data, say.
         """
-        spline = self.spline if nodes is None else None
-        if spline is not None:
-            risk, psi, gradient = variation(spline, theta, w, self.scale.factor(w.shape[0]))
+        if nodes is None:
+            risk, psi, gradient = self.integrals.variation(theta, w)
         else:
-            nodes = require_nodes(self.data, "Problem.variation") if nodes is None else nodes
-            graded = jax.value_and_grad(self.batch_risk, argnums=(0, 1))
-
-            def piece(x: Any, y: Any, mu: Any) -> Any:
-                return graded(theta, w, x, y, mu)
-
-            chunk = self._chunk(w.shape[0])
-            risk, (gradient, psi) = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
+            risk, psi, gradient = variation_on(self.task("Problem.variation(nodes=...)"), theta, w, nodes)
         for term in penalties.parts(self.penalty):
             if term.smooth:
                 value, slope = jax.vmap(jax.value_and_grad(term))(theta)
@@ -313,8 +302,8 @@ class Problem(eqx.Module):
                 theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
         if self.smooth:
             return theta
-        walls = {name: self.domain.of(name) for name in theta._fields}
-        clipped = {name: wall.retract(getattr(theta, name)) for name, wall in walls.items() if wall.walls}
+        factors = {name: self.domain.of(name) for name in theta._fields}
+        clipped = {name: at.retract(getattr(theta, name)) for name, at in factors.items() if at.walls}
         return theta._replace(**clipped)
 
     @property
@@ -322,72 +311,6 @@ class Problem(eqx.Module):
         """Whether no penalty needs a proximal map."""
         return self.penalty is None or self.penalty.smooth
 
-    def _check_linear(self) -> None:
-        """Whether a unit of the user's own is c times one number phi~ in its linear block c, as it says."""
-        name = self.unit.linear
-        rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, self.dim)))
-        x = jnp.asarray(np.random.default_rng(1).normal(size=self.data.inputs))
-        for theta in (split(self.blocks, row) for row in rows):
-            whole, product = self.unit(theta, x), getattr(theta, name or "") * feature(self.unit, theta, x)
-            # A unit that has no value there (a logarithm, say) cannot be checked there.
-            if bool(jnp.all(jnp.isfinite(whole))) and not np.allclose(whole, product, rtol=1e-6, atol=1e-9):
-                raise ValueError(
-                    f"Problem(unit=...): the unit is not {name!r} times one number phi~(w, x), as linear={name!r} says."
-                )
-
-    def _chunk(self, particles: int) -> int:
-        """Data points a piece: a table has one entry a pair, and a component where phi has no linear block."""
-        components = 1 if self.unit.linear is not None else math.prod(self.data.outputs)
-        return max(1, entries(self.budget) // (particles * components))
-
-    def _check_output(self) -> None:
-        theta = _like(self.blocks)
-        x = jax.ShapeDtypeStruct((self.data.inputs,), jnp.zeros(()).dtype)
-        try:
-            shape = eqx.filter_eval_shape(self.unit, theta, x).shape
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
-            raise ValueError(
-                f"Problem(unit=...): the unit fails on blocks {describe(self.blocks)} and x of shape "
-                f"({self.data.inputs},): {error}"
-            ) from error
-        if shape != self.data.outputs:
-            raise ValueError(
-                f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have "
-                f"{self.data.outputs}."
-            )
-        linear = dict(self.blocks).get(self.unit.linear or "", shape)
-        if linear != shape:
-            raise ValueError(
-                f"Problem(unit=...): the linear block {self.unit.linear!r} has shape {linear}, it must have that "
-                f"of the targets, {shape}."
-            )
-        if isinstance(self.unit, Function) and self.unit.linear is not None:
-            self._check_linear()
-        target = jax.ShapeDtypeStruct(shape, x.dtype)
-        _check_number("loss", lambda: eqx.filter_eval_shape(self.loss, target, target))
-        if self.penalty is not None:
-            penalty = self.penalty
-            _check_number("penalty", lambda: eqx.filter_eval_shape(penalty, theta))
-
 
 def _sizes(blocks: Blocks) -> list[tuple[str, int]]:
     return [(block.name, block.size) for block in blocks]
-
-
-def _like(blocks: Blocks) -> Any:
-    return jax.eval_shape(lambda: split(blocks, jnp.zeros(row_size(blocks))))
-
-
-def _check_kind(name: str, value: Any, kind: Any) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise ValueError(f"Problem({name}=...): expected one of widelimit's, got {value!r}.")
-
-
-def _check_number(what: str, shape_of: Any) -> None:
-    """Raise `ValueError` unless the function gives one number."""
-    try:
-        shape = getattr(shape_of(), "shape", None)
-    except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"Problem({what}=...): it fails on one data point or particle: {error}") from error
-    if shape != ():
-        raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")

@@ -8,9 +8,9 @@ import numpy as np
 from . import activations, losses, mobilities
 from ._problem import Problem
 from .activations import Activation
-from .data import GaussianClasses, Interval
+from .data import GaussianClasses, Interval, Rotations
 from .domains import Product
-from .symmetry._reduction import Classes, parts_of
+from .symmetry._reduction import parts_of
 from .units import FreeKnot, Neuron
 
 _squared = losses.squared(1.0)
@@ -43,7 +43,7 @@ def isotropic_gaussians(
     unit = Neuron(activation, bias=bias, output_weight=output_weight)
     std = np.array([1.0 + delta, 1.0 - delta])
     if dim == math.inf:
-        return _infinite(unit, Classes(((),), (math.inf,), std[:, None], 0.5), loss, penalty)
+        return _infinite(unit, Rotations(((),), (math.inf,), std[:, None], 0.5), loss, penalty)
     data = GaussianClasses(std[0] ** 2, std[1] ** 2, dim=int(dim))
     return Problem(unit, data, _squared if loss is None else loss, penalty=penalty)
 
@@ -79,7 +79,7 @@ def anisotropic_gaussians(
         if relevant is not None:
             raise ValueError("anisotropic_gaussians(relevant=...): leave it out at d = infinity.")
         std = np.array([[1.0 + delta, 1.0], [1.0 - delta, 1.0]])
-        return _infinite(unit, Classes(((), ()), (math.inf, math.inf), std, 0.5), loss, penalty)
+        return _infinite(unit, Rotations(((), ()), (math.inf, math.inf), std, 0.5), loss, penalty)
     if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
         raise ValueError(
             f"anisotropic_gaussians(relevant=...): must be a whole number from 1 to dim - 1, got {relevant!r}."
@@ -102,7 +102,7 @@ def free_knot_spline(
 ) -> Problem:
     r"""Free-knot linear splines, $f = \int c\,(x - h)_+\,d\rho$, on an interval (yarotsky2018, section 3).
 
-    The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `Problem.spline`.
+    The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `integrals.SortedKnots`.
 
     **Arguments**
 
@@ -118,7 +118,7 @@ def free_knot_spline(
     return Problem(FreeKnot(charge), data, loss, penalty=penalty, domain=domain)
 
 
-def _infinite(unit: Neuron, classes: Classes, loss: Any, penalty: Any) -> Problem:
+def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Problem:
     parts = parts_of(unit, classes, domain=Product(()), penalty=penalty, mobility=mobilities.Identity())
     return Problem(
         parts.unit,

@@ -82,7 +82,7 @@ class Folder:
         if mark != self.fingerprint:
             raise ValueError(
                 f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
-                "differ); delete the folder or choose another."
+                "differ, or the version of the library); delete the folder or choose another."
             )
         return saved
 

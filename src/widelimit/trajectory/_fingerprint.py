@@ -1,7 +1,13 @@
-"""A hash of what a run is made of: a checkpoint is only resumed by the run that wrote it."""
+"""A hash of what a run or a piece of a paper is made of: kept results are given back to those who would get the same.
+
+Every value is hashed from its kind and the hashes of its parts, so that a value counts by what is in it, not by which
+object it is. What other packages define counts by name and version, this package by the text of its files.
+"""
 
 import functools
 import hashlib
+import pathlib
+import platform
 import types
 from typing import Any
 
@@ -9,14 +15,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._anatomy import Unseen, made_of, reference
+
 
 def fingerprint(*parts: Any) -> str:
-    """Equal for equal arrays, numbers, structures and functions, in any process.
+    """Equal for parts that compute the same, in any process; another for any others.
 
-    A function counts by its name, its code, its defaults and the arrays, numbers and functions that it captures or
-    refers to; one that is met again, by its number.
+    Numbers, arrays and text count by their values; objects by their class and their state; functions and classes by
+    their code, what they close over and the globals that the code refers to; what installed packages define, by name
+    and version; and always the source of this package. The order of dictionaries and sets does not count.
+
+    **Raises** `ValueError` for what cannot be seen: open files, locks, objects of compiled code without a state.
     """
-    return hashlib.sha256(_bytes(parts, frozenset(), {})).hexdigest()[:32]
+    return _Walk().digest("", (library(), parts)).hex()[:32]
+
+
+@functools.cache
+def library() -> str:
+    """A hash of the source of this package and the versions below it; read once a process."""
+    root = pathlib.Path(__file__).parents[1]
+    found = hashlib.sha256(repr((platform.python_version_tuple()[:2], jax.__version__, np.__version__)).encode())
+    for path in sorted(root.rglob("*.py")):
+        content = path.read_bytes()
+        found.update(f"{path.relative_to(root).as_posix()}:{len(content)}:".encode() + content)
+    return found.hexdigest()
 
 
 def as_array(leaf: Any) -> np.ndarray:
@@ -26,93 +48,80 @@ def as_array(leaf: Any) -> np.ndarray:
     return np.asarray(leaf)
 
 
-def _bytes(value: Any, above: frozenset[int], met: dict[int, tuple[int, Any]]) -> bytes:
-    """The content of a value.
+class _Walk:
+    """One way through all the parts.
 
-    `above` holds the ids of what encloses it, so that a cycle ends. `met` numbers the functions seen so far, and keeps
-    them alive, so that no id is used twice: functions refer to one another, and there are many ways from one to the
-    next.
+    `known` holds the hashes of the objects met so far, and keeps the objects alive, so that no id is used twice;
+    `open` those that are being looked at, by their depth: a cycle is the number of steps that it goes back. `way` are
+    the words that lead to where it is.
     """
-    if id(value) in above and not isinstance(value, str | int | float | bool | bytes | type(None)):
-        return b"cycle"
-    if isinstance(value, types.FunctionType | types.CodeType):
-        if id(value) in met:
-            return f"again:{met[id(value)][0]}".encode()
-        met[id(value)] = len(met), value
-    inside = above | {id(value)}
 
-    def each(items: Any) -> bytes:
-        return b"(" + b",".join(_bytes(item, inside, met) for item in items) + b")"
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[bytes, Any]] = {}
+        self.open: dict[int, int] = {}
+        self.way: list[str] = []
 
-    if isinstance(value, jax.Array | np.ndarray | np.generic):
+    def digest(self, words: str, value: Any) -> bytes:
+        """32 bytes for a value; `words` lead to it from what holds it."""
+        if type(value) in _PLAIN:
+            return _hash(type(value).__name__, repr(value).encode())
+        if id(value) in self.known:
+            return self.known[id(value)][0]
+        if id(value) in self.open:
+            return _hash("cycle", str(len(self.open) - self.open[id(value)]).encode())
+        self.open[id(value)] = len(self.open)
+        self.way.append(words)
+        found = self._look(value)
+        self.way.pop()
+        del self.open[id(value)]
+        self.known[id(value)] = found, value
+        return found
+
+    def _look(self, value: Any) -> bytes:
+        if isinstance(value, jax.Array) or type(value) is np.ndarray or isinstance(value, np.generic):
+            return self._array(value)
+        if type(value) in (dict, types.MappingProxyType):
+            keys = sorted((self.digest("", key), key) for key in value)
+            return _hash("dict", *(mark + self.digest(_place(key), value[key]) for mark, key in keys))
+        if type(value) in (set, frozenset):
+            return _hash("set", *sorted(self._apart(item) for item in value))
+        name = reference(value)
+        if name is not None:
+            return _hash("name", name.encode())
+        try:
+            kind, parts = made_of(value)
+        except Unseen as error:
+            place = "".join(self.way[3:]).lstrip("., ") or "it"
+            raise ValueError(
+                f"fingerprint: {place} is {error}: it cannot be seen what is in it, and runs that differ there would "
+                "be taken for one. Use arrays, numbers, functions or modules instead."
+            ) from error
+        return _hash(kind, *(self.digest(words, part) for words, part in parts))
+
+    def _apart(self, item: Any) -> bytes:
+        """The element of a set, by a walk of its own: which element comes first differs between processes."""
+        walk = _Walk()
+        walk.open, walk.way = dict(self.open), list(self.way)
+        return walk.digest("", item)
+
+    def _array(self, value: Any) -> bytes:
         array = as_array(value)
-        return f"{array.dtype}{array.shape}".encode() + array.tobytes()
-    if isinstance(value, str | int | float | complex | bool | bytes | type(None) | np.dtype):
-        return f"{type(value).__name__}:{value!r}".encode()
-    if isinstance(value, dict):
-        return b"d" + each(sorted(value.items(), key=lambda item: str(item[0])))
-    if isinstance(value, types.CodeType):
-        return value.co_code + each(value.co_names) + each(value.co_consts)
-    if isinstance(value, types.FunctionType):
-        return _name(value) + each((value.__code__, value.__defaults__, value.__kwdefaults__, *_captured(value)))
-    if isinstance(value, types.MethodType):
-        return b"m" + each((value.__self__, value.__func__))
-    if isinstance(value, functools.partial):
-        return b"p" + each((value.func, value.args, value.keywords))
-    if isinstance(value, type | types.BuiltinFunctionType | np.ufunc | types.ModuleType):
-        return _name(value)
-    if callable(value) and getattr(value, "__wrapped__", None) is not None:
-        return _name(value) + each((value.__wrapped__,))
-    leaves, structure = jax.tree.flatten(value)
-    if len(leaves) == 1 and leaves[0] is value:
-        return _name(value)
-    return each((*_static(structure, inside, met), *leaves))
+        if array.dtype.hasobject:
+            return _hash("array", repr(array.shape).encode(), self.digest("items", array.ravel().tolist()))
+        kind = f"{value.dtype}{array.dtype.descr}{array.shape}"
+        return _hash("array", kind.encode(), hashlib.sha256(np.ascontiguousarray(array).data).digest())
 
 
-def _captured(function: types.FunctionType) -> list[Any]:
-    """What a function closes over, and the globals it names that are values rather than library code.
-
-    Of a function that an installed package made, a decorator's say, only the data and the functions that it closes
-    over: what else it refers to is the package's own machinery.
-    """
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    if _is_made_by_others(function):
-        return [item for item in cells if isinstance(item, _DATA)]
-    named = [function.__globals__.get(name) for name in _names_in(function.__code__)]
-    return [*cells, *(item for item in named if not _is_installed(item))]
+def _place(key: Any) -> str:
+    return f".{key}" if isinstance(key, str) else f"[{key!r:.40}]"
 
 
-def _names_in(code: types.CodeType) -> list[str]:
-    """The names that a function and the functions within it refer to."""
-    within = [item for item in code.co_consts if isinstance(item, types.CodeType)]
-    return sorted({*code.co_names, *(name for item in within for name in _names_in(item))})
+_PLAIN = (str, int, float, complex, bool, bytes, type(None), type(...), type(NotImplemented), range)
 
 
-def _is_installed(value: Any) -> bool:
-    """What other packages define is known by the versions in the provenance."""
-    module = getattr(value, "__module__", None) or ""
-    return isinstance(value, types.ModuleType | type) or module.split(".")[0] in _INSTALLED
-
-
-def _is_made_by_others(function: types.FunctionType) -> bool:
-    return any(part in function.__code__.co_filename for part in ("site-packages", "dist-packages"))
-
-
-# With the functions, through which decorators reach what they decorate.
-_DATA = (jax.Array, np.ndarray, np.generic, str, int, float, complex, bytes, tuple, list, dict, types.FunctionType)
-_INSTALLED = ("builtins", "jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "widelimit")
-
-
-def _name(value: Any) -> bytes:
-    kind = value if isinstance(value, type) else type(value)
-    named = getattr(value, "__qualname__", getattr(value, "__name__", ""))
-    return f"{kind.__module__}.{kind.__qualname__}.{getattr(value, '__module__', '')}.{named}".encode()
-
-
-def _static(structure: Any, above: frozenset[int], met: dict[int, tuple[int, Any]]) -> list[bytes]:
-    """The types and the static fields of the modules in a tree structure."""
-    node = structure.node_data()
-    found = [] if node is None else [_name(node[0]) + _bytes(node[1], above, met)]
-    for child in structure.children():
-        found.extend(_static(child, above, met))
-    return found
+def _hash(kind: str, *parts: bytes) -> bytes:
+    found = hashlib.sha256(f"{kind}:{len(parts)}".encode())
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.digest()

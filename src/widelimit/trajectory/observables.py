@@ -42,7 +42,7 @@ class Risk(AbstractObservable):
     key: PRNGKeyArray | None = None
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
-        if problem.data.nodes is not None:
+        if problem.integrals.deterministic:
             return {"risk": problem.risk(measure)}
         key = jax.random.key(0) if self.key is None else self.key
         # A stream of its own, apart from the one that trains.
@@ -50,7 +50,7 @@ class Risk(AbstractObservable):
         return {"risk": estimate.value, "risk_error": estimate.error}
 
     def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("risk",) if problem.data.nodes is not None else ("risk", "risk_error")
+        return ("risk",) if problem.integrals.deterministic else ("risk", "risk_error")
 
     def check(self, problem: Problem) -> None:
         return None
@@ -111,7 +111,7 @@ class Dissipation(AbstractObservable):
         return ("dissipation",)
 
     def check(self, problem: Problem) -> None:
-        require_nodes(problem.data, "observables.Dissipation")
+        problem.integrals.require_deterministic("observables.Dissipation")
         if not problem.smooth:
             raise ValueError("observables.Dissipation: the problem has a non-smooth penalty.")
 
@@ -174,5 +174,5 @@ def _check_name(name: str) -> None:
 
 def default(problem: Problem) -> tuple[AbstractObservable, ...]:
     """Risk and penalty; the dissipation too where it is defined."""
-    smooth = problem.smooth and problem.data.nodes is not None
+    smooth = problem.smooth and problem.integrals.deterministic
     return (Risk(), Penalty(), *((Dissipation(),) if smooth else ()))

@@ -60,7 +60,7 @@ def test_the_operators_r_and_k_and_the_kernel_share_their_spectrum(charges: wl.a
     # K~ of (24) by its kernel (36) on Gauss nodes.
     t, v = np.polynomial.legendre.leggauss(200)
     h, root = 0.5 * (t + 1.0), np.sqrt(0.5 * v)
-    dense = root[:, None] * np.asarray(SINE.spline.kernel(h[:, None], h)) * root
+    dense = root[:, None] * np.asarray(SINE.integrals.spline("test").kernel(h[:, None], h)) * root
     # The kernel has a jump in its third derivative across the diagonal: fourth order in 200 nodes.
     np.testing.assert_allclose(np.linalg.eigvalsh(dense)[::-1][:6], charges.eigenvalues[:6], rtol=1e-6)
 

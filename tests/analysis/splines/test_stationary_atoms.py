@@ -320,6 +320,8 @@ def test_knots_that_are_no_numbers_are_refused():
     near = wl.Particles([[1.0, 0.2], [2.0, 5.0]])
     assert float(problem.risk(far)) == float(problem.risk(near))
     assert wl.analysis.orthogonality(problem, far).violation == wl.analysis.orthogonality(problem, near).violation
-    np.testing.assert_array_equal(problem.spline.kernel(np.array([0.2, np.inf]), np.array([np.inf, np.inf])), 0.0)
+    np.testing.assert_array_equal(
+        problem.integrals.spline("test").kernel(np.array([0.2, np.inf]), np.array([np.inf, np.inf])), 0.0
+    )
     with pytest.raises(ValueError, match="real numbers"):
         wl.analysis.stationary_atoms(problem, 1)[0].stability(c="a")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.analysis.width._direction import mean_square
 
 LINEAR = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
 
@@ -143,7 +142,7 @@ def test_the_mean_square_over_directions(dims, bias):
     radius, s = np.array([0.9, 0.6])[: len(dims)], np.array([1.1, 1.4])[: len(dims)]
     blocks = unit.blocks(len(dims), ())
     theta = wl.measure.split(blocks, jnp.asarray([2.0, *radius, bias]))
-    value = float(mean_square(unit, theta, jnp.asarray(s)))
+    value = float(unit.mean_square(theta, jnp.asarray(s)))
     rng, z = np.random.default_rng(0), np.full(10**6, bias)
     for r, length, dim in zip(radius, s, dims, strict=True):
         g = rng.normal(size=10**6)
@@ -159,7 +158,7 @@ def test_the_mean_square_at_the_ends_by_hand():
         unit = wl.units.SphericalNeuron(wl.activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5]), (dim,))
         for radius, exact in ((0.0, 6.25), (math.inf, 0.5 * (6.25 + 56.25))):
             theta = wl.measure.split(unit.blocks(1, ()), jnp.asarray([radius]))
-            assert float(mean_square(unit, theta, jnp.asarray([1.3]))) == pytest.approx(exact, rel=1e-8)
+            assert float(unit.mean_square(theta, jnp.asarray([1.3]))) == pytest.approx(exact, rel=1e-8)
 
 
 def test_theorem_3_by_hand():

@@ -25,7 +25,7 @@ RESOLVED = {
 def test_panels_are_the_target_to_rounding(name):
     target, lower, upper, breaks = RESOLVED[name]
     data = Interval(target, lower, upper, breaks=breaks)
-    spline = wl.Problem(wl.units.FreeKnot(), data).spline
+    spline = wl.Problem(wl.units.FreeKnot(), data).integrals.spline("test")
     x = np.random.default_rng(0).uniform(lower, upper, size=2000)
     y = np.asarray(jax.vmap(target)(jnp.asarray(x)))
     # Four times the rounding of the values, and of the argument, which the fast ones multiply by up to 300.

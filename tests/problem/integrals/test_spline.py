@@ -100,10 +100,10 @@ def test_the_potential_anywhere(name):
     psi = problem.potential(rho)
     assert_close(psi(rows), rows[:, 0] * second)
     assert_close(psi.gradient(rows), np.stack([second, -rows[:, 0] * first], axis=1))
-    found = problem.spline.residual_integrals(rows[:, 1], a, rho.positions[:, 1])
+    found = problem.integrals.spline("test").residual_integrals(rows[:, 1], a, rho.positions[:, 1])
     for got, expected in zip(found, (r, first, second), strict=True):
         assert_close(got, expected)
-    mixed, bent = problem.spline.hessian(rows[:, 0], found[0], found[1])
+    mixed, bent = problem.integrals.spline("test").hessian(rows[:, 0], found[0], found[1])
     assert_close(mixed, -first)
     assert_close(bent, rows[:, 0] * r / (data.upper - data.lower))
 
@@ -198,7 +198,7 @@ def test_the_risk_is_differentiable_in_the_target():
 
 @cases
 def test_the_kernel_and_its_slopes(name):
-    spline, data = problem_of(name).spline, problem_of(name).data
+    spline, data = problem_of(name).integrals.spline("test"), problem_of(name).data
     h = data.lower + (data.upper - data.lower) * np.array([-1.5, -0.2, 0.0, 0.3, 0.3, 0.8, 1.0, 1.4])
     one, other = (z.ravel() for z in np.meshgrid(h, h))
     edges = np.unique(np.clip(h, data.lower, data.upper))
@@ -212,7 +212,7 @@ def test_the_kernel_and_its_slopes(name):
 
 def test_the_kernel_of_the_paper():
     """(36), corrected in NOTATION, on [0, 1]."""
-    spline = problem_of("square").spline
+    spline = problem_of("square").integrals.spline("test")
     h, other = np.random.default_rng(0).uniform(size=(2, 50))
     high, low = np.maximum(h, other), np.minimum(h, other)
     expected = (1 - high) ** 3 / 3 + (high - low) * (1 - high) ** 2 / 2
@@ -227,7 +227,7 @@ def test_any_knots(h, c):
     """Ties, ends, far knots: what the sort may do with them never shows."""
     problem = problem_of("square")
     risk, _, first, second = quadrature(problem.data, c, h, h)
-    found = problem.spline.variation(c, h)
+    found = problem.integrals.spline("test").variation(c, h)
     for got, expected in zip(found, (0.5 * risk, first, second), strict=True):
         np.testing.assert_allclose(got, expected, rtol=0.0, atol=1e-12 * (1.0 + np.sum(np.abs(c)) ** 2))
 
@@ -236,7 +236,7 @@ def test_what_has_a_spline():
     square = lambda x: x**2  # noqa: E731
     interval = wl.data.Interval(square)
     exact = wl.Problem(wl.units.FreeKnot(), interval)
-    assert exact.spline is not None
+    assert exact.integrals.exact
     assert not exact.rough
     assert exact.unit.kinked
     for other in (
@@ -244,10 +244,10 @@ def test_what_has_a_spline():
         wl.Problem(wl.units.FreeKnot(), wl.data.gauss_legendre(9, lambda x: x[0] ** 2)),
         exact.on_nodes(),
     ):
-        assert other.spline is None
+        assert not other.integrals.exact
         assert other.rough
     smooth = wl.Problem(wl.units.Neuron(wl.activations.tanh), interval)
-    assert smooth.spline is None
+    assert not smooth.integrals.exact
     assert not smooth.rough
     assert smooth.on_nodes() is smooth
 
@@ -284,7 +284,7 @@ def test_thousands_of_knots():
     rng = np.random.default_rng(5)
     c, h = rng.normal(size=n), rng.uniform(-1.0, 2.5, size=n)
     risk, _, first, second = quadrature(problem.data, c / n, h, h, order=8)
-    found = problem.spline.variation(c / n, h)
+    found = problem.integrals.spline("test").variation(c / n, h)
     for got, expected in zip(found, (0.5 * risk, first, second), strict=True):
         assert_close(got, expected)
 
@@ -321,9 +321,9 @@ def test_characteristics_carry_the_density():
     rho = start.quantise(64)
     # d log rho/dt = div grad psi = d_hh psi at the start, to first order in a short time.
     short = wl.evolve(problem, start, wl.Characteristics(64), t1=1e-4, save_at=[1e-4])
-    r = problem.spline.residual_integrals(rho.positions[:, 1], rho.weights * rho.positions[:, 0], rho.positions[:, 1])[
-        0
-    ]
+    r = problem.integrals.spline("test").residual_integrals(
+        rho.positions[:, 1], rho.weights * rho.positions[:, 0], rho.positions[:, 1]
+    )[0]
     slope = (short.log_density[-1] - short.log_density[0]) / 1e-4
     np.testing.assert_allclose(slope, rho.positions[:, 0] * r, atol=1e-4)
     assert np.all(np.isfinite(run.log_density))
@@ -340,5 +340,7 @@ def test_searches_and_certificates_see_the_nodes():
     assert gap.gap == same.gap
     # max |G2| over h, by the exact integrals: at 0, where psi is extreme.
     grid = np.linspace(0.0, 1.0, 2001)
-    second = problem.spline.residual_integrals(grid, rho.weights * rho.positions[:, 0], rho.positions[:, 1])[2]
+    second = problem.integrals.spline("test").residual_integrals(
+        grid, rho.weights * rho.positions[:, 0], rho.positions[:, 1]
+    )[2]
     assert gap.largest_correlation == pytest.approx(float(np.max(np.abs(second))), rel=1e-3)

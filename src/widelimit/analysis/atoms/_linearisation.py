@@ -25,9 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from widelimit.measure import Particles, join, split
-from widelimit.numerics import entries, sum_chunks
-from widelimit.problem import Problem, Spline
-from widelimit.problem.data import Nodes, require_nodes
+from widelimit.problem import Problem
 
 from ._atoms import walls
 
@@ -73,7 +71,7 @@ def linearise(problem: Problem, measure: Particles, tolerance: float) -> Lineari
     """
     rows, p = np.asarray(measure.positions), np.asarray(measure.weights)
     far = ~np.isfinite(rows)
-    expansion = _known(_expand(problem, measure, require_nodes(problem.data, "stability")), far)
+    expansion = _known(_expand(problem, measure), far)
     scale = float(np.max(expansion.size))
     held = _pushed(problem, rows, expansion.gradient, tolerance * scale)
     frames, moves = _frames(problem, rows, expansion.mobility, held | far)
@@ -160,69 +158,14 @@ def _spheres(problem: Problem) -> list[tuple[int, int]]:
 
 
 @eqx.filter_jit
-def _expand(problem: Problem, measure: Particles, nodes: Nodes) -> Expansion:
-    rows = measure.positions
-    factor = problem.scale.factor(1)
-    f = problem.predict(measure, nodes.x)
-    slope = factor * jax.vmap(jax.grad(problem.loss))(f, nodes.y)
-    curvature = factor**2 * jax.vmap(jax.hessian(problem.loss))(f, nodes.y)
-    q, outputs = f.shape[0], int(np.prod(f.shape[1:]))
-    # On the nodes, also for a spline: its `size` is a scale, for which they are good enough.
-    arrays = (nodes.x, f.reshape(q, outputs), slope.reshape(q, outputs), curvature.reshape(q, outputs, outputs))
-
-    def piece(x: Any, f: Any, slope: Any, curvature: Any, mu: Any) -> Any:
-        return _data_part(problem, rows, x, (f, slope, curvature), mu)
-
-    chunk = max(1, entries(problem.budget) // (rows.size * outputs))
-    parts = sum_chunks(piece, arrays, nodes.weights, chunk)
-    if problem.spline is not None:
-        parts = _exact(problem, problem.spline, measure, parts[3])
-    own = jax.vmap(lambda row: _penalty_part(problem, row))(rows)
-    psi, gradient, hessian, size = (a + b for a, b in zip(parts[:4], own, strict=True))
-    mobility = jax.vmap(lambda row: _mobility(problem, row))(rows)
-    return Expansion(psi, gradient, hessian, parts[4], size, mobility)
-
-
-def _data_part(problem: Problem, rows: Any, x: Any, duals: Any, mu: Any) -> Any:
-    f, slope, curvature = duals
-
-    def unit(row: Any) -> Any:
-        theta = split(problem.blocks, row)
-        return jax.vmap(lambda point: problem.unit(theta, point))(x).reshape(slope.shape)
-
-    def psi(row: Any) -> Any:
-        return jnp.sum(mu[:, None] * slope * unit(row))
-
-    values, gradients = jax.vmap(jax.value_and_grad(psi))(rows)
-    hessians = jax.vmap(jax.hessian(psi))(rows)
-    features = jax.vmap(jax.jacfwd(unit))(rows)
-    bent = jnp.einsum("q,qce,mqeb->qcmb", mu, curvature, features)
-    coupling = jnp.einsum("nqca,qcmb->namb", features, bent)
-    # |l'| + |l'' f|: what the slope l' was computed from, so that a perfect fit has a size too.
-    whole = mu[:, None] * (jnp.abs(slope) + jnp.abs(jnp.einsum("qce,qe->qc", curvature, f)))
-    size = jnp.einsum("qc,nqca->na", whole, jnp.abs(features))
-    return values, gradients, hessians, size, coupling
-
-
-def _exact(problem: Problem, spline: Spline, measure: Particles, size: Any) -> Any:
-    """The same parts from exact integrals: <grad phi, grad phi> is the kernel (x - h)_+ . (x - h')_+ and its slopes."""
+def _expand(problem: Problem, measure: Particles) -> Expansion:
     theta, w = problem.unpack(measure)
-    factor, h = problem.scale.factor(1), theta.h
-    charge = theta.c if "c" in theta._fields else jnp.ones_like(h)
-    r, first, second = spline.residual_integrals(h, factor * w * charge, h)
-    mixed, bent = spline.hessian(charge, r, first)
-    pairs = (h[:, None], h[None, :])
-    turned = charge[:, None] * charge * spline.kernel_mixed(*pairs)
-    psi, slope = spline.slope * charge * second, -spline.slope * charge * first
-    if "c" not in theta._fields:
-        gradient, hessian, coupling = slope[:, None], bent[:, None, None], turned[:, None, :, None]
-    else:
-        tilted = charge[:, None] * spline.kernel_slope(*pairs)
-        gradient = jnp.stack([spline.slope * second, slope], axis=1)
-        hessian = jnp.stack([jnp.stack([0.0 * r, mixed], axis=1), jnp.stack([mixed, bent], axis=1)], axis=2)
-        rows = [jnp.stack([spline.kernel(*pairs), tilted.T], axis=2), jnp.stack([tilted, turned], axis=2)]
-        coupling = jnp.stack(rows, axis=1)
-    return factor * psi, factor * gradient, factor * hessian, size, factor**2 * spline.slope * coupling
+    found, second = problem.integrals.variation(theta, w), problem.integrals.curvature(theta, w)
+    own = jax.vmap(lambda row: _penalty_part(problem, row))(measure.positions)
+    parts = (found.psi, jax.vmap(lambda one: join(problem.blocks, one))(found.gradient), second.hessian, second.size)
+    psi, gradient, hessian, size = (a + b for a, b in zip(parts, own, strict=True))
+    mobility = jax.vmap(lambda row: _mobility(problem, row))(measure.positions)
+    return Expansion(psi, gradient, hessian, second.kernel, size, mobility)
 
 
 def _penalty_part(problem: Problem, row: Any) -> Any:

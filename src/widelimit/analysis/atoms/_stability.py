@@ -8,7 +8,6 @@ from jaxtyping import Float
 from widelimit.measure import Measure
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from ._atoms import atoms
 from ._linearisation import Linearisation, linearise
@@ -96,7 +95,7 @@ def stability(problem: Problem, measure: Measure, *, tolerance: float = 1e-6, me
 
 def check(problem: Problem, tolerance: float, merge: float, who: str) -> None:
     """Raise `ValueError` where the motion has no linearisation."""
-    require_nodes(problem.data, who)
+    problem.integrals.require_deterministic(who)
     if problem.rough:
         raise ValueError(
             f"{who}(problem=...): the unit has kinks, where automatic differentiation takes the second derivative "

@@ -57,9 +57,8 @@ def spline_error(problem: Problem, rho: Any, who: str, *, charges: bool) -> Spli
     first = np.append(_from_the_right(flat), 0.0)
     second = np.append(_from_the_right(tilted + np.diff(edges) * first[1:]), 0.0)
     size = np.sqrt(np.append(_from_the_right(np.sum(w * np.maximum(r * r, f * f), axis=1)), 0.0))
-    spline = problem.spline
-    assert spline is not None
-    return SplineError(law, target, float(spline.slope), edges, first, second, size, float(np.sum(w * r * r)))
+    slope = float(problem.integrals.spline(who).slope)
+    return SplineError(law, target, slope, edges, first, second, size, float(np.sum(w * r * r)))
 
 
 def _from_the_right(row: Float[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:

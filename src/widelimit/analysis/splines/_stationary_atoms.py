@@ -83,9 +83,7 @@ def _family(problem: Problem, target: Target, knots: Knots, left: bool, found: F
         # Left of the first knot f_rho is zero.
         x, w = target.rule(np.array([target.lower, knots[0]]))
         square += float(np.sum(w * target(x) ** 2))
-    spline = problem.spline
-    assert spline is not None
-    factor = float(spline.slope)
+    factor = float(problem.integrals.spline("stationary_atoms").slope)
     errors = lines.start_error[1:] if left else lines.start_error
     return AtomFamily(
         knots=knots,

@@ -152,13 +152,13 @@ class Target:
 
 def target_of(problem: Problem, who: str, *, charges: bool = True) -> Target:
     """Raises `ValueError` for a problem that is no free-knot spline on an interval, or, with `charges`, has no c."""
-    spline = problem.spline
-    if spline is None or (charges and problem.unit.linear is None):
+    if not problem.integrals.exact or (charges and problem.two_layer(who).linear is None):
         raise ValueError(
             f"{who}(problem=...): needs {'c ' if charges else ''}(x - h)_+ on an interval under a squared loss, as "
             f"problems.free_knot_spline(target) makes it{' (with charge=True)' if charges else ''}; got the unit "
             f"{type(problem.unit).__name__} on {type(problem.data).__name__}, loss {problem.loss.name!r}."
         )
-    if not problem.scale.mean_field:
+    if not (problem.scale.mean_field and problem.scale.factor(1) == 1.0):
         raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")
+    spline = problem.integrals.spline(who)
     return Target(np.asarray(spline.panels.ends, float), np.asarray(spline.panels.coefficients, float))

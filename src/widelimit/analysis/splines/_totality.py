@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from widelimit.measure import laws, split
-from widelimit.problem import Problem, data
+from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
 from widelimit.problem.units import feature
 
@@ -57,7 +57,7 @@ def totality(problem: Problem, rho: Any) -> Totality:
     Raises `ValueError` for a unit without a linear block, data without nodes, a table of more than 2 10^7 features
     times inputs, and for other laws.
     """
-    if problem.unit.linear is None:
+    if problem.two_layer("totality").linear is None:
         raise ValueError(
             "totality(problem=...): Proposition 2 is about units phi = c phi~(w, x); this one has no linear block."
         )
@@ -71,7 +71,7 @@ def totality(problem: Problem, rho: Any) -> Totality:
     norm = float(np.linalg.norm(slope))
     inside = rows[:rank] @ slope
     outside = float(np.linalg.norm(slope - rows[:rank].T @ inside)) / norm if norm > 0.0 else 0.0
-    infinite = isinstance(problem.data, data.Interval)
+    infinite = problem.data.panels is not None
     dimension = None if infinite else table.shape[1]
     total = rank == dimension
     smallest = float(values[-1] / values[0]) if total else 0.0
@@ -79,13 +79,13 @@ def totality(problem: Problem, rho: Any) -> Totality:
 
 
 def _of_law(problem: Problem, law: laws.AbstractLaw) -> Totality:
-    if problem.spline is None:
+    if not problem.integrals.exact:
         raise ValueError(
             "totality(rho=...): a law is judged for problems.free_knot_spline alone; take particles: "
             "law.sample(n, key=...) or law.quantise(n)."
         )
-    found = spline_law(problem, law, "totality")
-    a, b = float(problem.spline.lower), float(problem.spline.upper)
+    found, spline = spline_law(problem, law, "totality"), problem.integrals.spline("totality")
+    a, b = float(spline.lower), float(spline.upper)
     if found.covers(a, b):
         verdict = (
             f"Total: the support of h covers [{a:g}, {b:g}]. If the law is stationary, its risk is 0 (Proposition 2)."
@@ -149,4 +149,4 @@ def _say(problem: Problem, total: bool, rank: int, dimension: int | None, outsid
 
 def _vanishes(problem: Problem) -> bool:
     """Whether loss' = 0 means loss = 0, which is known of the squared loss."""
-    return problem.loss.name == "squared" and problem.penalty is None
+    return problem.loss.square_factor is not None and problem.penalty is None

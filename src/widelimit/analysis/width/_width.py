@@ -1,7 +1,6 @@
 r"""What a finite width costs: the risk of N independent neurons, and mei2018's bounds in N."""
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -15,10 +14,8 @@ from widelimit.measure import Measure, laws
 from widelimit.numerics import entries, random_key, real_number, sum_chunks, whole_number
 from widelimit.problem import Estimate, Problem
 from widelimit.problem.data import Nodes, require_nodes
-from widelimit.problem.units import SphericalNeuron
 
 from .._measures import check_measure
-from ._direction import evaluations, mean_square
 
 # Independent estimates whose scatter is the standard error.
 _GROUPS = 32
@@ -131,7 +128,7 @@ def _drawn(
 
 def _terms(problem: Problem, measure: Measure, nodes: Nodes, drawn: int | None) -> Float[np.ndarray, "3"]:
     """(R, variance, K) on a finite data measure, of a measure or, from `drawn` samples of it, of a law."""
-    exact = problem.spline is not None
+    exact = problem.integrals.exact
     found = (
         _of_ramps(problem, *problem.unpack(measure)) if exact else _integrals(problem, *problem.unpack(measure), nodes)
     )
@@ -140,7 +137,9 @@ def _terms(problem: Problem, measure: Measure, nodes: Nodes, drawn: int | None) 
         # The variance of n draws is too small by (n-1)/n, and the risk of their mean too large by variance/n.
         spread = spread * drawn / (drawn - 1)
         misfit = misfit - spread / drawn
-    return _factor(problem) * np.array([misfit, spread + turning, square + turning])
+    factor = problem.loss.square_factor
+    assert factor is not None
+    return float(factor) * np.array([misfit, spread + turning, square + turning])
 
 
 @eqx.filter_jit
@@ -152,17 +151,16 @@ def _integrals(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> tuple[Arra
     w = w / jnp.sum(w)
 
     def piece(x: Any, y: Any, mu: Any) -> tuple[Array, ...]:
-        table = _over(problem.unit, theta, x)
+        table = _over(unit, theta, x)
         table, target = table.reshape(w.shape[0], len(x), -1), y.reshape(len(x), -1)
         f = jnp.tensordot(w, table, axes=1)
         squares = jnp.sum(table**2, axis=2)
         spread = jnp.sum((table - f) ** 2, axis=2)
-        turned = jnp.zeros_like(squares) if direct is None else _over(direct, theta, x) - squares
+        turned = _over(unit.mean_square, theta, x) - squares if unit.averages else jnp.zeros_like(squares)
         return (mu @ jnp.sum((f - target) ** 2, axis=1), w @ spread @ mu, w @ squares @ mu, w @ turned @ mu)
 
-    unit = problem.unit
-    direct = functools.partial(mean_square, unit) if isinstance(unit, SphericalNeuron) else None
-    entry = evaluations(unit) if isinstance(unit, SphericalNeuron) else math.prod(problem.data.outputs)
+    unit = problem.two_layer("expected_risk")
+    entry = unit.averages or math.prod(problem.data.outputs)
     chunk = max(1, entries(problem.budget) // (w.shape[0] * entry))
     return sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
 
@@ -170,8 +168,7 @@ def _integrals(problem: Problem, theta: Any, w: Any, nodes: Nodes) -> tuple[Arra
 @eqx.filter_jit
 def _of_ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, ...]:
     """The same for free-knot splines, by exact integrals: INT f^2 is the misfit to the target zero."""
-    spline, w = problem.spline, w / jnp.sum(w)
-    assert spline is not None
+    spline, w = problem.integrals.spline("expected_risk"), w / jnp.sum(w)
     charge = theta.c if "c" in theta._fields else jnp.ones_like(theta.h)
     square = jnp.sum(w * charge**2 * spline.kernel(theta.h, theta.h))
     zero = eqx.tree_at(lambda s: s.panels.coefficients, spline, jnp.zeros_like(spline.panels.coefficients))
@@ -182,12 +179,6 @@ def _of_ramps(problem: Problem, theta: Any, w: Any) -> tuple[Array, ...]:
 def _over(function: Any, theta: Any, x: Any) -> Array:
     """function(theta_i, x_q) for all pairs, particles outermost."""
     return jax.vmap(lambda one: jax.vmap(lambda point: function(one, point))(x))(theta)
-
-
-def _factor(problem: Problem) -> float:
-    """c of the loss c |f - y|^2: its value at distance one."""
-    zero = jnp.zeros(problem.data.outputs)
-    return float(problem.loss(zero.at[(0,) * zero.ndim].set(1.0), zero))
 
 
 def _estimate(values: Float[np.ndarray, " G"]) -> Estimate:
@@ -202,9 +193,9 @@ def _checked_width(width: int, who: str) -> int:
 
 
 def _check(problem: Problem, samples: int, neurons: int) -> None:
-    if problem.loss.name != "squared":
+    if problem.loss.square_factor is None:
         raise ValueError(f"expected_risk(problem=...): the formula is for losses.squared, got {problem.loss.name!r}.")
-    if problem.scale.factor(2) != 1.0 or problem.scale.factor(4) != 1.0:
+    if problem.scale.factor(2) != 1.0 or not problem.scale.mean_field:
         raise ValueError("expected_risk(problem=...): the output must be the mean, scales.MeanField().")
     for name, value in (("samples", samples), ("neurons", neurons)):
         whole_number(value, f"expected_risk({name}=...)", least=2 * _GROUPS)

@@ -12,7 +12,6 @@ from widelimit.measure import GridDensity, Particles, describe, join, laws, spli
 from widelimit.numerics import entries, map_rows
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
-from widelimit.problem.data import require_nodes
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Start, registry
@@ -80,7 +79,7 @@ class Characteristics(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         return Facts(
             # Where two knots of a spline cross, the second derivative of the velocity jumps.
-            order=None if problem.unit.kinked else self._integrator.order,
+            order=None if problem.integrals.kinked else self._integrator.order,
             conserves=("mass", "particles"),
             decreases=("objective",),
             # It makes its own particles, so none can be split or relabelled.
@@ -185,7 +184,7 @@ class _Field(eqx.Module):
         theta = problem.retract(split(problem.blocks, rows))
         potential = problem.potential(problem.pack(theta, self.weights))
         # A particle takes its D derivatives on all the data at once.
-        size = max(1, entries(problem.budget) // (potential.dual.size * problem.dim))
+        size = max(1, entries(problem.budget) // (potential.field.entries * problem.dim))
         drift, divergence, power = map_rows(lambda row: _along(problem, potential, row), rows, size)
         return drift, -divergence, jnp.sum(self.weights * power)
 
@@ -250,7 +249,7 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
 
 def _check(problem: Problem) -> None:
     """Raise `ValueError` where the density does not follow the characteristics smoothly."""
-    require_nodes(problem.data, "Characteristics")
+    problem.integrals.require_deterministic("Characteristics")
     if problem.rough or not problem.smooth:
         what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
         raise ValueError(

@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
-from widelimit.numerics.registry import named
+from widelimit.numerics.registry import number
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .._dynamics import AbstractDynamics, Facts, Start, registry
-from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
+from ..integrators import AbstractIntegrator, Step, Tsit5
 
 
 class ClosureState(eqx.Module):
@@ -68,7 +67,7 @@ class GaussianClosure(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         return Facts(
             # A knot that enters the interval meets a jump in a derivative of the velocity.
-            order=None if problem.unit.kinked else self._integrator.order,
+            order=None if problem.integrals.kinked else self._integrator.order,
             conserves=("mass",),
             decreases=("objective",),
             # It makes its own particle, so none can be split or relabelled.
@@ -202,7 +201,7 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
 
 def _check(problem: Problem) -> None:
     """Raise `ValueError` where a cloud does not move by a mean and a Hessian."""
-    require_nodes(problem.data, "GaussianClosure")
+    problem.integrals.require_deterministic("GaussianClosure")
     if problem.rough or not problem.smooth:
         what = "unit has kinks, which have no Hessian" if problem.rough else "penalty is not smooth"
         raise ValueError(
@@ -215,4 +214,8 @@ def _check(problem: Problem) -> None:
         raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")
 
 
-registry.add("gaussian_closure", GaussianClosure, integrator=named(integrators))
+def _with_tolerance(rtol: float = 1e-8) -> GaussianClosure:
+    return GaussianClosure(Tsit5(rtol, 1e-2 * rtol))
+
+
+registry.add("gaussian_closure", _with_tolerance, rtol=number(least=1e-12, most=1e-3, coarser=100.0))

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import Particles
 from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .. import schedules
 from .._dynamics import (
@@ -84,7 +83,7 @@ class GradientFlow(AbstractDynamics):
         integrator = self._integrator(problem)
         # A kink in the unit, or a wall, breaks the smoothness that a high order rests on; with exact integrals, too:
         # where two knots cross, the second derivative of the velocity jumps.
-        rough = problem.unit.kinked or not problem.domain.unconstrained
+        rough = problem.integrals.kinked or not problem.domain.unconstrained
         mean_field = problem.scale.mean_field
         return Facts(
             order=None if rough else integrator.order,
@@ -96,7 +95,7 @@ class GradientFlow(AbstractDynamics):
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
         measure = require_particles(measure, "GradientFlow")
-        require_nodes(problem.data, "GradientFlow")
+        problem.integrals.require_deterministic("GradientFlow")
         integrator = self._integrator(problem)
         if not problem.smooth and not integrator.proximal:
             raise ValueError(

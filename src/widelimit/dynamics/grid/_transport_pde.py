@@ -257,7 +257,7 @@ def _checked_cells(cells: Any) -> tuple[int, ...] | None:
 registry.add(
     "transport_pde",
     TransportPDE,
-    cells=whole(least=4, doubled=(64, 512)),
+    cells=whole(least=2, doubled=(64, 512)),
     temperature=number(least=0.0, default=0.0),
     schedule=named(schedules.registry),
     cfl=number(above=0.0, most=0.5),

@@ -90,7 +90,7 @@ class JKO(AbstractDynamics):
     def facts(self, problem: Problem) -> Facts:
         cold = self.temperature is None
         mean_field = problem.scale.mean_field
-        rough = problem.unit.kinked or not problem.domain.unconstrained or self.schedule.singular
+        rough = problem.integrals.kinked or not problem.domain.unconstrained or self.schedule.singular
         return Facts(
             order=None if rough else 1.0,
             conserves=("mass", "particles"),
@@ -212,8 +212,8 @@ def _check_problem(problem: Problem) -> None:
             "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
         )
     require_nodes(problem.data, "JKO")
-    if problem.unit.kinked or not problem.smooth:
-        what = "the unit has a kink" if problem.unit.kinked else "the penalty is not smooth"
+    if problem.integrals.kinked or not problem.smooth:
+        what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"
         raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")
     if problem.data.outputs:
         raise ValueError(f"JKO: the targets must be numbers, they have shape {problem.data.outputs}.")

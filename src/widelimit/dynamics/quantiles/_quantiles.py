@@ -264,8 +264,8 @@ def _check(problem: Problem, measure: Start) -> None:
             f"Quantiles needs one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): use "
             "GradientFlow or Characteristics."
         )
-    if problem.unit.kinked or not problem.smooth:
-        what = "unit has kinks" if problem.unit.kinked else "penalty is not smooth"
+    if problem.integrals.kinked or not problem.smooth:
+        what = "unit has kinks" if problem.integrals.kinked else "penalty is not smooth"
         raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
     if not problem.scale.mean_field:
         raise ValueError("Quantiles solves the limit of many particles; Problem(scale=...) must be the mean.")

@@ -101,7 +101,7 @@ class SGD(AbstractDynamics):
 
     def facts(self, problem: Problem) -> Facts:
         exact = not self.sampling.stochastic and self.temperature is None
-        smooth = not problem.unit.kinked and problem.domain.unconstrained
+        smooth = not problem.integrals.kinked and problem.domain.unconstrained
         mean_field = problem.scale.mean_field
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).

@@ -2,16 +2,11 @@
 
 import dataclasses
 import enum
-import hashlib
-import inspect
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-
-from widelimit import __version__
 
 Data = dict[str, np.ndarray]
 """Named arrays: what a piece or a figure is computed to, and drawn from."""
@@ -63,19 +58,21 @@ class Bench:
         return quick if self.scale is Scale.QUICK else paper
 
     def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
-        """`compute(**settings)`, once: found again by name, source text, settings and the library's version.
+        """`compute(**settings)`, once: found again by its `trajectory.fingerprint`, so not after the library changed.
 
         **Arguments**
 
-        - `compute`: a function of a module, not a lambda; what it returns is named arrays.
-        - `settings`: what JSON can hold. Everything that the result depends on must be in them.
+        - `compute`: a function; what it returns is named arrays.
+        - `settings`: numbers, text, arrays, functions or modules.
 
-        **Raises** `ValueError` for other settings or results, `OSError` where a piece cannot be written.
+        **Raises** `ValueError` for settings that a fingerprint cannot see, and for other results; `OSError` where
+        a piece cannot be written.
         """
-        # Here and not above: the numerical tools bring JAX, and naming the papers needs none.
+        # Here and not above: they bring JAX, and naming the papers needs none.
         from widelimit.numerics import arrays_to_bytes, write_whole
+        from widelimit.trajectory import fingerprint
 
-        mark = fingerprint(compute, settings)
+        mark = f"{_name_of(compute)}-{fingerprint(compute, settings)[:16]}"
         if mark not in self._known:
             found = None if self.pieces is None else _kept(self.pieces / f"{mark}.npz")
             if found is None:
@@ -87,16 +84,6 @@ class Bench:
                     write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
             self._known[mark] = found
         return dict(self._known[mark])
-
-
-def fingerprint(compute: Callable[..., Any], settings: dict[str, Any]) -> str:
-    """A file name for a piece: the function's name and a hash of all that the piece depends on."""
-    try:
-        text = json.dumps(settings, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"piece({_name_of(compute)}): the settings must be plain numbers and text: {error}.") from None
-    parts = (compute.__module__, compute.__qualname__, inspect.getsource(compute), text, __version__)
-    return f"{_name_of(compute)}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
 def as_data(values: Any, name: str) -> Data:

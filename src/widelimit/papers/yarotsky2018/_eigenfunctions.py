@@ -114,7 +114,7 @@ def _kernel_gaps(places: int) -> Data:
     direct = np.array(
         [[scipy.integrate.quad(lambda x, a=a, b=b: (x - a) * (x - b), max(a, b), 1.0)[0] for b in h] for a in h]
     )
-    spline = wave_problem(1.0, 1).spline
+    spline = wave_problem(1.0, 1).integrals.spline("the eigenfunctions")
     assert spline is not None
     library = np.asarray(spline.kernel(h[:, None], h))
     return {"direct": direct, "formula": theory.kernel(h[:, None], h), "library": library}

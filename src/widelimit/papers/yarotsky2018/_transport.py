@@ -222,8 +222,7 @@ def _continuity(bench: Bench) -> Finding:
 def terms(width: int, end: float, saves: int) -> Data:
     """The two terms of (5) per weight along a run of the spline: means of |c r(h)|, and of INT |grad phi|^2 dx/N."""
     problem = spline()
-    engine = problem.spline
-    assert engine is not None
+    engine = problem.integrals.spline("the terms of (5)")
     times = np.concatenate([[0.0], np.geomspace(1e-2, end, saves)])
     run = flow(_start().quantise(width), times, rtol=1e-8, atol=1e-11)
     first, second = [], []

@@ -3,11 +3,13 @@
 from ._data import (
     AbstractData as AbstractData,
     Nodes as Nodes,
+    Panels as Panels,
     as_numbers as as_numbers,
     require_nodes as require_nodes,
 )
 from ._interval import Interval as Interval
 from ._load import load as load
+from ._rotations import Rotations as Rotations
 from ._samplers import (
     FromKey as FromKey,
     FromLaw as FromLaw,

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ._rotations import Rotations
+
 
 class Nodes(NamedTuple):
     """A finite data measure: inputs [Q, d], targets [Q] or [Q, C], weights [Q] that sum to 1."""
@@ -16,6 +18,14 @@ class Nodes(NamedTuple):
     x: Float[Array, "Q d"]
     y: Float[Array, "Q ..."]
     weights: Float[Array, " Q"]
+
+
+class Panels(NamedTuple):
+    """A target known on an interval, for inputs uniform there: `ends` [P + 1], `coefficients` [p + 1, P] of the
+    monomials in u = (x - centre)/half of each panel."""
+
+    ends: Float[Array, " E"]
+    coefficients: Float[Array, "J P"]
 
 
 class AbstractData(eqx.Module):
@@ -40,6 +50,23 @@ class AbstractData(eqx.Module):
     def nodes(self) -> Nodes | None:
         """The data as a finite measure, or None where there are only fresh samples."""
 
+    @property
+    def panels(self) -> Panels | None:
+        """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
+        return None
+
+    def rotations(self, who: str) -> Rotations:
+        """The rotations that the law of x, given y, is invariant under. Raises `ValueError` that says why not."""
+        raise ValueError(
+            f"{who}: the data ({type(self).__name__}) are not known to be invariant under rotations; "
+            "needs data.GaussianClasses."
+        )
+
+    @property
+    def advice(self) -> str:
+        """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
+        return ""
+
     @abc.abstractmethod
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         """n independent samples (x [n, d], y [n] or [n, C]); a pure function of the key."""
@@ -55,15 +82,11 @@ class AbstractData(eqx.Module):
 
 def require_nodes(data: AbstractData, who: str) -> Nodes:
     """The nodes of `data`; where there are none, a `ValueError` that says what to do."""
-    from ._samplers import GaussianClasses
-
     nodes = data.nodes
     if nodes is None:
-        symmetric = isinstance(data, GaussianClasses)
-        exact = " Or reduce the problem by its symmetry: problem.reduced()." if symmetric else ""
         raise ValueError(
             f"{who} needs data with nodes; {type(data).__name__} only gives fresh samples. "
-            f"Freeze some: data.freeze(10_000, key=jax.random.key(0)).{exact}"
+            f"Freeze some: data.freeze(10_000, key=jax.random.key(0)).{data.advice}"
         )
     return nodes
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._data import AbstractData, Nodes, as_numbers, label
+from ._data import AbstractData, Nodes, Panels, as_numbers, label
 from ._piecewise import DEGREE, piecewise
 
 # Quadrature panels in all, at least: a unit may bend where the target does not.
@@ -30,8 +30,8 @@ class Interval(AbstractData):
     - `breaks`: points inside, where the target may have kinks or jumps.
 
     It holds the target as polynomials on panels, right to rounding: the rounding of its largest value and of its
-    argument. Against them `units.FreeKnot` is integrated exactly (`Problem.spline`). `nodes`, for all other units, is
-    a composite Gauss-Legendre rule on at least 64 panels between the breaks; `batch` draws fresh inputs.
+    argument. Against them `units.FreeKnot` is integrated exactly (`integrals.SortedKnots`). `nodes`, for all other
+    units, is a composite Gauss-Legendre rule on at least 64 panels between the breaks; `batch` draws fresh inputs.
 
     Raises `ValueError` where the target is not finite, gives no number, or is not resolved (it is not smooth between
     the breaks), and for lower >= upper.
@@ -76,6 +76,10 @@ class Interval(AbstractData):
     @property
     def nodes(self) -> Nodes:
         return Nodes(self.x, self.y, self.weights)
+
+    @property
+    def panels(self) -> Panels:
+        return Panels(self.ends, self.coefficients)
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = jax.random.uniform(key, (n,), self.x.dtype, self.lower, self.upper)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import laws
 
 from ._data import AbstractData, as_numbers, label
+from ._rotations import Rotations, groups_of
 
 
 class FromLaw(AbstractData):
@@ -143,6 +144,13 @@ class GaussianClasses(AbstractData):
     @property
     def nodes(self) -> None:
         return None
+
+    def rotations(self, who: str) -> Rotations:
+        return groups_of(np.asarray(self.means), np.asarray(self.factors), float(self.fraction), who)
+
+    @property
+    def advice(self) -> str:
+        return " Or reduce the problem by its symmetry: problem.reduced()."
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         key_class, key_x = jax.random.split(key)

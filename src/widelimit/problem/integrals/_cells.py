@@ -18,15 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ..data import Panels
+
 # Summands a row of a running sum.
 _ROW = 32
-
-
-class Panels(NamedTuple):
-    """The target: `ends` [P + 1], `coefficients` [p + 1, P] of the monomials in u = (x - centre)/half of each panel."""
-
-    ends: Float[Array, " E"]
-    coefficients: Float[Array, "J P"]
 
 
 class Cells(NamedTuple):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._cells import Cells
+from ._fields import AbstractField
 from ._spline import Spline
 
 
@@ -37,14 +38,37 @@ def variation(spline: Spline, theta: Any, w: Any, factor: float) -> tuple[Any, A
     return risk, spline.slope * found.each * second, theta._replace(**gradient)
 
 
-class Residual(NamedTuple):
+def curvature(spline: Spline, theta: Any, w: Any, factor: float) -> tuple[Array, Array]:
+    """Hessians and kernel of psi: <grad phi, grad phi> is the kernel (x - h)_+ . (x - h')_+ and its slopes."""
+    found = ramps(theta, w, 1.0)
+    charge, h = found.each, found.knots
+    r, first, _ = spline.residual_integrals(h, factor * found.a, h)
+    mixed, bent = spline.hessian(charge, r, first)
+    pairs = (h[:, None], h[None, :])
+    turned = charge[:, None] * charge * spline.kernel_mixed(*pairs)
+    if "c" not in theta._fields:
+        hessian, kernel = bent[:, None, None], turned[:, None, :, None]
+    else:
+        tilted = charge[:, None] * spline.kernel_slope(*pairs)
+        hessian = jnp.stack([jnp.stack([0.0 * r, mixed], axis=1), jnp.stack([mixed, bent], axis=1)], axis=2)
+        rows = [jnp.stack([spline.kernel(*pairs), tilted.T], axis=2), jnp.stack([tilted, turned], axis=2)]
+        kernel = jnp.stack(rows, axis=1)
+    return factor * hessian, factor**2 * spline.slope * kernel
+
+
+class Residual(AbstractField):
     """The residual of a free-knot spline in pieces; psi(c, h) = factor k' c G2(h), exactly."""
 
     spline: Spline
     cells: Cells
     factor: float
 
-    def psi(self, theta: Any) -> Float[Array, ""]:
+    @property
+    def entries(self) -> int:
+        # The coefficients of a panel are moved to the query.
+        return self.spline.panels.coefficients.shape[0]
+
+    def at(self, theta: Any) -> Float[Array, ""]:
         second = self.spline.integrals(self.cells, theta.h)[2]
         value = self.factor * self.spline.slope * second
         return theta.c * value if "c" in theta._fields else value

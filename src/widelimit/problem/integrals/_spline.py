@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._cells import Cells, Panels, at, at_knots, cells
+from ..data import Panels
+from ._cells import Cells, at, at_knots, cells
 
 Numbers = Array | np.ndarray
 

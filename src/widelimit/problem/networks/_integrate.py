@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..units import AbstractUnit, feature
+from ._network import AbstractNetwork
 
 
 def integrate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
@@ -24,8 +25,13 @@ def integrate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Ar
     return _integrate(static, dynamic, theta, w, x)
 
 
-def evaluate(unit: AbstractUnit, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
-    """The same numbers as `integrate`, with the usual derivatives: those of a function of positions and weights."""
+def evaluate(
+    network: AbstractNetwork, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]
+) -> Float[Array, "q ..."]:
+    """The network's numbers with the usual derivatives: those of a function of positions and weights."""
+    unit = network.unit
+    if unit is None:
+        return network(_weighted(theta, w), w, x)
     return _combine(unit, theta, w, table(unit, theta, x))
 
 
@@ -81,3 +87,16 @@ def _backward(static: Any, saved: Any, cotangent: Any) -> Any:
 
 
 _integrate.defvjp(_forward, _backward)
+
+
+@jax.custom_vjp
+def _weighted(theta: Any, w: Any) -> Any:
+    """theta itself, whose gradient gets back the factor w_i that `integrate` leaves out."""
+    return theta
+
+
+def _multiply(w: Any, bar: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf * w.reshape((-1, *(1,) * (leaf.ndim - 1))), bar), jnp.zeros_like(w)
+
+
+_weighted.defvjp(lambda theta, w: (theta, w), _multiply)

@@ -32,29 +32,15 @@ class FreeKnot(AbstractUnit):
         return theta.c * ramp if self.charge else ramp
 
     @property
-    def kinked(self) -> bool:
+    def free_knot(self) -> bool:
         return True
 
     @property
     def linear(self) -> str | None:
         return "c" if self.charge else None
 
-    @property
-    def homogeneity(self) -> float | None:
-        return None
-
-    @property
-    def bound(self) -> float | None:
-        return None
-
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return x[0] * 0.0 + 1.0
-
-    def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        return None
-
-    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        return None
 
 
 registry.add("free_knot", FreeKnot, charge=flag)

@@ -11,6 +11,7 @@ from widelimit.numerics.registry import flag, named
 
 from ..activations import Activation, registry as activations
 from ._unit import AbstractUnit, registry
+from .spherical._neuron import SphericalNeuron
 
 
 class Neuron(AbstractUnit):
@@ -76,6 +77,9 @@ class Neuron(AbstractUnit):
     def bound(self) -> float | None:
         return self.activation.bound
 
+    def averaged(self, dims: tuple[float, ...]) -> SphericalNeuron:
+        return SphericalNeuron(self.activation, dims, bias=self.bias, output_weight=self.output_weight)
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         if self.activation.slope is None:
             return None
@@ -86,9 +90,6 @@ class Neuron(AbstractUnit):
         if self.activation.curvature is None:
             return None
         return self.activation.curvature * (jnp.dot(x, x) + (1.0 if self.bias else 0.0))
-
-    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        return None
 
 
 registry.add("neuron", Neuron, activation=named(activations), bias=flag, output_weight=flag)

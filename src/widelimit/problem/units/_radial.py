@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import positive
 
 from ._unit import AbstractUnit, registry
@@ -18,11 +19,7 @@ class RadialBasis(AbstractUnit):
     Blocks: `charge` (c: () or (C,)), `center` (z: (d,)). Raises `ValueError` for a width that is not positive.
     """
 
-    width: float = eqx.field(static=True)
-
-    def __check_init__(self) -> None:
-        if not 0.0 < self.width < float("inf"):
-            raise ValueError(f"RadialBasis(width=...): must be positive and finite, got {self.width}.")
+    width: Float[Array, ""] = eqx.field(converter=lambda width: leaf(width, "RadialBasis(width=...)", above=0.0))
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         return (Block("charge", outputs), Block("center", (inputs,)))
@@ -42,10 +39,6 @@ class RadialBasis(AbstractUnit):
         return "charge"
 
     @property
-    def homogeneity(self) -> float | None:
-        return None
-
-    @property
     def bound(self) -> float | None:
         return 1.0
 
@@ -56,9 +49,6 @@ class RadialBasis(AbstractUnit):
     def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         # With u = |x - z| / s the Hessian's eigenvalues are (u^2 - 1) exp(-u^2/2) / s^2 and -exp(-u^2/2) / s^2.
         return jnp.asarray(1.0 / self.width**2, x.dtype)
-
-    def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        return None
 
 
 registry.add("radial_basis", RadialBasis, width=positive)

@@ -1,7 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,15 +10,18 @@ from jaxtyping import Array, Float
 from widelimit.measure import Blocks
 from widelimit.numerics.registry import Registry
 
+if TYPE_CHECKING:
+    from .spherical._neuron import SphericalNeuron
+
 registry = Registry("unit")
 
 
 class AbstractUnit(eqx.Module):
     """phi(theta, x), written for one particle and one input; the library vmaps and chunks.
 
-    A new unit needs `blocks` and `__call__`. The other members are facts that solvers and certificates
-    rely on; the tests check them for every unit. A fact that is not known is None (or True for `kinked`
-    where in doubt), which only makes the library more careful.
+    A new unit writes `blocks` and `__call__`, nothing else. The other members are facts that solvers and certificates
+    rely on; the tests check them for every unit, and `Problem` checks `linear`. One that is left out is not known,
+    which makes the library more careful.
     """
 
     @abc.abstractmethod
@@ -33,42 +36,63 @@ class AbstractUnit(eqx.Module):
         """phi(theta, x): shape () or (C,). `theta` has one field a block."""
 
     @property
-    @abc.abstractmethod
     def kinked(self) -> bool:
-        """Whether grad_theta phi jumps somewhere (then no Hessian by autodiff)."""
+        """Whether grad_theta phi may jump somewhere (then no Hessian by autodiff)."""
+        return True
 
     @property
-    @abc.abstractmethod
     def linear(self) -> str | None:
         """The block in which phi is linear (phi = c . phi~(w, x)), if there is one."""
+        return None
 
     @property
-    @abc.abstractmethod
     def homogeneity(self) -> float | None:
         """k when phi~ (or phi, without a linear block) has degree k in all the other blocks together."""
+        return None
 
     @property
-    @abc.abstractmethod
     def bound(self) -> float | None:
         """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
+        return None
 
-    @abc.abstractmethod
+    @property
+    def free_knot(self) -> bool:
+        """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
+        return False
+
+    def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
+        """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.
+
+        Its blocks have `radius` in the place of `weight`. None for a unit without a direction to average over.
+        """
+        return None
+
+    @property
+    def averages(self) -> int:
+        """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+        return 0
+
+    def mean_square(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """|phi|^2; its mean over the directions, where phi is a mean over directions."""
+        return jnp.sum(self(theta, x) ** 2)
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on |grad phi~(w, x)| in all blocks but the linear one, for every w; None if there is none."""
+        return None
 
-    @abc.abstractmethod
     def curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on the operator norm of the Hessian of phi~(w, x) in all blocks but the linear one, for every w.
 
         None if there is none: a kinked unit has none.
         """
+        return None
 
-    @abc.abstractmethod
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on |d^2/dy^2 phi~(1/y, x)| for all y > 0, of a unit with one parameter r >= 0 (a linear block aside).
 
         Such a unit has a limit at r = infinity, and gives it for r = infinity. None for all other units.
         """
+        return None
 
 
 def feature(unit: AbstractUnit, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:

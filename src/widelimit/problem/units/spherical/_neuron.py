@@ -14,6 +14,7 @@ from ...activations import Activation
 from .._unit import AbstractUnit
 from . import _bounds as bounds, _ramps as ramps, _two as two
 from ._rule import mean_by_rule
+from ._square import evaluations, mean_square
 
 
 class SphericalNeuron(AbstractUnit):
@@ -88,6 +89,15 @@ class SphericalNeuron(AbstractUnit):
         if len(dims) == 1:
             return ramps.mean(pieces, coordinate(dims[0]), parts[0], bias)
         return two.mean(pieces, dims, parts[0], parts[1], bias)
+
+    @property
+    def averages(self) -> int:
+        return evaluations(self.activation, self.dims)
+
+    def mean_square(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:
+        bias = theta.bias if self.bias else jnp.zeros(())
+        value = mean_square(self.activation, self.dims, jnp.ravel(theta.radius), bias, x)
+        return theta.output**2 * value if self.output_weight else value
 
     @property
     def kinked(self) -> bool:

@@ -5,7 +5,7 @@ import math
 import pathlib
 from typing import Any
 
-from ._errors import BadInput
+from .._errors import BadInput
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
 

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.numerics import Coordinate, coordinate, gauss_coordinate
-from widelimit.problem.activations import Activation
-from widelimit.problem.units import SphericalNeuron
+
+from ...activations import Activation
 
 # |c'| > 9 has probability below 4e-19.
 _FARTHEST = 9.0
@@ -28,34 +28,33 @@ _NODES = 64
 _LONGEST = 1e9
 
 
-def mean_square(unit: SphericalNeuron, theta: Any, x: Float[Array, " G"]) -> Float[Array, ""]:
-    """a^2 E sigma^2 of one reduced particle at one input: the mean square over the directions of its weight."""
-    z = jnp.minimum(jnp.where(x > 0, jnp.ravel(theta.radius), 0.0), _LONGEST / jnp.where(x > 0, x, 1.0)) * x
-    bias = theta.bias if unit.bias else jnp.zeros(())
-    if _is_single(unit):
-        value = _one(unit.activation, coordinate(unit.dims[0]), jnp.sqrt(jnp.sum(z**2)), bias)
-    else:
-        # The group with the larger spread inside: it smooths the kinks before the outer rule meets them.
-        first, second = (_two(unit, z, bias, inner) for inner in (0, 1))
-        value = jnp.where(z[0] >= z[1], first, second)
-    return theta.output**2 * value if unit.output_weight else value
+def mean_square(
+    activation: Activation, dims: tuple[float, ...], radius: Any, bias: Any, x: Float[Array, " G"]
+) -> Float[Array, ""]:
+    """E sigma^2 of one reduced particle at one input: the mean square over the directions of its weight."""
+    z = jnp.minimum(jnp.where(x > 0, radius, 0.0), _LONGEST / jnp.where(x > 0, x, 1.0)) * x
+    if is_single(dims):
+        return _one(activation, coordinate(dims[0]), jnp.sqrt(jnp.sum(z**2)), bias)
+    # The group with the larger spread inside: it smooths the kinks before the outer rule meets them.
+    first, second = (_two(activation, dims, z, bias, inner) for inner in (0, 1))
+    return jnp.where(z[0] >= z[1], first, second)
 
 
-def evaluations(unit: SphericalNeuron) -> int:
+def evaluations(activation: Activation, dims: tuple[float, ...]) -> int:
     """How many values of sigma a mean square takes, for sizing tables."""
-    pieces = len(unit.activation.kinks) + 1
-    return pieces * _NODES if _is_single(unit) else 2 * pieces * _NODES**2
+    pieces = len(activation.kinks) + 1
+    return pieces * _NODES if is_single(dims) else 2 * pieces * _NODES**2
 
 
-def _is_single(unit: SphericalNeuron) -> bool:
+def is_single(dims: tuple[float, ...]) -> bool:
     """Whether the sum over groups has the law of one coordinate."""
-    return len(unit.dims) == 1 or set(unit.dims) == {math.inf}
+    return len(dims) == 1 or set(dims) == {math.inf}
 
 
-def _two(unit: SphericalNeuron, z: Any, bias: Any, inner: int) -> Any:
-    nodes, weights = _rule(unit.dims[1 - inner])
-    law = coordinate(unit.dims[inner])
-    values = jax.vmap(lambda c: _one(unit.activation, law, z[inner], bias + z[1 - inner] * c))(jnp.asarray(nodes))
+def _two(activation: Activation, dims: tuple[float, ...], z: Any, bias: Any, inner: int) -> Any:
+    nodes, weights = _rule(dims[1 - inner])
+    law = coordinate(dims[inner])
+    values = jax.vmap(lambda c: _one(activation, law, z[inner], bias + z[1 - inner] * c))(jnp.asarray(nodes))
     return jnp.dot(jnp.asarray(weights), values)
 
 

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from widelimit import dynamics
 from widelimit.analysis import dissipation, optimality_gap, stationarity
+from widelimit.measure import laws
+from widelimit.problem import domains, losses, mobilities, penalties, scales, units
 from widelimit.trajectory import Trajectory
 
-from ._parts import Limit, Network, Work
+from ..call._limit import Limit, finely
+from ..call._networks import Network
+from ..call._part import Work
+from ..call._words import in_words
 
 Trained = list[tuple[Network, Trajectory]]
 
@@ -17,7 +23,7 @@ Trained = list[tuple[Network, Trajectory]]
 def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
     """Gap, stationarity and dissipation of the finest flow; what cannot be stated is None with a reason."""
     last, problem = limit.runs[-1], work.built.problem
-    checks: dict[str, Any] = {"particles": limit.sizes[-1], "reasons": {}}
+    checks: dict[str, Any] = {"particles": len(last.final), "reasons": {}}
     try:
         gap = optimality_gap(problem, last.final)
         checks |= {
@@ -55,7 +61,9 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
         "problem": describe(work),
         "t1": work.file.time.t1,
         "limit": {
-            "particles": limit.sizes[-1],
+            "dynamics": in_words(dynamics.registry, work.file.limit.model_dump(), brief=True),
+            "resolution": finely(work.file, limit.sizes[-1]),
+            "particles": len(final.final),
             "risk_start": float(final.risk[0]),
             "risk": float(final.risk[-1]),
             "risk_error": float(limit.error[-1]),
@@ -81,37 +89,27 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
 
 def describe(work: Work) -> dict[str, str]:
     """The problem in words, one line a part."""
-    file, facts = work.file, work.built.facts
-    held_out = f", {facts['held_out_rows']} held out" if work.built.held_out else ""
+    file, built, facts = work.file, work.built, work.built.facts
+    held_out = f", {facts['held_out_rows']} held out" if built.held_out else ""
     inputs = f"{len(facts['features'])} inputs"
     classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""
+    names = [block.name for block in built.problem.blocks]
     words = {
         "data": f"{facts['source']}{classes}: {facts['rows']} rows{held_out}, {inputs}",
-        "unit": _words(file.unit),
-        "loss": _words(file.loss),
-        "start": "; ".join(f"{block}: {_words(file.law(block))}" for block in file.blocks),
+        "unit": in_words(units.registry, file.unit.model_dump()),
+        "loss": in_words(losses.registry, file.loss.model_dump()),
+        "start": "; ".join(f"{name}: {in_words(laws.registry, file.law(name))}" for name in names),
         "time": f"0 to {file.time.t1:g}, {file.time.saves} save times",
     }
-    if work.built.problem.penalty is not None:
-        terms = file.penalty.model_dump().items()
-        words["penalty"] = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in terms if value > 0)
+    for name, registry in (("mobility", mobilities.registry), ("scale", scales.registry)):
+        if (section := getattr(file, name)) is not None:
+            words[name] = in_words(registry, section.model_dump())
+    if terms := file.penalty.tables(penalties.registry):
+        words["penalty"] = "; ".join(in_words(penalties.registry, term) for term in terms)
     if file.domain:
-        words["domain"] = "; ".join(f"{block}: {_words(domain)}" for block, domain in file.domain.items())
+        said = {block: in_words(domains.registry, domain.model_dump()) for block, domain in file.domain.items()}
+        words["domain"] = "; ".join(f"{block}: {each}" for block, each in said.items())
     return words
-
-
-def _words(section: Any) -> str:
-    """`neuron, activation tanh, bias, output weight`: a section's keys and values."""
-    said = []
-    for key, value in section.model_dump().items():
-        name = key.replace("_", " ")
-        if key in ("kind", "law"):
-            said.append(str(value).replace("_", " "))
-        elif isinstance(value, bool):
-            said.append(name if value else f"no {name}")
-        else:
-            said.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
-    return ", ".join(said)
 
 
 def _networks(work: Work, trained: Trained, limit_risk: float) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """A run's folder: what is in it, written so that a kill at any moment leaves something to go on from.
 
 problem.toml   the user's file          problem.json   the same with every default said
-data.json      what the data was        status.json    how far the run is; written last
+data.json      what the data was        plugins.json   what code of the user's own was run, if any
+status.json    how far the run is; written last
 <part>.zarr    a finished trajectory    checkpoints/   of the part that is running
 numbers.json   the results              report.html    the report
 """
@@ -15,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._errors import BadInput
+from .._errors import BadInput
 from ._files import ANEW, read_json, to_json
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _OURS = re.compile(
-    r"problem\.toml|(problem|data|status|numbers)\.json|report\.html|checkpoints|\.lock|.*\.part"
-    r"|\.?(limit|network)-[0-9-]+\.zarr.*"
+    r"problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html|checkpoints|\.lock|.*\.part"
+    r"|\.?(limit|network)-[0-9.e-]+\.zarr.*"
 )
 _NOTED = {"sha256", "outcome", "t", "risk", "held_out_risk", "steps", "seconds"}
 _STATES = ("running", "stopped", "diverged", "finished")
@@ -59,6 +60,15 @@ class RunFolder:
     def read(self, name: str) -> dict[str, Any]:
         """A JSON file of the folder."""
         return read_json(self.path / name)
+
+    @property
+    def plugins(self) -> list[dict[str, str]]:
+        """The plugins that the run began with."""
+        path = self.path / "plugins.json"
+        known = read_json(path).get("plugins") if path.exists() else []
+        if not isinstance(known, list) or not all(isinstance(p, dict) and set(p) == {"path", "sha256"} for p in known):
+            raise BadInput(f"{path}: is damaged. {ANEW}")
+        return known
 
     def checkpoint(self, part: str) -> pathlib.Path:
         return self.path / "checkpoints" / part

@@ -1,79 +1,89 @@
 """A problem file: TOML, checked key by key before anything is computed."""
 
+import functools
 import os
 import pathlib
 import re
 import tomllib
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
-from widelimit.results import did_you_mean, unknown
+from widelimit import dynamics
+from widelimit.measure import laws
+from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.results import did_you_mean
 
-from ._errors import BadInput, ProblemFileError
+from .._errors import BadInput, ProblemFileError
+from ._schema import Schema, Section, Text, misfit
 from ._sections import (
-    TAGS,
-    AtomLaw,
     DataSection,
-    Domain,
-    Law,
     LimitSection,
-    Loss,
-    Networks,
-    NormalLaw,
+    NetworksSection,
     PenaltySection,
-    Section,
-    SquaredLoss,
-    Text,
     TimeSection,
-    Unit,
-    misfit,
+    limit_of,
+    networks_of,
+    penalty_of,
 )
 from ._words import describe
 
+# What a block starts as where nothing is said, by its name.
+_STARTS: dict[str, dict[str, Any]] = {"weight": {"law": "normal", "std": "1/sqrt(d)"}, "bias": {"law": "atom"}}
+
 
 class ProblemFile(Section):
-    """All of a problem file. `start` has a law for every block once it is read."""
+    """All of a problem file. Sections that are one thing of a registry have its name and values as their fields."""
 
     title: Text | None = None
     data: DataSection
-    unit: Unit
-    loss: Loss = SquaredLoss()
-    penalty: PenaltySection = PenaltySection()
-    domain: dict[str, Domain] = Field(default_factory=dict)
-    start: dict[str, Law] = Field(default_factory=dict)
+    unit: Any
+    loss: Any
+    penalty: PenaltySection
+    domain: dict[str, Any] = Field(default_factory=dict)
+    mobility: Any = None
+    scale: Any = None
+    start: dict[str, Any] = Field(default_factory=dict)
     time: TimeSection
-    limit: LimitSection = LimitSection()
-    networks: tuple[Networks, ...] = ()
+    limit: LimitSection
+    networks: tuple[NetworksSection, ...] = ()
 
-    @property
-    def blocks(self) -> tuple[str, ...]:
-        """The names of the unit's blocks, in order."""
-        if self.unit.kind == "radial_basis":
-            return ("charge", "center")
-        if self.unit.kind == "free_knot":
-            return ("c", "h") if self.unit.charge else ("h",)
-        head = ("output",) if self.unit.output_weight else ()
-        return (*head, "weight", *(("bias",) if self.unit.bias else ()))
-
-    def law(self, block: str) -> Law:
+    def law(self, block: str) -> dict[str, Any]:
         """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases zero."""
-        defaults = {"weight": NormalLaw(law="normal", std="1/sqrt(d)"), "bias": AtomLaw(law="atom")}
-        return self.start.get(block) or defaults.get(block) or NormalLaw(law="normal")
+        said = self.start.get(block)
+        return said.model_dump() if said is not None else _STARTS.get(block, {"law": "normal"})
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "ProblemFile":
-        for section in ("start", "domain"):
-            for block in getattr(self, section):
-                if block not in self.blocks:
-                    said = f"the unit has no such block: {unknown(block, self.blocks)}"
-                    raise misfit(said, f"{section}.{block}")
-        if self.penalty.total_variation > 0 and not {"output", "charge", "c"} & set(self.blocks):
-            raise misfit("needs a unit with an output weight or a charge", "penalty.total_variation")
+    def _steps_fit(self) -> "ProblemFile":
         for i, table in enumerate(self.networks):
-            if table.dynamics == "sgd" and table.step > self.time.t1:
-                raise misfit(f"must be at most t1 = {self.time.t1:g}, got {table.step:g}", f"networks.{i}.step")
+            step = getattr(table, "step", None)
+            if step is not None and step > self.time.t1:
+                raise misfit(f"must be at most t1 = {self.time.t1:g}, got {step:g}", f"networks.{i}.step")
         return self
+
+
+@functools.cache
+def _model() -> type[ProblemFile]:
+    """The schema of what is registered now; `forget` after more is."""
+    schema = Schema()
+    return create_model(
+        "ProblemFile",
+        __base__=ProblemFile,
+        unit=schema.of(units.registry),
+        loss=(schema.of(losses.registry), {"kind": "squared"}),
+        penalty=(penalty_of(schema, penalties.registry), {}),
+        domain=(dict[str, schema.of(domains.registry)], {}),
+        mobility=(schema.of(mobilities.registry) | None, None),
+        scale=(schema.of(scales.registry) | None, None),
+        start=(dict[str, schema.of(laws.registry)], {}),
+        limit=(limit_of(schema, dynamics.registry), {}),
+        networks=(tuple[networks_of(schema, dynamics.registry), ...], ()),
+    )
+
+
+def forget() -> None:
+    """Make the schema anew: more things are registered than before."""
+    _model.cache_clear()
 
 
 def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
@@ -116,22 +126,20 @@ def parse(content: bytes, file: str) -> dict[str, Any]:
 def check(given: dict[str, Any], file: str) -> ProblemFile:
     """The tables of a problem file, checked. Raises `ProblemFileError` for the first thing that is wrong."""
     try:
-        return ProblemFile.model_validate(given)
+        return _model().model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        text = describe(first, TAGS.get(str(first["loc"][0]), ()) if first["loc"] else ())
-        end = "" if text.endswith("?") else "."
+        text = describe(first)
+        end = "" if text.endswith(("?", ".")) else "."
         raise ProblemFileError(file, _place(first, given), text + end) from None
 
 
 def _place(error: Any, given: Any) -> str:
     """`[unit] activation`, `[[networks]] 2, step`: where in the file an error is."""
-    keys = _keys(error["loc"], given)
+    keys = _keys(error["loc"], given, ends=error["type"] == "missing")
     inner = error.get("ctx", {}).get("key", "")
     if error["type"] == "misfit":
         keys += [int(part) if part.isdigit() else part for part in inner.split(".") if part]
-    elif error["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        keys.append(error["ctx"]["discriminator"].strip("'"))
     if not keys:
         return ""
     section, rest = str(keys[0]), keys[1:]
@@ -150,17 +158,19 @@ def _dotted(keys: list[Any]) -> str:
     return text.removeprefix(".")
 
 
-def _keys(loc: tuple[Any, ...], given: Any) -> list[Any]:
-    """The part of pydantic's location that is in the file: without the names of union members."""
+def _keys(loc: tuple[Any, ...], given: Any, *, ends: bool) -> list[Any]:
+    """The part of pydantic's location that is in the file, without names of models and of keys that were put in.
+
+    `ends`: whether it ends with a key that is missing in the file.
+    """
     keys, node = [], given
-    for part in loc:
+    for i, part in enumerate(loc):
         if isinstance(node, dict):
-            if part in (node.get("kind"), node.get("law"), node.get("dynamics")):
-                continue
-            keys.append(part)
-            if part not in node:
-                break
-            node = node[part]
+            if part in node:
+                keys.append(part)
+                node = node[part]
+            elif ends and i == len(loc) - 1:
+                keys.append(part)
         elif isinstance(node, list | tuple):
             if isinstance(part, int):
                 keys.append(part)

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from widelimit.results import unknown
+from widelimit import results
+
+
+def unknown(given: Any, allowed: Sequence[str]) -> str:
+    """`'tanhh' is not known; allowed are tanh, relu. Did you mean 'tanh'?`, for whatever was given."""
+    if isinstance(given, str):
+        return results.unknown(given, allowed)
+    return f"expected one of {', '.join(allowed)}, got {shown(given)}"
 
 
 def shown(value: Any) -> str:
@@ -31,25 +38,20 @@ _BOUNDS = {
 }
 
 
-def describe(error: Any, tags: Sequence[str] = ()) -> str:
-    """One of pydantic's error records in a sentence; `tags` are what a table there may call itself."""
+def describe(error: Any) -> str:
+    """One of pydantic's error records in a sentence."""
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "missing":
         return "is missing"
-    if kind == "union_tag_not_found":
-        return f"is missing; allowed are {', '.join(tags)}"
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"{words} {context[name]:g}, got {shown(given)}"
     if kind == "finite_number":
         return f"must be finite, got {shown(given)}"
-    if kind in ("literal_error", "union_tag_invalid"):
-        allowed = context.get("expected") or context["expected_tags"]
-        value = context.get("tag", given)
-        names = [name.strip().strip("'") for name in allowed.replace(" or ", ", ").split(",")]
-        if isinstance(value, str):
-            return unknown(value, names)
-        return f"expected one of {', '.join(names)}, got {shown(value)}"
+    if kind == "literal_error":
+        return unknown(
+            given, [name.strip().strip("'") for name in context["expected"].replace(" or ", ", ").split(",")]
+        )
     if kind == "string_too_short":
         return "must not be empty"
     if kind == "too_short":

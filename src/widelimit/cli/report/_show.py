@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ._folder import RunFolder
+from ..call._folder import RunFolder
 
 
 def _console() -> Console:
@@ -58,7 +58,7 @@ def _risks(numbers: dict[str, Any]) -> Table:
     limit = numbers["limit"]
     table = Table("", "seeds", "risk", "over the limit", "held-out risk", title=f"at t = {numbers['t1']:g}")
     risk = _with_error(limit["risk"], limit["risk_error"])
-    table.add_row(f"limit, {limit['particles']} particles", "", risk, "", _number(limit["held_out_risk"]))
+    table.add_row(f"limit, {limit['resolution']}", "", risk, "", _number(limit["held_out_risk"]))
     for network in numbers["networks"]:
         held_out = network["held_out_risk"]
         table.add_row(

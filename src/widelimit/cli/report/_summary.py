@@ -5,10 +5,11 @@ from typing import Any
 from widelimit.report import Checks, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
-from ._errors import BadInput
-from ._folder import RunFolder
-from ._parts import limit_error, networks_of
-from ._problem_file import ProblemFile, check
+from .._errors import BadInput
+from ..call._folder import RunFolder
+from ..call._limit import limit_error, part_name
+from ..call._networks import networks_of
+from ..parse._problem_file import ProblemFile, check
 
 
 def write_report(folder: RunFolder) -> None:
@@ -26,7 +27,7 @@ def write_report(folder: RunFolder) -> None:
 
 
 def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> RunSummary:
-    limit = tuple(_stored(folder, f"limit-{n}") for n in numbers["limit"]["sizes"])
+    limit = tuple(_stored(folder, part_name(n)) for n in numbers["limit"]["sizes"])
     networks = tuple(
         NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
         for network in networks_of(file)

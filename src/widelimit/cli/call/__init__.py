@@ -1,0 +1,1 @@
+"""From checked sections to the library's objects, and what is computed with them."""

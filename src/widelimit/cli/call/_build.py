@@ -1,0 +1,107 @@
+"""From a problem file to the library's objects; what is registered makes itself."""
+
+import dataclasses
+import functools
+import operator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from widelimit import dynamics
+from widelimit.measure import Block, laws
+from widelimit.problem import Problem, domains, losses, mobilities, penalties, scales, units
+from widelimit.problem.data import Samples
+from widelimit.trajectory import observables
+
+from .._errors import ProblemFileError, place
+from ..parse._problem_file import ProblemFile
+from ..parse._sections import LimitSection, NetworksSection
+from ..parse._words import unknown
+from ._data import read_data
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Built:
+    """What a problem file stands for.
+
+    - `start`: the law of a neuron at time 0, its blocks in the order of the unit's.
+    - `save_at`: [T], the same for every part of the run; `watched`: what is recorded there.
+    - `facts`: what the data was, as plain data; `notices`: what a user should know about it.
+    """
+
+    problem: Problem
+    start: laws.AbstractLaw
+    save_at: Float64[np.ndarray, " T"]
+    watched: tuple[observables.AbstractObservable, ...]
+    facts: dict[str, Any]
+    notices: tuple[str, ...]
+
+    @property
+    def held_out(self) -> bool:
+        return self.facts["held_out_rows"] > 0
+
+
+def build(file: ProblemFile, name: str) -> Built:
+    """Read the data and make the problem; `name` is the problem file's. Raises `ProblemFileError`."""
+    with place(name, "[data]"):
+        train, test, facts, notices = read_data(file.data)
+    if file.loss.kind == "logistic" and not set(np.unique(train[1])) <= {-1.0, 1.0}:
+        raise ProblemFileError(
+            name, "[loss] kind", "'logistic' needs targets -1 and +1: name the classes with [data] classes."
+        )
+    samples = Samples(*train)
+    problem = _problem(file, name, samples)
+    factors = {}
+    for block in problem.blocks:
+        with place(name, f"[start] {block.name}"):
+            factors[block.name] = _law(file, block, samples.inputs)
+    watched = observables.default(problem)
+    if test is not None:
+        watched = (*watched, observables.RiskOn("held_out_risk", Samples(*test)))
+    save_at = file.time.t1 * np.linspace(0.0, 1.0, file.time.saves) ** 2
+    return Built(problem, laws.product(**factors), save_at, watched, facts, notices)
+
+
+def dynamics_of(table: LimitSection | NetworksSection, **changed: Any) -> dynamics.AbstractDynamics:
+    """The dynamics that [limit] or a [[networks]] table asks for, with some values `changed`."""
+    return dynamics.registry.make(table.model_dump() | changed)
+
+
+def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
+    with place(name, "[unit]"):
+        unit = units.registry.make(file.unit.model_dump())
+        blocks = unit.blocks(samples.inputs, samples.outputs)
+    named = [block.name for block in blocks]
+    for section in ("start", "domain"):
+        for block in getattr(file, section):
+            if block not in named:
+                raise ProblemFileError(
+                    name, f"[{section}] {block}", f"the unit has no such block: {unknown(block, named)}"
+                )
+    with place(name, "[loss]"):
+        loss = losses.registry.make(file.loss.model_dump())
+    with place(name, "[penalty]"):
+        tables = file.penalty.tables(penalties.registry)
+        terms = [penalties.registry.make(table, **{"linear block": unit.linear}) for table in tables]
+        penalty = functools.reduce(operator.add, terms) if terms else None
+        if penalty is not None:
+            penalty.check(blocks)
+    with place(name, "[mobility]"):
+        mobility = None if file.mobility is None else mobilities.registry.make(file.mobility.model_dump())
+        if mobility is not None:
+            mobility.check(blocks)
+    with place(name, "[scale]"):
+        scale = None if file.scale is None else scales.registry.make(file.scale.model_dump())
+        if scale is not None and not scale.mean_field:
+            raise ValueError("with an output scale that changes with the width there is no limit to compute.")
+    with place(name, "[domain]"):
+        made = {block: domains.registry.make(said.model_dump()) for block, said in file.domain.items()}
+        return Problem(
+            unit, samples, loss, penalty=penalty, domain=domains.product(**made), mobility=mobility, scale=scale
+        )
+
+
+def _law(file: ProblemFile, block: Block, inputs: int) -> laws.AbstractLaw:
+    # A number is dim=1; (1,) as a tuple is a vector with one entry.
+    return laws.registry.make(file.law(block.name), shape=block.shape, dim=block.shape or 1, inputs=inputs)

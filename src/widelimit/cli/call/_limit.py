@@ -1,0 +1,131 @@
+"""The limit of a run: one dynamics, more and more finely, until the risk curve rests or as finely as was asked."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float64
+
+from widelimit import dynamics
+from widelimit.dynamics import Start
+from widelimit.trajectory import Trajectory
+
+from ..parse._problem_file import ProblemFile
+from ._build import dynamics_of
+from ._part import Part, Work, carry_out
+from ._words import in_words
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Limit:
+    """The runs of growing resolution; the last one stands for the limit.
+
+    - `sizes`: their particles, cells, tolerances, ...; `movements`: [len(sizes) - 1], how far the risk curve moved.
+    - `error`: [T], how far the last risk curve may be from the limit's.
+    """
+
+    sizes: tuple[float, ...]
+    runs: tuple[Trajectory, ...]
+    movements: tuple[float, ...]
+    error: Float64[np.ndarray, " T"]
+    converged: bool
+    note: str
+
+
+def compute_limit(work: Work) -> Limit:
+    """One run a resolution; the halves of a doubled one are nested starts or grids."""
+    section = work.file.limit
+    runs: list[Trajectory] = []
+    movements: list[float] = []
+    sizes: list[float] = []
+    for size in _sizes(work.file):
+        runs.append(_run(work, size))
+        sizes.append(size)
+        if len(runs) == 1:
+            continue
+        movements.append(_movement(runs[-2], runs[-1]))
+        work.say(f"  {_step(work.file, sizes)} the risk curve moved by {movements[-1]:.2%}")
+        if section.doubles and _rests(movements, section.tolerance):
+            break
+    converged = not section.doubles or _rests(movements, section.tolerance)
+    error = limit_error(runs[-2].risk, runs[-1].risk)
+    return Limit(
+        tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
+    )
+
+
+def limit_error(coarse: Float64[np.ndarray, " T"], fine: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
+    """|R_n - R_n/2|, the largest within two save times: where the curves cross, the difference alone is zero."""
+    moved = np.abs(fine - coarse)
+    padded = np.pad(moved, 2, mode="edge")
+    return np.max(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+
+
+def part_name(size: float) -> str:
+    """`limit-64`, `limit-1e-09`: the name that a run of the limit is kept under."""
+    return f"limit-{size}"
+
+
+def finely(file: ProblemFile, size: float) -> str:
+    """`64 particles`, `rtol 1e-09`."""
+    name = file.limit.resolution
+    return f"{size} {name}" if isinstance(size, int) else f"{name} {size:g}"
+
+
+def _sizes(file: ProblemFile) -> Iterator[float]:
+    section = file.limit
+    value = dynamics.registry[section.dynamics].values[section.resolution]
+    given = getattr(section, section.resolution)
+    if section.doubles:
+        n, most = (getattr(section, f"{end}_{section.resolution}") for end in ("first", "most"))
+        while n <= most:
+            yield n
+            n *= 2
+    elif value.coarser is None:
+        yield from (given // 2, given)
+    else:
+        yield from (given * value.coarser, given)
+
+
+def _run(work: Work, size: float) -> Trajectory:
+    section = work.file.limit
+    argument = dynamics.registry[section.dynamics].values[section.resolution].argument
+    moves = dynamics_of(section, **{section.resolution: size})
+
+    def start() -> Start:
+        return work.built.start if argument else work.built.start.quantise(int(size))
+
+    label = f"limit, {in_words(dynamics.registry, {'dynamics': section.dynamics})}, {finely(work.file, size)}"
+    return carry_out(work, Part(part_name(size), label, "[limit]", start, moves))
+
+
+def _rests(movements: list[float], tolerance: float) -> bool:
+    """Two doublings in a row: the fluctuations of two starts may cancel once by accident."""
+    return len(movements) > 1 and max(movements[-2:]) < tolerance
+
+
+def _movement(coarse: Trajectory, fine: Trajectory) -> float:
+    """The largest distance of two risk curves, relative to the larger curve's largest value."""
+    largest = float(np.max(np.abs(fine.risk)))
+    return float(np.max(np.abs(fine.risk - coarse.risk))) / largest if largest > 0 else 0.0
+
+
+def _step(file: ProblemFile, sizes: list[float]) -> str:
+    return f"from {finely(file, sizes[-2])} to {finely(file, sizes[-1])}"
+
+
+def _note(file: ProblemFile, sizes: list[float], movements: list[float], converged: bool) -> str:
+    section = file.limit
+    moved = f"The last refinement, {_step(file, sizes)}, moved the risk curve by {movements[-1]:.2%} of its maximum"
+    if not section.doubles:
+        said = f"; {section.resolution} was given, so nothing was asked of that."
+    else:
+        asked = f"{section.tolerance:.2%} in two doublings in a row, as was asked for"
+        more = f"raise [limit] most_{section.resolution}"
+        said = f", less than {asked}." if converged else f", which is not less than {asked}: {more}."
+    # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike. A scheme
+    # of first or higher order, and a tighter tolerance, leave less of an error than they remove.
+    return (
+        f"{moved}{said} The error is the distance of the last two risk curves, the largest within two save times: the "
+        "coarser one moved by about as much as is still missing, or more, be that a bias or a fluctuation."
+    )

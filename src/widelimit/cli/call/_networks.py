@@ -1,0 +1,52 @@
+"""The networks of a run: one for each width and seed of each [[networks]] table."""
+
+import dataclasses
+
+import jax
+
+from widelimit import dynamics
+from widelimit.measure import Particles
+from widelimit.trajectory import Trajectory
+
+from ..parse._problem_file import ProblemFile
+from ._build import dynamics_of
+from ._part import Part, Work, carry_out
+from ._words import in_words
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One trained network: its part's name, which [[networks]] table it is from, its dynamics in words."""
+
+    name: str
+    width: int
+    seed: int
+    table: int
+    words: str
+
+
+def networks_of(file: ProblemFile) -> tuple[Network, ...]:
+    """The networks in the order of the file, each with a name of its own."""
+    found: dict[str, Network] = {}
+    for i, table in enumerate(file.networks):
+        words = in_words(dynamics.registry, table.model_dump(), brief=True)
+        for width in table.widths:
+            for seed in table.seeds:
+                name = f"network-{width}-{seed}"
+                name = f"{name}-{i + 1}" if name in found else name
+                found[name] = Network(name, width, seed, i, words)
+    return tuple(found.values())
+
+
+def train(work: Work, network: Network) -> Trajectory:
+    """Train one network, from neurons drawn from the start law."""
+    drawing, training = (
+        jax.random.fold_in(key, network.width) for key in jax.random.split(jax.random.key(network.seed))
+    )
+    label = f"network of width {network.width}, seed {network.seed}, {network.words}"
+    moves = dynamics_of(work.file.networks[network.table])
+
+    def start() -> Particles:
+        return work.built.start.sample(network.width, key=drawing)
+
+    return carry_out(work, Part(network.name, label, f"[[networks]] {network.table + 1}", start, moves, training))

@@ -1,0 +1,1 @@
+"""A problem file, from text to checked sections."""

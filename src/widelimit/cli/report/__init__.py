@@ -1,0 +1,1 @@
+"""The numbers of a run, on the terminal and on a page."""

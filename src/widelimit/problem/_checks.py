@@ -1,0 +1,173 @@
+"""Whether the parts of a problem fit together, and whether declared facts are so: one clear `ValueError` a mistake."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from widelimit.measure import Blocks, describe, row_size, split
+
+from . import losses, scales
+from .data import AbstractData
+from .domains import Product
+from .integrals import Supervised
+from .mobilities import AbstractMobility
+from .networks import AbstractNetwork, TwoLayer
+from .penalties import AbstractPenalty
+from .units import AbstractUnit, feature
+
+# What a user's function raises on arguments of the wrong shape.
+_MISFITS = (TypeError, ValueError, AttributeError, IndexError)
+
+
+def check_kind(name: str, value: Any, kind: Any) -> None:
+    """Raise `ValueError` unless `value` is None or of a kind."""
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"Problem({name}=...): expected one of widelimit's, got {value!r}.")
+
+
+def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget: Any) -> Supervised:
+    """The parts that the risk is made of, from what a user gave. Raises `ValueError` where they do not fit together."""
+    if (network is None) == (unit is None):
+        raise ValueError(
+            "Problem(...): give a network from widelimit.networks or a unit from widelimit.units, one of them."
+        )
+    network = unit if network is None else network
+    if not isinstance(network, AbstractNetwork | AbstractUnit):
+        raise ValueError(f"Problem(unit=...): expected one of widelimit.units or widelimit.networks, got {network!r}.")
+    if not isinstance(data, AbstractData):
+        raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
+    if budget is not None and not (isinstance(budget, int) and budget >= 1):
+        raise ValueError(f"Problem(budget=...): must be a whole number of at least 1, got {budget!r}.")
+    check_kind("scale", scale, scales.AbstractScale)
+    loss = losses.squared() if loss is None else loss
+    if not callable(loss):
+        raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
+    task = Supervised(
+        TwoLayer(network) if isinstance(network, AbstractUnit) else network,
+        data,
+        loss if isinstance(loss, losses.AbstractLoss) else losses.Loss(loss),
+        scales.MeanField() if scale is None else scale,
+        budget,
+    )
+    check_output(task)
+    if task.network.unit is not None:
+        check_facts(task.network.unit, task.blocks, data.inputs, data.outputs)
+    return task
+
+
+def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: AbstractMobility, domain: Product) -> None:
+    """Raise `ValueError` where a proximal map or a wall meets a mobility in whose metric it is not known."""
+    mobility.check(blocks)
+    diagonal = mobility.scales(like(blocks)) is not None
+    if penalty is not None:
+        penalty.check(blocks)
+        check_number("penalty", lambda: eqx.filter_eval_shape(penalty, like(blocks)))
+    if penalty is not None and not penalty.smooth and not diagonal:
+        raise ValueError(
+            "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
+            "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
+        )
+    if not diagonal and not domain.unconstrained:
+        raise ValueError(
+            "Problem(mobility=..., domain=...): walls project in the metric of the mobility, which needs one "
+            "number a block (mobilities.Diagonal)."
+        )
+
+
+def check_output(task: Supervised) -> None:
+    """Raise `ValueError` unless network, loss and data have the same shapes, and the unit is what it says it is."""
+    blocks, data, network = task.blocks, task.data, task.network
+    dtype = jnp.zeros(()).dtype
+    try:
+        shape = _output_shape(network, like(blocks), jax.ShapeDtypeStruct((data.inputs,), dtype))
+    except _MISFITS as error:
+        raise ValueError(
+            f"Problem(unit=...): the unit fails on blocks {describe(blocks)} and x of shape ({data.inputs},): {error}"
+        ) from error
+    if shape != data.outputs:
+        raise ValueError(
+            f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have {data.outputs}."
+        )
+    target = jax.ShapeDtypeStruct(shape, dtype)
+    check_number("loss", lambda: eqx.filter_eval_shape(task.loss, target, target))
+    nodes = data.nodes
+    if nodes is not None and not isinstance(nodes.y, Tracer):
+        task.loss.check(nodes.y)
+
+
+def _output_shape(network: AbstractNetwork, theta: Any, x: Any) -> tuple[int, ...]:
+    """The shape of one output: of the unit, where the network is its mean."""
+    if network.unit is not None:
+        return eqx.filter_eval_shape(network.unit, theta, x).shape
+    one = jax.ShapeDtypeStruct((1,), x.dtype)
+    many = jax.tree.map(lambda field: jax.ShapeDtypeStruct((1, *field.shape), field.dtype), (theta, x))
+    return eqx.filter_eval_shape(network, many[0], one, many[1]).shape[1:]
+
+
+def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[int, ...]) -> None:
+    """Raise `ValueError` where a unit is not linear in its linear block, or not of the degree that it says."""
+    if unit.linear is not None and dict(blocks).get(unit.linear) != outputs:
+        raise ValueError(
+            f"Problem(unit=...): the linear block {unit.linear!r} has shape {dict(blocks).get(unit.linear)}, it must "
+            f"have that of the targets, {outputs}."
+        )
+    if unit.linear is None and unit.homogeneity is None:
+        return
+    wrong = _wrong_facts(unit, blocks, inputs)
+    if isinstance(wrong[0], Tracer):
+        return
+    if bool(wrong[0]):
+        raise ValueError(
+            f"Problem(unit=...): the unit is not {unit.linear!r} times one number phi~(w, x), as "
+            f"linear={unit.linear!r} says."
+        )
+    if bool(wrong[1]):
+        raise ValueError(f"Problem(unit=...): the unit has not the degree homogeneity={unit.homogeneity} that it says.")
+
+
+@eqx.filter_jit
+def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any]:
+    """Whether linearity and degree fail at one of two places; compiled once for all units of a structure."""
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, row_size(blocks))))
+    x = jnp.asarray(np.random.default_rng(1).normal(size=inputs))
+
+    def at(row: Any) -> tuple[Any, Any]:
+        theta, twice = split(blocks, row), split(blocks, 2.0 * row)
+        whole = unit(theta, x)
+        if unit.linear is None:
+            product, value, scaled = whole, whole, unit(twice, x)
+        else:
+            value, scaled = feature(unit, theta, x), feature(unit, twice, x)
+            product = getattr(theta, unit.linear) * value
+        degree = 0.0 if unit.homogeneity is None else unit.homogeneity
+        grown = scaled if unit.homogeneity is None else 2.0**degree * value
+        return _differ(whole, product), _differ(scaled, grown)
+
+    linear, homogeneous = jax.vmap(at)(rows)
+    return jnp.any(linear), jnp.any(homogeneous)
+
+
+def _differ(a: Any, b: Any) -> Any:
+    """Whether two values differ. A unit that has no value there (a logarithm, say) cannot be checked there."""
+    # A comparison with what is not a number is false, hence the negation.
+    return jnp.any(jnp.isfinite(a) & ~(jnp.abs(a - b) <= 1e-9 + 1e-6 * jnp.abs(b)))
+
+
+def like(blocks: Blocks) -> Any:
+    """The shapes of one particle."""
+    return jax.eval_shape(lambda: split(blocks, jnp.zeros(row_size(blocks))))
+
+
+def check_number(what: str, shape_of: Callable[[], Any]) -> None:
+    """Raise `ValueError` unless the function gives one number."""
+    try:
+        shape = getattr(shape_of(), "shape", None)
+    except _MISFITS as error:
+        raise ValueError(f"Problem({what}=...): it fails on one data point or particle: {error}") from error
+    if shape != ():
+        raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")

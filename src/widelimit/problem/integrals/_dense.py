@@ -1,0 +1,158 @@
+"""Integrals over the data's nodes, in pieces that fit into the budget: the way that works for every network."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import Blocks
+from widelimit.numerics import map_rows, sum_chunks
+
+from ..data import Nodes, require_nodes
+from ..scales import Power
+from ._curvature import curvature_on
+from ._fields import AbstractField, OnNodes
+from ._integrals import AbstractIntegrals, Curvature, Estimate, Variation
+from ._supervised import Supervised
+
+
+class Dense(AbstractIntegrals):
+    """Sums over the data's nodes, N x (piece of the data) at a time, with derivatives inside each piece.
+
+    Made from the parts of a problem: give the class itself, `Problem(..., integrals=integrals.Dense)`, for the nodes of
+    data that could be integrated exactly.
+    """
+
+    task: Supervised
+
+    def blocks(self) -> Blocks:
+        return self.task.blocks
+
+    @property
+    def kinked(self) -> bool:
+        return self.task.network.kinked
+
+    @property
+    def deterministic(self) -> bool:
+        return self.task.data.nodes is not None
+
+    def require_deterministic(self, who: str) -> None:
+        require_nodes(self.task.data, who)
+
+    @property
+    def budget(self) -> int | None:
+        return self.task.budget
+
+    def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
+        return risk_on(self.task, theta, w, require_nodes(self.task.data, "Problem.risk"))
+
+    def variation(self, theta: Any, w: Float[Array, " N"]) -> Variation:
+        return variation_on(self.task, theta, w, require_nodes(self.task.data, "Problem.variation"))
+
+    def potential(self, theta: Any, w: Float[Array, " N"]) -> AbstractField:
+        nodes = require_nodes(self.task.data, "Problem.potential")
+        unit = self.task.network.unit
+        if unit is None:
+            return MasslessParticles(self.task, theta, w, nodes)
+        return OnNodes(unit, nodes.x, _dual(self.task, theta, w, nodes))
+
+    def curvature(self, theta: Any, w: Float[Array, " N"]) -> Curvature:
+        unit, nodes = self.task.network.unit, require_nodes(self.task.data, "Problem.integrals.curvature")
+        if unit is None:
+            self.refuse("second variations of a network that is no two-layer mean")
+        f = predict(self.task, theta, w, nodes.x)
+        return curvature_on(self.task, unit, theta, f, nodes, self.task.scale.factor(w.shape[0]))
+
+    def predict(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "n d"]) -> Float[Array, "n ..."]:
+        return predict(self.task, theta, w, x)
+
+    def estimate(self, theta: Any, w: Float[Array, " N"], samples: int, key: PRNGKeyArray) -> Estimate:
+        return estimate(self.task, theta, w, samples, key)
+
+
+@eqx.filter_jit
+def predict(task: Supervised, theta: Any, w: Any, x: Any) -> Any:
+    """f at inputs x [n, d], in pieces that fit into the budget."""
+    piece = task.piece(w.shape[0])
+    if x.shape[0] <= piece:
+        return task.outputs(theta, w, x)
+
+    @jax.checkpoint
+    def one(point: Any) -> Any:
+        return task.outputs(theta, w, point[None])[0]
+
+    return map_rows(one, x, piece)
+
+
+@eqx.filter_jit
+def risk_on(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> Any:
+    """SUM_q mu_q loss(f(x_q), y_q), in pieces over the data."""
+
+    def piece(x: Any, y: Any, mu: Any) -> Any:
+        return jnp.sum(mu * jax.vmap(task.loss)(task.outputs(theta, w, x), y))
+
+    # Checkpointed, so that a derivative taken from outside does not keep the tables of all pieces.
+    return sum_chunks(jax.checkpoint(piece), (nodes.x, nodes.y), nodes.weights, task.piece(w.shape[0]))
+
+
+def variation_on(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> Variation:
+    """Risk, psi and grad psi in pieces over the nodes, with the gradient inside each: the memory is N x piece."""
+    graded = jax.value_and_grad(task.batch_risk, argnums=(0, 1))
+
+    def piece(x: Any, y: Any, mu: Any) -> Any:
+        return graded(theta, w, x, y, mu)
+
+    risk, (gradient, psi) = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, task.piece(w.shape[0]))
+    return Variation(risk, psi, gradient)
+
+
+@eqx.filter_jit
+def estimate(task: Supervised, theta: Any, w: Any, samples: int, key: Any) -> Estimate:
+    """The risk on fresh samples."""
+    x, y = task.data.batch(key, samples)
+    losses_of = jax.vmap(task.loss)(predict(task, theta, w, x), y)
+    return Estimate(jnp.mean(losses_of), jnp.std(losses_of, ddof=1) / samples**0.5)
+
+
+@eqx.filter_jit
+def _dual(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> Any:
+    """dR/df on the data, with the factor of the output scale."""
+    f = predict(task, theta, w, nodes.x)
+    slope = jax.vmap(jax.grad(task.loss))(f, nodes.y)
+    weights = nodes.weights.reshape((-1, *(1,) * (slope.ndim - 1)))
+    return task.scale.factor(w.shape[0]) * weights * slope
+
+
+class MasslessParticles(AbstractField):
+    """psi of any network: the derivative of the risk in the mass of particles that have none.
+
+    All queries of a call go into one pass over the data, as particles of weight zero.
+    """
+
+    task: Supervised
+    theta: Any
+    w: Float[Array, " N"]
+    nodes: Nodes
+
+    def at(self, theta: Any) -> Float[Array, ""]:
+        return self.values(jax.tree.map(lambda leaf: leaf[None], theta), 0)[0]
+
+    @property
+    def entries(self) -> int:
+        return self.w.shape[0] * min(self.task.piece(self.w.shape[0]), self.nodes.weights.shape[0])
+
+    def values(self, theta: Any, budget: int) -> Float[Array, " M"]:
+        return self._joined(theta).psi[self.w.shape[0] :]
+
+    def slopes(self, theta: Any, budget: int) -> Any:
+        return jax.tree.map(lambda leaf: leaf[self.w.shape[0] :], self._joined(theta).gradient)
+
+    def _joined(self, theta: Any) -> Variation:
+        joined = jax.tree.map(lambda own, other: jnp.concatenate([own, other]), self.theta, theta)
+        massless = jnp.zeros(jax.tree.leaves(theta)[0].shape[0], self.w.dtype)
+        # The factor of the output scale is that of the N particles which have mass.
+        scale = Power(1.0, 1.0 / self.task.scale.factor(self.w.shape[0]))
+        task = Supervised(self.task.network, self.task.data, self.task.loss, scale, self.task.budget)
+        return variation_on(task, joined, jnp.concatenate([self.w, massless]), self.nodes)

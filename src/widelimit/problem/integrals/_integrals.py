@@ -1,0 +1,124 @@
+"""How risk, psi and grad psi are computed of a measure: what every such way can be asked."""
+
+import abc
+from typing import Any, NamedTuple, NoReturn
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.measure import Blocks
+
+from ._fields import AbstractField
+from ._spline import Spline
+
+
+class Variation(NamedTuple):
+    """The first variation at the particles: the risk (), psi [N] and grad psi (blocks of [N, *shape])."""
+
+    risk: Float[Array, ""]
+    psi: Float[Array, " N"]
+    gradient: Any
+
+
+class Estimate(NamedTuple):
+    """A mean over fresh samples and its standard error."""
+
+    value: Float[Array, ""]
+    error: Float[Array, ""]
+
+
+class Curvature(NamedTuple):
+    r"""The second variations of the risk at the particles, D parameters each.
+
+    - `hessian`: $\nabla^2\psi(\theta_i)$ [N, D, D].
+    - `kernel`: $K_{ij} = \nabla\nabla'\,\delta^2 R/\delta\rho^2(\theta_i, \theta_j)$ [N, D, N, D].
+    - `size`: [N, D], the integral of grad psi with absolute values everywhere: what its zero is compared with.
+    """
+
+    hessian: Float[Array, "N D D"]
+    kernel: Float[Array, "N D N D"]
+    size: Float[Array, "N D"]
+
+
+class AbstractIntegrals(eqx.Module):
+    """Risk, psi and grad psi of a measure (theta, w), theta in blocks of [N, *shape], w [N]; penalties not included.
+
+    A new way of computing them writes `blocks`, `risk` and `variation`. The rest are capabilities, refused with a
+    `ValueError` where they are not written, and facts, which make the library careful where they are left out.
+    """
+
+    @abc.abstractmethod
+    def blocks(self) -> Blocks:
+        """The named blocks of one particle."""
+
+    @abc.abstractmethod
+    def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
+        """R(rho), with the usual derivatives in positions and weights."""
+
+    @abc.abstractmethod
+    def variation(self, theta: Any, w: Float[Array, " N"]) -> Variation:
+        """Risk, psi and grad psi at the particles; no factor w in either, so that particles of no weight count."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether no nodes stand for the law of the data: the integrals are right to rounding."""
+        return False
+
+    @property
+    def kinked(self) -> bool:
+        """Whether what is integrated may have kinks in theta."""
+        return True
+
+    @property
+    def rough(self) -> bool:
+        """Whether grad psi may jump where particles cross a kink."""
+        return self.kinked
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether risk and variation can be had without drawing samples."""
+        return True
+
+    def require_deterministic(self, who: str) -> None:
+        """Raise `ValueError` where risk and variation need fresh samples."""
+        return None
+
+    @property
+    def budget(self) -> int | None:
+        """How many entries a table may have; None for the library's own choice."""
+        return None
+
+    def potential(self, theta: Any, w: Float[Array, " N"]) -> AbstractField:
+        """The data part of psi(.; rho) for any particle."""
+        self.refuse("potential off the particles")
+
+    def curvature(self, theta: Any, w: Float[Array, " N"]) -> Curvature:
+        """The second variations at the particles: Hessian and kernel."""
+        self.refuse("second variations (hessian, kernel)")
+
+    def hessian(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, "N D D"]:
+        r"""$\nabla^2\psi(\theta_i; \rho)$ at the particles."""
+        return self.curvature(theta, w).hessian
+
+    def kernel(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, "N D N D"]:
+        r"""$\nabla_i \nabla_j$ of the second variation of the risk: how moving particle j changes grad psi at i."""
+        return self.curvature(theta, w).kernel
+
+    def predict(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "n d"]) -> Float[Array, "n ..."]:
+        """f at inputs."""
+        self.refuse("prediction: there is no network")
+
+    def estimate(self, theta: Any, w: Float[Array, " N"], samples: int, key: PRNGKeyArray) -> Estimate:
+        """The risk on fresh samples of the data's law."""
+        self.refuse("estimate on fresh samples: there are no data")
+
+    def spline(self, who: str) -> Spline:
+        """The exact integrals of a free-knot spline, for what is known of splines alone."""
+        raise ValueError(
+            f"{who} needs exact integrals of free-knot splines (units.FreeKnot on data.Interval under a squared loss); "
+            f"this problem's are integrals.{type(self).__name__}."
+        )
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the `ValueError` of a capability that is not there."""
+        raise ValueError(f"integrals.{type(self).__name__} has no {what}.")

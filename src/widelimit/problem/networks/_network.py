@@ -1,0 +1,47 @@
+"""What a network is: f from a measure of particles, and the facts it declares."""
+
+import abc
+import math
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from widelimit.measure import Blocks
+
+from ..units import AbstractUnit
+
+
+class AbstractNetwork(eqx.Module):
+    """f of a measure: theta has one field a block, each [N, *shape]; weights w [N]; inputs x [q, d].
+
+    A new network needs `blocks` and `__call__`, and `__call__` reads theta and w through `integrate` alone, as often as
+    it likes: then the gradient of a risk in theta *is* grad psi, and that in w is psi, for any nesting of integrals.
+    The other members are facts; one that is left out is not known, which makes the library careful. Gradients and
+    forward derivatives of gradients are exact; a forward derivative of f itself is not there.
+    """
+
+    @abc.abstractmethod
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        """The named blocks of one particle, for inputs in R^inputs and outputs of shape () or (C,).
+
+        Raises `ValueError` when the network cannot have such inputs or outputs.
+        """
+
+    @abc.abstractmethod
+    def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
+        """f at the inputs: [q] or [q, C]. It may build tables of N x q numbers; the library cuts x into pieces."""
+
+    @property
+    def unit(self) -> AbstractUnit | None:
+        """phi, where f = INT phi(theta, x) rho(dtheta): a two-layer mean; None for every other network."""
+        return None
+
+    @property
+    def kinked(self) -> bool:
+        """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
+        return True
+
+    def components(self, outputs: tuple[int, ...]) -> int:
+        """How many numbers a particle and an input take in the largest table that `__call__` builds."""
+        return math.prod(outputs)

@@ -1,0 +1,41 @@
+"""The two-layer mean: the network that this library began with, and the default."""
+
+import math
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from widelimit.measure import Blocks
+
+from ..units import AbstractUnit
+from ._integrate import integrate
+from ._network import AbstractNetwork
+
+
+class TwoLayer(AbstractNetwork):
+    r"""$f(x) = \int \phi(\theta, x)\,\rho(d\theta)$, phi = `unit`. All its facts are those of the unit."""
+
+    phi: AbstractUnit
+
+    def __init__(self, unit: AbstractUnit) -> None:
+        if not isinstance(unit, AbstractUnit):
+            raise ValueError(f"TwoLayer(unit=...): expected one of widelimit.units, got {unit!r}.")
+        self.phi = unit
+
+    def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
+        return self.phi.blocks(inputs, outputs)
+
+    def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
+        return integrate(self.phi, theta, w, x)
+
+    @property
+    def unit(self) -> AbstractUnit:
+        return self.phi
+
+    @property
+    def kinked(self) -> bool:
+        return self.phi.kinked
+
+    def components(self, outputs: tuple[int, ...]) -> int:
+        # With a linear block the table holds phi~, a number.
+        return 1 if self.phi.linear is not None else math.prod(outputs)
