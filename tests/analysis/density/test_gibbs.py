@@ -138,7 +138,7 @@ def test_the_free_energy_by_hand():
 def test_losses_and_penalties_in_two_parameters(loss, penalty):
     """Gibbs[rho] = rho whatever the convex loss, and for penalties and units with kinks: only values count."""
     unit = wl.units.Neuron(wl.activations.relu, bias=False)
-    problem = wl.Problem(unit, wl.data.Samples(X, np.sign(Y)), loss, penalty=penalty)
+    problem = wl.Problem(unit, wl.data.Samples(X, np.where(Y < 0, -1.0, 1.0)), loss, penalty=penalty)
     grid = grids.product(grids.uniform(-4.0, 4.0, 30), grids.uniform(-3.0, 3.0, 20))
     state = wl.analysis.gibbs(problem, temperature=0.1, grid=grid)
     assert state.residual < 1e-12

@@ -188,7 +188,7 @@ def test_keeps_mass_and_sign_and_never_raises_the_free_energy(loss: Any, warmth:
     x, y, masses, rng = case
     problem = wl.Problem(
         wl.units.Function(_charged, columns=["a"]),
-        wl.data.Samples(x, np.sign(y)),
+        wl.data.Samples(x, np.where(y < 0, -1.0, 1.0)),
         loss,
         penalty=wl.penalties.total_variation(0.05, "a"),
     )
