@@ -12,8 +12,7 @@ import pytest
 
 import widelimit as wl
 from widelimit import dynamics, integrators, sampling
-from widelimit.dynamics import AbstractDynamics, Bound, Characteristics, GaussianClosure, Quantiles
-from widelimit.numerics import advance
+from widelimit.dynamics import AbstractDynamics, Characteristics, GaussianClosure, Quantiles, advance
 
 _RNG = np.random.default_rng(7)
 _X2 = _RNG.normal(size=(8, 2))
@@ -208,8 +207,8 @@ def pairs(promise: Any) -> list[Any]:
 def end(dynamic: AbstractDynamics, problem: wl.Problem, start: Any, key: Any = KEY) -> wl.Particles:
     own = dynamic.prepare(problem)
     state = dynamic.init(own, start, t1=T1, key=key)
-    clock = jnp.asarray(dynamic.clock(T1))
-    state, _, finite = advance(Bound(dynamic, own), state, clock, jnp.asarray(10**6))
+    clock = jnp.asarray(dynamic.clock.reading(T1))
+    state, _, finite = advance(dynamic, own, state, clock, jnp.asarray(10**6))
     assert bool(finite)
     return dynamic.measure(own, state, clock)
 
@@ -364,24 +363,24 @@ def _fixed_flow(flow: Any, problem: wl.Problem, start: Any) -> Any:
     own = isinstance(flow, Characteristics | GaussianClosure)
     integrator = flow.integrator if own else flow._integrator(problem)
     if isinstance(integrator, integrators.RungeKutta4):
-        where, size = lambda f: f.integrator.size, flow.clock(T1)
+        where, size = lambda f: f.integrator.size, flow.clock.reading(T1)
         return lambda count: end(eqx.tree_at(where, flow, jnp.asarray(size / count)), problem, start)
     # Every step is accepted, and the proposal for the next one is replaced.
     loose = wl.GradientFlow(type(integrator)(rtol=0.99, atol=1e9), schedule=flow.schedule)
     state = loose.init(problem, start, t1=T1, key=None)
 
     @eqx.filter_jit
-    def run(bound: Bound, state: Any, count: Any) -> Any:
+    def run(flow: Any, state: Any, count: Any) -> Any:
         def body(i: Any, state: Any) -> Any:
             proposed = state.end * (i + 1) / count
-            return bound.step(eqx.tree_at(lambda s: s.memory[0], state, proposed), None)
+            return flow.step(problem, eqx.tree_at(lambda s: s.memory[0], state, proposed), None)
 
         last = jax.lax.fori_loop(0, count, body, state)
-        return bound.dynamics.measure(bound.problem, last, last.clock), last.clock
+        return flow.measure(problem, last, last.clock), last.clock
 
     def at(count: int) -> wl.Particles:
-        last, clock = run(Bound(loose, problem), state, jnp.asarray(count))
-        assert float(clock) == pytest.approx(loose.clock(T1), rel=1e-12)
+        last, clock = run(loose, state, jnp.asarray(count))
+        assert float(clock) == pytest.approx(loose.clock.reading(T1), rel=1e-12)
         return last
 
     return at
@@ -413,7 +412,7 @@ def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: li
     def error(sgd: wl.SGD, count: Any) -> Any:
         def one(key: Any) -> Any:
             first = eqx.tree_at(lambda s: s.key, state, key)
-            last, done, _ = advance(Bound(sgd, own), first, count, count)
+            last, done, _ = advance(sgd, own, first, count, count)
             return jnp.mean((sgd.measure(own, last, done).positions - exact) ** 2)
 
         return jnp.sqrt(jnp.mean(jax.vmap(one)(keys)))

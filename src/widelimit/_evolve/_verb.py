@@ -16,9 +16,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from widelimit import __version__
-from widelimit.dynamics import AbstractDynamics, Bound, Start
+from widelimit.dynamics import AbstractDynamics, Start, advance
 from widelimit.measure import GridDensity, Particles, laws
-from widelimit.numerics import advance
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError, Outcome
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, as_array, fingerprint, observables, restore
@@ -69,16 +68,18 @@ def evolve(
     checkpoint if there is a folder for it.
     """
     _check(problem, measure, dynamics, t1, max_steps, key)
+    if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
+        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
     watched = _watched(problem, observe, dynamics)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     own = dynamics.prepare(problem)
     state = dynamics.init(own, measure, t1=t1, key=key)
-    shown = eqx.filter_eval_shape(_positions, dynamics, own, state, jnp.asarray(dynamics.clock(t1)))
+    shown = eqx.filter_eval_shape(_positions, dynamics, own, state, jnp.asarray(dynamics.clock.reading(t1)))
     times = _times(t1, save_at, math.prod(shown.shape))
     keeps = "particles" in dynamics.facts(problem).conserves and isinstance(measure, Particles)
     given = measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
-    run = _Run(problem, dynamics, Bound(dynamics, own), times, watched, given, max_steps)
+    run = _Run(problem, dynamics, own, times, watched, given, max_steps)
     mark = _mark((problem, measure, dynamics, float(t1), times, watched, key), checkpoint)
     folder = None
     if checkpoint is not None and mark is not None:
@@ -174,7 +175,7 @@ class _Run:
 
     problem: Problem
     dynamics: AbstractDynamics
-    bound: Bound
+    prepared: Problem
     times: np.ndarray
     watched: tuple[observables.AbstractObservable, ...]
     weights: jax.Array | None
@@ -198,7 +199,7 @@ class _Run:
         try:
             while outcome.ok and len(rows) < len(self.times):
                 stop = stops[len(rows)]
-                if not bool(self.dynamics.before(state, stop)):
+                if not bool(self.dynamics.clock.before(state, stop)):
                     row, finite = self._observe(state, stop)
                     if not finite or self._blown_up(row, rows):
                         outcome = Outcome.DIVERGED
@@ -211,15 +212,16 @@ class _Run:
                     outcome = Outcome.MAX_STEPS
                     break
                 tick = time.monotonic()
-                state, done, finite = advance(self.bound, state, jnp.asarray(stop), jnp.asarray(most))
+                state, done, finite = advance(self.dynamics, self.prepared, state, jnp.asarray(stop), jnp.asarray(most))
                 if not bool(finite):
                     outcome, state = Outcome.DIVERGED, last_good
                     break
-                if bool(self.dynamics.stalled(self.bound.problem, state)):
+                if bool(self.dynamics.stalled(self.prepared, state)):
                     outcome = Outcome.STALLED
                     break
-                if bool(self.dynamics.crowded(state)):
-                    state = self.dynamics.enlarge(self.bound.problem, state)
+                growth = self.dynamics.growth
+                if growth is not None and bool(growth.needed(state)):
+                    state = growth.grown(state)
                 last_good = state
                 chunk = _next_chunk(chunk, int(done), time.monotonic() - tick)
                 bar.update(self._time(state, rows, stops), int(state.k))
@@ -251,7 +253,7 @@ class _Run:
 
     def _stops(self) -> list[Any]:
         """The clock at the save times. A quadrature of xi may err by a rounding: no reading is beyond the last."""
-        readings = [self.dynamics.clock(float(t)) for t in self.times]
+        readings = [self.dynamics.clock.reading(float(t)) for t in self.times]
         return [min(reading, readings[-1]) for reading in readings]
 
     def _time(self, state: Any, rows: list[dict[str, np.ndarray]], stops: list[Any]) -> float:
@@ -259,11 +261,11 @@ class _Run:
         i = max(len(rows) - 1, 0)
         j = min(i + 1, len(self.times) - 1)
         a, b, ca, cb = float(self.times[i]), float(self.times[j]), stops[i], stops[j]
-        reading = float(getattr(state, "clock", state.k))
+        reading = float(self.dynamics.clock.of(state))
         return a + (b - a) * min(1.0, max(0.0, (reading - ca) / (cb - ca))) if cb > ca else a
 
     def _observe(self, state: Any, stop: Any) -> tuple[dict[str, np.ndarray], bool]:
-        shown = _show(self.bound, self.problem, self.watched, state, self.weights, jnp.asarray(stop))
+        shown = _show(self.dynamics, self.prepared, self.problem, self.watched, state, self.weights, jnp.asarray(stop))
         row = {name: np.asarray(value) for name, value in shown.items()}
         # An observable of the user's own may be NaN; the run goes on.
         own = {observable.name for observable in self.watched if isinstance(observable, observables.Function)}
@@ -272,18 +274,24 @@ class _Run:
 
 @eqx.filter_jit
 def _show(
-    bound: Bound, problem: Problem, watched: tuple[Any, ...], state: Any, weights: Any, clock: Any
+    dynamics: AbstractDynamics,
+    prepared: Problem,
+    problem: Problem,
+    watched: tuple[Any, ...],
+    state: Any,
+    weights: Any,
+    clock: Any,
 ) -> dict[str, Any]:
     """Positions, weights and observables at a clock reading; in float64 whatever the dynamics' own precision.
 
     `weights`: those of the start, where they never change.
     """
-    rho = bound.dynamics.measure(bound.problem, state, clock)
+    rho = dynamics.measure(prepared, state, clock)
     weights = rho.weights.astype(float) if weights is None else weights
     wide = Particles(rho.positions.astype(float), weights, blocks=rho.blocks)
     out: dict[str, Any] = {"positions": wide.positions, "weights": wide.weights}
     seen = [observable(problem, wide) for observable in watched]
-    for found in (*seen, bound.dynamics.record(bound.problem, state, clock)):
+    for found in (*seen, dynamics.record(prepared, state, clock)):
         for name, value in found.items():
             if name in out:
                 raise ValueError(f"evolve(observe=...): two observables have the name {name!r}.")

@@ -1,13 +1,17 @@
-"""What moves a measure: the gradient flow and SGD."""
+"""What moves a measure: flows, equations on grids, minimising movements, SGD."""
 
-from . import integrators as integrators, sampling as sampling, schedules as schedules
+from . import clocks as clocks, integrators as integrators, sampling as sampling, schedules as schedules
 from ._dynamics import (
     AbstractDynamics as AbstractDynamics,
-    Bound as Bound,
+    AbstractGrowth as AbstractGrowth,
     Facts as Facts,
+    Noise as Noise,
     Start as Start,
+    Theta as Theta,
+    Weights as Weights,
     registry as registry,
 )
+from ._loop import advance as advance
 from .flows._characteristics import Characteristics as Characteristics
 from .flows._gaussian_closure import GaussianClosure as GaussianClosure
 from .flows._gradient_flow import GradientFlow as GradientFlow

@@ -13,10 +13,9 @@ from scipy.special import ndtri
 
 import widelimit as wl
 from widelimit import integrators, laws
-from widelimit.dynamics import Bound, Characteristics, Quantiles
+from widelimit.dynamics import Characteristics, Quantiles, advance
 from widelimit.dynamics.flows._characteristics import _Field
 from widelimit.measure import GridDensity, grids
-from widelimit.numerics import advance
 
 TIGHT = integrators.Tsit5(1e-10, 1e-11)
 
@@ -90,7 +89,7 @@ def test_a_gaussian_stays_gaussian() -> None:
 
 def _at(dynamics: Characteristics, problem: wl.Problem, law: laws.AbstractLaw, t: float) -> Any:
     state = dynamics.init(problem, law, t1=t, key=None)
-    last, _, _ = advance(Bound(dynamics, problem), state, state.end, jnp.asarray(10**6))
+    last, _, _ = advance(dynamics, problem, state, state.end, jnp.asarray(10**6))
     return state, last
 
 

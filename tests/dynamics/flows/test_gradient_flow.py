@@ -283,16 +283,15 @@ def _wave_problem() -> wl.Problem:
 
 def _flows(problem: wl.Problem, rows: np.ndarray, weights: np.ndarray, flow: wl.GradientFlow) -> tuple[Any, Any]:
     """Risks and predictions at the end of many flows at once; particles of weight zero fill them up."""
-    from widelimit.dynamics import Bound
-    from widelimit.numerics import advance
+    from widelimit.dynamics import advance
 
-    clock = flow.clock(1.0)
+    clock = flow.clock.reading(1.0)
     x = problem.data.nodes.x  # pyright: ignore[reportOptionalMemberAccess]
 
     @jax.jit
     def one(rows: Any, weights: Any) -> Any:
         state = flow.init(problem, wl.Particles(rows, weights), t1=1.0, key=None)
-        state, _, _ = advance(Bound(flow, problem), state, clock, 1000)
+        state, _, _ = advance(flow, problem, state, clock, 1000)
         last = flow.measure(problem, state, clock)
         return problem.risk(last), problem.predict(last, x)
 

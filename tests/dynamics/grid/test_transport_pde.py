@@ -13,9 +13,8 @@ from hypothesis import given, settings, strategies as st
 
 import widelimit as wl
 from widelimit import integrators
-from widelimit.dynamics import Bound, TransportPDE
+from widelimit.dynamics import TransportPDE, advance
 from widelimit.measure import Grid, GridDensity, grids
-from widelimit.numerics import advance
 
 RISK = (wl.observables.Risk(),)
 
@@ -65,10 +64,10 @@ GRIDS = {
 def _end(dynamic: TransportPDE, problem: wl.Problem, start: Any, t1: float) -> GridDensity:
     own = dynamic.prepare(problem)
     state = dynamic.init(own, start, t1=t1, key=None)
-    clock = jnp.asarray(dynamic.clock(t1))
-    state, _, finite = advance(Bound(dynamic, own), state, clock, jnp.asarray(10**6))
+    clock = jnp.asarray(dynamic.clock.reading(t1))
+    state, _, finite = advance(dynamic, own, state, clock, jnp.asarray(10**6))
     assert bool(finite)
-    assert not bool(dynamic.before(state, clock))
+    assert not bool(dynamic.clock.before(state, clock))
     return dynamic.measure(own, state, clock)
 
 

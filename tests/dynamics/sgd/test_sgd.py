@@ -11,8 +11,7 @@ import pytest
 
 import widelimit as wl
 from widelimit import sampling, schedules
-from widelimit.dynamics import Bound, integrators
-from widelimit.numerics import advance
+from widelimit.dynamics import advance, integrators
 
 KEY = jax.random.key(5)
 _RNG = np.random.default_rng(0)
@@ -37,7 +36,7 @@ def _nothing(f: Any, y: Any) -> Any:
 def _after(problem: wl.Problem, start: wl.Particles, sgd: wl.SGD, steps: int, key: Any = KEY) -> Any:
     own = sgd.prepare(problem)
     state = sgd.init(own, start, t1=1.0, key=key)
-    return advance(Bound(sgd, own), state, jnp.asarray(steps), jnp.asarray(steps))[0]
+    return advance(sgd, own, state, jnp.asarray(steps), jnp.asarray(steps))[0]
 
 
 def test_one_step_is_the_papers() -> None:

@@ -14,7 +14,8 @@ from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
 
 
@@ -31,7 +32,7 @@ class CharacteristicState(eqx.Module):
     end: Float[Array, ""]
 
 
-class Characteristics(AbstractDynamics):
+class Characteristics(AbstractDynamics[CharacteristicState]):
     r"""The transport equation at temperature 0 along its characteristics, which carry the density,
 
     $$\dot X = -\xi P\nabla\psi(X; \rho_t), \qquad
@@ -87,55 +88,41 @@ class Characteristics(AbstractDynamics):
             permutes=False,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> CharacteristicState:
-        _check(problem)
+        self.check(problem, measure)
         rows, weights, logs = self._start(problem, measure)
         if not problem.domain.unconstrained and not bool(jnp.all(_starts_inside(problem, rows))):
             raise ValueError(
                 "evolve(measure=...): some of the start's mass lies outside the problem's domain, or on its wall, "
                 "where Characteristics has no density to carry."
             )
-        return _begin(self, problem, rows, weights, logs, jnp.asarray(self.clock(t1), float))
+        return _begin(self, problem, rows, weights, logs, jnp.asarray(self.clock.reading(t1), float))
 
-    def prepare(self, problem: Problem) -> Problem:
-        return problem
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
-
-    def before(self, state: CharacteristicState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: CharacteristicState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: CharacteristicState, noise: Any) -> CharacteristicState:
+    def step(self, problem: Problem, state: CharacteristicState, noise: Noise) -> CharacteristicState:
         new = self._integrator.step(_Field(problem, state.weights), _step_of(state), state.end)
         left = state.left if problem.domain.unconstrained else state.left | ~jnp.all(_inside(problem, new.y[0]))
         return CharacteristicState(
             new.y, state.k + 1, new.clock, new.previous, new.memory, state.weights, left, state.end
         )
 
-    def measure(self, problem: Problem, state: CharacteristicState, clock: Any) -> Particles:
-        rows, _, _ = self._at(problem, state, clock)
+    def measure(self, problem: Problem, state: CharacteristicState, reading: Reading) -> Particles:
+        rows, _, _ = self._at(problem, state, reading)
         theta = split(problem.blocks, rows)
         return problem.pack(problem.retract(theta), state.weights)
 
-    def record(self, problem: Problem, state: CharacteristicState, clock: Any) -> dict[str, Array]:
-        _, logs, energy = self._at(problem, state, clock)
+    def record(self, problem: Problem, state: CharacteristicState, reading: Reading) -> dict[str, Array]:
+        _, logs, energy = self._at(problem, state, reading)
         return {"log_density": logs, "entropy": -jnp.sum(state.weights * logs), "dissipated": energy}
-
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
 
     def stalled(self, problem: Problem, state: CharacteristicState) -> Any:
         return state.left | (self._integrator.stalled(_step_of(state)) & (state.clock < state.end))
-
-    def crowded(self, state: CharacteristicState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: CharacteristicState) -> CharacteristicState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         if not problem.domain.unconstrained:
@@ -247,7 +234,7 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
     return fine
 
 
-def _check(problem: Problem) -> None:
+def _check(problem: Problem, start: Start) -> None:
     """Raise `ValueError` where the density does not follow the characteristics smoothly."""
     problem.integrals.require_deterministic("Characteristics")
     if problem.rough or not problem.smooth:

@@ -12,7 +12,8 @@ from widelimit.measure import Particles, covariance, describe, join, laws, momen
 from widelimit.numerics.registry import number
 from widelimit.problem import Problem
 
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading
 from ..integrators import AbstractIntegrator, Step, Tsit5
 
 
@@ -28,7 +29,7 @@ class ClosureState(eqx.Module):
     end: Float[Array, ""]
 
 
-class GaussianClosure(AbstractDynamics):
+class GaussianClosure(AbstractDynamics[ClosureState]):
     r"""The mean b and covariance A of a narrow normal distribution (yarotsky2018 (28), (29)),
 
     $$\dot b = -P\nabla\psi(b; \delta_b),\qquad \dot A = J A + A J^T,\qquad
@@ -78,42 +79,27 @@ class GaussianClosure(AbstractDynamics):
     def reports(self, problem: Problem) -> tuple[str, ...]:
         return "mean", "covariance"
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> ClosureState:
-        _check(problem)
+        self.check(problem, measure)
         mean, cov = _moments(problem, measure)
         return _begin(self, problem, jnp.asarray(mean, float), jnp.asarray(cov, float), jnp.asarray(t1, float))
 
-    def prepare(self, problem: Problem) -> Problem:
-        return problem
-
-    def clock(self, t: float) -> float:
-        return t
-
-    def before(self, state: ClosureState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: ClosureState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: ClosureState, noise: Any) -> ClosureState:
+    def step(self, problem: Problem, state: ClosureState, noise: Noise) -> ClosureState:
         new = self._integrator.step(_Field(problem), _step_of(state), state.end)
         return ClosureState(new.y, state.k + 1, new.clock, new.previous, new.memory, state.start, state.end)
 
-    def measure(self, problem: Problem, state: ClosureState, clock: Any) -> Particles:
-        return Particles(self._at(problem, state, clock)[0][None], blocks=problem.blocks)
+    def measure(self, problem: Problem, state: ClosureState, reading: Reading) -> Particles:
+        return Particles(self._at(problem, state, reading)[0][None], blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: ClosureState, clock: Any) -> dict[str, Array]:
-        mean, spread, energy = self._at(problem, state, clock)
+    def record(self, problem: Problem, state: ClosureState, reading: Reading) -> dict[str, Array]:
+        mean, spread, energy = self._at(problem, state, reading)
         return {"mean": mean, "covariance": spread @ state.start @ spread.T, "dissipated": energy}
 
     def stalled(self, problem: Problem, state: ClosureState) -> Any:
         return self._integrator.stalled(_step_of(state)) & (state.clock < state.end)
-
-    def crowded(self, state: ClosureState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: ClosureState) -> ClosureState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return "the mean itself blows up, or the cloud is no longer narrow: shorten t1, or add a penalty"
@@ -199,7 +185,7 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(mean), np.asarray(cov)
 
 
-def _check(problem: Problem) -> None:
+def _check(problem: Problem, start: Start) -> None:
     """Raise `ValueError` where a cloud does not move by a mean and a Hessian."""
     problem.integrals.require_deterministic("GaussianClosure")
     if problem.rough or not problem.smooth:

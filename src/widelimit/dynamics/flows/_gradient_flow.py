@@ -7,23 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Particles
+from widelimit.measure import Particles, theta_type
 from widelimit.numerics.registry import named, several, text
-from widelimit.problem import Problem
+from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import (
-    AbstractDynamics,
-    Facts,
-    Start,
-    merge,
-    moving,
-    named_blocks,
-    registry,
-    require_particles,
-    stable_step,
-    start_particles,
-)
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry, require_particles, start_particles
+from .._stability import stable_step
+from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5, registry as integrators
 
 # Kinked neurons slide along the rays of the samples (Filippov); there the velocity jumps, and a tight tolerance only
@@ -45,7 +36,7 @@ class FlowState(eqx.Module):
     end: Float[Array, ""]
 
 
-class GradientFlow(AbstractDynamics):
+class GradientFlow(AbstractDynamics[FlowState]):
     r"""$\dot\theta_i = -\xi(t)\,P\nabla\psi(\theta_i; \rho_t)$, weights constant.
 
     Integrated in $\tau = \int_0^t \xi$, where the flow is autonomous. Beside the particles it integrates the energy
@@ -93,64 +84,45 @@ class GradientFlow(AbstractDynamics):
             permutes=True,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(self._check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
+        self.check(problem, measure)
         measure = require_particles(measure, "GradientFlow")
-        problem.integrals.require_deterministic("GradientFlow")
         integrator = self._integrator(problem)
-        if not problem.smooth and not integrator.proximal:
-            raise ValueError(
-                f"GradientFlow(integrator={type(integrator).__name__}): the problem has a non-smooth penalty; "
-                "use integrators.ProximalHeun()."
-            )
         theta, weights = problem.unpack(measure)
         # Flows run in float64, whatever the particles came in.
         theta, weights = jax.tree.map(lambda leaf: leaf.astype(float), (theta, weights))
         names = moving(problem, self.trainable)
         moves = {name: getattr(theta, name) for name in names}
         still = {name: getattr(theta, name) for name in theta._fields if name not in names}
-        end = jnp.asarray(self.clock(t1), float)
+        end = jnp.asarray(self.clock.reading(t1), float)
         field = _Field(problem, still, weights)
         first = _start(integrator, field, (moves, jnp.zeros(())), end)
         zero = jnp.zeros((), jnp.int64)
         return FlowState(first.y, zero, first.clock, first.previous, first.memory, still, weights, end)
 
-    def prepare(self, problem: Problem) -> Problem:
-        return problem
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
-
-    def before(self, state: FlowState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: FlowState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: FlowState, noise: Any) -> FlowState:
+    def step(self, problem: Problem, state: FlowState, noise: Noise) -> FlowState:
         field = _Field(problem, state.still, state.weights)
         new = self._integrator(problem).step(field, _step_of(state), state.end)
         return FlowState(new.y, state.k + 1, new.clock, new.previous, new.memory, state.still, state.weights, state.end)
 
-    def measure(self, problem: Problem, state: FlowState, clock: Any) -> Particles:
+    def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
         field = _Field(problem, state.still, state.weights)
-        moves, _ = self._at(problem, field, state, clock)
+        moves, _ = self._at(problem, field, state, reading)
         return problem.pack(field.merge(moves), state.weights)
 
-    def record(self, problem: Problem, state: FlowState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
         field = _Field(problem, state.still, state.weights)
-        return {"dissipated": self._at(problem, field, state, clock)[1]}
-
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
+        return {"dissipated": self._at(problem, field, state, reading)[1]}
 
     def stalled(self, problem: Problem, state: FlowState) -> Any:
         return self._integrator(problem).stalled(_step_of(state)) & (state.clock < state.end)
-
-    def crowded(self, state: FlowState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: FlowState) -> FlowState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         if isinstance(self.integrator, Tsit5 | ProximalHeun) or self.integrator is None:
@@ -159,6 +131,16 @@ class GradientFlow(AbstractDynamics):
         now = float(getattr(self.integrator, "size", 1.0))
         step = min(stable_step(problem, require_particles(measure, "GradientFlow"), 1.0) or now, now / 10.0)
         return f"try integrators.RungeKutta4(step={step:.2g}) or the adaptive integrators.Tsit5()"
+
+    def _check(self, problem: Problem, start: Start) -> None:
+        require_particles(start, "GradientFlow")
+        problem.integrals.require_deterministic("GradientFlow")
+        integrator = self._integrator(problem)
+        if not problem.smooth and not integrator.proximal:
+            raise ValueError(
+                f"GradientFlow(integrator={type(integrator).__name__}): the problem has a non-smooth penalty; "
+                "use integrators.ProximalHeun()."
+            )
 
     def _integrator(self, problem: Problem) -> AbstractIntegrator:
         if self.integrator is not None:
@@ -181,7 +163,7 @@ class _Field(eqx.Module):
     weights: Float[Array, " N"]
 
     def merge(self, moves: dict[str, Any]) -> Any:
-        return merge(self.problem, moves, self.still)
+        return theta_type(tuple(block.name for block in self.problem.blocks))(**moves, **self.still)
 
     def velocity(self, y: Any) -> Any:
         theta = self.merge(y[0])

@@ -34,6 +34,7 @@ def axes(problem: Problem) -> tuple[Axis, ...]:
 
 def check_density(problem: Problem, who: str) -> None:
     """Raise `ValueError` where a density between walls cannot stand for the problem's measure."""
+    problem.two_layer(who)
     require_nodes(problem.data, who)
     if problem.dim > 2:
         raise ValueError(

@@ -12,8 +12,9 @@ from widelimit.numerics import leaf, whole_number
 from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
 
-from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .. import clocks, schedules
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Tau
 from ._axes import check_density, check_grid
 from ._cells import Cells, Reading, cells_of, read
 from ._scharfetter_gummel import diffuse, first_step
@@ -44,7 +45,7 @@ class PDEState(eqx.Module):
     rates: tuple[Float[Array, " _"], ...]
 
 
-class TransportPDE(AbstractDynamics):
+class TransportPDE(AbstractDynamics[PDEState]):
     r"""$\partial_t\rho = \xi(t)\,[\,\mathrm{div}(\rho P\nabla\psi) + T\,\mathrm{div}(P\nabla\rho)\,]$ in one or two
     parameters,
 
@@ -122,11 +123,14 @@ class TransportPDE(AbstractDynamics):
         # There are no particles to split or relabel; the order is that of the grid, not of the step.
         return Facts(order=None, conserves=("mass",), decreases=(falls,), splits=False, permutes=False)
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(self._placed, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> PDEState:
         grid, masses = self._placed(problem, measure)
         cells = cells_of(problem, grid, "TransportPDE", warm=self.temperature is not None)
         scheme = Scheme(problem, cells, face_rates(problem, grid, "TransportPDE"), self.temperature)
-        end = jnp.asarray(self.clock(t1), float)
+        end = jnp.asarray(self.clock.reading(t1), float)
         reading, first = _first(self, scheme, masses)
         y, zero = (masses, jnp.zeros(())), jnp.zeros(())
         proposal = jnp.minimum(self._allowed(first), end)
@@ -135,16 +139,11 @@ class TransportPDE(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def before(self, state: PDEState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: PDEState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: PDEState, noise: Any) -> PDEState:
+    def step(self, problem: Problem, state: PDEState, noise: Noise) -> PDEState:
         scheme = Scheme(problem, state.cells, state.rates, self.temperature)
         (masses, spent), left = state.y, state.end - state.clock
         if self.temperature is None:
@@ -162,25 +161,16 @@ class TransportPDE(AbstractDynamics):
         rest = (state.end, state.cells, state.rates)
         return PDEState(y, state.k + 1, clock, previous, before, reading, proposal, *rest)
 
-    def measure(self, problem: Problem, state: PDEState, clock: Any) -> GridDensity:
-        return GridDensity(state.cells.grid, _within(state, clock)[0], blocks=problem.blocks)
+    def measure(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> GridDensity:
+        return GridDensity(state.cells.grid, _within(state, reading)[0], blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: PDEState, clock: Any) -> dict[str, Array]:
-        masses, spent = _within(state, clock)
+    def record(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> dict[str, Array]:
+        masses, spent = _within(state, reading)
         return {"free_energy": read(problem, state.cells, self.temperature, masses).energy, "dissipated": spent}
-
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
 
     def stalled(self, problem: Problem, state: PDEState) -> Any:
         least = 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(state.clock, 1e-6 * state.end)
         return ~(state.proposal > least) & (state.clock < state.end)
-
-    def crowded(self, state: PDEState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: PDEState) -> PDEState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         if self.temperature is None:

@@ -14,11 +14,11 @@ from widelimit.numerics.registry import named, number, positive
 from widelimit.problem import Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Steps
 from ..grid._axes import Axis, axes, check_density, check_grid, check_metric
 from ..grid._cells import Cells, cells_of, read
 from ..grid._start import check_start, start_masses
-from ._jko import check_duration, step_size
 from ._scaling import Inner, Kernel, kernel_of, minimise, raised
 
 # A step whose residual ends above this is not solved.
@@ -43,7 +43,7 @@ class EntropicState(eqx.Module):
     blur: Float[Array, ""]
 
 
-class EntropicJKO(AbstractDynamics):
+class EntropicJKO(AbstractDynamics[EntropicState]):
     r"""The variational step of mei2018 (10) for the masses of a grid's cells, with the entropic distance,
 
     $$\rho_{t+\tau} = \arg\min_\rho\ R(\rho) + \int \mathrm{pen}\,d\rho
@@ -113,9 +113,11 @@ class EntropicJKO(AbstractDynamics):
         # On a given grid the error does not vanish with tau, and what falls is the free energy up to the bias.
         return Facts(order=None, conserves=("mass",), decreases=(), splits=False, permutes=False)
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(self._placed, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> EntropicState:
         grid, masses = self._placed(problem, measure)
-        check_duration(self.clock(t1), t1, self.tau, "EntropicJKO")
         blur, scales = self._blur(problem, grid), _scales(problem)
         kernel = kernel_of(grid, jnp.asarray(blur * scales))
         cells = cells_of(problem, grid, "EntropicJKO", warm=bool(self.temperature > 0))
@@ -125,17 +127,12 @@ class EntropicJKO(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> int:
-        return round(t / float(self.tau))
+    @property
+    def clock(self) -> Steps:
+        return Steps(self.tau)
 
-    def before(self, state: EntropicState, stop: Any) -> Any:
-        return state.k < stop
-
-    def noise(self, problem: Problem, state: EntropicState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: EntropicState, noise: Any) -> EntropicState:
-        size = step_size(self.schedule, self.tau, state.k)
+    def step(self, problem: Problem, state: EntropicState, noise: Noise) -> EntropicState:
+        size = self.tau * self.clock.at(self.schedule, state.k)
         eps = self._regularisation(state.blur, state.k)
         log_m = jnp.log(jnp.maximum(state.y, 1e-300))
         inner = Inner(problem, state.cells, state.kernel, log_m, eps, self.temperature)
@@ -147,13 +144,13 @@ class EntropicJKO(AbstractDynamics):
         counts = (state.k + 1, state.sweeps + found.sweeps)
         return eqx.tree_at(lambda s: (s.y, s.log_g, s.residual, s.k, s.sweeps), state, (*kept, *counts))
 
-    def measure(self, problem: Problem, state: EntropicState, clock: Any) -> GridDensity:
+    def measure(self, problem: Problem, state: EntropicState, reading: Reading) -> GridDensity:
         grid = state.cells.grid
         return GridDensity(grid, state.y.reshape(grid.shape), blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: EntropicState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: EntropicState, reading: Reading) -> dict[str, Array]:
         eps = self._regularisation(state.blur, jnp.maximum(state.k - 1, 0))
-        rho = self.measure(problem, state, clock)
+        rho = self.measure(problem, state, reading)
         information = _information(rho, axes(problem))
         return {
             "regularisation": eps,
@@ -162,18 +159,9 @@ class EntropicJKO(AbstractDynamics):
             "sweeps": state.sweeps,
         }
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def stalled(self, problem: Problem, state: EntropicState) -> Any:
         # Written so that a NaN counts.
         return ~(state.residual <= _UNSOLVED)
-
-    def crowded(self, state: EntropicState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: EntropicState) -> EntropicState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return (
@@ -183,7 +171,7 @@ class EntropicJKO(AbstractDynamics):
 
     def _regularisation(self, blur: Any, k: Any) -> Float[Array, ""]:
         """eps of step k; that of xi = 1 where xi = 0."""
-        size = step_size(self.schedule, self.tau, k)
+        size = self.tau * self.clock.at(self.schedule, k)
         return blur**2 / jnp.where(size > 0, size, self.tau)
 
     def _placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, " N"]]:

@@ -15,7 +15,8 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Steps
 from ..grid._axes import axes, check_intervals, check_metric
 from ..grid._start import check_start
 from ..quantiles._inverse import from_score
@@ -42,7 +43,7 @@ class JKOState(eqx.Module):
     weights: Float[Array, " N"]
 
 
-class JKO(AbstractDynamics):
+class JKO(AbstractDynamics[JKOState]):
     r"""The variational step of mei2018 (10), for a problem of one parameter,
 
     $$\rho_{t+\tau} = \arg\min_\rho\ R(\rho) + \int \mathrm{pen}\,d\rho + T \int \rho\log\rho
@@ -99,9 +100,11 @@ class JKO(AbstractDynamics):
             permutes=True,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(self._placed, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> JKOState:
         start = self._placed(problem, measure)
-        check_duration(self.clock(t1), t1, self.tau, "JKO")
         rows, zero, count = np.asarray(start.positions[:, 0], float), jnp.zeros(()), jnp.zeros((), jnp.int64)
         order = np.argsort(rows, kind="stable")
         weights = start.weights.astype(float)[order]
@@ -110,17 +113,12 @@ class JKO(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> int:
-        return round(t / float(self.tau))
+    @property
+    def clock(self) -> Steps:
+        return Steps(self.tau)
 
-    def before(self, state: JKOState, stop: Any) -> Any:
-        return state.k < stop
-
-    def noise(self, problem: Problem, state: JKOState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: JKOState, noise: Any) -> JKOState:
-        size = step_size(self.schedule, self.tau, state.k) * axes(problem)[0].mobility
+    def step(self, problem: Problem, state: JKOState, noise: Noise) -> JKOState:
+        size = self.tau * self.clock.at(self.schedule, state.k) * axes(problem)[0].mobility
         found = minimise(self._inner(problem, state, size))
         # Particles that overtake: another coupling is shorter, so this is not the minimum.
         overtaken = jnp.min(jnp.diff(found.x), initial=0.0) < -1e-9 * (1.0 + jnp.max(jnp.abs(found.x)))
@@ -137,28 +135,19 @@ class JKO(AbstractDynamics):
             state.weights,
         )
 
-    def measure(self, problem: Problem, state: JKOState, clock: Any) -> Particles:
+    def measure(self, problem: Problem, state: JKOState, reading: Reading) -> Particles:
         order = state.place
         return Particles(state.y[order][:, None], state.weights[order], blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: JKOState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: JKOState, reading: Reading) -> dict[str, Array]:
         shown = {"action": state.action, "newton": state.iterations}
         if self.temperature is None:
             return shown
         return {**shown, "free_energy": energy(self._inner(problem, state, jnp.ones(())), state.y)}
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def stalled(self, problem: Problem, state: JKOState) -> Any:
         # Written so that a NaN counts.
         return ~(state.last <= _UNSOLVED)
-
-    def crowded(self, state: JKOState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: JKOState) -> JKOState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return (
@@ -194,23 +183,13 @@ class JKO(AbstractDynamics):
         return rho
 
 
-def step_size(schedule: schedules.AbstractSchedule, tau: Any, k: Any) -> Float[Array, ""]:
-    """xi tau of step k, xi at its left end (at the right where xi(0) is infinite)."""
-    t = k * tau
-    return tau * schedule(t + tau if schedule.singular else t)
-
-
-def check_duration(steps: int, t1: float, tau: Any, who: str) -> None:
-    if steps < 1:
-        raise ValueError(f"evolve(t1=...): {t1} is less than half a step of {who}(tau={float(tau):g}).")
-
-
 def _check_problem(problem: Problem) -> None:
     if problem.dim != 1:
         raise ValueError(
             f"JKO: quantiles are those of one parameter, the problem has {problem.dim}; reduce it by its symmetry "
             "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
         )
+    problem.two_layer("JKO")
     require_nodes(problem.data, "JKO")
     if problem.integrals.kinked or not problem.smooth:
         what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.kernels import linear_theory
+from widelimit.kernels import check_linear, choose_basis, linear_theory
 from widelimit.measure import GridDensity, Measure, Particles, laws
 from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving_columns, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry, require_particles, start_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry, require_particles, start_particles
+from ..clocks import Reading, Tau
 
 # Numbers in the table of what moves which particle.
 _ENTRIES = 2**27
@@ -42,7 +43,7 @@ class TangentState(eqx.Module):
     modes: Float[Array, "Q ... r"]
 
 
-class TangentFlow(AbstractDynamics):
+class TangentFlow(AbstractDynamics[TangentState]):
     r"""The flow with its tangent kernel frozen: exact linear dynamics of the residual z = f - y in function space,
 
     $$\dot z = -2 k \kappa^2\,\xi(t)\,M z,\qquad M(x, x') = \int \nabla\phi(\theta, x) \cdot P\,\nabla\phi(\theta, x')\,
@@ -96,9 +97,12 @@ class TangentFlow(AbstractDynamics):
             permutes=True,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> TangentState:
-        start = measure if isinstance(measure, laws.AbstractLaw) else require_particles(measure, "TangentFlow")
-        theory = linear_theory(problem, start, at=self.at, trainable=self.trainable, who="TangentFlow")
+        self.check(problem, measure)
+        theory = linear_theory(problem, measure, at=self.at, trainable=self.trainable, who="TangentFlow")
         found, seen = theory.found, theory.seen
         rows, b = np.asarray(seen.start.positions, float), seen.coefficients
         if len(rows) * len(found.columns) * len(b) > _ENTRIES:
@@ -110,7 +114,7 @@ class TangentFlow(AbstractDynamics):
             y=jnp.asarray(b),
             k=jnp.zeros((), jnp.int64),
             clock=jnp.zeros(()),
-            end=jnp.asarray(self.clock(t1), float),
+            end=jnp.asarray(self.clock.reading(t1), float),
             rates=jnp.asarray(theory.rates),
             losses=jnp.asarray(theory.losses),
             floor=jnp.asarray(theory.floor),
@@ -121,51 +125,43 @@ class TangentFlow(AbstractDynamics):
             modes=jnp.asarray(found.on_nodes() * b),
         )
 
-    def prepare(self, problem: Problem) -> Problem:
-        return problem
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
-
-    def before(self, state: TangentState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: TangentState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: TangentState, noise: Any) -> TangentState:
+    def step(self, problem: Problem, state: TangentState, noise: Noise) -> TangentState:
         return eqx.tree_at(lambda s: (s.k, s.clock), state, (state.k + 1, state.end))
 
-    def measure(self, problem: Problem, state: TangentState, clock: Any) -> Particles:
+    def measure(self, problem: Problem, state: TangentState, reading: Reading) -> Particles:
         columns = jnp.asarray(moving_columns(problem, self.trainable))
-        rows = state.rows.at[:, columns].add(_shift(state, clock))
+        rows = state.rows.at[:, columns].add(_shift(state, reading))
         return Particles(rows, state.weights, blocks=problem.blocks)
 
-    def record(self, problem: Problem, state: TangentState, clock: Any) -> dict[str, Array]:
-        gone = -jnp.expm1(-state.rates * clock)
-        decay = jnp.exp(-2.0 * state.rates * clock)
+    def record(self, problem: Problem, state: TangentState, reading: Reading) -> dict[str, Array]:
+        gone = -jnp.expm1(-state.rates * reading)
+        decay = jnp.exp(-2.0 * state.rates * reading)
         return {
             "risk": state.floor + jnp.sum(state.losses * decay),
             "prediction": state.prediction - jnp.tensordot(state.modes, gone, axes=1),
-            "shift": _shift(state, clock),
+            "shift": _shift(state, reading),
             "dissipation": jnp.sum(2.0 * state.rates * state.losses * decay),
-            "dissipated": -jnp.sum(state.losses * jnp.expm1(-2.0 * state.rates * clock)),
+            "dissipated": -jnp.sum(state.losses * jnp.expm1(-2.0 * state.rates * reading)),
         }
 
     def reports(self, problem: Problem) -> tuple[str, ...]:
         return ("risk", "prediction", "shift", "dissipation")
 
-    def stalled(self, problem: Problem, state: TangentState) -> Any:
-        return False
-
-    def crowded(self, state: TangentState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: TangentState) -> TangentState:
-        return state
-
     def advice(self, problem: Problem, measure: Start) -> str:
         return "a particle left the range of floats: the kernel does not see all of the residual; shorten t1"
+
+
+def _check(problem: Problem, start: Start) -> None:
+    """Raise `ValueError` where there is no linear theory; whether its kernel is finite shows when it is computed."""
+    check_linear(problem, "TangentFlow")
+    if isinstance(start, laws.AbstractLaw):
+        choose_basis(problem, start, None, "TangentFlow")
+    else:
+        require_particles(start, "TangentFlow")
 
 
 def _shift(state: TangentState, clock: Any) -> Float[Array, "N K"]:

@@ -14,7 +14,8 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Start, registry
+from .._dynamics import AbstractDynamics, AbstractGrowth, Facts, Noise, Start, refusal, registry
+from ..clocks import Reading, Tau
 from ..integrators import Step, Tsit5
 from ._inverse import by_cell, by_score
 from ._label_field import LabelField, between_walls, theta_of, walls
@@ -45,7 +46,17 @@ class QuantileState(eqx.Module):
     end: Float[Array, ""]
 
 
-class Quantiles(AbstractDynamics):
+class MorePanels(AbstractGrowth[QuantileState]):
+    """Twice the places for panels, where more are to be halved than there are places."""
+
+    def needed(self, state: QuantileState) -> Bool[Array, ""]:
+        return _short(state) if state.marked.shape[0] < MOST_PANELS else jnp.asarray(False)
+
+    def grown(self, state: QuantileState) -> QuantileState:
+        return _enlarged(state, min(2 * state.marked.shape[0], MOST_PANELS))
+
+
+class Quantiles(AbstractDynamics[QuantileState]):
     r"""The transport equation of one parameter at temperature 0, for the inverse distribution function X,
 
     $$\partial_t X(u, t) = -\xi(t)\,P\,\psi'(X(u, t); \rho_t), \qquad \rho_t = X(\cdot, t)_\# \mathrm{Uniform}[0, 1].$$
@@ -95,9 +106,12 @@ class Quantiles(AbstractDynamics):
             order=None, conserves=("mass", "particles"), decreases=("objective",), splits=mean_field, permutes=True
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> QuantileState:
-        _check(problem, measure)
-        end = jnp.asarray(self.clock(t1), float)
+        self.check(problem, measure)
+        end = jnp.asarray(self.clock.reading(t1), float)
         if isinstance(measure, Particles) or (isinstance(measure, laws.AbstractLaw) and measure.n_atoms is not None):
             x, weights = (jnp.asarray(np.asarray(part, float).reshape(1, -1)) for part in _atoms(measure))
             return _begin(self, problem, x, weights, None, end)[0]
@@ -107,44 +121,34 @@ class Quantiles(AbstractDynamics):
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    def clock(self, t: float) -> float:
-        return self.schedule.integral(t)
+    @property
+    def clock(self) -> Tau:
+        return Tau(self.schedule)
 
-    def before(self, state: QuantileState, stop: Any) -> Any:
-        return state.clock < stop
-
-    def noise(self, problem: Problem, state: QuantileState, k: Any) -> None:
-        return None
-
-    def step(self, problem: Problem, state: QuantileState, noise: Any) -> QuantileState:
+    def step(self, problem: Problem, state: QuantileState, noise: Noise) -> QuantileState:
         state, jumps = self._refined(problem, state)
         new = self._integrator(state).step(_field(problem, state, jumps), _step_of(state), state.end)
         state = _with(state, new)
         return eqx.tree_at(lambda s: (s.k, s.marked), state, (state.k + 1, self._marks(problem, state)))
 
-    def measure(self, problem: Problem, state: QuantileState, clock: Any) -> Particles:
-        return _measure(self, problem, state, clock)
+    def measure(self, problem: Problem, state: QuantileState, reading: Reading) -> Particles:
+        return _measure(self, problem, state, reading)
 
-    def record(self, problem: Problem, state: QuantileState, clock: Any) -> dict[str, Array]:
-        x, energy = self._at(problem, state, clock)
+    def record(self, problem: Problem, state: QuantileState, reading: Reading) -> dict[str, Array]:
+        x, energy = self._at(problem, state, reading)
         if state.panels is None:
             return {"dissipated": energy}
         level = _sorted(state, state.panels.levels(self._rule)).ravel()
         worst = jnp.max(unresolved(problem, self._rule, state.panels, x, state.size))
         return {"dissipated": energy, "resolution": worst, "level": level}
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def stalled(self, problem: Problem, state: QuantileState) -> Any:
         short = state.marked.shape[0] == MOST_PANELS and _short(state)
         return short | _stuck(self, state)
 
-    def crowded(self, state: QuantileState) -> Any:
-        return state.marked.shape[0] < MOST_PANELS and _short(state)
-
-    def enlarge(self, problem: Problem, state: QuantileState) -> QuantileState:
-        return _enlarged(state, min(2 * state.marked.shape[0], MOST_PANELS))
+    @property
+    def growth(self) -> "MorePanels":
+        return MorePanels()
 
     def advice(self, problem: Problem, measure: Start) -> str:
         return (

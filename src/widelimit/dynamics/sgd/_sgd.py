@@ -9,20 +9,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
-from widelimit.problem import Problem
+from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import (
-    AbstractDynamics,
-    Facts,
-    Start,
-    merge,
-    moving,
-    named_blocks,
-    registry,
-    require_particles,
-    stable_step,
-)
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, refusal, registry, require_particles
+from .._stability import stable_step
+from ..clocks import Reading, Steps
 from ..sampling import AbstractSampling, Fresh, registry as samplings
 
 
@@ -39,7 +31,7 @@ class SGDState(eqx.Module):
     weights: Float[Array, " N"]
 
 
-class SGD(AbstractDynamics):
+class SGD(AbstractDynamics[SGDState]):
     r"""$\theta^{k+1} = \mathrm{retract}\,\mathrm{prox}\,(\theta^k - s_k P \nabla\hat\psi_k + \sqrt{2 s_k T P}\,g_k)$.
 
     $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (end and save times are rounded to whole steps);
@@ -114,18 +106,15 @@ class SGD(AbstractDynamics):
             permutes=self.temperature is None,
         )
 
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(self._check, problem, start)
+
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
+        self.check(problem, measure)
         measure = require_particles(measure, "SGD")
-        self.sampling.check(problem.data)
-        if self.clock(t1) < 1:
-            raise ValueError(f"evolve(t1=...): {t1} is less than half a step of SGD(step={float(self.step_size):g}).")
         random = self.sampling.stochastic or self.temperature is not None
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
-        if self.temperature is not None and problem.mobility.scales(_names(problem)) is None:
-            raise ValueError(
-                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
-            )
         # Two streams: a key folded from the sampling's own could be one that a sampler splits off.
         streams = jax.random.split(jax.random.key(0) if key is None else key)
         theta, weights = problem.unpack(measure)
@@ -143,65 +132,56 @@ class SGD(AbstractDynamics):
 
         return jax.tree.map(cast, problem)
 
-    def clock(self, t: float) -> int:
-        return round(t / float(self.step_size))
-
-    def before(self, state: SGDState, stop: Any) -> Any:
-        return state.k < stop
+    @property
+    def clock(self) -> Steps:
+        return Steps(self.step_size)
 
     def noise(self, problem: Problem, state: SGDState, k: Any) -> Any:
         drawn = self.sampling.draw(problem.data, state.key, k, self.largest_batch)
         # A sampler of the user's own may draw in another precision.
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
-    def step(self, problem: Problem, state: SGDState, noise: Any) -> SGDState:
+    def step(self, problem: Problem, state: SGDState, noise: Noise) -> SGDState:
         drawn, brownian = (None, None) if noise is None else noise
-        t = state.k * self.step_size
-        xi = self.schedule(t + self.step_size if self.schedule.singular else t)
-        ds = self.step_size * xi
+        ds = self.step_size * self.clock.at(self.schedule, state.k)
         s = ds.astype(self.dtype)
         size = self.largest_batch
         nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
         if isinstance(self.batch, schedules.Piecewise):
             # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
-            inside = (jnp.arange(size) < self.batch(t)).astype(self.dtype)
+            inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
             nodes = nodes._replace(weights=inside / jnp.sum(inside))
-        theta = merge(problem, state.y, state.still)
+        theta = _merge(problem, state.y, state.still)
         drift = problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient)
         new = {name: z + s * getattr(drift, name) for name, z in state.y.items()}
         if brownian is not None and self.temperature is not None:
-            warmth = self.temperature(t + self.step_size if self.temperature.singular else t)
-            heat = jnp.sqrt(2.0 * s * warmth).astype(self.dtype)
+            heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
             scales = problem.mobility.scales(theta)
             new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
         if not (problem.smooth and problem.domain.unconstrained):
-            moved = problem.retract(problem.prox(merge(problem, new, state.still), s))
+            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
             new = {name: getattr(moved, name) for name in new}
         tau = state.tau + ds
         return SGDState(new, state.k + 1, state.key, state.key_noise, tau, order, state.still, state.weights)
 
-    def measure(self, problem: Problem, state: SGDState, clock: Any) -> Particles:
-        return problem.pack(merge(problem, state.y, state.still), state.weights)
+    def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
+        return problem.pack(_merge(problem, state.y, state.still), state.weights)
 
-    def record(self, problem: Problem, state: SGDState, clock: Any) -> dict[str, Array]:
+    def record(self, problem: Problem, state: SGDState, reading: Reading) -> dict[str, Array]:
         return {"tau": state.tau}
-
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
-    def stalled(self, problem: Problem, state: SGDState) -> Any:
-        return jnp.asarray(False)
-
-    def crowded(self, state: SGDState) -> Any:
-        return False
-
-    def enlarge(self, problem: Problem, state: SGDState) -> SGDState:
-        return state
 
     def advice(self, problem: Problem, measure: Start) -> str:
         now = float(self.step_size)
         step = min(stable_step(problem, require_particles(measure, "SGD"), self._largest_rate()) or now, now / 4.0)
         return f"try SGD(step={step:.2g})"
+
+    def _check(self, problem: Problem, start: Start) -> None:
+        require_particles(start, "SGD")
+        self.sampling.check(problem.data)
+        if self.temperature is not None and problem.mobility.scales(_names(problem)) is None:
+            raise ValueError(
+                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
+            )
 
     def _largest_rate(self) -> float:
         """sup xi, or what its first step takes where it is not known."""
@@ -216,6 +196,11 @@ class SGD(AbstractDynamics):
             name: jax.random.normal(one, z.shape, self.dtype)
             for one, (name, z) in zip(keys, state.y.items(), strict=True)
         }
+
+
+def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
+    """The blocks that move and those that do not, as one theta in the unit's order."""
+    return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
 
 
 def _names(problem: Problem) -> Any:

@@ -21,7 +21,7 @@ def seeds(
 
     **Raises** `ValueError` unless the steps to t1 are a multiple of `saves`.
     """
-    steps = int(dynamics.clock(t1))
+    steps = int(dynamics.clock.reading(t1))
     if steps % saves:
         raise ValueError(f"seeds(saves=...): {steps} steps are no multiple of {saves}.")
     own = dynamics.prepare(problem)

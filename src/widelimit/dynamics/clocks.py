@@ -1,0 +1,75 @@
+"""Clocks of a dynamics: what its steps count, and how that belongs to the time t."""
+
+import abc
+import math
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int
+
+from . import schedules
+
+Reading = float | int | Float[Array, ""] | Int[Array, ""]
+"""What a clock shows: tau, or a number of steps."""
+
+
+class AbstractClock(eqx.Module):
+    """The end predicate, the same on host and device: a state is before a stop while its reading is less."""
+
+    @abc.abstractmethod
+    def reading(self, t: float) -> float | int:
+        """What the clock shows at time t; on the host."""
+
+    @abc.abstractmethod
+    def of(self, state: Any) -> Array:
+        """What it shows at a state."""
+
+    @property
+    @abc.abstractmethod
+    def counts(self) -> bool:
+        """Whether it counts steps: then all runs of one dynamics show the same after as many steps."""
+
+    def before(self, state: Any, stop: Reading) -> Bool[Array, ""]:
+        return self.of(state) < stop
+
+
+class Tau(AbstractClock):
+    r"""$\tau = \int_0^t \xi$, in which a flow is autonomous; a state has it in its field `clock`."""
+
+    schedule: schedules.AbstractSchedule = eqx.field(
+        default=1.0, converter=lambda xi: schedules.as_schedule(xi, "Tau(schedule=...)")
+    )
+
+    def reading(self, t: float) -> float:
+        return math.inf if t == math.inf else self.schedule.integral(t)
+
+    def of(self, state: Any) -> Array:
+        return state.clock
+
+    @property
+    def counts(self) -> bool:
+        return False
+
+
+class Steps(AbstractClock):
+    r"""k steps of eps in t, $s_k = \varepsilon\,\xi(k\varepsilon)$; a state has k in its field `k`.
+
+    End and save times are rounded to whole steps.
+    """
+
+    size: Float[Array, ""]
+
+    def reading(self, t: float) -> int:
+        return round(t / float(self.size))
+
+    def of(self, state: Any) -> Array:
+        return state.k
+
+    @property
+    def counts(self) -> bool:
+        return True
+
+    def at(self, schedule: schedules.AbstractSchedule, k: Any) -> Float[Array, ""]:
+        """A schedule during step k: its value at the left end, at the right one where xi(0) is infinite."""
+        t = k * self.size
+        return schedule(t + self.size if schedule.singular else t)
