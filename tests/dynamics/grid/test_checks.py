@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -114,3 +115,32 @@ def test_particles_start_as_masses_of_the_nearest_cells(who: str) -> None:
     run = wl.evolve(_problem(), rho, _MAKERS[who](), t1=0.2, progress=False)
     np.testing.assert_allclose(run.weights[0], rho.cell_masses(_GRID))
     assert np.all(np.isfinite(run.weights[-1]))
+
+
+def _half(theta: Any, x: Any) -> Any:
+    return 0.5 * jnp.tanh(theta.a * x[0])
+
+
+@pytest.mark.parametrize("who", [*_MAKERS, "gibbs"])
+def test_a_scale_that_is_the_same_for_every_width_counts(who: str) -> None:
+    # alpha(N) = 2 N: half the mean, as of a unit half as large.
+    scaled = _problem(scale=wl.scales.Power(1.0, 2.0))
+    halved = wl.Problem(wl.units.Function(_half, columns=["a"]), _DATA)
+
+    def masses(problem: wl.Problem) -> np.ndarray:
+        if who == "gibbs":
+            return np.asarray(wl.analysis.gibbs(problem, temperature=0.01, grid=_GRID).density.masses)
+        return wl.evolve(problem, wl.laws.Uniform(-0.2, 0.5, dim=1), _MAKERS[who](), t1=2.0, progress=False).weights[-1]
+
+    np.testing.assert_allclose(masses(scaled), masses(halved), rtol=0, atol=1e-12)
+    assert np.abs(masses(scaled) - masses(_problem())).sum() > 1e-3
+
+
+def test_numbers_may_be_traced() -> None:
+    make = {"rtol": TransportPDE, "cfl": TransportPDE, "tau": lambda **v: JKO(**v), "blur": _blurred}
+    for name, maker in make.items():
+        assert jax.eval_shape(lambda value, name=name, maker=maker: maker(**{name: value}), 0.1) is not None
+
+
+def _blurred(blur: Any) -> EntropicJKO:
+    return EntropicJKO(0.1, temperature=blur, blur=blur)
