@@ -17,7 +17,7 @@ from jaxtyping import PRNGKeyArray
 
 from widelimit import __version__
 from widelimit.dynamics import AbstractDynamics, Start, advance
-from widelimit.measure import GridDensity, Particles, laws
+from widelimit.measure import Grid, GridDensity, Particles, laws
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError, Outcome
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, as_array, fingerprint, observables, restore
@@ -91,14 +91,12 @@ def evolve(
     # Asked first, since outside of compiled code each operation would compile for itself.
     gridded = isinstance(eqx.filter_eval_shape(dynamics.measure, own, state, end), GridDensity)
     last = dynamics.measure(own, state, end) if gridded else None
-    positions, weights = _stacked(rows, fixed=given is not None)
+    history = _history(rows, last.grid if isinstance(last, GridDensity) else None, fixed=given is not None)
     named = [name for name in rows[0] if name not in ("positions", "weights")]
     trajectory = Trajectory(
         times=times[: len(rows)],
-        positions=positions,
-        weights=weights,
+        **history,
         blocks=problem.blocks,
-        grid=last.grid if isinstance(last, GridDensity) else None,
         observables={name: _padded([row[name] for row in rows]) for name in named},
         outcome=outcome,
         message=message,
@@ -131,18 +129,26 @@ def _positions(dynamics: AbstractDynamics, problem: Problem, state: Any, clock: 
     return dynamics.measure(problem, state, clock).positions
 
 
-def _stacked(rows: list[dict[str, np.ndarray]], *, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [T, N, D] and weights [T, N] of all save points.
+def _history(rows: list[dict[str, np.ndarray]], grid: Grid | None, *, fixed: bool) -> dict[str, Any]:
+    """The measures of all save points, as a trajectory has them.
 
-    Where the dynamics makes its own particles their number may have grown, and those without mass are room for more:
-    their rows are NaN.
+    Where the dynamics makes its own particles their number may have grown, and the last ones, without mass, are room
+    for more.
     """
     positions, weights = ([row[name] for row in rows] for name in ("positions", "weights"))
+    if grid is not None:
+        return {"positions": positions[0], "weights": np.stack(weights), "grid": grid}
     if fixed:
-        return np.stack(positions), np.broadcast_to(weights[0], (len(rows), *weights[0].shape))
-    masses = _padded(weights)
-    masses = np.where(np.isnan(masses), 0.0, masses)
-    return np.where((masses > 0)[:, :, None], _padded(positions), np.nan), masses
+        return {
+            "positions": np.stack(positions),
+            "weights": np.broadcast_to(weights[0], (len(rows), *weights[0].shape)),
+        }
+    masses = np.nan_to_num(_padded(weights))
+    counts = np.array([1 + np.flatnonzero(row)[-1] for row in masses])
+    there = np.arange(masses.shape[1]) < counts[:, None]
+    if np.all(there):
+        return {"positions": _padded(positions), "weights": masses}
+    return {"positions": np.where(there[:, :, None], _padded(positions), 0.0), "weights": masses, "counts": counts}
 
 
 def _padded(arrays: list[np.ndarray]) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._blocks import Blocks, describe, row_size
+from ._blocks import Blocks, columns_of, describe, row_size
 from ._grid import Grid
 from ._particles import Particles
 
@@ -49,6 +49,19 @@ class GridDensity(eqx.Module):
     @property
     def dim(self) -> int:
         return self.grid.dim
+
+    def arranged(self, blocks: Blocks) -> "GridDensity":
+        """The same measure with its axes in the order of `blocks`; axes without names take these.
+
+        Raises `ValueError` where the measure's blocks are others.
+        """
+        axes = columns_of(self.blocks, blocks) if self.blocks else list(range(self.dim))
+        if axes is None:
+            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        if axes == list(range(self.dim)):
+            return GridDensity(self.grid, self.masses, blocks=blocks)
+        sides, middles = ([parts[k] for k in axes] for parts in (self.grid.edges, self.grid.centres))
+        return GridDensity(Grid(sides, middles), jnp.transpose(self.masses, axes), blocks=blocks)
 
     @property
     def mass(self) -> Float[Array, ""]:
