@@ -52,7 +52,7 @@ def _gaussian(**parts: Any) -> wl.Problem:
 
 def _moments(run: Any) -> tuple[np.ndarray, np.ndarray]:
     """Means and variances [T, D]."""
-    x = run.positions[0]
+    x = run.positions
     mean = run.weights @ x
     return mean, np.einsum("tn,tnd->td", run.weights, (x[None] - mean[:, None]) ** 2)
 
