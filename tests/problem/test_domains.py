@@ -232,3 +232,20 @@ def test_misfits():
             wl.data.Samples(np.eye(2), np.ones(2)),
             domain=domains.product(knot=domains.Box(0.0, 1.0)),
         )
+
+
+@every
+def test_facts_are_what_the_maps_do(domain):
+    z = jnp.asarray(np.random.default_rng(5).normal(size=(200, 3))) * 3.0
+    put, (low, high) = jax.vmap(domain.retract)(z), domain.bounds((3,))
+    if domain.free:
+        np.testing.assert_array_equal(put, z)
+    if domain.box:
+        np.testing.assert_array_equal(put, np.clip(z, low, high))
+        assert domain.walls == (np.isfinite(low) or np.isfinite(high))
+    if domain.radius is not None:
+        np.testing.assert_allclose(jnp.sqrt(jnp.sum(put**2, axis=1)), domain.radius, rtol=1e-12)
+    if domain.period is not None:
+        np.testing.assert_allclose(jax.vmap(domain.retract)(z + domain.period), put, atol=1e-12)
+    assert domain.compact == (np.isfinite(low) and np.isfinite(high))
+    assert domain.flat == (domain.radius is None)
