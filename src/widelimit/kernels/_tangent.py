@@ -55,7 +55,7 @@ def rows_of(problem: Problem, measure: Any, what: str) -> tuple[Float[np.ndarray
         )
     if not isinstance(measure, Particles | GridDensity):
         raise ValueError(f"{what}: expected particles, a density or a law, got {type(measure).__name__}.")
-    problem.unpack(measure)
+    measure = problem.arranged(measure)
     if np.any(np.isnan(np.asarray(measure.positions))):
         raise ValueError(f"{what}: a particle's position is not a number.")
     return np.asarray(measure.positions, float), np.asarray(measure.weights, float)

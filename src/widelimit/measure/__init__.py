@@ -4,6 +4,7 @@ from . import grids as grids, laws as laws
 from ._blocks import (
     Block as Block,
     Blocks as Blocks,
+    columns_of as columns_of,
     describe as describe,
     join as join,
     row_size as row_size,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, GridDensity, Measure, Particles, describe, join, row_size, split
+from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, join, laws, row_size, split
 from widelimit.numerics import entries
 
 from . import domains, losses, mobilities, penalties, scales
@@ -235,23 +235,38 @@ class Problem(eqx.Module):
 
     # What the dynamics build on: named blocks instead of rows.
 
-    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
-        """The measure as (theta, w): theta has one field a block, each [N, *shape].
+    def arranged(self, measure: Measure) -> Any:
+        """The measure with its columns in the order of the unit's blocks, found by their names.
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
         if not isinstance(measure, Particles | GridDensity):
             raise ValueError(f"measure: expected Particles or a GridDensity, got {type(measure).__name__}.")
-        if measure.dim != self.dim:
+        if measure.dim == self.dim and columns_of(measure.blocks or self.blocks, self.blocks) is not None:
+            return measure.arranged(self.blocks)
+        self.check_columns(measure)
+        return measure
+
+    def check_columns(self, start: Measure | laws.AbstractLaw) -> None:
+        """Raise `ValueError` unless the columns of a measure or a law are the unit's, in their order."""
+        if start.dim != self.dim:
             raise ValueError(
-                f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
+                f"the measure has {start.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
             )
         # A law of one number makes a block of shape (), where the unit may have (1,).
-        if measure.blocks and _sizes(measure.blocks) != _sizes(self.blocks):
+        names, needed = ([(block.name, block.size) for block in blocks] for blocks in (start.blocks, self.blocks))
+        if names and names != needed:
             raise ValueError(
-                f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(self.blocks)}, "
+                f"the measure's blocks are {describe(start.blocks)}; the unit's are {describe(self.blocks)}, "
                 "in this order."
             )
+
+    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
+        """The measure as (theta, w): theta has one field a block, each [N, *shape]; columns are found by their names.
+
+        Raises `ValueError` when the measure's columns are not the unit's.
+        """
+        measure = self.arranged(measure)
         return split(self.blocks, measure.positions), measure.weights
 
     def pack(self, theta: Any, w: Float[Array, " N"]) -> Particles:
@@ -310,7 +325,3 @@ class Problem(eqx.Module):
     def smooth(self) -> bool:
         """Whether no penalty needs a proximal map."""
         return self.penalty is None or self.penalty.smooth
-
-
-def _sizes(blocks: Blocks) -> list[tuple[str, int]]:
-    return [(block.name, block.size) for block in blocks]

@@ -106,7 +106,7 @@ def as_density(problem: Problem, density: Measure, temperature: float, who: str)
             f"{who}(density=...): expected a GridDensity, got {type(density).__name__}; "
             "the free energy of atoms is infinite."
         )
-    problem.unpack(density)
+    density = problem.arranged(density)
     masses = np.asarray(density.masses)
     if not np.all(masses >= 0) or abs(masses.sum() - 1.0) > 1e-9:
         raise ValueError(

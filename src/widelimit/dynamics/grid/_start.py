@@ -15,7 +15,7 @@ from ._axes import Axis, axes
 def check_start(problem: Problem, measure: Start, who: str) -> None:
     """Raise `ValueError` for a start whose columns are not the problem's."""
     try:
-        problem.unpack(measure.atoms(1))
+        problem.check_columns(measure)
     except ValueError as error:
         raise ValueError(f"{who}: {error}") from None
 
