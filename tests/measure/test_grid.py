@@ -30,6 +30,9 @@ def test_maps_of_the_half_line_and_the_line():
     whole = grids.line(4, scale=3.0, centre=1.0)
     np.testing.assert_allclose(whole.edges[0], [-np.inf, -1.0, 1.0, 3.0, np.inf])
     np.testing.assert_allclose(whole.centres[0] - 1.0, -(whole.centres[0] - 1.0)[::-1])
+    # From -1 to the outermost centre, 1 - 3 (3/4) / (1 - 9/16), twice: on either side.
+    outer = 2.0 * (3.0 * 0.75 / (1.0 - 0.75**2) - 2.0)
+    np.testing.assert_allclose(whole.widths[0], [outer, 2.0, 2.0, outer])
 
 
 def test_a_density_is_atoms_at_the_centres():
