@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from registered import missing
 
 import widelimit as wl
 from widelimit import domains
@@ -20,6 +21,7 @@ CASES = {
     "sphere": domains.Sphere(2.0),
     "circle": domains.Circle(1.5),
 }
+CASES |= missing(domains.registry, CASES.values())
 every = pytest.mark.parametrize("domain", CASES.values(), ids=CASES.keys())
 vectors = st.lists(st.floats(-3, 3).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=3, max_size=3)
 some = vectors.filter(lambda v: np.linalg.norm(v) > 0.1).map(np.array)

@@ -72,6 +72,7 @@ class Atom(AbstractLaw):
 
 
 def _filled(value: float, shape: tuple[int, ...]) -> Atom:
+    """All the mass at one point, the value in every component."""
     return Atom(np.full(shape, value))
 
 

@@ -69,6 +69,7 @@ class Sphere(AbstractLaw):
 
 
 def _of_shape(shape: tuple[int, ...], radius: float = 1.0) -> Sphere:
+    """Uniform on the sphere of this radius, for a vector block."""
     if len(shape) != 1:
         raise ValueError(f"a sphere needs a vector; a block of shape {shape} is none: take another law.")
     return Sphere(shape[0], radius)
