@@ -11,7 +11,8 @@ from ._blocks import (
     split as split,
     theta_type as theta_type,
 )
+from ._density import GridDensity as GridDensity, Measure as Measure
 from ._distances import sliced_wasserstein2 as sliced_wasserstein2, wasserstein2 as wasserstein2
-from ._grid import Grid as Grid, GridDensity as GridDensity, Measure as Measure
+from ._grid import Grid as Grid
 from ._particles import Particles as Particles
 from ._statistics import covariance as covariance, moment as moment, quantiles as quantiles
