@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from widelimit import report
 from widelimit.report._check_section import limit_section
 from widelimit.report._risk_section import held_out_section, risk_section
 from widelimit.report._words import DASH, MINUS
@@ -59,6 +60,18 @@ def test_networks_against_width(summary: Any) -> None:
     assert "the networks of width 10 are 0.150 above it" in captions["difference"]
     assert "those of width 40 0.0375 above it" in captions["difference"]
     assert "the network of width 40 is 0.0375 above the limit (mean of 2 seeds)" in captions["risk"]
+    alt = next(picture.alt for picture in section.pictures if picture.name == "width")
+    assert "averaged over time: 0.150 at width 10, 0.0375 at width 40." in alt
     rows = {row[0]: row[2:5] for row in section.tables[0].rows}
     assert rows["width 10, 2 seeds"] == ("0.160", "0.110 to 0.210", "0.150")
     assert rows["width 40, 2 seeds"] == ("0.0478", "0.0353 to 0.0603", "0.0375")
+
+
+def test_where_a_network_is_farthest_from_the_limit(run: Any, summary: Any) -> None:
+    """0.1 above it, but 0.2 at the time 2."""
+    limit = run(64)
+    off = np.where(limit.times == 2.0, 0.2, 0.1)
+    network = report.NetworkRun(10, 0, "SGD, step 0.1", _observing(limit, risk=limit.risk + off))
+    section = risk_section(summary(limit=(limit,), networks=(network,)))
+    caption = next(picture.caption for picture in section.pictures if picture.name == "difference")
+    assert "the networks of width 10 are 0.200 above it at t\u00a0=\u00a02 on average" in caption
