@@ -13,6 +13,7 @@ from ._dynamics import (
 )
 from ._loop import advance as advance
 from .flows._characteristics import Characteristics as Characteristics
+from .flows._flow import AbstractFlow as AbstractFlow
 from .flows._gaussian_closure import GaussianClosure as GaussianClosure
 from .flows._gradient_flow import GradientFlow as GradientFlow
 from .grid._transport_pde import TransportPDE as TransportPDE

@@ -42,6 +42,8 @@ class Facts(NamedTuple):
     - `decreases`: what never goes up beyond the integrator's error: "objective", risk + penalty, or "free_energy".
     - `splits`: a particle split into two halves of its weight changes nothing.
     - `permutes`: relabelling the particles relabels the result and changes nothing else.
+    - `adaptive`: an estimate of the error chooses the steps, so that a rounding may change which are taken.
+    - `digits`: decimal digits of its numbers.
     """
 
     order: float | None = None
@@ -49,6 +51,8 @@ class Facts(NamedTuple):
     decreases: tuple[str, ...] = ()
     splits: bool = False
     permutes: bool = False
+    adaptive: bool = True
+    digits: int = 15
 
 
 class AbstractGrowth(eqx.Module, Generic[State]):

@@ -104,6 +104,8 @@ class SGD(AbstractDynamics[SGDState]):
             decreases=("objective",) if exact and smooth else (),
             splits=mean_field and self.temperature is None,
             permutes=self.temperature is None,
+            adaptive=False,
+            digits=jnp.finfo(self.dtype).precision,
         )
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
