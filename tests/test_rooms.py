@@ -41,6 +41,7 @@ SUB_ROOMS = {
     "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
     "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run"),
     "papers": ("_kit",),
+    "papers.*": ("runs", "figures", "claims"),
     "cli": ("parse", "call", "report"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
@@ -109,6 +110,11 @@ def room_fault(room: str, target: str) -> str | None:
     return None
 
 
+def order_in(room: str) -> tuple[str, ...]:
+    """The order of a room's sub-rooms; that of every paper is one."""
+    return SUB_ROOMS.get("papers.*" if room.startswith("papers.") else room, ())
+
+
 def sub_fault(root: Path, module: str, target: str) -> str | None:
     """Why a file may not import `target`, which is in the same room; None if it may."""
     here, there = module.split(".")[1:], target.split(".")[1:]
@@ -122,7 +128,7 @@ def sub_fault(root: Path, module: str, target: str) -> str | None:
     inside = [name for name in sides if (root / room.replace(".", "/") / name).is_dir()]
     if len(inside) < 2:
         return None
-    order = SUB_ROOMS.get(room, ())
+    order = order_in(room)
     first, second = (order.index(name) if name in order else len(order) for name in inside)
     return None if second < first else f"imports {target}: {inside[1]} is not above {inside[0]} in {room}"
 
@@ -133,8 +139,8 @@ def unlisted(root: Path) -> Iterator[str]:
         parts = path.relative_to(root).parts
         room = ".".join(parts[:-1])
         # The kit's neighbours are papers, and theory has a folder a paper as well.
-        free = len(parts) < 2 or room in ("papers", "theory", "cli") or room.startswith("papers.")
-        if not free and parts[-1] not in SUB_ROOMS.get(room, ()):
+        free = len(parts) < 2 or room in ("papers", "theory", "cli")
+        if not free and parts[-1] not in order_in(room):
             yield f"{'.'.join(parts)} has no place in SUB_ROOMS[{room!r}]"
 
 
@@ -280,11 +286,14 @@ def package(root: Path, **texts: str) -> Path:
         ("problem__a", "from .data._b import c", None),
         ("papers__mei2018__a", "from ..data._b import c", "data is not above mei2018 in papers"),
         ("papers__mei2018__a", "from .._kit._b import c", None),
+        ("papers__mei2018__figures__a", "from ..claims._b import c", "claims is not above figures in papers.mei2018"),
+        ("papers__mei2018__claims__a", "from ..runs._b import c", None),
     ],
 )
 def test_sub_rooms_are_in_order(tmp_path: Path, home: str, text: str, expected: str | None):
     room = home.split("__")[0]
-    root = package(tmp_path, **{home: text, f"{room}__data___b": "c = 1", f"{room}___kit___b": "c = 1"})
+    paper = {f"papers__mei2018__{part}___b": "c = 1" for part in ("runs", "figures", "claims")}
+    root = package(tmp_path, **{home: text, f"{room}__data___b": "c = 1", f"{room}___kit___b": "c = 1", **paper})
     found = faults(root)
     assert (expected is None and found == []) or (len(found) == 1 and str(expected) in found[0])
 

@@ -22,19 +22,18 @@ def sine(frequency, points):
     return {"t": t, "y": np.sin(frequency * t)}
 
 
+def nested(points):
+    return {"rows": [{"x": np.zeros(points)}]}
+
+
 def _waves(bench):
     points = bench.pick(quick=5, paper=9)
     curves = {f: bench.piece(sine, frequency=f, points=points) for f in (1.0, 2.0)}
     return {"t": curves[1.0]["t"], "one": curves[1.0]["y"], "two": curves[2.0]["y"]}
 
 
-def _draw(data):
-    from widelimit.report import canvas
-
-    def on(figure):
-        figure.add_subplot().plot(data["t"], data["one"])
-
-    return canvas.to_png(on, 3.0, 2.0)
+def _on(sheet, data):
+    sheet.add_subplot().plot(data["t"], data["one"])
 
 
 def _broken(bench):
@@ -59,7 +58,8 @@ def figure(name, **more):
     parts = {
         "title": f"Waves of {name}",
         "compute": _waves,
-        "draw": _draw,
+        "on": _on,
+        "size": (3.0, 2.0),
         "caption": lambda data: f"It ends at {data['one'][-1]:.2f}.",
         "alt": lambda data: "A wave.",
         "cost": Cost(5.0, 200.0),

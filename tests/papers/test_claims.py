@@ -45,7 +45,7 @@ def test_a_claim_that_fails_to_compute_is_news_even_where_it_was_not_expected_to
     assert not dataclasses.replace(broken, expected=Verdict.NOT_REPRODUCED).as_expected
 
 
-@pytest.mark.parametrize(("deviation", "holds"), [(0.005, True), (0.0050001, False), (math.nan, False)])
+@pytest.mark.parametrize(("deviation", "holds"), [(0.005, True), (0.0050001, False)])
 def test_the_tolerance(deviation, holds):
     import tiny_paper
 
@@ -53,6 +53,80 @@ def test_the_tolerance(deviation, holds):
 
     claim = dataclasses.replace(tiny_paper.paper.claim("end"), compute=lambda bench: Finding(1.0, deviation))
     assert (claim.check(Bench(Scale.QUICK)).verdict is Verdict.REPRODUCED) is holds
+
+
+@pytest.mark.parametrize(
+    ("computed", "deviation", "words"),
+    [
+        (1.0, math.nan, "deviation is nan"),
+        (1.0, math.inf, "deviation is inf"),
+        ({"a": [0.0, math.nan]}, 0.0, "NaN among"),
+    ],
+)
+def test_no_verdict_follows_from_what_is_not_finite(computed, deviation, words):
+    import tiny_paper
+
+    from widelimit.papers import Bench, Finding, Scale
+
+    # 0.0 >= nan is False and so is 0.0 < nan: a verdict would depend on how the comparison is written.
+    claim = dataclasses.replace(tiny_paper.paper.claim("end"), compute=lambda bench: Finding(computed, deviation))
+    row = claim.check(Bench(Scale.QUICK))
+    assert row.why.startswith("not computed: ")
+    assert words in row.why
+    assert not row.as_expected
+    assert Finding({"never": math.inf}, 0.0).deviation == 0.0
+
+
+def test_what_must_hold_besides():
+    import tiny_paper
+
+    from widelimit.papers import Bench, Finding, Scale, Verdict
+
+    needs = {"the moon is full": np.bool_(False), "the sun shines": True}
+    claim = dataclasses.replace(
+        tiny_paper.paper.claim("end"), compute=lambda bench: Finding(1.0, 0.0, "It is night.", needs)
+    )
+    row = claim.check(Bench(Scale.QUICK))
+    assert row.verdict is Verdict.NOT_REPRODUCED
+    assert row.why == "not so: the moon is full; It is night."
+    assert Finding(1.0, 0.0, needs={"the sun shines": True}).lacks == ""
+
+
+def test_a_claim_is_told_by_its_function():
+    from widelimit.papers import Cost, Finding, Verdict, claim
+
+    @claim("(14)", tolerance=0.5, cost=Cost(2.0), digits=3)
+    def r_star(bench):
+        """The best
+        sphere.
+
+        Compared: one number: its print. No more.
+
+        Misprint: (14) lacks a sign.
+        """
+        return Finding(1.0, 0.1)
+
+    assert (r_star.id, r_star.statement, r_star.where) == ("r-star", "The best sphere.", "(14)")
+    assert (r_star.reason, r_star.misprint) == ("one number: its print. No more", "(14) lacks a sign")
+    assert (r_star.expected, r_star.printed, r_star.digits) == (Verdict.CORRECTED, None, 3)
+    for doc in (None, "A statement.", "A statement.\n\nReason: none.", "A statement.\n\nCompared: x.\n\nAnd more: y."):
+
+        def without(bench):
+            return Finding(1.0, 0.0)
+
+        without.__doc__ = doc
+        with pytest.raises(ValueError, match="claim without: the docstring must be"):
+            claim("(1)", tolerance=0.0, cost=Cost(1.0))(without)
+
+
+def test_gathered():
+    import tiny_paper
+
+    from widelimit.papers import Verdict
+    from widelimit.papers._kit import gathered
+
+    assert gathered(type(tiny_paper.paper), tiny_paper) == (tiny_paper.paper, tiny_paper.bad_paper)
+    assert gathered(Verdict, tiny_paper) == ()
 
 
 @pytest.mark.parametrize(("id", "paper"), [("end", "paper"), ("lost", "paper"), ("broken", "bad_paper")])

@@ -79,10 +79,20 @@ def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"a": [{}]}, "'a' is no array"), ({"a": np.array([None])}, "'a' is no array")]
+    ("values", "words"),
+    [
+        ({"a": np.array([None])}, "piece: 'a' is no array"),
+        ({"a": {"b": object()}}, "piece: 'a': 'b' is no array"),
+        ({"a": [{"b": 1.0}, {"b": [None]}]}, r"piece: 'a'\[1\]: 'b' is no array"),
+        ({"a": [{"b": 1.0}, 2.0, None]}, r"piece: 'a'\[2\] is no array"),
+        ({"a": [{}]}, r"piece: 'a'\[0\]: has no arrays"),
+        ({"a/b": 1.0}, "'a/b' is no name"),
+        ({"[0]": 1.0}, "is no name"),
+        ({"": 1.0}, "'' is no name"),
+    ],
 )
 def test_what_a_piece_may_be(values, words):
-    from widelimit.papers._kit._bench import as_data
+    from widelimit.papers._kit._data import as_data
 
     with pytest.raises(ValueError, match=words):
         as_data(values, "piece")
@@ -99,6 +109,56 @@ def test_settings_count_by_their_values(tiny, tmp_path):
 
 def _scaled(values):
     return {"y": 2.0 * values}
+
+
+def test_nested_data_survive_the_file(tmp_path):
+    from widelimit.papers._kit._data import as_data, read_arrays, write_arrays
+
+    rows = [{"r": np.arange(k), "name": f"row {k}"} for k in range(12)]
+    data = {
+        "file": 3,
+        "x.y": np.eye(2),
+        "rows": rows,
+        "none": [],
+        "deep": {"pair": ({"nan": np.nan}, {"M of h": [[1]]})},
+    }
+    write_arrays(tmp_path / "new" / "a.npz", data)
+    found = read_arrays(tmp_path / "new" / "a.npz")
+    assert found is not None
+    assert_same(found, as_data(data, "data"))
+    assert list(found) == list(data)
+    assert [int(row["r"].size) for row in found["rows"]] == list(range(12))
+    assert str(found["rows"][11]["name"]) == "row 11"
+    assert float(found["deep"]["pair"][1]["M of h"][0, 0]) == 1.0
+    assert read_arrays(tmp_path / "none.npz") is None
+
+
+def assert_same(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert list(a) == list(b)
+        for name in a:
+            assert_same(a[name], b[name])
+    elif isinstance(a, list):
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other)
+    else:
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+
+
+def test_what_a_caller_does_to_a_piece_stays_with_the_caller(tiny):
+    desk = bench()
+    desk.piece(tiny.nested, points=3)["rows"][0]["x"] = None
+    assert desk.piece(tiny.nested, points=3)["rows"][0]["x"].shape == (3,)
+
+
+def test_columns():
+    from widelimit.papers._kit import columns
+
+    found = columns([{"a": 1.0, "b": [1, 2]}, {"a": 2.0, "b": [3, 4]}])
+    np.testing.assert_array_equal(found["a"], [1.0, 2.0])
+    np.testing.assert_array_equal(found["b"], [[1, 2], [3, 4]])
 
 
 def run(paper, out, **more):

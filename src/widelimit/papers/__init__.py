@@ -9,15 +9,17 @@
 Importing this room imports nothing heavy; `named` imports the paper that is asked for.
 """
 
-from ._kit._bench import Bench as Bench, Cost as Cost, Data as Data, Scale as Scale
+from ._kit._bench import Bench as Bench, Cost as Cost, Scale as Scale
 from ._kit._claims import (
     Checked as Checked,
     Claim as Claim,
     Finding as Finding,
     Verdict as Verdict,
+    claim as claim,
     shown as shown,
     tally as tally,
 )
+from ._kit._data import Data as Data
 from ._kit._figures import Figure as Figure
 from ._kit._folder import Results as Results
 from ._kit._paper import Paper as Paper

@@ -6,10 +6,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
-Data = dict[str, np.ndarray]
-"""Named arrays: what a piece or a figure is computed to, and drawn from."""
+from ._data import Data, as_data, read_arrays, write_arrays
 
 _T = TypeVar("_T")
 
@@ -23,13 +20,13 @@ class Scale(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Seconds on two cores, estimated, compilation included."""
+    """Seconds on two cores, estimated, compilation included; at both scales the same if one is told."""
 
     quick: float
-    paper: float
+    paper: float | None = None
 
     def at(self, scale: Scale) -> float:
-        return self.quick if scale is Scale.QUICK else self.paper
+        return self.quick if scale is Scale.QUICK or self.paper is None else self.paper
 
 
 def _silent(text: str) -> None:
@@ -62,47 +59,27 @@ class Bench:
 
         **Arguments**
 
-        - `compute`: a function; what it returns is named arrays.
+        - `compute`: a function; it returns named arrays, nested if it likes (`Data`).
         - `settings`: numbers, text, arrays, functions or modules.
 
         **Raises** `ValueError` for settings that a fingerprint cannot see, and for other results; `OSError` where
         a piece cannot be written.
         """
-        # Here and not above: they bring JAX, and naming the papers needs none.
-        from widelimit.numerics import arrays_to_bytes, write_whole
+        # Here and not above: it brings JAX, and naming the papers needs none.
         from widelimit.trajectory import fingerprint
 
         mark = f"{_name_of(compute)}-{fingerprint(compute, settings)[:16]}"
         if mark not in self._known:
-            found = None if self.pieces is None else _kept(self.pieces / f"{mark}.npz")
+            found = None if self.pieces is None else read_arrays(self.pieces / f"{mark}.npz")
             if found is None:
                 said = ", ".join(f"{name} {value}" for name, value in settings.items())
                 self.tell(f"  {_name_of(compute).replace('_', ' ')}: {said}" if said else f"  {_name_of(compute)}")
                 found = as_data(compute(**settings), _name_of(compute))
                 if self.pieces is not None:
-                    self.pieces.mkdir(parents=True, exist_ok=True)
-                    write_whole(self.pieces / f"{mark}.npz", arrays_to_bytes(found))
+                    write_arrays(self.pieces / f"{mark}.npz", found)
             self._known[mark] = found
-        return dict(self._known[mark])
-
-
-def as_data(values: Any, name: str) -> Data:
-    """Named arrays of numbers or text. Raises `ValueError` for anything else."""
-    arrays = {key: np.asarray(value) for key, value in values.items()}
-    odd = [key for key, array in arrays.items() if array.dtype.kind not in "biufcU"]
-    if odd:
-        raise ValueError(f"{name}: {odd[0]!r} is no array of numbers or text.")
-    return arrays
-
-
-def _kept(path: pathlib.Path) -> Data | None:
-    """A finished piece; None where there is none, or it is damaged."""
-    from widelimit.numerics import arrays_from_bytes
-
-    try:
-        return arrays_from_bytes(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+        # The caller may change what it got.
+        return as_data(self._known[mark], mark)
 
 
 def _name_of(compute: Callable[..., Any]) -> str:

@@ -31,11 +31,27 @@ class Finding:
     - `computed`: the numbers to be shown and stored.
     - `deviation`: how far they are from the statement, >= 0, in the units of the claim's tolerance.
     - `why`: what a reader should know of it; needed where the claim is not reproduced.
+    - `needs`: what must hold besides, in words: without it the numbers would say nothing of the statement.
+
+    **Raises** `ValueError` for a deviation that is not finite, and for a NaN among the numbers: no verdict follows
+    from them.
     """
 
     computed: Any
-    deviation: float
+    deviation: Any
     why: str = ""
+    needs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.deviation):
+            raise ValueError(f"the deviation is {float(self.deviation)}, computed from {shown(plain(self.computed))}.")
+        if "nan" in _numbers(plain(self.computed)):
+            raise ValueError(f"NaN among the numbers {shown(plain(self.computed))}.")
+
+    @property
+    def lacks(self) -> str:
+        """Those of `needs` that do not hold."""
+        return "; ".join(f"not so: {words}" for words, there in self.needs.items() if not there)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,28 +95,72 @@ class Claim:
         began = time.monotonic()
         try:
             found = self.compute(bench)
-            computed, deviation, why = plain(found.computed), float(found.deviation), found.why
+            computed, deviation, lacks, why = plain(found.computed), float(found.deviation), found.lacks, found.why
         except (ValueError, RuntimeError, ArithmeticError) as error:
-            computed, deviation, why = None, math.inf, f"not computed: {' '.join(str(error).split())}"
+            computed, deviation, lacks, why = None, math.inf, "", f"not computed: {' '.join(str(error).split())}"
         kept = Verdict.CORRECTED if self.misprint else Verdict.REPRODUCED
-        verdict = kept if deviation <= self.tolerance else Verdict.NOT_REPRODUCED
         return Checked(
-            id=self.id,
-            statement=self.statement,
-            where=self.where,
+            **{name: getattr(self, name) for name in _TOLD},
             printed=plain(self.printed),
             computed=computed,
             deviation=deviation,
-            tolerance=self.tolerance,
-            reason=self.reason,
-            verdict=verdict,
-            expected=self.expected,
-            misprint=self.misprint,
-            why=why,
-            digits=self.digits,
+            verdict=kept if deviation <= self.tolerance and not lacks else Verdict.NOT_REPRODUCED,
+            why="; ".join(part for part in (lacks, why) if part),
             scale=bench.scale,
             seconds=time.monotonic() - began,
         )
+
+
+def claim(
+    where: str,
+    *,
+    tolerance: float,
+    cost: Cost,
+    printed: Values = None,
+    expected: Verdict | None = None,
+    digits: int = 6,
+) -> Callable[[Callable[[Bench], Finding]], Claim]:
+    """A claim from the function that checks it: its name is the id; its docstring has the texts.
+
+        @claim("(14)", tolerance=1e-10, cost=Cost(15.0))
+        def r_star(bench: Bench) -> Finding:
+            \"\"\"The best single sphere: r_* minimises R^(1).    <- the statement
+
+            Compared: r_* of the library and of SciPy.         <- the reason of the tolerance
+
+            Misprint: (14) lacks a factor 2.                   <- only where there is one
+            \"\"\"
+
+    The arguments are those of `Claim`; a claim with a misprint is expected to be corrected, another to be reproduced.
+
+    **Raises** `ValueError` for a docstring without these parts (python -OO drops docstrings).
+    """
+
+    def made(compute: Callable[[Bench], Finding]) -> Claim:
+        statement, *rest = [" ".join(part.split()) for part in (compute.__doc__ or "").split("\n\n")]
+        told = {head: text.removesuffix(".") for head, _, text in (part.partition(": ") for part in rest)}
+        if not statement or not {"Compared"} <= set(told) <= {"Compared", "Misprint"}:
+            raise ValueError(f"claim {compute.__name__}: the docstring must be a statement and 'Compared: ...'.")
+        misprint = told.get("Misprint", "")
+        return Claim(
+            id=compute.__name__.replace("_", "-"),
+            statement=statement,
+            where=where,
+            printed=printed,
+            compute=compute,
+            tolerance=tolerance,
+            reason=told["Compared"],
+            cost=cost,
+            misprint=misprint,
+            expected=expected or (Verdict.CORRECTED if misprint else Verdict.REPRODUCED),
+            digits=digits,
+        )
+
+    return made
+
+
+_TOLD = ("id", "statement", "where", "tolerance", "reason", "expected", "misprint", "digits")
+"""What is taken over from the claim as it stands."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +214,13 @@ def tally(checked: Iterable[Checked]) -> str:
     news = [row.id for row in rows if not row.as_expected]
     head = f"{len(rows)} claim{'' if len(rows) == 1 else 's'}: {said}" if rows else "no claims"
     return f"{head}; not as expected: {', '.join(news)}" if news else head
+
+
+def _numbers(value: Any) -> list[Any]:
+    """Everything in nested plain values, in one row."""
+    if isinstance(value, dict | list):
+        return [one for part in (value.values() if isinstance(value, dict) else value) for one in _numbers(part)]
+    return [value]
 
 
 def plain(value: Any) -> Any:

@@ -15,8 +15,9 @@ from typing import Any
 
 from widelimit import __version__
 
-from ._bench import Bench, Data, Scale
+from ._bench import Bench, Scale
 from ._claims import Checked
+from ._data import Data, write_arrays
 from ._figures import Figure
 
 _TEXT = ("name", "title", "caption", "alt")
@@ -65,9 +66,7 @@ class Results:
             "seconds": seconds,
             "widelimit": __version__,
         }
-        from widelimit.numerics import arrays_to_bytes
-
-        self._write(f"{figure.name}.npz", arrays_to_bytes(data))
+        write_arrays(self.place / f"{figure.name}.npz", data)
         self._write(f"{figure.name}.png", png)
         self._write(f"{figure.name}.json", _to_json(said))
 

@@ -1,11 +1,15 @@
 """A paper: its figures and its claims."""
 
 import dataclasses
+from types import ModuleType
+from typing import TypeVar
 
 from widelimit.results import one_of
 
 from ._claims import Claim
 from ._figures import Figure
+
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,3 +39,8 @@ class Paper:
         """A claim by its id. Raises `ValueError` with the ids there are."""
         ids = [claim.id for claim in self.claims]
         return self.claims[ids.index(one_of(id, ids, f"{self.name}: claim"))]
+
+
+def gathered(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:
+    """All objects of a kind that stand in the modules, in the order in which they do."""
+    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, kind))

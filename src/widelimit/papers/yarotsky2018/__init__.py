@@ -1,14 +1,11 @@
 """yarotsky2018: Yarotsky, Collective evolution of weights in wide neural networks."""
 
-from .._kit._figures import Figure
-from .._kit._paper import Paper
-from . import _points, _theories
-
-_FIGURES: tuple[Figure, ...] = (*_points.FIGURES, *_theories.FIGURES)
+from .._kit import Claim, Figure, Paper, gathered
+from . import claims, figures
 
 paper = Paper(
     name="yarotsky2018",
     citation="D. Yarotsky: Collective evolution of weights in wide neural networks (2018).",
-    figures=tuple(sorted(_FIGURES, key=lambda figure: figure.name)),
-    claims=(*_points.CLAIMS, *_theories.CLAIMS),
+    figures=gathered(Figure, *figures.ALL),
+    claims=gathered(Claim, *claims.ALL),
 )

@@ -1,0 +1,244 @@
+"""Claims on the linearisation near a global minimiser: A.7, (37), the general (18), and the lazy limit."""
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from widelimit.analysis import linearity, spectrum
+from widelimit.dynamics import GradientFlow, TangentFlow, integrators
+from widelimit.measure import Particles
+from widelimit.problem import Problem, activations, data, losses, problems, scales, units
+from widelimit.theory import yarotsky2018 as theory
+from widelimit.trajectory import Trajectory
+
+from ..._kit import Bench, Cost, Data, Finding, claim, columns
+from ..._kit._runs import evolved
+from ..._kit._shares import apart, apart_relative, largest, log_slope, share_allowed, table
+from ..figures._fig3 import BOX_END, LOWER, MODES, UPPER
+from ..runs._splines import box, dropped_charge, knots_of, trained_cosine, trained_knots, uniform
+from ._small_charges import gauss
+
+
+def _modes(count: int, places: int) -> Data:
+    """The library's spectrum without charges at 1_[0, 1]: eigenvalues, and its functions of h."""
+    found = spectrum(dropped_charge(), box(0.0, 1.0))
+    h = np.linspace(0.0, 1.0, places)
+    s = found.dual(h[:, None])[:, 0, :count]
+    return {"h": h, "lambda": found.eigenvalues[:count], "s": (s * np.sign(s[0])).T}
+
+
+@claim("A.7; 3.3", printed="-(pi/2 + k pi)^-2", tolerance=1e-12, cost=Cost(2.0), digits=12)
+def mu_ten_digits(bench: Bench) -> Finding:
+    """Without charges, f = x^2/2, R at the minimiser 1_[0, 1] has the eigenvalues -mu_k^-2, mu_k = pi/2 + k pi: the
+    library's spectrum of the tangent kernel, k < 10.
+
+    Compared: the largest relative difference.
+    """
+    found = bench.piece(_modes, count=10, places=101)["lambda"]
+    mu = np.pi * (np.arange(10) + 0.5)
+    return Finding({f"-lambda_{k}": value for k, value in enumerate(found)}, apart_relative(found, mu**-2.0))
+
+
+@claim("A.7, (52), (53)", tolerance=1e-9, cost=Cost(2.0), digits=2)
+def minimum_eigenvectors(bench: Bench) -> Finding:
+    """The eigenvectors are p_k = sin mu_k h - delta(h)/mu_k, K p_k = (sin mu_k h - (-1)^k)/mu_k^4, and (52), (53)
+    hold, k < 10.
+
+    Compared: the largest difference of the library's functions from cosines, whose derivative on [0, 1] is p_k, and of
+    K p_k, (52), (53) from quadrature, over their own size; mu_9^4 = 8e5 amplifies rounding.
+    """
+    # p_k = d/dh (1_[0, 1] cos mu_k h) = -mu_k (sin mu_k h - delta/mu_k), so that the spectrum's function is a cosine;
+    # K p_k, (52), (53) by Gauss quadrature of the kernel (36).
+    found = bench.piece(_modes, count=10, places=101)
+    k = np.arange(10)[:, None]
+    mu = np.pi * (k + 0.5)
+
+    def formula(h: np.ndarray) -> np.ndarray:
+        return (np.sin(mu * h) - (-1.0) ** k) / mu**4
+
+    places = np.linspace(0.0, 1.0, 11)
+    image = np.empty((len(k), len(places)))
+    for i, h in enumerate(places):
+        # The kernel has a kink of its third derivative at h' = h.
+        x, w = gauss(*sorted({0.0, float(h), 1.0}))
+        image[:, i] = np.sin(mu * x) @ (w * theory.kernel(h, x)) - theory.kernel(h, 0.0) / mu[:, 0]
+    x, w = gauss(*np.linspace(0.0, 1.0, 5))
+    sines = np.sin(mu * x)
+    products = (formula(x) * w) @ sines.T - formula(np.zeros(1)) / mu.T
+    # (53) for one p of total mass 0.
+    p = x - 0.5
+    parts = {
+        "spectrum's functions against sqrt2 cos mu_k h": apart(found["s"], math.sqrt(2.0) * np.cos(mu * found["h"])),
+        "K p_k by quadrature, relative": largest(np.abs(image - formula(places)) * mu**4),
+        "(52)": largest(np.abs(products - np.diag(0.5 / mu[:, 0] ** 4)) / (0.5 / mu.T**2 / mu**2)),
+        "(53)": largest(np.abs(formula(x) @ (w * p) - sines @ (w * p) / mu[:, 0] ** 4) * mu[:, 0] ** 4),
+    }
+    return Finding(parts, largest(*parts.values()))
+
+
+def _matrices(knots: int) -> Data:
+    """Operators of the parameters for `knots` atoms of unequal mass, by closed forms, and the library's spectrum."""
+    rng = np.random.default_rng(1)
+    h, p = np.sort(rng.uniform(0.0, 1.0, knots)), rng.uniform(0.5, 1.5, knots)
+    p /= p.sum()
+    # R acts on slopes of test functions by p_j d_h d_h' K = p_j (1 - max(h_i, h_j)); K~ has the kernel (36).
+    slopes = (1.0 - np.maximum(h[:, None], h)) * p
+    charges = theory.kernel(h[:, None], h) * p
+    both = [np.sort(np.linalg.eigvals(table).real)[::-1] for table in (slopes, charges)]
+    moving = Particles(jnp.asarray(h[:, None]), jnp.asarray(p), blocks=box(0.0, 1.0).blocks)
+    rows = jnp.asarray(np.stack([np.zeros(knots), h], axis=1))
+    charged = Particles(rows, jnp.asarray(p), blocks=uniform().blocks)
+    sine = problems.free_knot_spline(lambda x: jnp.sin(3.0 * x))
+    return {
+        "R": {"closed": both[0], "M of h": spectrum(dropped_charge(), moving).eigenvalues[:knots]},
+        "K~": {"closed": both[1], "M of c": spectrum(sine, charged, trainable=("c",)).eigenvalues[:knots]},
+    }
+
+
+@claim("2.5, 2.6", tolerance=1e-10, cost=Cost(1.5), digits=10)
+def shared_spectrum(bench: Bench) -> Finding:
+    """R and K~ have the non-zero eigenvalues of the tangent kernel M of the parameters that move (12 knots of unequal
+    mass).
+
+    Compared: the largest difference from closed matrices over the first eigenvalue.
+    """
+    computed, gaps = {}, []
+    for operator, values in bench.piece(_matrices, knots=12).items():
+        (_, closed), (tangent, shared) = values.items()
+        gaps.append(apart(closed, shared) / closed[0])
+        computed |= {f"first of {operator}": closed[0], f"the same of {tangent}": shared[0]}
+        computed[f"largest difference over the first, {operator}"] = gaps[-1]
+    return Finding(computed, largest(*gaps))
+
+
+_EPSILONS = (0.02, 0.04, 0.08, 0.16)
+_NEAR = {"knots": 1000, "end": 100.0}
+
+
+@claim("(37)", tolerance=1.0, cost=Cost(13.0), digits=4)
+def loss_37_small(bench: Bench) -> Finding:
+    """(37) is the linearisation: exact at t = 0, its relative error is of first order in eps for p_0 = 1 + eps cos(2
+    pi h), t <= 20.
+
+    Compared: the worst of: distance of the fitted slope in eps from 1 over 0.15; the error at t = 0 over 1e-3, which
+    10000 terms and 1000 knots leave.
+    """
+    errors, starts = [], []
+    for eps in _EPSILONS:
+        run = bench.piece(trained_cosine, eps=eps, **_NEAR)
+        series = theory.linearised_loss(run["t"], theory.cosine_coefficient(np.arange(MODES), eps))
+        gap = np.abs(run["risk"] / series - 1.0)
+        starts.append(gap[0])
+        errors.append(np.max(gap[run["t"] <= 20.0]))
+    slope = log_slope(_EPSILONS, errors)
+    computed = table("eps", _EPSILONS, {"error to t = 20": errors})
+    computed |= {"error at t = 0": largest(starts), "slope of the error in eps": slope}
+    return Finding(computed, share_allowed((apart(slope, 1.0), 0.15), (starts, 1e-3)))
+
+
+@claim(
+    "Fig. 3c and 3.3, 'a reasonable agreement'",
+    printed="a reasonable agreement",
+    tolerance=0.2,
+    cost=Cost(4.0),
+    digits=4,
+)
+def fig3c_agreement(bench: Bench) -> Finding:
+    """From p_0 = 2 on [0.3, 0.8] the loss agrees reasonably with (37): in shape, its logarithm is off by little of
+    what it falls.
+
+    Compared: the largest |log ratio| over the logarithm of the whole fall of the loss.
+    """
+    run = bench.piece(trained_knots, lower=LOWER, upper=UPPER, knots=knots_of(bench), end=BOX_END)
+    ratio = run["risk"] / theory.linearised_loss(run["t"], theory.box_coefficient(np.arange(MODES), LOWER, UPPER))
+    fall = run["risk"][0] / run["risk"][-1]
+    computed = {
+        "ratio at t = 0": ratio[0],
+        "least ratio of loss and series": np.min(ratio),
+        "t of the least ratio": run["t"][np.argmin(ratio)],
+        "largest ratio": np.max(ratio),
+        "t of the largest ratio": run["t"][np.argmax(ratio)],
+        f"ratio at t = {BOX_END:g}": ratio[-1],
+        "the loss falls by a factor of": fall,
+    }
+    why = "the start is not near the minimiser: a comparison in shape, over five decades of the loss"
+    return Finding(computed, largest(np.abs(np.log(ratio))) / math.log(fall), why)
+
+
+def _tanh(x: np.ndarray, y: np.ndarray, **parts: Any) -> Problem:
+    """Neurons a tanh(w . x + b), half of the squared error."""
+    return Problem(units.Neuron(activations.tanh), data.Samples(x, y), losses.squared(0.5), **parts)
+
+
+def _flow(problem: Problem, start: Particles, times: np.ndarray, atol: float) -> Trajectory:
+    return evolved(problem, start, GradientFlow(integrators.Tsit5(1e-9, atol)), times)
+
+
+def _near_teacher(sizes: list[float], neurons: int, end: float) -> Data:
+    """|L - L of (18)| / L(0), the largest until `end`, from starts at a distance from the teacher."""
+    rng = np.random.default_rng(3)
+    # Ten inputs, and a measure that fits the data exactly.
+    x, best = rng.normal(size=(10, 2)), Particles(jnp.asarray(rng.normal(size=(neurons, 4))))
+    problem = _tanh(x, np.asarray(_tanh(x, np.zeros(10)).predict(best, x)))
+    way = np.random.default_rng(4).normal(size=best.positions.shape)
+    times, rows = np.linspace(0.0, end, 21), []
+    for size in sizes:
+        start = Particles(best.positions + size * jnp.asarray(way))
+        full = _flow(problem, start, times, 1e-14).risk
+        exact = evolved(problem, start, TangentFlow(at=best), times).risk
+        rows.append({"error": apart(full, exact) / full[0], "fall": exact[-1] / exact[0]})
+    return columns(rows)
+
+
+@claim("(18)", tolerance=0.15, cost=Cost(4.0), digits=4)
+def loss_18_general(bench: Bench) -> Finding:
+    """(18) for other models: tanh neurons on ten inputs, from starts near a measure without loss; the error over L(0)
+    is of first order in the distance.
+
+    Compared: distance of the fitted slope from 1, distances 0.04 to 0.005.
+    """
+    sizes = [0.04, 0.02, 0.01, 0.005]
+    found = bench.piece(_near_teacher, sizes=sizes, neurons=8, end=20.0)
+    slope, fall = log_slope(sizes, found["error"]), found["fall"][-1]
+    computed = {f"error/L(0), distance {s:g}": e for s, e in zip(sizes, found["error"], strict=True)}
+    computed |= {"slope": slope, "L(20)/L(0) by (18)": fall}
+    return Finding(computed, apart(slope, 1.0), needs={"half of the loss is gone by t = 20": fall < 0.5})
+
+
+def _lazy(factors: list[float], neurons: int) -> Data:
+    """Distance of predictions at one clock, alpha^2 t = 4, at output scale alpha; and what `linearity` says."""
+    rng = np.random.default_rng(2)
+    start, x, rows = Particles(jnp.asarray(rng.normal(size=(neurons, 4)))), rng.normal(size=(7, 2)), []
+    f = np.asarray(_tanh(x, np.zeros(7)).predict(start, x))
+    for alpha in factors:
+        # The target starts at a distance of order one from the prediction at every scale.
+        problem = _tanh(x, alpha * f + np.cos(3.0 * x[:, 0]), scale=scales.Power(1.0, 1.0 / alpha))
+        full = _flow(problem, start, np.linspace(0.0, 4.0 / alpha**2, 9), 1e-12)
+        found = linearity(problem, full, tolerance=0.02)
+        row = {"gap": found.gap[-1], "left": found.left_at / full.times[-1], "change": found.kernel_change[-1]}
+        rows.append(row | {"fall": full.risk[-1] / full.risk[0]})
+    return columns(rows)
+
+
+@claim("not in the paper; 2.6 is its case of an output weight", tolerance=0.15, cost=Cost(8.0), digits=4)
+def lazy_limit(bench: Bench) -> Finding:
+    """Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: tanh neurons,
+    the distance falls as 1/alpha, and the library's check of linearity tells the regimes apart.
+
+    Compared: distance of the fitted slope in alpha from -1, alpha = 4, 16, 64.
+    """
+    factors = [4.0, 16.0, 64.0]
+    found = bench.piece(_lazy, factors=factors, neurons=6)
+    slope = log_slope(factors, found["gap"])
+    names = {
+        "distance over residual": found["gap"],
+        "left (2 %) at share of the time": found["left"],
+        "change of the kernel": found["change"],
+    }
+    needs = {
+        "the least alpha leaves, the largest does not": found["left"][0] <= 1.0 and math.isinf(found["left"][-1]),
+        "the loss falls": np.max(found["fall"]) < 0.9,
+    }
+    return Finding(table("alpha", factors, names) | {"slope in alpha": slope}, apart(slope, -1.0), needs=needs)

@@ -1,0 +1,120 @@
+"""Fig. 1: where single atoms go, f = x^2, and the border of the two basins."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from widelimit.theory import yarotsky2018 as theory
+
+from ..._kit import Bench, Cost, Data, Figure
+from ..._kit._drawing import Sheet, curve, legend_below, marks, title
+from ..runs._square import ALL_LOST, ATOM, atoms
+
+# Not printed: the starts, and for how long. The slower of the two rates at (c_*, h_*) is 0.019, and a start next to
+# the border first creeps along it.
+_C, _H = (-2.0, 2.5), (-0.5, 1.2)
+_END = 3000.0
+_EPS = 1e-3
+
+
+def paths(bench: Bench) -> Data:
+    """The single atoms of the figure."""
+    grid, saves = bench.pick(quick=([10, 7], 300), paper=([19, 12], 600))
+    return bench.piece(atoms, c=list(_C), h=list(_H), grid=grid, end=_END, saves=saves)
+
+
+def border(reach: float) -> Data:
+    r"""The border of the two basins: the path that ends at (0, 1), followed backwards in time from there.
+
+    With e = 1 - h the motion (Fig. 1) is dc/dt = e^2/2, de/dt = c e to leading order, so c^2 - e^2/2 is constant: paths
+    with c < -e/sqrt(2) end at e = 0 with c = -sqrt(c^2 - e^2/2), the others turn around; in between is the border. For
+    c < 0 both c and h grow along every path, so the border is a curve h(c).
+    """
+    from scipy.integrate import solve_ivp
+
+    def back(t: float, y: np.ndarray) -> np.ndarray:
+        return -theory.atom_velocity(y[0], y[1])
+
+    def out(t: float, y: np.ndarray) -> float:
+        return y[1] + reach
+
+    out.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
+    tail = np.array([-_EPS / math.sqrt(2.0), 1.0 - _EPS])
+    found = solve_ivp(back, (0.0, 1e6), tail, method="LSODA", rtol=1e-10, atol=1e-13, events=out)
+    return {"c": np.append(0.0, found.y[0]), "h": np.append(1.0, found.y[1])}
+
+
+def border_of(bench: Bench) -> Data:
+    """The border as far as the figure shows it."""
+    return bench.piece(border, reach=-_H[0])
+
+
+def _compute(bench: Bench) -> Data:
+    return paths(bench) | {"border": border_of(bench)}
+
+
+def kinds(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which starts end at the atom, which at h >= 1 and never moved there, and how far the others are from either."""
+    ends = data["paths"][:, -1]
+    near = np.hypot(*(ends - np.array(ATOM)).T)
+    # From below h = 1 is only approached.
+    right = np.maximum(0.0, 1.0 - ends[:, 1])
+    return near < right, right <= near, np.minimum(near, right)
+
+
+def _sheet(sheet: Sheet, data: Data) -> None:
+    axes = sheet.add_subplot()
+    left, right, _ = kinds(data)
+    still = data["paths"][:, 0, 1] >= 1.0
+    looks: tuple[tuple[np.ndarray, int, str, str, str], ...] = (
+        (left, 0, "-", "o", f"to $(c_*, h_*)$ = ({ATOM[0]:.3f}, {ATOM[1]:.3f})"),
+        (right & ~still, 1, "--", "s", "to h = 1 with c < 0"),
+    )
+    open_mark: dict[str, Any] = {"mfc": "white", "ms": 4.5}
+    for which, tint, dashes, shape, name in looks:
+        for k, path in enumerate(data["paths"][which]):
+            curve(axes, *path.T, tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
+        marks(axes, *data["paths"][which][:, 0].T, tint, shape, **open_mark)
+    marks(axes, *data["paths"][still][:, 0].T, 2, "^", ms=6, label="at rest: h ≥ 1 at the start")
+    marks(axes, *data["paths"][right & ~still][:, -1].T, 1, "s", ms=5.5)
+    curve(axes, data["border"]["c"], data["border"]["h"], lw=1.8, ls="-.", label="border of the two basins")
+    marks(axes, *np.array([ATOM]).T, marker="*", ms=19, zorder=5)
+    axes.axhline(1.0, color="#777777", lw=1.0)
+    axes.set(xlabel="charge c", ylabel="knot h", xlim=(_C[0] - 0.1, _C[1] + 0.1), ylim=(_H[0] - 0.07, _H[1] + 0.07))
+    starts = f"{len(data['paths'])} single atoms from a grid of starts chosen here (open marks)"
+    title(axes, f"f(x) = x²: {starts}, followed to t = {data['t'][-1]:,.0f}")
+    legend_below(sheet, axes, 2, fontsize=11.5)
+
+
+def _caption(data: Data) -> str:
+    left, right, far = kinds(data)
+    still = data["paths"][:, 0, 1] >= 1.0
+    ended = data["paths"][right & ~still][:, -1, 0]
+    return (
+        f"{left.sum()} of {len(left)} starts end at (c_*, h_*), the star, with loss {np.max(data['loss'][left]):.3g}; "
+        f"{right.sum()} end at h ≥ 1, where the atom predicts 0 and the loss is {ALL_LOST:g}: {still.sum()} of them "
+        f"start there and never move, the others stop at h = 1 with c between {np.min(ended):.2f} and "
+        f"{np.max(ended):.2f}. None is farther than {np.max(far):.1g} from its kind of end. The border is the path "
+        "that runs into (0, 1), followed backwards in time; it arrives there along c = -(1 - h)/√2. Not printed in the "
+        "paper and chosen here: the grid of starts and the end time."
+    )
+
+
+def _alt(data: Data) -> str:
+    return (
+        "Paths in the plane of charge and knot. Solid ones gather on a slow curve that runs into the star; dashed ones "
+        "climb to the line h = 1 at negative charge; triangles above that line stay. " + _caption(data)
+    )
+
+
+FIGURE = Figure(
+    name="fig1",
+    title="Trajectories of single atoms: two kinds of ends",
+    compute=_compute,
+    on=_sheet,
+    size=(9.0, 6.2),
+    caption=_caption,
+    alt=_alt,
+    cost=Cost(20.0, 110.0),
+)
