@@ -9,6 +9,7 @@ from ._dynamics import (
     Start as Start,
     Theta as Theta,
     Weights as Weights,
+    array_numbers as array_numbers,
     registry as registry,
 )
 from ._loop import advance as advance

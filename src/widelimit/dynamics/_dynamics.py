@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
@@ -139,6 +140,11 @@ class AbstractDynamics(eqx.Module, Generic[State]):
         reason = self.accepts(problem, start)
         if reason is not None:
             raise ValueError(reason)
+
+
+def array_numbers(dynamics: AbstractDynamics[State]) -> AbstractDynamics[State]:
+    """The dynamics with its numbers as arrays, so that another number does not compile again."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, dynamics)
 
 
 def refusal(check: Callable[..., Any], *args: Any) -> str | None:
