@@ -110,12 +110,13 @@ def test_a_distribution_that_is_known_is_drawn_as_it_is(run):
     level = np.append(np.linspace(0.0, 1.0, 202)[1:-1] ** 2, 0.9)
     x = -np.log1p(-level)
     weights = np.append(np.diff(np.concatenate([[0.0], level[:-1]])), 0.0)
-    x[-1] = np.nan
+    x[-1] = 0.0
     made = dataclasses.replace(
         run(201),
         positions=np.broadcast_to(x[:, None], (33, 201, 1)),
         weights=np.broadcast_to(weights, (33, 201)),
         blocks=(Block("radius", ()),),
+        counts=np.full(33, 200),
         observables={"level": np.broadcast_to(level, (33, 201))},
     )
     part = spread_of(made, made.blocks[0], -1, "limit")

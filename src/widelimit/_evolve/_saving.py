@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.dynamics import AbstractDynamics
-from widelimit.measure import GridDensity, Particles
+from widelimit.measure import Grid, GridDensity, Particles
 from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Trajectory, observables
@@ -79,14 +79,11 @@ def trajectory_of(
     # Asked first, since outside of compiled code each operation would compile for itself.
     gridded = isinstance(eqx.filter_eval_shape(dynamics.measure, prepared, state, jnp.asarray(end)), GridDensity)
     last = dynamics.measure(prepared, state, jnp.asarray(end)) if gridded else None
-    positions, weights = _stacked(rows, fixed=fixed)
     named = [name for name in rows[0] if name not in ("positions", "weights")]
     return Trajectory(
         times=times[: len(rows)],
-        positions=positions,
-        weights=weights,
+        **_history(rows, last.grid if isinstance(last, GridDensity) else None, fixed=fixed),
         blocks=watch.problem.blocks,
-        grid=last.grid if isinstance(last, GridDensity) else None,
         observables={name: _padded([row[name] for row in rows]) for name in named},
         outcome=ended.outcome,
         message=message,
@@ -96,18 +93,26 @@ def trajectory_of(
     )
 
 
-def _stacked(rows: list[Row], *, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Positions [T, N, D] and weights [T, N] of all save points.
+def _history(rows: list[Row], grid: Grid | None, *, fixed: bool) -> dict[str, Any]:
+    """The measures of all save points, as a trajectory has them.
 
-    Where the dynamics makes its own particles their number may have grown, and those without mass are room for more:
-    their rows are NaN.
+    Where the dynamics makes its own particles their number may have grown, and the last ones, without mass, are room
+    for more.
     """
     positions, weights = ([row[name] for row in rows] for name in ("positions", "weights"))
+    if grid is not None:
+        return {"positions": positions[0], "weights": np.stack(weights), "grid": grid}
     if fixed:
-        return np.stack(positions), np.broadcast_to(weights[0], (len(rows), *weights[0].shape))
-    masses = _padded(weights)
-    masses = np.where(np.isnan(masses), 0.0, masses)
-    return np.where((masses > 0)[:, :, None], _padded(positions), np.nan), masses
+        return {
+            "positions": np.stack(positions),
+            "weights": np.broadcast_to(weights[0], (len(rows), *weights[0].shape)),
+        }
+    masses = np.nan_to_num(_padded(weights))
+    counts = np.array([1 + np.flatnonzero(row)[-1] for row in masses])
+    there = np.arange(masses.shape[1]) < counts[:, None]
+    if np.all(there):
+        return {"positions": _padded(positions), "weights": masses}
+    return {"positions": np.where(there[:, :, None], _padded(positions), 0.0), "weights": masses, "counts": counts}
 
 
 def _padded(arrays: list[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -52,6 +53,18 @@ def join(blocks: Blocks, theta: Any) -> Float[Array, "*batch D"]:
         batch = field.shape[: field.ndim - len(block.shape)]
         parts.append(field.reshape((*batch, block.size)))
     return jnp.concatenate(parts, axis=-1)
+
+
+def columns_of(blocks: Blocks, wanted: Blocks) -> list[int] | None:
+    """Where the columns of `wanted` are in a row of `blocks`; None unless both have the same names, of the same sizes.
+
+    A law of one number makes a block of shape (), where a unit may have (1,).
+    """
+    starts = dict(zip(blocks, itertools.accumulate((block.size for block in blocks), initial=0), strict=False))
+    sizes = {block.name: range(start, start + block.size) for block, start in starts.items()}
+    if sorted((b.name, b.size) for b in blocks) != sorted((b.name, b.size) for b in wanted):
+        return None
+    return [column for block in wanted for column in sizes[block.name]]
 
 
 def describe(blocks: Blocks) -> str:

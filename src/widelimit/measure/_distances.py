@@ -36,7 +36,7 @@ def wasserstein2(a: Particles, b: Particles, *, epsilon: float = 1e-3) -> Float[
     **Arguments**
 
     - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass (of mass m, W_2 is sqrt(m)
-      times that of the normalised ones).
+      times that of the normalised ones). Columns with names are compared by their names.
     - `epsilon`: the strength of the entropy as a fraction of S; smaller is closer and slower (D > 1 only).
 
     Raises `ValueError` for other measures and for N M > 2.5e7 (take `sliced_wasserstein2`), `RuntimeError`
@@ -70,7 +70,8 @@ def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, ke
 
     **Arguments**
 
-    - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass.
+    - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass. Columns with names are compared by
+      their names.
     - `directions`: how many, >= 1.
 
     Raises `ValueError` for other arguments. Runs on the host: not inside `jax.jit`.
@@ -97,6 +98,11 @@ class _Pair(NamedTuple):
 def _checked(a: Particles, b: Particles, where: str) -> _Pair:
     if a.dim != b.dim:
         raise ValueError(f"{where}: the measures have {a.dim} and {b.dim} parameters; they must agree.")
+    if a.blocks and b.blocks:
+        try:
+            b = b.arranged(a.blocks)
+        except ValueError as error:
+            raise ValueError(f"{where}: the two must have the same parameters: {error}") from None
     x, w = _arrays(a, f"{where}(a=...)")
     y, v = _arrays(b, f"{where}(b=...)")
     # Sums of weights are equal to rounding only, that of the coarser of the two.

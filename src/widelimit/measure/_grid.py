@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from widelimit.numerics import real_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
-from ._blocks import Blocks, describe, row_size
+from ._blocks import Blocks, columns_of, describe, row_size
 from ._particles import Particles
 
 
@@ -139,6 +139,19 @@ class GridDensity(eqx.Module):
     @property
     def dim(self) -> int:
         return self.grid.dim
+
+    def arranged(self, blocks: Blocks) -> "GridDensity":
+        """The same measure with its axes in the order of `blocks`; axes without names take these.
+
+        Raises `ValueError` where the measure's blocks are others.
+        """
+        axes = columns_of(self.blocks, blocks) if self.blocks else list(range(self.dim))
+        if axes is None:
+            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        if axes == list(range(self.dim)):
+            return GridDensity(self.grid, self.masses, blocks=blocks)
+        sides, middles = ([parts[k] for k in axes] for parts in (self.grid.edges, self.grid.centres))
+        return GridDensity(Grid(sides, middles), jnp.transpose(self.masses, axes), blocks=blocks)
 
     @property
     def mass(self) -> Float[Array, ""]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from ._blocks import Blocks, describe, row_size, split
+from ._blocks import Blocks, columns_of, describe, row_size, split
 
 
 class Particles(eqx.Module):
@@ -51,6 +52,20 @@ class Particles(eqx.Module):
     def dim(self) -> int:
         """D, the number of parameters of a particle."""
         return self.positions.shape[1]
+
+    def arranged(self, blocks: Blocks) -> "Particles":
+        """The same measure with its columns in the order of `blocks`; columns without names take these.
+
+        Raises `ValueError` where the measure's blocks are others.
+        """
+        if not self.blocks:
+            return Particles(self.positions, self.weights, blocks=blocks)
+        columns = columns_of(self.blocks, blocks)
+        if columns is None:
+            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        in_order = columns == list(range(self.dim))
+        rows = self.positions if in_order else self.positions[:, np.asarray(columns)]
+        return Particles(rows, self.weights, blocks=blocks)
 
     @property
     def mass(self) -> Float[Array, ""]:

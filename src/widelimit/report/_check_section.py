@@ -48,7 +48,7 @@ def limit_section(summary: RunSummary) -> Section:
             shared = fine.times <= coarse.times[-1]
             old = between(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
             moved = number(float(np.max(np.abs(fine.risk[shared] - old))))
-        rows.append((str(fine.positions.shape[1]), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
+        rows.append((str(fine.size), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
     header = (
         "particles",
         "risk at the end",

@@ -112,7 +112,7 @@ def _final_table(curves: list[Curve], trajectories: dict[str, Trajectory]) -> Ta
         rows.append(
             (
                 curve.label,
-                str(run.positions.shape[1]),
+                str(run.size),
                 clock(curve.until),
                 with_error(curve.last, error),
                 DASH if curve is curves[0] else f"{number(off.last)} at {moment(off.until)}",

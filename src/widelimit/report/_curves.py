@@ -109,7 +109,7 @@ def observed(trajectory: Trajectory, name: str, label: str, error: np.ndarray | 
 def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
     """The limit with its error and the networks by width; `name` may be the held-out risk."""
     held_out = name == HELD_OUT
-    label = f"limit, {summary.best.positions.shape[1]} particles"
+    label = f"limit, {summary.best.size} particles"
     limit = observed(summary.best, name, label, None if held_out else summary.limit_error)
     groups = tuple(
         Group(

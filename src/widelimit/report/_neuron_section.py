@@ -35,7 +35,7 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     times = ", ".join(clock(float(trajectory.times[i])) for i in index)
     thirds = ": the start, the end, and where they have gone one and two thirds of their way"
     how = thirds if len(index) == 4 else ""
-    sentences = [f"The {trajectory.positions.shape[1]} neurons of the limit at t = {times}{how}."]
+    sentences = [f"The {trajectory.size} neurons of the limit at t = {times}{how}."]
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
     return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))

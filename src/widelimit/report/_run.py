@@ -47,11 +47,7 @@ def _warnings(summary: RunSummary) -> list[str]:
     if not summary.limit_converged:
         error = number(float(summary.limit_error.max()))
         said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {error}.")
-    said += [
-        f"The limit with {run.positions.shape[1]} particles: {run.message}"
-        for run in summary.limit
-        if not run.outcome.ok
-    ]
+    said += [f"The limit with {run.size} particles: {run.message}" for run in summary.limit if not run.outcome.ok]
     said += [
         f"The network of width {run.width}, seed {run.seed}: {run.trajectory.message}"
         for run in summary.networks

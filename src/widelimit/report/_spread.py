@@ -24,7 +24,7 @@ class Spread:
 
 def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
     """The blocks; columns without names are numbered."""
-    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.positions.shape[2]))
+    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.dim))
 
 
 def label_of(block: Block) -> str:
@@ -58,15 +58,10 @@ def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> S
     if isinstance(measure, GridDensity) and measure.dim == 1:
         known = _of_cells(measure)
     elif measure.dim == 1 and "level" in trajectory.observables:
-        known = values, trajectory.level[index][_held(trajectory, index)]
+        known = values, trajectory.level[index][: len(values)]
     elif measure.dim == 1 and "log_density" in trajectory.observables:
         known = _of_nodes(values, weights)
     return Spread(label, values, weights, known)
-
-
-def _held(trajectory: Trajectory, index: int) -> np.ndarray:
-    """Which rows of the arrays hold particles: the others are room for those that came later."""
-    return ~np.isnan(trajectory.positions[index]).any(axis=1)
 
 
 def _of_cells(measure: GridDensity) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +80,7 @@ def _of_nodes(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
 
 def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
     """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (in root mean square)."""
-    if trajectory.grid is None and not np.isnan(trajectory.positions).any():
+    if trajectory.grid is None and trajectory.counts is None:
         steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights[0])
     else:
         # No row follows a neuron here: what moves is the quantiles of each parameter.

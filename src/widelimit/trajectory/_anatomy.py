@@ -188,7 +188,8 @@ def _object(value: Any) -> tuple[str, Parts]:
     """Class and state, as a copy would be made of them."""
     kind = type(value)
     try:
-        made: Any = copyreg.dispatch_table.get(kind, lambda whole: whole.__reduce_ex__(4))(value)
+        look: Any = copyreg.dispatch_table.get(kind)
+        made = look(value) if look else value.__reduce_ex__(4)
     except Exception as error:
         raise Unseen(f"an object of {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(made, str):

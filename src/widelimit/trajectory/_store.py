@@ -7,14 +7,19 @@ import shutil
 import uuid
 import warnings
 
+import numpy as np
+
 from ._trajectory import Trajectory
 
 
 def digest(trajectory: Trajectory) -> str:
     """A hash of the numbers of a trajectory (not of its wall time)."""
     found = hashlib.sha256()
+    grid = trajectory.grid
+    sides = () if grid is None else map(np.asarray, (*grid.edges, *grid.centres))
+    counts = () if trajectory.counts is None else (trajectory.counts,)
     named = [trajectory.observables[name] for name in sorted(trajectory.observables)]
-    for array in (trajectory.times, trajectory.weights, trajectory.positions, *named):
+    for array in (trajectory.times, trajectory.weights, trajectory.positions, *counts, *sides, *named):
         found.update(f"{array.shape}{array.dtype}".encode() + array.tobytes())
     return found.hexdigest()
 

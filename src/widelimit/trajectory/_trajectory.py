@@ -1,20 +1,17 @@
 """What came out of a run."""
 
 import dataclasses
-import json
 import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from widelimit.measure import Block, Blocks, Grid, GridDensity, Particles
+from widelimit.measure import Blocks, Grid, GridDensity, Particles
 from widelimit.results import Outcome
 
 if TYPE_CHECKING:
     import xarray
-
-_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -22,12 +19,15 @@ class Trajectory:
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
     - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1.
-    - `positions`: [T, N, D]; `weights`: [T, N]; `blocks`: the columns' names.
+    - `positions`: [T, N, D], of particles; of densities on a grid [N, D], the centres of the cells.
+    - `weights`: [T, N], of particles or cells; `blocks`: the columns' names.
     - `observables`: name -> [T, ...]; `risk` is among them by default.
     - `outcome`, `message`: how it ended, and what to try if it did not reach its end.
     - `steps`: steps taken; `wall`: seconds, of all the pieces of a resumed run together.
     - `provenance`: versions, platform, key, problem and dynamics, as plain data.
-    - `grid`: where the measures are masses of cells, their grid (the positions are its centres); else None.
+    - `grid`: where the measures are masses of cells, their grid; else None.
+    - `counts`: [T], the number of particles, where it grows: the rows after them are room for those that came later,
+      with weight 0; else None.
 
     `save` and `widelimit.load` write and read Zarr; `to_xarray` and `from_xarray` give a labelled data set.
     """
@@ -43,25 +43,25 @@ class Trajectory:
     wall: float
     provenance: dict[str, Any]
     grid: Grid | None = None
+    counts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.times)
 
     def __repr__(self) -> str:
         risk = f", risk {self.risk[0]:.4g} -> {self.risk[-1]:.4g}" if "risk" in self.observables else ""
-        n, dim = self.positions.shape[1:]
         return (
-            f"Trajectory({self.outcome.name}, {len(self)} saves to t = {self.times[-1]:g}, N = {n}, D = {dim}{risk}; "
-            f"observed {', '.join(self.observables)})"
+            f"Trajectory({self.outcome.name}, {len(self)} saves to t = {self.times[-1]:g}, N = {self.size}, "
+            f"D = {self.dim}{risk}; observed {', '.join(self.observables)})"
         )
 
     def __getitem__(self, index: int) -> Particles | GridDensity:
-        """The measure at save point `index`; rows of NaN, room for particles that came later, are left out."""
+        """The measure at save point `index`, of the particles that there are."""
         weights = self.weights[index]
         if self.grid is not None:
             return GridDensity(self.grid, weights.reshape(self.grid.shape), blocks=self.blocks)
-        kept = ~np.isnan(self.positions[index]).any(axis=1)
-        return Particles(self.positions[index][kept], weights[kept], blocks=self.blocks)
+        count = None if self.counts is None else int(self.counts[index])
+        return Particles(self.positions[index][:count], weights[:count], blocks=self.blocks)
 
     def __getattr__(self, name: str) -> np.ndarray:
         # Observables read as attributes: trajectory.risk, trajectory.penalty, ...
@@ -69,6 +69,16 @@ class Trajectory:
         if name in observables:
             return observables[name]
         raise AttributeError(f"the trajectory has no {name!r}; it observed: {', '.join(observables) or 'nothing'}")
+
+    @property
+    def size(self) -> int:
+        """N: particles, the most there were, or cells."""
+        return self.weights.shape[1]
+
+    @property
+    def dim(self) -> int:
+        """D, the number of parameters of a particle."""
+        return self.positions.shape[-1]
 
     @property
     def final(self) -> Particles | GridDensity:
@@ -87,62 +97,24 @@ class Trajectory:
         return self[int(np.argmin(np.abs(self.times - t)))]
 
     def to_xarray(self) -> "xarray.Dataset":
-        """Dimensions: time, particle, parameter (labelled by block); attributes hold the rest as JSON."""
-        import xarray
+        """A labelled data set; its attributes hold as JSON what is no array.
 
-        labels = [
-            block.name + (f"[{','.join(str(k) for k in np.unravel_index(i, block.shape))}]" if block.shape else "")
-            for block in self.blocks
-            for i in range(block.size)
-        ]
-        dims = {name: tuple(f"{name}_{i}" for i in range(a.ndim - 1)) for name, a in self.observables.items()}
-        variables: dict[str, Any] = {
-            "positions": (("time", "particle", "parameter"), self.positions),
-            "weights": (("time", "particle"), self.weights),
-            **{f"observable.{n}": (("time", *dims[n]), a) for n, a in self.observables.items()},
-        }
-        if self.grid is not None:
-            for k, (side, middle) in enumerate(zip(self.grid.edges, self.grid.centres, strict=True)):
-                variables[f"edges.{k}"] = ((f"edge_{k}",), np.asarray(side))
-                variables[f"centres.{k}"] = ((f"cell_{k}",), np.asarray(middle))
-        coords = {"time": self.times, "parameter": labels}
-        attributes = {
-            "format": _FORMAT,
-            "outcome": self.outcome.name,
-            "message": self.message,
-            "steps": self.steps,
-            "wall": self.wall,
-            "observables": json.dumps(list(self.observables)),
-            "blocks": json.dumps([[b.name, list(b.shape)] for b in self.blocks]),
-            "provenance": json.dumps(self.provenance),
-        }
-        return xarray.Dataset(variables, coords=coords, attrs=attributes)
+        `positions` (time, particle, parameter) and `weights` (time, particle), with `counts` (time) where the number of
+        particles grows; of densities on a grid `masses` (time, cell), and `edges.a` and `centres.a` of each axis `a`.
+        """
+        from ._labelled import to_dataset
+
+        return to_dataset(self)
 
     @classmethod
     def from_xarray(cls, data: "xarray.Dataset") -> "Trajectory":
-        """The inverse of `to_xarray`. Raises `ValueError` for a data set that is not a trajectory."""
-        missing = [n for n in ("positions", "weights") if n not in data] + [
-            n for n in ("outcome", "blocks", "provenance", "steps", "wall", "observables") if n not in data.attrs
-        ]
-        if missing or data.attrs.get("format") != _FORMAT:
-            raise ValueError(f"not a widelimit trajectory (missing: {', '.join(missing) or 'a known format'})")
-        named = {name: np.asarray(data[f"observable.{name}"]) for name in json.loads(data.attrs["observables"])}
-        blocks = tuple(Block(name, tuple(shape)) for name, shape in json.loads(data.attrs["blocks"]))
-        axes = [k for k in range(2) if f"edges.{k}" in data]
-        edges, centres = ([np.asarray(data[f"{name}.{k}"]) for k in axes] for name in ("edges", "centres"))
-        return cls(
-            times=np.asarray(data["time"]),
-            positions=np.asarray(data["positions"]),
-            weights=np.asarray(data["weights"]),
-            blocks=blocks,
-            grid=Grid(edges, centres) if axes else None,
-            observables=named,
-            outcome=Outcome[data.attrs["outcome"]],
-            message=str(data.attrs["message"]),
-            steps=int(data.attrs["steps"]),
-            wall=float(data.attrs["wall"]),
-            provenance=json.loads(data.attrs["provenance"]),
-        )
+        """The inverse of `to_xarray`; columns and axes are found by their labels, in whatever order they come.
+
+        Raises `ValueError` for a data set that is not a trajectory.
+        """
+        from ._labelled import from_dataset
+
+        return from_dataset(data)
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write to a Zarr store at `path`, whole or not at all; an older trajectory there is replaced.

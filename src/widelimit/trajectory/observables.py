@@ -1,6 +1,7 @@
 """What is measured along a run: functions of the problem and the measure, evaluated at save points."""
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import Particles, moment
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
+
+from ._trajectory import Trajectory
 
 
 class AbstractObservable(eqx.Module):
@@ -148,22 +151,11 @@ class Function(AbstractObservable):
         return None
 
 
-# Fields of a trajectory, and the names of its axes.
+# What a trajectory has already, and the names of its axes.
 _TAKEN = (
-    *(
-        "times",
-        "positions",
-        "weights",
-        "blocks",
-        "grid",
-        "observables",
-        "outcome",
-        "message",
-        "steps",
-        "wall",
-        "provenance",
-    ),
-    *("final", "objective", "at", "save", "to_xarray", "from_xarray", "time", "particle", "parameter"),
+    *(field.name for field in dataclasses.fields(Trajectory)),
+    *(name for name in vars(Trajectory) if not name.startswith("_")),
+    *("time", "particle", "parameter", "cell"),
 )
 
 
