@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Key, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, advance, array_numbers
 from widelimit.problem import Problem
@@ -29,7 +29,7 @@ def evolve_many(
     dynamics: AbstractDynamics,
     *,
     t1: float,
-    keys: Sequence[PRNGKeyArray] | PRNGKeyArray | None = None,
+    keys: Sequence[PRNGKeyArray] | Key[Array, " S"] | None = None,
     save_at: Sequence[float] | np.ndarray | jax.Array | None = None,
     observe: Sequence[observables.AbstractObservable] | None = None,
     max_steps: int | None = None,
@@ -135,7 +135,7 @@ def _drive(
             for name, value in _show(watch, fleet, masses, jnp.asarray(stop), clock.counts).items()
         }
         for i in np.flatnonzero([outcome.ok for outcome in outcomes]):
-            row = {name: value[i] for name, value in shown.items()}
+            row = {name: np.asarray(value[i]) for name, value in shown.items()}
             if not watch.finite(row) or blown_up(row, rows[i]):
                 outcomes[i] = Outcome.DIVERGED
             else:

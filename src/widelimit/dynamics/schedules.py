@@ -174,7 +174,7 @@ def _leaf(value: Any, what: str) -> Float[Array, ""]:
     if isinstance(value, Tracer):
         return jnp.asarray(value, float)
     with jax.ensure_compile_time_eval():
-        return jnp.asarray(_nonnegative(value, what))
+        return jnp.asarray(_nonnegative(value, what), float)
 
 
 def _nonnegative(value: Any, what: str) -> float:
