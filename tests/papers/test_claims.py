@@ -93,23 +93,31 @@ def test_what_must_hold_besides():
 
 
 def test_a_claim_is_told_by_its_function():
-    from widelimit.papers import Cost, Finding, Verdict, claim
+    from widelimit.papers import Cost, Finding, Scale, Verdict, claim
 
     @claim("(14)", tolerance=0.5, cost=Cost(2.0), digits=3)
     def r_star(bench):
         """The best
         sphere.
+        Printed: a sphere.
+        Compared: one number: its print.
+        No more.
+        Misprint: (14) lacks a sign."""
+        return Finding(1.0, 0.1)
 
-        Compared: one number: its print. No more.
+    @claim("(15)", tolerance=0.0, cost=Cost(1.0), printed=0.25, expected=Verdict.NOT_REPRODUCED)
+    def plain(bench):
+        r"""A statement.
 
-        Misprint: (14) lacks a sign.
-        """
+        Compared: nothing."""
         return Finding(1.0, 0.1)
 
     assert (r_star.id, r_star.statement, r_star.where) == ("r-star", "The best sphere.", "(14)")
     assert (r_star.reason, r_star.misprint) == ("one number: its print. No more", "(14) lacks a sign")
-    assert (r_star.expected, r_star.printed, r_star.digits) == (Verdict.CORRECTED, None, 3)
-    for doc in (None, "A statement.", "A statement.\n\nReason: none.", "A statement.\n\nCompared: x.\n\nAnd more: y."):
+    assert (r_star.expected, r_star.printed, r_star.digits) == (Verdict.CORRECTED, "a sphere", 3)
+    assert (plain.printed, plain.misprint, plain.expected) == (0.25, "", Verdict.NOT_REPRODUCED)
+    assert plain.cost.at(Scale.PAPER) == plain.cost.at(Scale.QUICK) == 1.0
+    for doc in (None, "A statement.", "A statement.\nReason: none.", "Compared: x."):
 
         def without(bench):
             return Finding(1.0, 0.0)
@@ -117,6 +125,19 @@ def test_a_claim_is_told_by_its_function():
         without.__doc__ = doc
         with pytest.raises(ValueError, match="claim without: the docstring must be"):
             claim("(1)", tolerance=0.0, cost=Cost(1.0))(without)
+
+
+def test_a_figure_is_told_by_the_function_that_draws_it():
+    from widelimit.papers import Cost, figure
+
+    @figure(lambda bench: {"y": [1.0]}, caption=lambda data: "c", alt=lambda data: "a", size=(3.0, 2.0), cost=Cost(1.0))
+    def fig7(sheet, data):
+        """What is
+        seen."""
+        sheet.add_subplot().plot(data["y"])
+
+    assert (fig7.name, fig7.title, fig7.caption({}), fig7.alt({})) == ("fig7", "What is seen", "c", "a")
+    assert fig7.draw({"y": [1.0, 2.0]}).startswith(b"\x89PNG")
 
 
 def test_gathered():

@@ -83,7 +83,7 @@ def straight(**_):
 
 
 def test_fig1_is_drawn_from_its_arrays():
-    figure = module("figures._fig1").FIGURE
+    figure = module("figures._fig1").fig1
     data = small_paths() | {"border": straight()}
     assert figure.draw(data).startswith(b"\x89PNG")
     assert "2 of 5 starts end at (c_*, h_*)" in figure.caption(data)
@@ -113,7 +113,7 @@ def clouds(narrow=1e-4, c_width=0.012, loss=1e-7, span=1.0, passes=True):
 
 
 def test_fig2_is_drawn_from_its_arrays():
-    figure = module("figures._fig2").FIGURE
+    figure = module("figures._fig2").fig2
     data = figure.compute(paper_claims.canned({"cloud": clouds()}))
     assert figure.draw(data).startswith(b"\x89PNG")
     assert "the loss is 1.0e-07" in figure.caption(data)

@@ -1,6 +1,7 @@
 """A measure with a density, known by the masses of the cells of a grid."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -230,4 +231,11 @@ _cells = whole(least=2)
 registry.add("uniform", uniform, lower=number(), upper=number(), cells=_cells)
 registry.add("half_line", half_line, cells=_cells, scale=positive, lower=number())
 registry.add("line", line, cells=_cells, scale=positive, centre=number())
-registry.add("product", lambda axes: product(*axes), axes=several(named(registry)))
+
+
+def _product(axes: Sequence[Grid]) -> Grid:
+    """One grid an axis."""
+    return product(*axes)
+
+
+registry.add("product", _product, axes=several(named(registry)))

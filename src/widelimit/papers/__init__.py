@@ -20,7 +20,7 @@ from ._kit._claims import (
     tally as tally,
 )
 from ._kit._data import Data as Data
-from ._kit._figures import Figure as Figure
+from ._kit._figures import Figure as Figure, figure as figure
 from ._kit._folder import Results as Results
 from ._kit._paper import Paper as Paper
 from ._kit._registry import named as named, names as names

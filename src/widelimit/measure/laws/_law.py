@@ -14,7 +14,7 @@ from widelimit.numerics.registry import Registry
 from .._blocks import Blocks
 from .._particles import Particles
 from ._arguments import checked_count
-from ._cube import Gauss, Midpoint, Nodes, Rule, Sobol
+from ._cube import Gauss, Midpoint, Nodes, Rows, Rule, Sobol
 from ._line import Line
 
 registry = Registry("law", tag="law")
@@ -78,7 +78,7 @@ class AbstractLaw(eqx.Module):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         """n independent rows; a function of `key` alone."""
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         """T(u) for points of the cube [0, 1]^c; finite on its faces too. Runs on the host.
 
         Raises `ValueError` for a law without such a map.
@@ -94,9 +94,7 @@ class AbstractLaw(eqx.Module):
             f"quantise(rule=Gauss()): {type(self).__name__} has no Gauss rule; leave `rule` out or use Sobol()."
         )
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         """The probabilities of the boxes lower <= theta < upper, one a row; sides may be infinite. Runs on the host.
 
         Raises `ValueError` for a law that has none in closed form.

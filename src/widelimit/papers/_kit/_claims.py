@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 
 from ._bench import Bench, Cost, Scale
 
-Value = float | int | bool | str | None
-Values = Value | Mapping[str, Value]
+Number = float | int | bool | str | None
+Value = Number | Mapping[str, Number]
 """A number or a word, or several with their names."""
 
 
@@ -75,7 +76,7 @@ class Claim:
     id: str
     statement: str
     where: str
-    printed: Values
+    printed: Value
     compute: Callable[[Bench], Finding]
     tolerance: float
     reason: str
@@ -99,8 +100,9 @@ class Claim:
         except (ValueError, RuntimeError, ArithmeticError) as error:
             computed, deviation, lacks, why = None, math.inf, "", f"not computed: {' '.join(str(error).split())}"
         kept = Verdict.CORRECTED if self.misprint else Verdict.REPRODUCED
+        told = ("id", "statement", "where", "tolerance", "reason", "expected", "misprint", "digits")
         return Checked(
-            **{name: getattr(self, name) for name in _TOLD},
+            **{name: getattr(self, name) for name in told},
             printed=plain(self.printed),
             computed=computed,
             deviation=deviation,
@@ -116,37 +118,37 @@ def claim(
     *,
     tolerance: float,
     cost: Cost,
-    printed: Values = None,
+    printed: Value = None,
     expected: Verdict | None = None,
     digits: int = 6,
 ) -> Callable[[Callable[[Bench], Finding]], Claim]:
-    """A claim from the function that checks it: its name is the id; its docstring has the texts.
+    """A claim from the function that checks it: its name is the id; its docstring has the statement and other texts.
 
         @claim("(14)", tolerance=1e-10, cost=Cost(15.0))
         def r_star(bench: Bench) -> Finding:
-            \"\"\"The best single sphere: r_* minimises R^(1).    <- the statement
-
-            Compared: r_* of the library and of SciPy.         <- the reason of the tolerance
-
-            Misprint: (14) lacks a factor 2.                   <- only where there is one
-            \"\"\"
+            \"\"\"The best single sphere: r_* minimises R^(1).
+            Compared: r_* of the library and of SciPy.        <- the reason of the tolerance
+            Printed: a formula in words.                      <- only where there is one
+            Misprint: (14) lacks a factor 2.                  <- only where there is one\"\"\"
 
     The arguments are those of `Claim`; a claim with a misprint is expected to be corrected, another to be reproduced.
 
-    **Raises** `ValueError` for a docstring without these parts (python -OO drops docstrings).
+    **Raises** `ValueError` for a docstring without a statement and what is compared (python -OO drops docstrings).
     """
 
     def made(compute: Callable[[Bench], Finding]) -> Claim:
-        statement, *rest = [" ".join(part.split()) for part in (compute.__doc__ or "").split("\n\n")]
-        told = {head: text.removesuffix(".") for head, _, text in (part.partition(": ") for part in rest)}
-        if not statement or not {"Compared"} <= set(told) <= {"Compared", "Misprint"}:
+        statement, *rest = re.split(r"^ *(Compared|Printed|Misprint): ", compute.__doc__ or "", flags=re.MULTILINE)
+        told = {
+            head: " ".join(text.split()).removesuffix(".") for head, text in zip(rest[::2], rest[1::2], strict=True)
+        }
+        if not statement or "Compared" not in told:
             raise ValueError(f"claim {compute.__name__}: the docstring must be a statement and 'Compared: ...'.")
         misprint = told.get("Misprint", "")
         return Claim(
             id=compute.__name__.replace("_", "-"),
-            statement=statement,
+            statement=" ".join(statement.split()),
             where=where,
-            printed=printed,
+            printed=told.get("Printed", printed),
             compute=compute,
             tolerance=tolerance,
             reason=told["Compared"],
@@ -157,10 +159,6 @@ def claim(
         )
 
     return made
-
-
-_TOLD = ("id", "statement", "where", "tolerance", "reason", "expected", "misprint", "digits")
-"""What is taken over from the claim as it stands."""
 
 
 @dataclasses.dataclass(frozen=True)

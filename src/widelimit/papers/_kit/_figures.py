@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._bench import Bench, Cost
 from ._data import Data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
+
+Words = Callable[[Data], str]
+Drawing = Callable[["Sheet", Data], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +27,10 @@ class Figure:
     name: str
     title: str
     compute: Callable[[Bench], Data]
-    on: Callable[["Sheet", Data], Any]
+    on: Drawing
     size: tuple[float, float]
-    caption: Callable[[Data], str]
-    alt: Callable[[Data], str]
+    caption: Words
+    alt: Words
     cost: Cost
 
     def draw(self, data: Data) -> bytes:
@@ -35,3 +38,15 @@ class Figure:
         from widelimit.report.canvas import to_png
 
         return to_png(lambda sheet: self.on(sheet, data), *self.size)
+
+
+def figure(
+    compute: Callable[[Bench], Data], *, caption: Words, alt: Words, size: tuple[float, float], cost: Cost
+) -> Callable[[Drawing], Figure]:
+    """A figure from the function that draws it: its name is the figure's, its docstring the title."""
+
+    def made(on: Drawing) -> Figure:
+        title = " ".join((on.__doc__ or "").split()).removesuffix(".")
+        return Figure(on.__name__, title, compute, on, size, caption, alt, cost)
+
+    return made

@@ -19,23 +19,17 @@ _SCALES = {
 
 def paper_page(paper: Paper, results: Results) -> "Page":
     """What is finished in the folder, as a page."""
-    from widelimit.report.pages import make_page
+    from widelimit.report.pages import Picture, Section, make_page
 
     figures = results.figures(figure.name for figure in paper.figures)
     order = [claim.id for claim in paper.claims]
     claims = sorted((row for row in results.claims() if row.id in order), key=lambda row: order.index(row.id))
-    sections = [_figure_section(figure) for figure in figures]
+    pictures = [(figure, Picture(figure.name, figure.png, figure.caption, figure.alt)) for figure in figures]
+    sections = [Section(figure.name, figure.title, pictures=(picture,)) for figure, picture in pictures]
     if claims:
         sections.append(_claims_section(claims))
     lead = [paper.citation, _SCALES[results.scale.value]]
     return make_page(f"{paper.name}, reproduced", lead, _warnings(paper, figures, claims), sections)
-
-
-def _figure_section(figure: Shown) -> "Section":
-    from widelimit.report.pages import Picture, Section
-
-    picture = Picture(figure.name, figure.png, figure.caption, figure.alt)
-    return Section(figure.name, figure.title, pictures=(picture,))
 
 
 def _claims_section(claims: Sequence[Checked]) -> "Section":

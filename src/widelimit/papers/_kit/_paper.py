@@ -1,6 +1,8 @@
 """A paper: its figures and its claims."""
 
 import dataclasses
+import importlib
+import pkgutil
 from types import ModuleType
 from typing import TypeVar
 
@@ -39,6 +41,18 @@ class Paper:
         """A claim by its id. Raises `ValueError` with the ids there are."""
         ids = [claim.id for claim in self.claims]
         return self.claims[ids.index(one_of(id, ids, f"{self.name}: claim"))]
+
+
+def paper_in(package: str, citation: str) -> Paper:
+    """The paper of a package: all figures and claims of its folders `figures` and `claims`, file by file."""
+
+    def modules(folder: str) -> list[ModuleType]:
+        home = importlib.import_module(f"{package}.{folder}")
+        names = sorted(found.name for found in pkgutil.iter_modules(home.__path__))
+        return [importlib.import_module(f"{home.__name__}.{name}") for name in names]
+
+    figures, claims = gathered(Figure, *modules("figures")), gathered(Claim, *modules("claims"))
+    return Paper(package.rpartition(".")[2], citation, figures, claims)
 
 
 def gathered(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:

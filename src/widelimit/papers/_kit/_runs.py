@@ -3,7 +3,6 @@
 from typing import Any
 
 import jax
-from jaxtyping import Key
 
 from widelimit._evolve import evolve
 from widelimit.dynamics import AbstractDynamics
@@ -18,13 +17,7 @@ def evolved(problem: Problem, start: Any, dynamics: AbstractDynamics, times: Any
 
 
 def trained(
-    problem: Problem,
-    law: laws.AbstractLaw,
-    width: int,
-    sgd: AbstractDynamics,
-    times: Any,
-    observe: Any,
-    seed: int | Key[jax.Array, "2"],
+    problem: Problem, law: laws.AbstractLaw, width: int, sgd: AbstractDynamics, times: Any, observe: Any, seed: Any
 ) -> Trajectory:
     """A network of `width` independent neurons and its training; two keys are made from a seed, or given."""
     first, second = jax.random.split(jax.random.key(seed)) if isinstance(seed, int) else seed

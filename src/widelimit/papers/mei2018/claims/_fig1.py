@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import stdtrit
 
 from widelimit import analysis
 from widelimit.measure import Particles
@@ -20,10 +21,8 @@ def _limit(bench: Bench) -> Data:
 def fig1_solvers(bench: Bench) -> Finding:
     """The reduced equation (13) can be solved numerically: finite volumes, the inverse distribution function and
     particles give one solution for Fig. 1.
-
-    Compared: risk and quantiles at t = .1 to 10 against the inverse distribution function, in units of what halving
-    the cells, or doubling the particles, changes; a method of order two is off by a third of that.
-    """
+    Compared: risk and quantiles at t = .1 to 10 against the inverse distribution function, in units of what halving the
+    cells, or doubling the particles, changes; a method of order two is off by a third of that."""
     exact = _limit(bench)
     # The finite volumes on a grid and on one of half the width; particles, and twice as many.
     sizes = bench.pick(quick=(400, 800), paper=(1600, 3200))
@@ -58,8 +57,6 @@ def distance_in_errors(
     Where one mode fluctuates, as where only the place of the split does, this is Student's |t| with S - 1 degrees of
     freedom, and smaller where there are more.
     """
-    from scipy.special import stdtrit
-
     count = len(runs)
     spread = np.mean(np.var(runs, axis=0, ddof=1), axis=1)
     apart = np.mean((np.mean(runs, axis=0) - exact) ** 2, axis=1)
@@ -69,10 +66,8 @@ def distance_in_errors(
 @claim("text on Fig. 1", tolerance=1.0, cost=Cost(40.0, 420.0), digits=3)
 def fig1_radii(bench: Bench) -> Finding:
     """The empirical results match closely the predictions of the equation (13): the distribution of |w|.
-
     Compared: W_2 between the mean quantile function of independent runs of SGD and the limit, in standard errors, over
-    what chance exceeds in one case of twenty (Student's t).
-    """
+    what chance exceeds in one case of twenty (Student's t)."""
     runs, exact = np.stack([run["radii"] for run in _runs(bench)]), _limit(bench)["radii"]
     errors, chance = distance_in_errors(runs, exact)
     far = np.sqrt(np.mean((runs - exact) ** 2, axis=(0, 2)))
@@ -84,10 +79,8 @@ def fig1_radii(bench: Bench) -> Finding:
 def fig1_risk(bench: Bench) -> Finding:
     """The same for the risk: R_N - R lies between 0 and (INT U(theta, theta) d rho - INT INT U)/N, its mean for N
     independent neurons.
-
     Compared: by how many standard errors of the mean of the runs it lies outside; the training makes the neurons'
-    fluctuations smaller, so the whole is an upper end.
-    """
+    fluctuations smaller, so the whole is an upper end."""
     runs, exact = _runs(bench), _limit(bench)
     risks, own = (np.stack([run[name] for run in runs])[:, 1:] for name in ("risk", "error"))
     error = np.sqrt(np.var(risks, axis=0, ddof=1) / len(runs) + np.mean(own**2, axis=0))

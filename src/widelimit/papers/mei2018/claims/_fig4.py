@@ -1,6 +1,7 @@
 """Claims on Fig. 4: its two ends, networks against the limit, the barrier between the starts."""
 
 import numpy as np
+from scipy.optimize import brentq
 
 from widelimit import analysis
 from widelimit.measure import Particles
@@ -11,28 +12,21 @@ from ..figures._fig4 import DELTA, DIM, END, KAPPAS, SIGMA, compared, gaps, limi
 from ..runs._isotropic import particles, small
 
 
-@claim(
-    "Fig. 4 and the text before it",
-    printed="two limits, one with a small and one with high risk",
-    tolerance=0.0,
-    cost=Cost(15.0),
-)
+@claim("Fig. 4 and the text before it", tolerance=0.0, cost=Cost(15.0))
 def fig4_two_limits(bench: Bench) -> Finding:
     """Depending on the start the risk tends to a small or to a high value: below 0.1 and above 1.
-
-    Compared: by how much the bounds 0.1 and 1 are missed; the print has no numbers.
-    """
+    Printed: two limits, one with a small and one with high risk.
+    Compared: by how much the bounds 0.1 and 1 are missed; the print has no numbers."""
     ends = [limit_of(bench, kappa)["risk"][-1] for kappa in KAPPAS]
     missed = outside(min(ends), high=0.1) + outside(max(ends), low=1.0)
     return Finding({f"risk from kappa = {kappa:g}": end for kappa, end in zip(KAPPAS, ends, strict=True)}, missed)
 
 
-@claim("Fig. 4 and the text before it", printed="well tracked", tolerance=0.5, cost=Cost(50.0, 1500.0), digits=3)
+@claim("Fig. 4 and the text before it", tolerance=0.5, cost=Cost(50.0, 1500.0), digits=3)
 def fig4_agreement(bench: Bench) -> Finding:
     """The networks follow the limit of d = 320 from both starts.
-
-    Compared: largest difference of risks, which fall from 7.25; a fluctuation of f of 2 % at its start makes 0.3.
-    """
+    Printed: well tracked.
+    Compared: largest difference of risks, which fall from 7.25; a fluctuation of f of 2 % at its start makes 0.3."""
     far = gaps(compared(bench))
     return Finding({f"largest gap from kappa = {k:g}": gap for k, gap in zip(KAPPAS, far, strict=True)}, largest(far))
 
@@ -40,9 +34,7 @@ def fig4_agreement(bench: Bench) -> Finding:
 @claim("Fig. 4, the bad start", tolerance=1e-3, cost=Cost(1.0), digits=4)
 def fig4_mass_at_zero(bench: Bench) -> Finding:
     """From the bad start all of the mass reaches r = 0 in finite time and stays: psi has a cone there.
-
-    Compared: share of the mass that is not at r = 0 at t = 10.
-    """
+    Compared: share of the mass that is not at r = 0 at t = 10."""
     run = limit_of(bench, min(KAPPAS))
     first, half = (run["t"][np.argmax(run["at_zero"] >= share)] for share in (1e-6, 0.5))
     last = run["at_zero"][-1]
@@ -63,9 +55,7 @@ def barrier(steps: int) -> Data:
 @claim("Fig. 4 and the text before it", tolerance=0.0, cost=Cost(30.0, 60.0), digits=5)
 def fig4_barrier(bench: Bench) -> Finding:
     """One kappa between 0.1 and 0.4 parts the starts that end badly from those that end well.
-
-    Compared: whether the bisection stays inside (0.1, 0.4).
-    """
+    Compared: whether the bisection stays inside (0.1, 0.4)."""
     found = bench.piece(barrier, steps=bench.pick(quick=7, paper=12))
     low, high = found["low"], found["high"]
     return Finding({"bad below": low, "good above": high}, 0.0 if KAPPAS[0] < low < high < KAPPAS[1] else 1.0)
@@ -74,12 +64,8 @@ def fig4_barrier(bench: Bench) -> Finding:
 @claim("Theorem 7, applied to Fig. 4", tolerance=0.0, cost=Cost(10.0))
 def fig4_good_end_unstable(bench: Bench) -> Finding:
     """The sphere near which the good start lingers is itself unstable in the sense of Theorem 7: its spread grows.
-
-    Compared: the rate of the spread must be negative.
-    """
+    Compared: the rate of the spread must be negative."""
     # The plateau of the good start is seen as one point mass at its mean radius.
-    from scipy.optimize import brentq
-
     problem = small(DELTA, DIM, SIGMA)
     middle = float(limit_of(bench, max(KAPPAS))["mean"][-1])
 

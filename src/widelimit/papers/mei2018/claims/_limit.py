@@ -64,10 +64,8 @@ def _rates(by: str, sizes: list[int] | list[float], limit: Data, found: list[Dat
 def limit_rate_width(bench: Bench) -> Finding:
     """At small eps sup over k of |R_N(theta^k) - R(rho_(k eps))|, and of the same for the mean of a bounded Lipschitz
     function, falls as N^(-1/2) to N^(-1): one-pass SGD from independent neurons, t <= 4.
-
     Compared: by how much a fitted slope of the mean over runs lies outside [-1, -1/2]; (19) bounds it by (log
-    N/N)^(1/2), and 32 runs leave 0.04.
-    """
+    N/N)^(1/2), and 32 runs leave 0.04."""
     widths = [25, 50, 100, 200, 400]
     computed, slopes = _rates("N", widths, *_by_width(bench, widths))
     return Finding(computed, outside(slopes, -1.0, -0.5))
@@ -76,9 +74,7 @@ def limit_rate_width(bench: Bench) -> Finding:
 @claim("Theorem 3, (18), (19)", tolerance=0.05, cost=Cost(5.0, 60.0), digits=4)
 def limit_rate_step(bench: Bench) -> Finding:
     """At large N the same distances fall as eps^(1/2) to eps, N = 800 quantiles of the start.
-
-    Compared: by how much a fitted slope of the mean over runs lies outside [1/2, 1]; 32 runs leave 0.04.
-    """
+    Compared: by how much a fitted slope of the mean over runs lies outside [1/2, 1]; 32 runs leave 0.04."""
     steps = [0.04, 0.02, 0.01, 0.005, 0.0025, *bench.pick(quick=[], paper=[0.00125, 0.000625])]
     settings = {"width": 800, "runs": bench.pick(quick=32, paper=128), "t1": _T1, "saves": _SAVES}
     found = [bench.piece(_even_starts, step=step, **settings) for step in steps]
@@ -86,16 +82,14 @@ def limit_rate_step(bench: Bench) -> Finding:
     return Finding(computed, outside(slopes, 0.5, 1.0))
 
 
-@claim("Theorem 3, second sentence", printed="for any fixed k", tolerance=1.0, cost=Cost(1.0), digits=3)
+@claim("Theorem 3, second sentence", tolerance=1.0, cost=Cost(1.0), digits=3)
 def propagation_of_chaos(bench: Bench) -> Finding:
     """At fixed t = k eps the neurons become independent with law rho_t: the mean of sin(theta_1) is that of rho_t, the
     correlation of two neurons is of order 1/N.
-
-    Compared: the worst of: the distance of the mean from the limit over 4 standard errors; N times the correlation
-    over 3 (its own scatter over 32 runs is 0.25).
-
-    Misprint: 'for any fixed k' must be 'for any fixed t = k eps': at fixed k both sides only tend to rho_0.
-    """
+    Printed: for any fixed k.
+    Compared: the worst of: the distance of the mean from the limit over 4 standard errors; N times the correlation over
+    3 (its own scatter over 32 runs is 0.25).
+    Misprint: 'for any fixed k' must be 'for any fixed t = k eps': at fixed k both sides only tend to rho_0."""
     widths = [25, 100, 400]
     limit, found = _by_width(bench, widths)
     computed, bias, excess = {}, [], []
@@ -115,10 +109,8 @@ def propagation_of_chaos(bench: Bench) -> Finding:
 @claim("text after (10), 'independent of N'; Theorem 3", tolerance=1.0, cost=Cost(1.0), digits=4)
 def steps_independent_of_width(bench: Bench) -> Finding:
     """The number of steps of SGD to a given risk does not depend on N, and k eps is the limit's time.
-
     Compared: the worst of: the slope of the time in log N over 0.05; the distance of the largest N from the limit over
-    5 per cent; 32 runs scatter by 2 per cent.
-    """
+    5 per cent; 32 runs scatter by 2 per cent."""
     widths, level = [25, 50, 100, 200, 400], 0.2
     limit, found = _by_width(bench, widths)
     times = _T1 * np.arange(_SAVES + 1) / _SAVES

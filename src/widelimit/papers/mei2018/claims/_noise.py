@@ -13,10 +13,10 @@ from widelimit.measure import GridDensity, grids, laws
 from ..._kit import Bench, Cost, Data, Finding, claim, columns
 from ..._kit._runs import evolved
 from ..._kit._shares import apart, largest, log_slope, table
-from ..runs._examples import OneNeuron, gauss_tables, neurons
+from ..runs._examples import Row, gauss_tables, neurons, one_neuron
 
 _STRENGTH, _BETA = 0.05, 20.0
-_STARTS = {"left": ((-2.0, 0.3),), "right": ((2.0, 0.3),), "both ends": ((-3.0, 0.2), (3.0, 0.2))}
+_STARTS = {"left": [[-2.0, 0.3]], "right": [[2.0, 0.3]], "both ends": [[-3.0, 0.2], [3.0, 0.2]]}
 
 
 def _rate(t: Any) -> Any:
@@ -24,9 +24,7 @@ def _rate(t: Any) -> Any:
     return 1.0 / (1.0 + 0.2 * t)
 
 
-def _big_psi(
-    theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], strength: float
-) -> Float[np.ndarray, " n"]:
+def _big_psi(theta: Row, masses: Row, strength: float) -> Row:
     r"""$\Psi_\lambda = V + \int U d\rho + (\lambda/2) \theta^2$ of `neurons`, D = 1, from tables of V and U.
 
     (8), (12)
@@ -35,9 +33,7 @@ def _big_psi(
     return v + u @ masses + 0.5 * strength * theta**2
 
 
-def half_free_energy(
-    theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], strength: float, beta: float
-) -> float:
+def half_free_energy(theta: Row, masses: Row, strength: float, beta: float) -> float:
     r"""$F_{\beta,\lambda} = R/2 + (\lambda/2) \int \theta^2 d\rho - \mathrm{Ent}/\beta$ as the paper has it, on equal
     cells."""
     constant, v, u = gauss_tables(theta)
@@ -47,7 +43,7 @@ def half_free_energy(
     return float(0.5 * risk + 0.5 * strength * masses @ theta**2 + masses[kept] @ log_density / beta)
 
 
-def _distance(a: Float[np.ndarray, "... n"], b: Float[np.ndarray, " n"]) -> Float[np.ndarray, "..."]:
+def _distance(a: Float[np.ndarray, "... n"], b: Row) -> Float[np.ndarray, "..."]:
     """In total variation."""
     return 0.5 * np.sum(np.abs(a - b), axis=-1)
 
@@ -80,21 +76,17 @@ def _fixed_points(strength: float, beta: float, cells: int, t1: float, starts: d
 
 
 def _pieces_of_fixed_points(bench: Bench) -> Data:
-    starts = {name: [list(part) for part in parts] for name, parts in _STARTS.items()}
     cells = bench.pick(quick=400, paper=1600)
-    return bench.piece(_fixed_points, strength=_STRENGTH, beta=_BETA, cells=cells, t1=200.0, starts=starts)
+    return bench.piece(_fixed_points, strength=_STRENGTH, beta=_BETA, cells=cells, t1=200.0, starts=_STARTS)
 
 
-@claim(
-    "Proposition 3, (21)", printed="rho_* = exp(-beta Psi_lambda)/Z", tolerance=1e-7, cost=Cost(15.0, 30.0), digits=3
-)
+@claim("Proposition 3, (21)", tolerance=1e-7, cost=Cost(15.0, 30.0), digits=3)
 def gibbs_fixed_point(bench: Bench) -> Finding:
     """The fixed point of the diffusion equation (12) has the density exp(-beta Psi_lambda(theta; rho_*))/Z: it solves
     this equation, the flow does not move it, and the flow from afar ends there.
-
+    Printed: rho_* = exp(-beta Psi_lambda)/Z.
     Compared: total variation; rounding leaves 1e-12 of the first two, the flow is integrated to a share of 1e-5 a step
-    and forgets its errors.
-    """
+    and forgets its errors."""
     data = _pieces_of_fixed_points(bench)
     computed = {
         "rho against exp(-beta Psi)/Z": data["image"],
@@ -108,10 +100,8 @@ def gibbs_fixed_point(bench: Bench) -> Finding:
 def diffusion_converges(bench: Bench) -> Finding:
     """The diffusion equation converges to the one minimiser of the free energy from every start: from the left, from
     the right, and from two clusters (distance to it in total variation).
-
     Compared: total variation at t = 200, and by how much an end's free energy is below that of the minimiser; the
-    slowest mode decays by e^-20.
-    """
+    slowest mode decays by e^-20."""
     data = _pieces_of_fixed_points(bench)
     runs = data["runs"]
     computed = table("t", data["times"][1:], dict(zip(_STARTS, runs["distances"][:, 1:], strict=True)))
@@ -130,7 +120,7 @@ def _falls(strength: float, beta: float, cells: int, windows: list[list[float]],
     return {"fall": energy[:, 0] - energy[:, -1], "spent": np.trapezoid(2.0 * _rate(times) * power, times, axis=1)}
 
 
-def _power(theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], strength: float, beta: float) -> float:
+def _power(theta: Row, masses: Row, strength: float, beta: float) -> float:
     r"""$\int |\partial(\Psi_\lambda + \beta^{-1} \log\rho)|^2 \rho$ by differences between neighbouring cells."""
     kept = masses > 1e-200
     level = _big_psi(theta, masses, strength)[kept] + np.log(masses[kept]) / beta
@@ -143,9 +133,7 @@ def _power(theta: Float[np.ndarray, " n"], masses: Float[np.ndarray, " n"], stre
 def free_energy_decrease(bench: Bench) -> Finding:
     """Along (12) F_(beta,lambda) = R/2 + (lambda/2) INT |theta|^2 - Ent/beta falls at the rate 2 xi(t) INT
     |grad(Psi_lambda + log(rho)/beta)|^2 rho; here xi(t) = 1/(1 + t/5).
-
-    Compared: the ratio against 1; the grid's error is of second order, a wrong constant would show as 1/2 or 2.
-    """
+    Compared: the ratio against 1; the grid's error is of second order, a wrong constant would show as 1/2 or 2."""
     windows = [[0.5, 1.0], [2.0, 3.0], [5.0, 7.0], [12.0, 16.0]]
     cells = bench.pick(quick=800, paper=1600)
     data = bench.piece(_falls, strength=_STRENGTH, beta=_BETA, cells=cells, windows=windows, rtol=1e-8)
@@ -165,28 +153,24 @@ def _gaps(dim: int, strength: float, nodes: int, reach: float, cells: int, tempe
 
 def _printed_gaps(strength: float, temperatures: list[float]) -> Data:
     """R(rho_T) where every network of one neuron can have the risk 0."""
-    problem, grid = neurons(strength, target=OneNeuron()), grids.uniform(-5.0, 5.0, 2000)
+    problem, grid = neurons(strength, target=one_neuron), grids.uniform(-5.0, 5.0, 2000)
     states = [analysis.gibbs(problem, temperature=t, grid=grid) for t in temperatures]
     return {"risk": [problem.risk(state.density) for state in states]}
 
 
-@claim("Theorem 4, (22)", printed="R(rho_*) <= inf R_N + C D/beta", tolerance=0.1, cost=Cost(40.0, 120.0), digits=4)
+@claim("Theorem 4, (22)", tolerance=0.1, cost=Cost(40.0, 120.0), digits=4)
 def temperature_gap(bench: Bench) -> Finding:
     """R_lambda(rho_*) <= inf R_lambda + C D/beta: the gap is proportional to T = 2/beta, and to D.
-
+    Printed: R(rho_*) <= inf R_N + C D/beta.
     Compared: fitted slopes in T against 1, and that of the printed form against 0; the next order is a power of T, a
     few per cent here. Per parameter the gap tends to T/2, as in the equipartition of energy.
-
-    Misprint: (22) has R on both sides at fixed lambda; it holds for R_lambda = R + lambda INT |theta|^2.
-    """
+    Misprint: (22) has R on both sides at fixed lambda; it holds for R_lambda = R + lambda INT |theta|^2."""
     heats = {1: [0.003, 0.001, 0.0003], 2: [0.03, 0.01, bench.pick(quick=0.005, paper=0.003)]}
-    meshes = {
-        1: {"nodes": 20, "reach": 6.0, "cells": 2000},
-        2: {"nodes": 8, "reach": 4.0, "cells": bench.pick(quick=100, paper=200)},
-    }
+    meshes = {1: (20, 6.0, 2000), 2: (8, 4.0, bench.pick(quick=100, paper=200))}
     slopes, per = [], []
     for dim, heat in heats.items():
-        gap = bench.piece(_gaps, dim=dim, strength=_STRENGTH, temperatures=heat, **meshes[dim])["gap"]
+        mesh = dict(zip(("nodes", "reach", "cells"), meshes[dim], strict=True))
+        gap = bench.piece(_gaps, dim=dim, strength=_STRENGTH, temperatures=heat, **mesh)["gap"]
         slopes.append(log_slope(heat, gap))
         per.append(gap[-1] / (dim * heat[-1]))
     cold = [0.01, 0.001, 0.0001]
@@ -232,11 +216,10 @@ def _given_away(theta: np.ndarray, masses: np.ndarray, least: np.ndarray, streng
 
 @claim("Theorem 4, remark after (24): a global minimum by convexity", tolerance=1e-11, cost=Cost(5.0, 20.0), digits=4)
 def free_energy_certificate(bench: Bench) -> Finding:
-    """F is convex, so T KL(rho || Gibbs[rho]) is at least F(rho) - min F; the difference is T KL(rho_* || Gibbs[rho])
-    + INT INT U (rho - rho_*)^2.
-
-    Compared: the largest violation of the bound, and the largest defect of the identity: rounding of sums of size 10.
-    """
+    """F is convex, so T KL(rho || Gibbs[rho]) is at least F(rho) - min F; the difference is T KL(rho_* || Gibbs[rho]) +
+    INT INT U (rho - rho_*)^2.
+    Compared: the largest violation of the bound, and the largest defect of the identity: rounding of sums of size
+    10."""
     data = bench.piece(_certificates, strength=_STRENGTH, beta=_BETA, cells=400, count=bench.pick(quick=40, paper=400))
     above, bound, spare = (data[name] for name in ("above", "bound", "spare"))
     ratio, identity = bound / above, apart(bound - above, spare)

@@ -29,15 +29,13 @@ def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t
     return out
 
 
-@claim("(11) beside (12), (21) and (24)", printed="sqrt(2 s_k/beta)", tolerance=4.0, cost=Cost(15.0, 60.0), digits=4)
+@claim("(11) beside (12), (21) and (24)", tolerance=4.0, cost=Cost(15.0, 60.0), digits=4)
 def noise_scale(bench: Bench) -> Finding:
     """Noisy SGD with noise sqrt(4 s_k/beta) settles at the density (21) (variance of the neurons).
-
+    Printed: sqrt(2 s_k/beta).
     Compared: standard errors over runs of 1000 neurons; the bias of order 1/N + eps is below them.
-
     Misprint: (11) has noise sqrt(2 s_k/beta); the limit (12), its fixed point (21) and (24) belong to sqrt(4
-    s_k/beta).
-    """
+    s_k/beta)."""
     runs = bench.pick(quick=8, paper=32)
     data = bench.piece(_spreads, strength=0.25, beta=4.0, width=1000, runs=runs, step=2e-3, t1=24.0, saves=120)
     gibbs, corrected, printed = data["gibbs"], data["corrected"], data["printed"]
@@ -75,10 +73,8 @@ def _with_noise(strength: float, beta: float, width: int, runs: int, step: float
 def noisy_sgd_limit(bench: Bench) -> Finding:
     """Noisy SGD of wide networks follows the diffusion equation (12): the risk and the mean of a bounded Lipschitz
     function at 20 times up to t = 20, N = 1000.
-
     Compared: standard errors of the mean over independent runs, the largest of 40; biases of order 1/N and eps are
-    below a tenth of them.
-    """
+    below a tenth of them."""
     runs = bench.pick(quick=16, paper=64)
     data = bench.piece(_with_noise, strength=0.05, beta=20.0, width=1000, runs=runs, step=1e-3, t1=20.0, saves=20)
     sgd, limit = data["sgd"], data["limit"]
@@ -116,10 +112,8 @@ def _escape(
 def noisy_sgd_optimum(bench: Bench) -> Finding:
     """Noisy SGD has R_N <= inf R_lambda + eta for all k in [T/eps, 10 T/eps], with T independent of N, where the flow
     without noise is trapped far above.
-
     Compared: the worst of: by how much a risk in the window exceeds the bound over 1e-3; by how much a run is later
-    than T over 1; the slope of the time in N over 0.15, as single runs scatter by a tenth.
-    """
+    than T over 1; the slope of the time in N over 0.15, as single runs scatter by a tenth."""
     widths, eta, reach = [50, 100, 200, 400], 0.02, 150.0
     settings = {"strength": 0.02, "beta": 100.0, "step": 0.03, "level": eta, "reach": reach, "saves": 500}
     data = bench.piece(_escape, widths=widths, runs=bench.pick(quick=4, paper=16), **settings)

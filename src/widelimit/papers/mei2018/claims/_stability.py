@@ -15,7 +15,7 @@ from widelimit.theory import mei2018 as theory
 from ..._kit import Bench, Cost, Data, Finding, claim
 from ..._kit._runs import evolved
 from ..._kit._shares import apart, apart_relative, growth, largest, outside, share_allowed
-from ..runs._examples import OneNeuron, gauss_slopes, neurons
+from ..runs._examples import Row, gauss_slopes, neurons, one_neuron
 from ..runs._isotropic import small
 
 _TIGHT = integrators.Tsit5(rtol=1e-10, atol=1e-13)
@@ -64,7 +64,7 @@ def _difference(function: Callable[[float], float], x: float) -> float:
 
 def _plane_rates(strength: float, nodes: int) -> Data:
     """The same for an atom in R^2, whose Hessian has the coordinate axes as its own: two rates each."""
-    problem = neurons(strength, dim=2, nodes=nodes, target=OneNeuron())
+    problem = neurons(strength, dim=2, nodes=nodes, target=one_neuron)
     atom = analysis.fixed_point(problem, Particles(np.array([[0.8, 0.0]])))
     theta, times = np.asarray(atom.positions[0]), np.linspace(0.0, 20.0, 21)
     ring = np.stack([np.cos(np.arange(12) * np.pi / 6), np.sin(np.arange(12) * np.pi / 6)], axis=1)
@@ -80,9 +80,7 @@ def _plane_rates(strength: float, nodes: int) -> Data:
     }
 
 
-def _plane_hessians(
-    theta: Float[np.ndarray, "2"], strength: float, nodes: int
-) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]:
+def _plane_hessians(theta: Row, strength: float, nodes: int) -> tuple[Row, Row]:
     """The diagonals of H_0 (with lambda) and of d_1 d_2 U at the atom, by NumPy: both matrices are diagonal."""
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
     points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -96,12 +94,10 @@ def _plane_hessians(
 
 @claim("Theorem 6, 'exponentially fast'", tolerance=1e-3, cost=Cost(20.0))
 def atom_rates(bench: Bench) -> Finding:
-    """Around a stable atom the variance decays at rate 4 H_0 in INT xi and the mean at 2 (H_0 + d_1 d_2 U): measured
-    on the sphere of radius r_* (Delta = 0.3, d = 40) and on an atom in R^2.
-
+    """Around a stable atom the variance decays at rate 4 H_0 in INT xi and the mean at 2 (H_0 + d_1 d_2 U): measured on
+    the sphere of radius r_* (Delta = 0.3, d = 40) and on an atom in R^2.
     Compared: relative error of fitted rates and of the library's; clouds of size 1e-4 leave the linear range by that
-    much.
-    """
+    much."""
     pieces = bench.piece(_sphere_rates, delta=0.3, dim=40), bench.piece(_plane_rates, strength=0.1, nodes=12)
     measured, formula, library = (
         np.concatenate([p[name] for p in pieces]) for name in ("measured", "formula", "library")
@@ -119,15 +115,13 @@ def _second_moments(delta: float, dim: int, radius: float, times: list[float]) -
     return {"times": [0.0, *times], "moment": np.mean((rows - r) ** 2, axis=(1, 2))}
 
 
-@claim("Theorem 6, last sentence", printed="exp(-lambda (t - t_0))", tolerance=0.0, cost=Cost(5.0), digits=4)
+@claim("Theorem 6, last sentence", tolerance=0.0, cost=Cost(5.0), digits=4)
 def atom_contraction(bench: Bench) -> Finding:
     """INT |theta - theta_*|^2 d rho_t <= r_0^2 exp(-lambda INT xi) for some lambda > 0, from a support within r_0 of a
     stable atom; here r_0 = 0.2 and xi = 1/(1 + t).
-
+    Printed: exp(-lambda (t - t_0)).
     Compared: by how much the least rate is below 0.1, a third of the linear one.
-
-    Misprint: the exponent is INT xi, not t - t_0, and r_0^2 stands in front.
-    """
+    Misprint: the exponent is INT xi, not t - t_0, and r_0^2 stands in front."""
     radius, times = 0.2, [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e5]
     data = bench.piece(_second_moments, delta=0.3, dim=40, radius=radius, times=times)
     t, moment = data["times"][1:], data["moment"][1:]
@@ -163,10 +157,8 @@ def _single_atoms(thetas: list[float], t1: float) -> Data:
 @claim("Theorem 6, first part", tolerance=1e-9, cost=Cost(8.0))
 def atom_fixed_point(bench: Bench) -> Finding:
     """An atom at theta is a fixed point if and only if grad V(theta) + grad_1 U(theta, theta) = 0.
-
     Compared: its speed against 2 |V' + d_1 U| from other quadrature code, and the move of a fixed atom in t = 20:
-    rounding, times e^(rate t) where the atom repels.
-    """
+    rounding, times e^(rate t) where the atom repels."""
     data = bench.piece(_single_atoms, thetas=list(np.linspace(-3.0, 5.0, 33)), t1=20.0)
     defect = apart(data["velocity"], 2.0 * np.abs(data["force"]))
     computed = {
@@ -191,9 +183,7 @@ def _descents(times: list[float], count: int) -> Data:
     return {"risk": curves, "moves": moves, "fixed": fixed}
 
 
-def _short_move(
-    problem: Problem, theta: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]
-) -> tuple[float, float]:
+def _short_move(problem: Problem, theta: Row, weights: Row) -> tuple[float, float]:
     """W_2(rho_t, rho_0)/t for t = 1e-4, and (INT |2 Psi'|^2 d rho)^(1/2)."""
     t = 1e-4
     run = evolved(problem, Particles(theta[:, None], weights), GradientFlow(), [t])
@@ -204,12 +194,10 @@ def _short_move(
 
 @claim("Proposition 2, (20)", tolerance=1.0, cost=Cost(20.0), digits=3)
 def risk_falls(bench: Bench) -> Finding:
-    """R does not rise along the flow, and rho is a fixed point if and only if grad Psi = 0 on its support: its speed
-    is the norm of 2 grad Psi in L2(rho).
-
+    """R does not rise along the flow, and rho is a fixed point if and only if grad Psi = 0 on its support: its speed is
+    the norm of 2 grad Psi in L2(rho).
     Compared: the worst of: a rise of R in one of 100 intervals over 1e-12; the defect of the speed over 1e-3, from a
-    move of t = 1e-4; the speed of a fixed point found by Newton's method over 1e-9.
-    """
+    move of t = 1e-4; the speed of a fixed point found by Newton's method over 1e-9."""
     times = [float(t) for t in np.linspace(0.0, 5.0, 101)[1:]]
     data = bench.piece(_descents, times=times, count=20)
     rise = np.max(np.diff(data["risk"], axis=1), axis=1)
@@ -248,25 +236,17 @@ def _plateau(delta: float, dim: int, width: float, particles: int, times: list[f
 def unstable_plateau(bench: Bench) -> Finding:
     """Fig. 4's plateau of low risk is itself an unstable fixed point: H_0 < 0 at its atom, so no start with a density
     converges to it; a small cloud leaves at rate -4 H_0 (d = 320, Delta = 0.5).
-
     Compared: relative error of the fitted rate and of the library's; the cloud must be 100 times farther away at t =
-    200.
-    """
+    200."""
     times = [float(t) for t in range(2, 21, 2)] + [60.0, 120.0, 160.0, 200.0]
     particles = bench.pick(quick=64, paper=400)
     data = bench.piece(_plateau, delta=0.5, dim=320, width=1e-3, particles=particles, times=times)
     fitted, rate = growth(data["times"][:11], data["variance"][:11]), -4.0 * data["curvature"]
     first, *_, last = data["distance"]
-    computed = {
-        "radius of the plateau's atom": data["r"],
-        "its risk": data["risk"][0],
-        "H_0": data["curvature"],
-        "-4 H_0": rate,
-        "growth rate of a small cloud's variance": fitted,
-        "distance from the atom (W_2) at t = 0": first,
-        "at t = 200": last,
-        "risk at t = 200": data["risk"][-1],
-    }
+    start, *_, end = data["risk"]
+    computed = {"radius of the plateau's atom": data["r"], "its risk": start, "H_0": data["curvature"], "-4 H_0": rate}
+    computed |= {"growth rate of a small cloud's variance": fitted, "distance from the atom (W_2) at t = 0": first}
+    computed |= {"at t = 200": last, "risk at t = 200": end}
     needs = {
         "the cloud leaves": last > 100.0 * first,
         "the atom is a fixed point": abs(data["force"]) < 1e-9,

@@ -5,7 +5,6 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from widelimit.dynamics import SGD, GradientFlow, integrators
 from widelimit.measure import laws
@@ -16,6 +15,7 @@ from widelimit.trajectory import observables
 from ..._kit import Bench, Cost, Data, Finding, Verdict, claim
 from ..._kit._runs import evolved, trained
 from ..._kit._shares import apart, crossing, largest, log_slope, outside, share_allowed, table
+from ..runs._examples import Row
 from ..runs._isotropic import full, small, start, weights
 
 _DELTA, _KAPPA = 0.5, 1.1
@@ -23,9 +23,7 @@ _LEVEL = 0.1
 """eta: how near to the optimum counts as there."""
 
 
-def _infinite_risk(
-    delta: float, radii: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"], sigma: theory.PiecewiseLinear
-) -> float:
+def _infinite_risk(delta: float, radii: Row, weights: Row, sigma: theory.PiecewiseLinear) -> float:
     r"""$\bar R_\infty = 1 + 2\int v\,d\bar\rho + \frac12 \sum_\pm (\int q(\tau_\pm r)\,d\bar\rho)^2$."""
     model = theory.Isotropic(delta, math.inf, sigma)
     means = [weights @ sigma.q(tau * radii) for tau in model.tau]
@@ -57,9 +55,7 @@ def _on_the_way(delta: float, kappa: float, dim: int, t1: float, saves: int) -> 
 def good_starts(bench: Bench) -> Finding:
     """The starts of Figs. 1, 2 and 4 are good uninformative starts: (i) a bounded density, (ii) R_inf(rho_0) < 1
     (values of R_inf).
-
-    Compared: by how much the largest R_inf(rho_0) exceeds 1.
-    """
+    Compared: by how much the largest R_inf(rho_0) exceeds 1."""
     risk = {
         "Fig. 1, Delta = 0.8, d = 40": _good(0.8, 0.8),
         "Fig. 2 from the start of Fig. 1, Delta = 0.2": _good(0.2, 0.8),
@@ -111,10 +107,8 @@ def _steps(runs: list[Data], level: float) -> float:
 def steps_linear_in_dimension(bench: Bench) -> Finding:
     """With eps = c/d one-pass SGD reaches inf R + eta from a good start in a number of steps that is linear in d, and
     stays there; with a step that does not shrink it fails (isotropic, Delta = 0.5).
-
-    Compared: the worst of: the distance of the slope fitted from d = 40 on from 1 over 0.15, since the limit's own
-    time still falls by a few per cent a doubling; by how much the risk leaves the level again up to t = 2 over 0.02.
-    """
+    Compared: the worst of: the distance of the slope fitted from d = 40 on from 1 over 0.15, since the limit's own time
+    still falls by a few per cent a doubling; by how much the risk leaves the level again up to t = 2 over 0.02."""
     dims, width = [20, 40, 80, 160], bench.pick(quick=400, paper=1600)
     share, seeds = bench.pick(quick=0.0125, paper=0.002), bench.pick(quick=1, paper=4)
     least = bench.piece(_infima, dims=dims)["risk"]
@@ -139,9 +133,7 @@ def steps_linear_in_dimension(bench: Bench) -> Finding:
 @claim("Theorem 1 and text after", printed=0, tolerance=0.1, cost=Cost(15.0, 120.0), digits=4)
 def steps_independent_of_width_gaussians(bench: Bench) -> Finding:
     """From N = C_0 d on the number of steps to inf R + eta does not depend on N (isotropic, d = 20).
-
-    Compared: the fitted slope of the steps in N from N = 20 d on; the risk itself still has a term of order 1/N.
-    """
+    Compared: the fitted slope of the steps in N from N = 20 d on; the risk itself still has a term of order 1/N."""
     dim, widths, share = 20, [100, 400, 800, 1600], 0.0125
     best = bench.piece(_infima, dims=[dim])["risk"][0]
     settings = {"dim": dim, "step": share / dim, "t1": 1.2, "saves": 24}
@@ -172,12 +164,10 @@ def _reduced_flow(particles: int, t1: float, saves: int) -> Data:
 
 @claim("Theorem 2", printed=1, tolerance=1.0, cost=Cost(25.0, 900.0), digits=4)
 def anisotropic_near_optimum(bench: Bench) -> Finding:
-    """With s_0 = d/2 relevant directions the flow in (r1, r2) and SGD reach a risk near the infimum, SGD in a number
-    of steps linear in d (Delta = 0.5).
-
+    """With s_0 = d/2 relevant directions the flow in (r1, r2) and SGD reach a risk near the infimum, SGD in a number of
+    steps linear in d (Delta = 0.5).
     Compared: the worst of: the flow's optimality gap and the risk of SGD at d = 160, each over eta = 0.1; the distance
-    of the fitted slope from 1 over 0.15.
-    """
+    of the fitted slope from 1 over 0.15."""
     dims, width = [20, 40, 80, 160], bench.pick(quick=400, paper=1600)
     share, seeds = bench.pick(quick=0.0125, paper=0.002), bench.pick(quick=1, paper=4)
     flow = bench.piece(_reduced_flow, particles=bench.pick(quick=200, paper=1600), t1=4.0, saves=40)

@@ -1,7 +1,5 @@
 """Claims on a finite width without training: (4), (5), Proposition 1, independent neurons; and the step (10)."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,9 +36,7 @@ def _two_ways(delta: float, dim: int, width: int) -> Data:
 def risk_from_potentials(bench: Bench) -> Finding:
     """R_N = R_# + (2/N) SUM V(theta_i) + (1/N^2) SUM U(theta_i, theta_j), and so for measures: the library's mean of
     squared errors against V and U from other code.
-
-    Compared: rounding, and the quadrature over the length of x: 1e-12 of a risk of size 10.
-    """
+    Compared: rounding, and the quadrature over the length of x: 1e-12 of a risk of size 10."""
     data = bench.piece(_two_ways, delta=0.8, dim=40, width=50)
     ways = {"mean of (y - f)^2": data["direct"], "from V and U": data["potentials"]}
     problems = ("tanh(w x), N = 50", "50 spheres, d = 40")
@@ -57,24 +53,19 @@ def _least_risks(widths: list[int], starts: int) -> Data:
         value, slope = graded(jnp.asarray(rows))
         return float(value), np.asarray(slope)
 
-    return {"least": np.array([_least(both, width, starts, rng) for width in widths])}
+    def local(width: int) -> float:
+        begin = rng.uniform(size=width)
+        return optimize.minimize(both, begin, jac=True, method="L-BFGS-B", options={"ftol": 1e-14}).fun
+
+    return {"least": [min(local(width) for _ in range(starts)) for width in widths]}
 
 
-def _least(both: Any, width: int, starts: int, rng: np.random.Generator) -> float:
-    found = [
-        optimize.minimize(both, rng.uniform(size=width), jac=True, method="L-BFGS-B", options={"ftol": 1e-14})
-        for _ in range(starts)
-    ]
-    return min(float(one.fun) for one in found)
-
-
-@claim("Proposition 1, (16)", printed="K/N", tolerance=1e-9, cost=Cost(12.0, 60.0), digits=4)
+@claim("Proposition 1, (16)", tolerance=1e-9, cost=Cost(12.0, 60.0), digits=4)
 def width_bound(bench: Bench) -> Finding:
     """|inf R_N - inf R| <= K/N with K = INT U(theta, theta) d rho_*: narrow bumps that must cover an interval, inf R =
     0.
-
-    Compared: by how much N inf R_N / K exceeds 1; the searches find inf R_N from above.
-    """
+    Printed: K/N.
+    Compared: by how much N inf R_N / K exceeds 1; the searches find inf R_N from above."""
     widths = bench.pick(quick=[1, 2, 4, 8], paper=[1, 2, 4, 8, 16])
     least = bench.piece(_least_risks, widths=widths, starts=bench.pick(quick=10, paper=60))["least"]
     # U(theta, theta) = INT_0^1 exp(-(x - theta)^2/s^2) dx, averaged over theta in [0, 1].
@@ -108,10 +99,8 @@ def _support(strength: float) -> Data:
 def support_minimises_potential(bench: Bench) -> Finding:
     """The atoms of the global minimum lie where Psi is least; those of another fixed point do not (Psi and R with the
     penalty, lambda = 0.05).
-
     Compared: max of Psi over the atoms - min over a grid of 4001 points and the atoms; minimise stops at a gap of
-    1e-12.
-    """
+    1e-12."""
     data = bench.piece(_support, strength=0.05)
     least, other = data["excess"]
     computed = {
@@ -151,10 +140,8 @@ def _networks(law: laws.AbstractLaw, width: int, draws: int, seed: int) -> Float
 @claim("Proposition 1, the reason for (16)", tolerance=1.0, cost=Cost(6.0, 30.0))
 def independent_neurons(bench: Bench) -> Finding:
     """For N independent neurons E R_N = R + (INT U(theta, theta) d rho - INT INT U d rho d rho)/N.
-
     Compared: the worst of: the distance of the mean over networks from the formula over 4 standard errors; that of the
-    library's formula over 1e-12.
-    """
+    library's formula over 1e-12."""
     widths = [1, 4, 16, 64]
     data = bench.piece(_independent, widths=widths, draws=bench.pick(quick=2000, paper=50_000))
     rows = zip(widths, data["mean"], data["error"], data["formula"], strict=True)
@@ -177,10 +164,8 @@ def _movements(taus: list[float], particles: int, t1: float) -> Data:
 @claim("(10)", printed=1, tolerance=0.1, cost=Cost(12.0, 60.0), digits=4)
 def variational_step(bench: Bench) -> Finding:
     """The minimiser of R(rho) + W_2(rho, rho_t)^2/(2 xi tau) approximates the flow to first order in tau.
-
-    Compared: the fitted slope of the distance in tau against 1; a wrong factor in (10) would leave a distance that
-    does not vanish.
-    """
+    Compared: the fitted slope of the distance in tau against 1; a wrong factor in (10) would leave a distance that does
+    not vanish."""
     taus = [0.1, 0.05, 0.025, 0.0125]
     distance = bench.piece(_movements, taus=taus, particles=bench.pick(quick=60, paper=400), t1=1.0)["distance"]
     slope = log_slope(taus, distance)
@@ -194,9 +179,7 @@ def _errors(sizes: list[list[float]]) -> Data:
 @claim("(18)", tolerance=1e-12, cost=Cost(1.0), digits=4)
 def error_term(bench: Bench) -> Finding:
     """err_(N,D)(z) = (1/N or eps)^(1/2) [(D + log(N/eps))^(1/2) + z] at the sizes of the figures.
-
-    Compared: the library's function against the formula written out: rounding.
-    """
+    Compared: the library's function against the formula written out: rounding."""
     sizes = {
         "Fig. 1: N = 800, D = 40, eps = 1e-6": [800, 40, 1e-6, 2.0],
         "Fig. 3: N = 800, D = 322, eps = 2e-4": [800, 322, 2e-4, 2.0],

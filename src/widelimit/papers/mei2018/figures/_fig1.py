@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from widelimit.report.canvas import colour
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, legend_below, title
 from ..._kit._shares import largest
 from ..runs._isotropic import NEURONS, characteristics, network, short
@@ -36,33 +35,6 @@ def _compute(bench: Bench) -> Data:
     return {"sgd": trained(bench, 0), "limit": density(bench)}
 
 
-def _sheet(sheet: Sheet, data: Data) -> None:
-    panels = np.ravel(sheet.subplots(2, 3))
-    for k, axes in enumerate(panels, 1):
-        radii, places = data["sgd"]["radii"][k], data["limit"]["places"][k]
-        low, high = _range(radii)
-        bins = np.linspace(low, high, _BINS + 1)
-        heights, _, _ = axes.hist(radii, bins=bins, density=True, color=colour(4), alpha=0.55, label="SGD")
-        curve(axes, places, data["limit"]["density"][k], lw=1.8, label="equation (13)")
-        axes.set(xlim=(low, high), ylim=(0.0, 1.25 * np.max(heights)))
-        title(axes, f"t = {data['sgd']['t'][k]:g}", 13)
-        if low == 0.0:
-            said = "mass below 0.5:\nSGD {:.3f}, (13) {:.3f}".format(*(np.mean(r < _SPLIT) for r in (radii, places)))
-            axes.text(0.09, 0.93, said, transform=axes.transAxes, va="top", fontsize=11)
-        if k > 3:
-            axes.set_xlabel("|w|")
-        if k % 3 == 1:
-            axes.set_ylabel("density of neurons")
-    legend_below(sheet, panels[0], 2)
-    made = f"N = {NEURONS}, ε = {_step(data)}, {int(data['sgd']['steps']):,} steps"
-    sheet.suptitle(f"Δ = 0.8, d = 40. Histograms: one run of SGD, {made}", fontsize=12)
-
-
-def _range(radii: Float[np.ndarray, " N"]) -> tuple[float, float]:
-    """From 0 where neurons have returned there."""
-    return 0.0 if radii[0] < _SPLIT else 0.95 * float(radii[0]), 1.05 * float(radii[-1])
-
-
 def _step(data: Data) -> str:
     return short(float(data["sgd"]["t"][-1] / data["sgd"]["steps"]))
 
@@ -88,13 +60,26 @@ def _alt(data: Data) -> str:
     )
 
 
-FIGURE = Figure(
-    name="fig1",
-    title="Evolution of the radial distribution for the isotropic Gaussians, Δ = 0.8",
-    compute=_compute,
-    on=_sheet,
-    size=(10.5, 6.0),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(25.0, 240.0),
-)
+@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 6.0), cost=Cost(25.0, 240.0))
+def fig1(sheet: Sheet, data: Data) -> None:
+    """Evolution of the radial distribution for the isotropic Gaussians, Δ = 0.8."""
+    panels = np.ravel(sheet.subplots(2, 3))
+    for k, axes in enumerate(panels, 1):
+        radii, places = data["sgd"]["radii"][k], data["limit"]["places"][k]
+        # From 0 where neurons have returned there.
+        low, high = 0.0 if radii[0] < _SPLIT else 0.95 * radii[0], 1.05 * radii[-1]
+        bins = np.linspace(low, high, _BINS + 1)
+        heights, _, _ = axes.hist(radii, bins=bins, density=True, color=colour(4), alpha=0.55, label="SGD")
+        curve(axes, places, data["limit"]["density"][k], lw=1.8, label="equation (13)")
+        axes.set(xlim=(low, high), ylim=(0.0, 1.25 * np.max(heights)))
+        title(axes, f"t = {data['sgd']['t'][k]:g}", 13)
+        if low == 0.0:
+            said = "mass below 0.5:\nSGD {:.3f}, (13) {:.3f}".format(*(np.mean(r < _SPLIT) for r in (radii, places)))
+            axes.text(0.09, 0.93, said, transform=axes.transAxes, va="top", fontsize=11)
+        if k > 3:
+            axes.set_xlabel("|w|")
+        if k % 3 == 1:
+            axes.set_ylabel("density of neurons")
+    legend_below(sheet, panels[0], 2)
+    made = f"N = {NEURONS}, ε = {_step(data)}, {int(data['sgd']['steps']):,} steps"
+    sheet.suptitle(f"Δ = 0.8, d = 40. Histograms: one run of SGD, {made}", fontsize=12)

@@ -6,7 +6,7 @@ import numpy as np
 
 from widelimit.report.canvas import add_legend
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, marks, title
 from ..._kit._shares import size
 from ..runs._isotropic import NEURONS, network, short
@@ -30,21 +30,17 @@ def points(bench: Bench) -> list[float]:
     return bench.pick(quick=[0.1, 0.3, 0.5, 0.7, 0.9], paper=[round(0.1 * k, 1) for k in range(1, 10)])
 
 
-def _step(bench: Bench) -> float:
-    return bench.pick(quick=1e-4, paper=1e-5)
-
-
 def trained(bench: Bench, delta: float) -> Data:
     """A single run."""
-    settings = {"delta": delta, "d": DIM, "sigma": "ramp", "kappa": KAPPA, "step": _step(bench)}
-    return bench.piece(network, times=[END], samples=20_000, seed=round(100 * delta), **settings)
+    settings = {"d": DIM, "sigma": "ramp", "kappa": KAPPA, "step": bench.pick(quick=1e-4, paper=1e-5)}
+    return bench.piece(network, delta=delta, times=[END], samples=20_000, seed=round(100 * delta), **settings)
 
 
 def _compute(bench: Bench) -> Data:
     runs = [trained(bench, delta) for delta in points(bench)]
     ends = {name: np.array([run[name][-1] for run in runs]) for name in ("risk", "error")}
     dims = [_theory(bench, d) for d in (float(DIM), math.inf)]
-    return {"step": _step(bench), "sgd": {"delta": points(bench), **ends}, "dims": dims}
+    return {"step": END / runs[0]["steps"], "sgd": {"delta": points(bench), **ends}, "dims": dims}
 
 
 def _theory(bench: Bench, d: float) -> Data:
@@ -54,23 +50,6 @@ def _theory(bench: Bench, d: float) -> Data:
     ends = [float(end) for end in bench.piece(closed_interval, d=d)["ends"] if end > 0.0]
     at_ends = bench.piece(spheres, deltas=ends, d=d)["risk"]
     return {"d": d, "delta": deltas, "least": best, "sphere": one, "ends": {"delta": ends, "risk": at_ends}}
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    axes = sheet.add_subplot()
-    for k, one in enumerate(data["dims"]):
-        dim = f"d = {size(one['d'])}"
-        curve(axes, one["delta"], one["least"], k, lw=2.0, label=f"infimum over all measures, {dim}")
-        curve(axes, one["delta"], one["sphere"], k, lw=1.6, ls="--", label=f"one sphere, {dim}")
-        marks(axes, one["ends"]["delta"], one["ends"]["risk"], k, "o", ms=7)
-    sgd = data["sgd"]
-    cross = {"ms": 10, "mew": 1.8, "zorder": 4}
-    marks(axes, sgd["delta"], sgd["risk"], bars=sgd["error"], label=f"SGD, d = {DIM}", **cross)
-    axes.set(xlabel="Δ", ylabel="risk R", xlim=(0.0, 1.0), ylim=(-0.02, 0.9))
-    step = float(data["step"])
-    made = f"N = {NEURONS}, ε = {short(step)}, {END / step:,.0f} steps"
-    title(axes, f"Crosses: one run of SGD each, {made}.\nDots: ends of the interval of Δ where one sphere is optimal")
-    add_legend(axes)
 
 
 def _excess(data: Data) -> np.ndarray:
@@ -99,13 +78,20 @@ def _alt(data: Data) -> str:
     return f"Risk against Δ: two falling solid lines, dashed ones that rise beyond the dots, crosses for SGD: {ends}."
 
 
-FIGURE = Figure(
-    name="fig2",
-    title="Risk against the separation Δ: theory and SGD",
-    compute=_compute,
-    on=_sheet,
-    size=(8.0, 5.2),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(50.0, 900.0),
-)
+@figure(_compute, caption=_caption, alt=_alt, size=(8.0, 5.2), cost=Cost(50.0, 900.0))
+def fig2(sheet: Sheet, data: Data) -> None:
+    """Risk against the separation Δ: theory and SGD."""
+    axes = sheet.add_subplot()
+    for k, one in enumerate(data["dims"]):
+        dim = f"d = {size(one['d'])}"
+        curve(axes, one["delta"], one["least"], k, lw=2.0, label=f"infimum over all measures, {dim}")
+        curve(axes, one["delta"], one["sphere"], k, lw=1.6, ls="--", label=f"one sphere, {dim}")
+        marks(axes, one["ends"]["delta"], one["ends"]["risk"], k, "o", ms=7)
+    sgd = data["sgd"]
+    cross = {"ms": 10, "mew": 1.8, "zorder": 4}
+    marks(axes, sgd["delta"], sgd["risk"], bars=sgd["error"], label=f"SGD, d = {DIM}", **cross)
+    axes.set(xlabel="Δ", ylabel="risk R", xlim=(0.0, 1.0), ylim=(-0.02, 0.9))
+    step = float(data["step"])
+    made = f"N = {NEURONS}, ε = {short(step)}, {END / step:,.0f} steps"
+    title(axes, f"Crosses: one run of SGD each, {made}.\nDots: ends of the interval of Δ where one sphere is optimal")
+    add_legend(axes)

@@ -7,15 +7,14 @@ import numpy as np
 
 from widelimit.report.canvas import add_legend, dash
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, key, logarithmic, title
 from ..._kit._shares import largest
 from ..runs._curves import behind, draw_pair, draw_small
 from ..runs._variable_selection import DIM, NODES, RELEVANT, limit, network
 
 # Not printed; chosen so that the curves leave their plateau one after the other.
-DELTAS = (0.2, 0.4, 0.6)
-END = 300.0
+DELTAS, END = (0.2, 0.4, 0.6), 300.0
 
 
 def _settings(bench: Bench) -> dict[str, Any]:
@@ -23,9 +22,9 @@ def _settings(bench: Bench) -> dict[str, Any]:
 
     At 5e-4 the means of a and b end at half of the limit's, at 5e-5 near them.
     """
-    if bench.pick(quick=True, paper=False):
-        return {"neurons": 200, "step": 1e-3, "batch": 16, "end": 150.0, "count": 24, "samples": 4000}
-    return {"neurons": 800, "step": 5e-5, "batch": 1, "end": 150.0, "count": 40, "samples": 20000}
+    quick = {"neurons": 200, "step": 1e-3, "batch": 16, "end": 150.0, "count": 24, "samples": 4000}
+    paper = {"neurons": 800, "step": 5e-5, "batch": 1, "end": 150.0, "count": 40, "samples": 20000}
+    return bench.pick(quick=quick, paper=paper)
 
 
 def limit_of(bench: Bench, delta: float, nodes: int = NODES) -> Data:
@@ -41,31 +40,9 @@ def compared(bench: Bench) -> Data:
     return {"runs": pairs, **{key: settings[key] for key in ("neurons", "step", "batch")}}
 
 
-def _sheet(sheet: Sheet, data: Data) -> None:
-    grid = sheet.add_gridspec(3, 2, width_ratios=(2.2, 1.0))
-    main = sheet.add_subplot(grid[:, 0])
-    logarithmic(main, "x", "time t", "risk R")
-    sides = [sheet.add_subplot(grid[i, 1]) for i in range(3)]
-    for side, name in zip(sides, ("mean a", "mean b", "mean $r_1$"), strict=True):
-        logarithmic(side, "x", "", name)
-        side.tick_params(labelsize=10, labelbottom=side is sides[-1])
-    for k, (delta, run) in enumerate(zip(DELTAS, data["runs"], strict=True)):
-        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(k - 1)
-        draw_pair(main, line, dots, k, dashes, f"Δ = {delta:g}")
-        for i, side in enumerate(sides):
-            draw_small(side, (line["t"], dots["t"]), (line["means"][:, i], dots["means"][:, i]), k, dashes)
-    key(main, "SGD (bars: 2 standard errors)", ls="", marker="+", ms=8, mew=1.6)
-    main.set_ylim(-0.05, None)
-    steps = f"{int(data['runs'][0]['sgd']['steps']):,} steps {_batch(data)}"
-    made = f"N = {data['neurons']}, d = {DIM}, $s_0$ = {RELEVANT},\nε = {data['step']:g}, ξ = $t^{{-1/4}}$, {steps}"
-    title(main, f"Lines: limit, d = ∞. Crosses: {made}")
-    add_legend(main)
-    sides[2].set_xlabel("time t")
-
-
-def _batch(data: Data) -> str:
-    size = int(data["batch"])
-    return "of one sample" if size == 1 else f"of {size} samples"
+def _steps(data: Data) -> str:
+    steps, size = int(data["runs"][0]["sgd"]["steps"]), int(data["batch"])
+    return f"{steps:,} steps of {'one sample' if size == 1 else f'{size} samples'}"
 
 
 def gaps(data: Data) -> dict[float, float]:
@@ -93,15 +70,14 @@ def _floor(delta: float) -> float:
 
 def _caption(data: Data) -> str:
     far = ", ".join(f"{gap:.2g} for Δ = {delta:g}" for delta, gap in gaps(data).items())
-    steps = f"{int(data['runs'][0]['sgd']['steps']):,} steps {_batch(data)}"
     return (
         "The risk stays near 1 for long and then falls to nearly 0, the sooner the larger Δ. From t = 1 to the "
-        f"middle of the fall the networks (N = {data['neurons']}, ε = {data['step']:g}, {steps}) are at most this far "
-        f"from the limit at d = ∞: {far}. "
-        f"Afterwards they stay above it: at Δ = {DELTAS[0]:g} and d = {DIM} no predictor can have a risk below "
-        f"{_floor(DELTAS[0]):.1g}, the rest is the noise of the steps and the width. The values of Δ are not printed "
-        "in the paper. The first step is of size ε ξ(ε), as ξ(0) is infinite; at the printed ε = 2e-4 with one "
-        "sample a step the noise of the first steps moves the means of a, b and r₁ away from the limit for good."
+        f"middle of the fall the networks (N = {data['neurons']}, ε = {data['step']:g}, {_steps(data)}) are at most "
+        f"this far from the limit at d = ∞: {far}. Afterwards they stay above it: at Δ = {DELTAS[0]:g} and d = {DIM} "
+        f"no predictor can have a risk below {_floor(DELTAS[0]):.1g}, the rest is the noise of the steps and the "
+        "width. The values of Δ are not printed in the paper. The first step is of size ε ξ(ε), as ξ(0) is infinite; "
+        "at the printed ε = 2e-4 with one sample a step the noise of the first steps moves the means of a, b and r₁ "
+        "away from the limit for good."
     )
 
 
@@ -112,13 +88,26 @@ def _alt(data: Data) -> str:
     return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}. " + _caption(data)
 
 
-FIGURE = Figure(
-    name="fig3",
-    title="Variable selection with ReLU neurons: risk and three means over time",
-    compute=compared,
-    on=_sheet,
-    size=(10.0, 5.2),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(50.0, 1700.0),
-)
+@figure(compared, caption=_caption, alt=_alt, size=(10.0, 5.2), cost=Cost(50.0, 1700.0))
+def fig3(sheet: Sheet, data: Data) -> None:
+    """Variable selection with ReLU neurons: risk and three means over time."""
+    grid = sheet.add_gridspec(3, 2, width_ratios=(2.2, 1.0))
+    main = sheet.add_subplot(grid[:, 0])
+    logarithmic(main, "x", "time t", "risk R")
+    sides = [sheet.add_subplot(grid[i, 1]) for i in range(3)]
+    for side, name in zip(sides, ("mean a", "mean b", "mean $r_1$"), strict=True):
+        logarithmic(side, "x", "", name)
+        side.tick_params(labelsize=10, labelbottom=side is sides[-1])
+    for k, (delta, run) in enumerate(zip(DELTAS, data["runs"], strict=True)):
+        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(k - 1)
+        draw_pair(main, line, dots, k, dashes, f"Δ = {delta:g}")
+        for i, side in enumerate(sides):
+            draw_small(side, (line["t"], dots["t"]), (line["means"][:, i], dots["means"][:, i]), k, dashes)
+    key(main, "SGD (bars: 2 standard errors)", ls="", marker="+", ms=8, mew=1.6)
+    main.set_ylim(-0.05, None)
+    made = (
+        f"N = {data['neurons']}, d = {DIM}, $s_0$ = {RELEVANT},\nε = {data['step']:g}, ξ = $t^{{-1/4}}$, {_steps(data)}"
+    )
+    title(main, f"Lines: limit, d = ∞. Crosses: {made}")
+    add_legend(main)
+    sides[2].set_xlabel("time t")

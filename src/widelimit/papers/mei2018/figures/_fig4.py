@@ -12,7 +12,7 @@ from widelimit.problem import Problem
 from widelimit.report.canvas import dash
 from widelimit.trajectory import observables
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, logarithmic, title
 from ..._kit._runs import trained
 from ..._kit._shares import largest
@@ -22,7 +22,6 @@ from ..runs._isotropic import full, limit, weights
 DELTA, DIM, SIGMA = 0.5, 320, "nonmonotone"
 KAPPAS = (0.1, 0.4)
 FIRST, END = 1e-3, 10.0
-_RTOL = 1e-7
 
 
 def _times(last: float, count: int) -> list[float]:
@@ -32,7 +31,7 @@ def _times(last: float, count: int) -> list[float]:
 def limit_of(bench: Bench, kappa: float) -> Data:
     """One of the lines, and the mean of r."""
     times = _times(END, 60)
-    line = bench.piece(limit, delta=DELTA, d=DIM, sigma=SIGMA, kappa=kappa, times=times, rtol=_RTOL)
+    line = bench.piece(limit, delta=DELTA, d=DIM, sigma=SIGMA, kappa=kappa, times=times, rtol=1e-7)
     return {**line, "mean": np.mean(line["radii"], axis=1)}
 
 
@@ -52,9 +51,9 @@ def _mean_length(problem: Problem, measure: Particles) -> jax.Array:
 
 
 def _settings(bench: Bench) -> dict[str, Any]:
-    if bench.pick(quick=True, paper=False):
-        return {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
-    return {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
+    quick = {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
+    paper = {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
+    return bench.pick(quick=quick, paper=paper)
 
 
 def compared(bench: Bench) -> Data:
@@ -63,25 +62,6 @@ def compared(bench: Bench) -> Data:
     runs = [bench.piece(network, kappa=kappa, seed=40 + k, **settings) for k, kappa in enumerate(KAPPAS)]
     pairs = [{"limit": limit_of(bench, kappa), "sgd": run} for kappa, run in zip(KAPPAS, runs, strict=True)]
     return {"runs": pairs, **{name: settings[name] for name in ("neurons", "step", "batch")}}
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    axes = sheet.add_subplot()
-    inset = axes.inset_axes((0.61, 0.31, 0.36, 0.31))
-    logarithmic(axes, "x", "time t", "risk R", ylim=(0.0, 10.5))
-    logarithmic(inset, "x", "", "mean |w|")
-    for k, (kappa, run) in enumerate(zip(KAPPAS, data["runs"], strict=True)):
-        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(0)
-        draw_pair(axes, line, dots, k, dashes, f"limit, κ = {kappa:g}", f"SGD, κ = {kappa:g}")
-        draw_small(inset, (line["t"], dots["t"]), (line["mean"], dots["mean"]), k, dashes)
-    title(
-        axes,
-        f"Δ = {DELTA:g}, d = {DIM}. Lines: the limit at this d. Crosses: N = {data['neurons']}, ε = {data['step']:g},\n"
-        f"{int(data['runs'][0]['sgd']['steps']):,} steps of {data['batch']} samples (bars: 2 standard errors)",
-    )
-    axes.legend(loc="upper right", ncols=2, fontsize=11)
-    inset.tick_params(labelsize=10)
-    inset.set_xlabel("time t", fontsize=11)
 
 
 def gaps(data: Data) -> list[float]:
@@ -103,13 +83,22 @@ def _alt(data: Data) -> str:
     return "Risk over time on a logarithmic axis from two starts, mean |w| in the inset. " + _caption(data)
 
 
-FIGURE = Figure(
-    name="fig4",
-    title="A non-monotone activation: two starts, two ends",
-    compute=compared,
-    on=_sheet,
-    size=(9.0, 5.2),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(55.0, 1500.0),
-)
+@figure(compared, caption=_caption, alt=_alt, size=(9.0, 5.2), cost=Cost(55.0, 1500.0))
+def fig4(sheet: Sheet, data: Data) -> None:
+    """A non-monotone activation: two starts, two ends."""
+    axes = sheet.add_subplot()
+    inset = axes.inset_axes((0.61, 0.31, 0.36, 0.31))
+    logarithmic(axes, "x", "time t", "risk R", ylim=(0.0, 10.5))
+    logarithmic(inset, "x", "", "mean |w|")
+    for k, (kappa, run) in enumerate(zip(KAPPAS, data["runs"], strict=True)):
+        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(0)
+        draw_pair(axes, line, dots, k, dashes, f"limit, κ = {kappa:g}", f"SGD, κ = {kappa:g}")
+        draw_small(inset, (line["t"], dots["t"]), (line["mean"], dots["mean"]), k, dashes)
+    title(
+        axes,
+        f"Δ = {DELTA:g}, d = {DIM}. Lines: the limit at this d. Crosses: N = {data['neurons']}, ε = {data['step']:g},\n"
+        f"{int(data['runs'][0]['sgd']['steps']):,} steps of {data['batch']} samples (bars: 2 standard errors)",
+    )
+    axes.legend(loc="upper right", ncols=2, fontsize=11)
+    inset.tick_params(labelsize=10)
+    inset.set_xlabel("time t", fontsize=11)

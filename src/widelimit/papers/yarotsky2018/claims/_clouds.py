@@ -15,16 +15,13 @@ from ..figures._fig2 import closest, clouds
 from ..runs._square import ALL_LOST, ATOM, flow, spline
 
 
-@claim(
-    "3.1, last paragraph, and Fig. 2", printed="the evolution is stable", tolerance=1.0, cost=Cost(5.0, 15.0), digits=4
-)
+@claim("3.1, last paragraph, and Fig. 2", tolerance=1.0, cost=Cost(5.0, 15.0), digits=4)
 def fig2_stable(bench: Bench) -> Finding:
     """If the atom's limit has h_* = 1, a small cloud stays together and follows it.
-
+    Printed: the evolution is stable.
     Compared: share of what is allowed: the cloud's width in h must fall below 1 % of its start, that in c (which is
     neutral) at most triple, no weight may end farther than 0.1 = 10 sigma from the atom's end, and the loss must be
-    that of the prediction 0.
-    """
+    that of the prediction 0."""
     one = clouds(bench)["stable"]
     stds = np.std(one["rows"], axis=1)
     c, h = stds[-1] / stds[0]
@@ -38,21 +35,14 @@ def fig2_stable(bench: Bench) -> Finding:
     return Finding(computed, share_allowed((h, 0.01), (c, 3.0), (far, 0.1), (apart(one["loss"][-1], ALL_LOST), 1e-9)))
 
 
-@claim(
-    "3.1, last paragraph, and Fig. 2",
-    printed="unstable; relatively uniformly over h in [0, 1]",
-    tolerance=1.0,
-    cost=Cost(5.0, 15.0),
-    digits=4,
-)
+@claim("3.1, last paragraph, and Fig. 2", tolerance=1.0, cost=Cost(5.0, 15.0), digits=4)
 def fig2_unstable(bench: Bench) -> Finding:
     """If the atom's limit is (c_*, h_*), the weights diverge along h near this point, and approach a globally
     minimising distribution spread over h in [0, 1].
-
-    Compared: share of what is allowed; the print has no numbers: the mean must pass within 0.1 of (c_*, h_*), the
-    width in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be within 0.4
-    of f'(x), which reaches 2 (the knots near 1 arrive last).
-    """
+    Printed: unstable; relatively uniformly over h in [0, 1].
+    Compared: share of what is allowed; the print has no numbers: the mean must pass within 0.1 of (c_*, h_*), the width
+    in h must grow at least tenfold, the loss end below 1 % of the atom's, and the charges up to x be within 0.4 of
+    f'(x), which reaches 2 (the knots near 1 arrive last)."""
     one = clouds(bench)["unstable"]
     last = one["rows"][-1]
     stds = np.std(one["rows"][:, :, 1], axis=1)
@@ -100,11 +90,9 @@ def _spread(bench: Bench) -> Data:
 def cloud_growth(bench: Bench) -> Finding:
     """The variance in h of a small cloud at the unstable atom grows as exp(2 H_hh t), as (28), (29) say; that in c
     stays.
-
     Compared: share of what is allowed: relative error 0.005 of the rate fitted to 64 weights, sigma = 1e-5, over t <=
     20, where the kink costs O(sigma e^(H t)) (see closure-order), 1e-5 for the integrated closure, and 0.001 for the
-    variance of c.
-    """
+    variance of c."""
     found = _spread(bench)
     expected = 2.0 * theory.growth_rate(*ATOM)
     seen, closed = (growth(found["times"], found[name][0, :, 1]) for name in ("cloud", "closure"))
@@ -122,10 +110,8 @@ def cloud_growth(bench: Bench) -> Finding:
 @claim("2.7 (leading terms; the order is not printed)", tolerance=0.1, cost=Cost(8.0), digits=4)
 def closure_order(bench: Bench) -> Finding:
     """The relative error of the closure (28), (29) is O(sigma) for splines, because of the ReLU's kink.
-
     Compared: the exponent of sigma from 1e-5 to 3e-4 in the error of the variance of h at t = 20 against 1; a smooth
-    unit would have 2.
-    """
+    unit would have 2."""
     found = _spread(bench)
     errors = np.abs(found["cloud"][:, -1, 1] / found["closure"][:, -1, 1] - 1.0)
     slope = log_slope(_SIGMAS, errors)
@@ -149,11 +135,9 @@ def narrow(center: list[float], sigma: float, end: float, width: int) -> Data:
 def closure_moving(bench: Bench) -> Finding:
     """The mean and the covariance of a narrow cloud that moves follow (28) and (29); (28) is gradient descent with N =
     1.
-
     Compared: share of what is allowed, 64 weights from (1, 0.5), standard deviations of 1e-4, to t = 5: 0.002 of the
     covariance's largest entry (the kink costs O(sigma)), 1e-6 for the mean, 1e-8 for one atom against (28); the
-    covariance must change by 0.1 of itself at least.
-    """
+    covariance must change by 0.1 of itself at least."""
     found = bench.piece(narrow, center=[1.0, 0.5], sigma=1e-4, end=5.0, width=64)
     cloud, closure = found["cloud"], found["closure"]
     # Relative to the larger of the covariance's entries, at each time; it must have changed a lot.
@@ -190,10 +174,8 @@ def hessian() -> Data:
 )
 def hessian_block(bench: Bench) -> Finding:
     """At the stationary atom H_hh = c_* f(h_*) = c_* h_*^2 > 0, and H_cc = H_ch = 0: a cloud widens along h alone.
-
     Compared: share of what is allowed: 1e-12 for the library's exact integrals against the print; 1e-5 for central
-    differences of grad u, which err by a tenth of their step 1e-6 at the kink, and by rounding.
-    """
+    differences of grad u, which err by a tenth of their step 1e-6 at the kink, and by rounding."""
     found = bench.piece(hessian)
     rate = ATOM[0] * ATOM[1] ** 2
     library, differences = found["library"], found["differences"]

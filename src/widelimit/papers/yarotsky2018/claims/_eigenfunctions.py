@@ -3,6 +3,8 @@
 import math
 
 import numpy as np
+import scipy.integrate
+import scipy.optimize
 from jaxtyping import Float
 
 from widelimit.theory import yarotsky2018 as theory
@@ -13,19 +15,19 @@ from ..figures._fig4 import spectrum_of
 from ..runs._splines import wave_problem
 
 _PRINTED = {
-    "xi_0": (1.87510, 1e-5),
-    "xi_1": (4.69409, 1e-5),
-    "xi_2": (7.85475, 1e-5),
-    "zeta_0": (0.08089, 1e-5),
-    "zeta_1": (0.002059, 1e-6),
-    "zeta_2": (0.0002627, 1e-7),
+    "xi_0": 1.87510,
+    "xi_1": 4.69409,
+    "xi_2": 7.85475,
+    "zeta_0": 0.08089,
+    "zeta_1": 0.002059,
+    "zeta_2": 0.0002627,
 }
-"""Value, and one unit in its last place."""
+_PLACE = dict(xi_0=1e-5, xi_1=1e-5, xi_2=1e-5, zeta_0=1e-5, zeta_1=1e-6, zeta_2=1e-7)
+"""One unit in the last printed place."""
 
 
 def _roots(count: int) -> Float[np.ndarray, " n"]:
     """cosh xi cos xi = -1 by bisection between the extrema of the cosine, independent of theory/."""
-    import scipy.optimize
 
     def left(x: float) -> float:
         return math.cos(x) + 1.0 / math.cosh(x)
@@ -38,9 +40,7 @@ def _roots(count: int) -> Float[np.ndarray, " n"]:
 def zeta_ten_digits(bench: Bench) -> Finding:
     """The eigenvalues of the operator with kernel (36) are zeta_k = xi_k^-4, cosh xi cos xi = -1: the library's
     spectrum of the tangent kernel in c, k < 10.
-
-    Compared: the largest relative difference of xi_k and zeta_k from roots found by bisection.
-    """
+    Compared: the largest relative difference of xi_k and zeta_k from roots found by bisection."""
     zeta, roots, k = spectrum_of(bench)["zeta"][:10], _roots(10), range(10)
     computed = {f"xi_{n}": zeta[n] ** -0.25 for n in k} | {f"zeta_{n}": zeta[n] for n in k}
     return Finding(computed, largest(apart_relative(zeta**-0.25, roots), apart_relative(zeta, roots**-4.0)))
@@ -48,27 +48,24 @@ def zeta_ten_digits(bench: Bench) -> Finding:
 
 @claim(
     "A.6; 3.2 has zeta_k to two digits",
-    printed={name: value for name, (value, _) in _PRINTED.items()},
+    printed=_PRINTED,
     tolerance=1.0,
     cost=Cost(1.0),
 )
 def zeta_printed(bench: Bench) -> Finding:
     """The first three xi_k and zeta_k.
-
-    Compared: in units of the last printed place: the print cuts off xi_2 and zeta_1 instead of rounding them.
-    """
+    Compared: in units of the last printed place: the print cuts off xi_2 and zeta_1 instead of rounding them."""
     zeta = spectrum_of(bench)["zeta"]
     values = {f"xi_{k}": zeta[k] ** -0.25 for k in range(3)} | {f"zeta_{k}": zeta[k] for k in range(3)}
-    return Finding(values, largest([abs(values[name] - printed) / unit for name, (printed, unit) in _PRINTED.items()]))
+    return Finding(values, largest([abs(values[name] - _PRINTED[name]) / _PLACE[name] for name in values]))
 
 
-@claim("A.6", printed="1 + o(1)", tolerance=4.0, cost=Cost(1.0), digits=4)
+@claim("A.6", tolerance=4.0, cost=Cost(1.0), digits=4)
 def xi_asymptotics(bench: Bench) -> Finding:
     """xi_k = pi/2 + pi k + 2 (-1)^k exp(-pi/2 - pi k) (1 + o(1)); the remainder is O(exp(-pi/2 - pi k)).
-
+    Printed: 1 + o(1).
     Compared: the largest of |remainder| exp(pi/2 + pi k), k <= 10 (k <= 2 by the spectrum): it tends to 2 and is
-    largest where a few k are left out.
-    """
+    largest where a few k are left out."""
     # d = xi - lead: sin d = sigma / cosh(lead + d), where nothing cancels; |d/d_0 - 1| e^lead is bounded.
     found = spectrum_of(bench)["zeta"] ** -0.25
     k = np.arange(len(found))
@@ -98,12 +95,9 @@ def printed_form(k: int, h: Float[np.ndarray, " H"]) -> Float[np.ndarray, " H"]:
 @claim("(50)", tolerance=1e-9, cost=Cost(1.0), digits=2)
 def eigenfunctions_stable(bench: Bench) -> Finding:
     """The eigenfunctions (50), in a form without cancellation, are those of the library's spectrum for k <= 40.
-
     Compared: largest difference on 401 places; the spectrum's functions have 1e-16 over the gap of eigenvalues.
-
-    Misprint: (50) as printed is a difference of numbers of size exp(xi_k): in double precision it is off by 4e-4 at k
-    = 9 and by more than 1 from k = 12 on.
-    """
+    Misprint: (50) as printed is a difference of numbers of size exp(xi_k): in double precision it is off by 4e-4 at k =
+    9 and by more than 1 from k = 12 on."""
     data = spectrum_of(bench)
     h, s = data["h"], data["s"]
     gap = np.max(np.abs(theory.eigenfunction(np.arange(41)[:, None], h) - s), axis=1)
@@ -114,14 +108,12 @@ def eigenfunctions_stable(bench: Bench) -> Finding:
     return Finding(computed, largest(gap), needs={"the printed form is off at k = 12": lost[-1] > 1e-3})
 
 
-@claim("A.6, last display; 3.2", printed="s_k(h) ~ sqrt2 cos(xi_k h + pi/4)", tolerance=1.0, cost=Cost(1.0), digits=3)
+@claim("A.6, last display; 3.2", tolerance=1.0, cost=Cost(1.0), digits=3)
 def eigenfunctions_bulk(bench: Bench) -> Finding:
     """s_k(h) = sqrt2 cos(xi_k h + pi/4) up to exp(-xi_k h) + exp(-xi_k (1 - h)): in the bulk only.
-
+    Printed: s_k(h) ~ sqrt2 cos(xi_k h + pi/4).
     Compared: the largest difference on [1/4, 3/4] over 2 exp(-xi_k/4).
-
-    Misprint: the terms left out are 1 at both ends for every k: the formula fails there.
-    """
+    Misprint: the terms left out are 1 at both ends for every k: the formula fails there."""
     data, computed = spectrum_of(bench), {}
     inside = (data["h"] >= 0.25) & (data["h"] <= 0.75)
     bulk, ends = [], []
@@ -138,7 +130,6 @@ def eigenfunctions_bulk(bench: Bench) -> Finding:
 
 def _kernel_gaps(places: int) -> Data:
     """(36) in closed form, of the oracle and of the library, against adaptive quadrature of the integral."""
-    import scipy.integrate
 
     def integral(a: float, b: float) -> float:
         return scipy.integrate.quad(lambda x: (x - a) * (x - b), max(a, b), 1.0)[0]
@@ -154,9 +145,7 @@ def _kernel_gaps(places: int) -> Data:
 @claim("(36)", tolerance=1e-14, cost=Cost(1.0), digits=2)
 def kernel_closed_form(bench: Bench) -> Finding:
     """The integral (36) is (1 - M)^3/3 + (M - m)(1 - M)^2/2, M and m the larger and the smaller knot.
-
-    Compared: largest difference from adaptive quadrature over the largest value.
-    """
+    Compared: largest difference from adaptive quadrature over the largest value."""
     data = bench.piece(_kernel_gaps, places=12)
     scale = np.max(np.abs(data["direct"]))
     gaps = {name: apart(data[name], data["direct"]) / scale for name in ("formula", "library")}

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.integrate import simpson
 
 from widelimit import analysis
 from widelimit.dynamics import Characteristics, integrators
@@ -49,10 +50,8 @@ def _fall(bench: Bench) -> Data:
 @claim("(12) and A.2", tolerance=1.0, cost=Cost(3.0))
 def dissipation(bench: Bench) -> Finding:
     """dL/dt = -INT p |grad u|^2.
-
     Compared: share of what is allowed, f = x^2, N = 100: 1e-7 for the fall of the loss against the integrated right
-    side, and 1e-4 for differences of the loss over 0.002 against the sum over the weights at three times.
-    """
+    side, and 1e-4 for differences of the loss over 0.002 against the sum over the weights at three times."""
     found = _fall(bench)
     rows = {"dL/dt at": found["slopes"], "-INT p |grad u|^2 at": found["sums"]}
     computed = {"defect of the energy balance": found["defect"]}
@@ -62,14 +61,12 @@ def dissipation(bench: Bench) -> Finding:
     return Finding(computed, share_allowed((found["defect"], 1e-7), (apart_relative(*list(rows.values())), 1e-4)))
 
 
-@claim("sentence before (13)", printed="does not decrease", tolerance=0.0, cost=Cost(3.0))
+@claim("sentence before (13)", tolerance=0.0, cost=Cost(3.0))
 def loss_falls(bench: Bench) -> Finding:
     """The mean-field loss does not increase for any nonnegative solution p.
-
+    Printed: does not decrease.
     Compared: largest rise between 200 saves; the loss must fall by half at least, which the printed word denies.
-
-    Misprint: "does not decrease" must read "does not increase", as (13) itself says.
-    """
+    Misprint: "does not decrease" must read "does not increase", as (13) itself says."""
     loss = _fall(bench)["loss"]
     rise = largest(np.diff(loss))
     computed = {"largest rise between saves": rise, "loss at t = 0": loss[0], "loss at t = 10": loss[-1]}
@@ -96,8 +93,6 @@ def carried(particles: int, end: float, saves: int) -> Data:
     On a line, particles that start at equal steps of the distribution function keep these for ever, so their spacing is
     the density again.
     """
-    from scipy.integrate import simpson
-
     problem, dynamics = _smooth(False), Characteristics(particles, integrator=integrators.Tsit5(1e-10, 1e-12))
     run = evolved(problem, laws.Normal(1.0, 0.7), dynamics, np.linspace(0.0, end, saves))
     order = np.argsort(run.positions[0, :, 0])
@@ -118,11 +113,9 @@ def carried(particles: int, end: float, saves: int) -> Data:
 @claim("2.3", tolerance=1.0, cost=Cost(4.0))
 def density(bench: Bench) -> Finding:
     """Along a characteristic p(w(t), t) = p(w(0), 0) exp INT Delta_w u; p stays positive and of mass 1.
-
     Compared: share of what is allowed, units tanh(w x), 2000 characteristics to t = 20: 1e-5 for the exponent by
-    Simpson's rule over differences of grad u; 0.01 for the density from the spacing of the same particles (inner 96
-    %), 0.002 for the mass between the outermost; the exponent must vary by 0.1 at least.
-    """
+    Simpson's rule over differences of grad u; 0.01 for the density from the spacing of the same particles (inner 96 %),
+    0.002 for the mass between the outermost; the exponent must vary by 0.1 at least."""
     found = bench.piece(carried, particles=2000, end=20.0, saves=201)
     gained = found["end"] - found["start"]
     formula = apart(gained, found["exponent"])
@@ -204,11 +197,9 @@ def _rk4(rate: Any, state: Any, step: float, steps: int) -> Any:
 def continuity(bench: Bench) -> Finding:
     """The density of all N weights changes along their path by (1/P) dP/dt = N Delta_W L, that is the two terms of (5)
     with alpha = N.
-
     Compared: share of what is allowed, 6 units c tanh(w x) to t = 4: 1e-6 between -log det of the flow map,
-    differentiated through 400 steps of order 4, and the time integral of both terms, and between the path's end and
-    the library's.
-    """
+    differentiated through 400 steps of order 4, and the time integral of both terms, and between the path's end and the
+    library's."""
     found = bench.piece(volumes, width=6, end=4.0, steps=400, seed=2)
     first, second = found["terms"]
     computed = {
@@ -245,13 +236,12 @@ def _ratio(found: Data) -> float:
     return float(np.trapezoid(found["second"], found["t"]) / np.trapezoid(found["first"], found["t"]))
 
 
-@claim("text between (6) and (7)", printed="asymptotically small", tolerance=1.0, cost=Cost(14.0), digits=4)
+@claim("text between (6) and (7)", tolerance=1.0, cost=Cost(14.0), digits=4)
 def dropped_term(bench: Bench) -> Finding:
     """The second term of (5), which (8) drops, is small beside the first, and vanishes like 1/N.
-
+    Printed: asymptotically small.
     Compared: share of what is allowed, f = x^2, c ~ N(0, 1), h ~ U(0, 1): the exponent of N in the ratio of the time
-    integrals up to t = 1, from N = 50 to 400, within 0.1 of -1; at the paper's N = 100 the ratio below 0.1.
-    """
+    integrals up to t = 1, from N = 50 to 400, within 0.1 of -1; at the paper's N = 100 the ratio below 0.1."""
     widths, late = [50, WIDTH, 200, 400], 3000.0
     ratios = [_ratio(bench.piece(terms, width=n, end=1.0, saves=60)) for n in widths]
     slope = log_slope(widths, ratios)

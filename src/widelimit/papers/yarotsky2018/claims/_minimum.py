@@ -29,13 +29,12 @@ def _modes(count: int, places: int) -> Data:
     return {"h": h, "lambda": found.eigenvalues[:count], "s": (s * np.sign(s[0])).T}
 
 
-@claim("A.7; 3.3", printed="-(pi/2 + k pi)^-2", tolerance=1e-12, cost=Cost(2.0), digits=12)
+@claim("A.7; 3.3", tolerance=1e-12, cost=Cost(2.0), digits=12)
 def mu_ten_digits(bench: Bench) -> Finding:
     """Without charges, f = x^2/2, R at the minimiser 1_[0, 1] has the eigenvalues -mu_k^-2, mu_k = pi/2 + k pi: the
     library's spectrum of the tangent kernel, k < 10.
-
-    Compared: the largest relative difference.
-    """
+    Printed: -(pi/2 + k pi)^-2.
+    Compared: the largest relative difference."""
     found = bench.piece(_modes, count=10, places=101)["lambda"]
     mu = np.pi * (np.arange(10) + 0.5)
     return Finding({f"-lambda_{k}": value for k, value in enumerate(found)}, apart_relative(found, mu**-2.0))
@@ -43,12 +42,10 @@ def mu_ten_digits(bench: Bench) -> Finding:
 
 @claim("A.7, (52), (53)", tolerance=1e-9, cost=Cost(2.0), digits=2)
 def minimum_eigenvectors(bench: Bench) -> Finding:
-    """The eigenvectors are p_k = sin mu_k h - delta(h)/mu_k, K p_k = (sin mu_k h - (-1)^k)/mu_k^4, and (52), (53)
-    hold, k < 10.
-
+    """The eigenvectors are p_k = sin mu_k h - delta(h)/mu_k, K p_k = (sin mu_k h - (-1)^k)/mu_k^4, and (52), (53) hold,
+    k < 10.
     Compared: the largest difference of the library's functions from cosines, whose derivative on [0, 1] is p_k, and of
-    K p_k, (52), (53) from quadrature, over their own size; mu_9^4 = 8e5 amplifies rounding.
-    """
+    K p_k, (52), (53) from quadrature, over their own size; mu_9^4 = 8e5 amplifies rounding."""
     # p_k = d/dh (1_[0, 1] cos mu_k h) = -mu_k (sin mu_k h - delta/mu_k), so that the spectrum's function is a cosine;
     # K p_k, (52), (53) by Gauss quadrature of the kernel (36).
     found = bench.piece(_modes, count=10, places=101)
@@ -101,9 +98,7 @@ def _matrices(knots: int) -> Data:
 def shared_spectrum(bench: Bench) -> Finding:
     """R and K~ have the non-zero eigenvalues of the tangent kernel M of the parameters that move (12 knots of unequal
     mass).
-
-    Compared: the largest difference from closed matrices over the first eigenvalue.
-    """
+    Compared: the largest difference from closed matrices over the first eigenvalue."""
     computed, gaps = {}, []
     for operator, values in bench.piece(_matrices, knots=12).items():
         (_, closed), (tangent, shared) = values.items()
@@ -113,44 +108,31 @@ def shared_spectrum(bench: Bench) -> Finding:
     return Finding(computed, largest(*gaps))
 
 
-_EPSILONS = (0.02, 0.04, 0.08, 0.16)
-_NEAR = {"knots": 1000, "end": 100.0}
-
-
 @claim("(37)", tolerance=1.0, cost=Cost(13.0), digits=4)
 def loss_37_small(bench: Bench) -> Finding:
-    """(37) is the linearisation: exact at t = 0, its relative error is of first order in eps for p_0 = 1 + eps cos(2
-    pi h), t <= 20.
-
+    """(37) is the linearisation: exact at t = 0, its relative error is of first order in eps for p_0 = 1 + eps cos(2 pi
+    h), t <= 20.
     Compared: the worst of: distance of the fitted slope in eps from 1 over 0.15; the error at t = 0 over 1e-3, which
-    10000 terms and 1000 knots leave.
-    """
-    errors, starts = [], []
-    for eps in _EPSILONS:
-        run = bench.piece(trained_cosine, eps=eps, **_NEAR)
+    10000 terms and 1000 knots leave."""
+    sizes, errors, starts = (0.02, 0.04, 0.08, 0.16), [], []
+    for eps in sizes:
+        run = bench.piece(trained_cosine, eps=eps, knots=1000, end=100.0)
         series = theory.linearised_loss(run["t"], theory.cosine_coefficient(np.arange(MODES), eps))
         gap = np.abs(run["risk"] / series - 1.0)
         starts.append(gap[0])
         errors.append(np.max(gap[run["t"] <= 20.0]))
-    slope = log_slope(_EPSILONS, errors)
-    computed = table("eps", _EPSILONS, {"error to t = 20": errors})
+    slope = log_slope(sizes, errors)
+    computed = table("eps", sizes, {"error to t = 20": errors})
     computed |= {"error at t = 0": largest(starts), "slope of the error in eps": slope}
     return Finding(computed, share_allowed((apart(slope, 1.0), 0.15), (starts, 1e-3)))
 
 
-@claim(
-    "Fig. 3c and 3.3, 'a reasonable agreement'",
-    printed="a reasonable agreement",
-    tolerance=0.2,
-    cost=Cost(4.0),
-    digits=4,
-)
+@claim("Fig. 3c and 3.3, 'a reasonable agreement'", tolerance=0.2, cost=Cost(4.0), digits=4)
 def fig3c_agreement(bench: Bench) -> Finding:
-    """From p_0 = 2 on [0.3, 0.8] the loss agrees reasonably with (37): in shape, its logarithm is off by little of
-    what it falls.
-
-    Compared: the largest |log ratio| over the logarithm of the whole fall of the loss.
-    """
+    """From p_0 = 2 on [0.3, 0.8] the loss agrees reasonably with (37): in shape, its logarithm is off by little of what
+    it falls.
+    Printed: a reasonable agreement.
+    Compared: the largest |log ratio| over the logarithm of the whole fall of the loss."""
     run = bench.piece(trained_knots, lower=LOWER, upper=UPPER, knots=knots_of(bench), end=BOX_END)
     ratio = run["risk"] / theory.linearised_loss(run["t"], theory.box_coefficient(np.arange(MODES), LOWER, UPPER))
     fall = run["risk"][0] / run["risk"][-1]
@@ -196,9 +178,7 @@ def _near_teacher(sizes: list[float], neurons: int, end: float) -> Data:
 def loss_18_general(bench: Bench) -> Finding:
     """(18) for other models: tanh neurons on ten inputs, from starts near a measure without loss; the error over L(0)
     is of first order in the distance.
-
-    Compared: distance of the fitted slope from 1, distances 0.04 to 0.005.
-    """
+    Compared: distance of the fitted slope from 1, distances 0.04 to 0.005."""
     sizes = [0.04, 0.02, 0.01, 0.005]
     found = bench.piece(_near_teacher, sizes=sizes, neurons=8, end=20.0)
     slope, fall = log_slope(sizes, found["error"]), found["fall"][-1]
@@ -224,11 +204,9 @@ def _lazy(factors: list[float], neurons: int) -> Data:
 
 @claim("not in the paper; 2.6 is its case of an output weight", tolerance=0.15, cost=Cost(8.0), digits=4)
 def lazy_limit(bench: Bench) -> Finding:
-    """Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: tanh neurons,
-    the distance falls as 1/alpha, and the library's check of linearity tells the regimes apart.
-
-    Compared: distance of the fitted slope in alpha from -1, alpha = 4, 16, 64.
-    """
+    """Frozen at the start instead, the same linear theory is the limit of a large output scale alpha: tanh neurons, the
+    distance falls as 1/alpha, and the library's check of linearity tells the regimes apart.
+    Compared: distance of the fitted slope in alpha from -1, alpha = 4, 16, 64."""
     factors = [4.0, 16.0, 64.0]
     found = bench.piece(_lazy, factors=factors, neurons=6)
     slope = log_slope(factors, found["gap"])

@@ -14,18 +14,12 @@ from ..figures._fig1 import border_of, kinds, paths
 from ..runs._square import ATOM, flow, spline
 
 
-@claim(
-    "3.1 and Fig. 1",
-    printed="converge to stationary atomic distributions of one of the two kinds",
-    tolerance=1e-6,
-    cost=Cost(18.0, 105.0),
-)
+@claim("3.1 and Fig. 1", tolerance=1e-6, cost=Cost(18.0, 105.0))
 def fig1_two_ends(bench: Bench) -> Finding:
     """Single atoms converge to a stationary atom of one of two kinds: (c_*, h_*), or h >= 1.
-
+    Printed: converge to stationary atomic distributions of one of the two kinds.
     Compared: largest distance from the nearer kind of end at t = 3000 over the grid of starts, both kinds present; the
-    slower rate at (c_*, h_*) is 0.019, so what is left there is the tolerance of the integration.
-    """
+    slower rate at (c_*, h_*) is 0.019, so what is left there is the tolerance of the integration."""
     left, right, far = kinds(paths(bench))
     computed = {
         "starts": len(left),
@@ -50,10 +44,8 @@ def bisected(h: float, steps: int, end: float) -> Data:
 def fig1_border(bench: Bench) -> Finding:
     """The starts of the two kinds are parted by the path that runs into (c, h) = (0, 1), along c = -(1 - h)/sqrt 2 at
     last.
-
     Compared: starts of the grid on the wrong side, plus the largest distance between the border, from the closed
-    velocity by SciPy backwards in time, and a bisection of 18 steps of 2^-17 with runs of the library.
-    """
+    velocity by SciPy backwards in time, and a bisection of 18 steps of 2^-17 with runs of the library."""
     data, line = paths(bench), border_of(bench)
     first = data["paths"][:, 0]
 
@@ -101,10 +93,8 @@ def _rest(bench: Bench) -> Data:
 )
 def single_atom(bench: Bench) -> Finding:
     """The only stationary atom with h < 1 is (c_*, h_*) = ((4 + sqrt 6)/5, (sqrt 6 - 1)/5).
-
     Compared: share of what is allowed: 1e-12 between the print and each of analysis.stationary_atoms and Newton's
-    method on the fixed-point equation, and 1e-12 in each of Proposition 1's conditions, relative to their parts.
-    """
+    method on the fixed-point equation, and 1e-12 in each of Proposition 1's conditions, relative to their parts."""
     found = _rest(bench)
     (c, h), *others = found["atoms"]
     computed = {
@@ -122,9 +112,7 @@ def single_atom(bench: Bench) -> Finding:
 @claim("3.1; A.5, observation 1", tolerance=0.0, cost=Cost(5.0))
 def right_of_interval(bench: Bench) -> Finding:
     """Any distribution on {h >= 1} is stationary.
-
-    Compared: nothing may move: the velocity, the orthogonality of the error and a run of 12 atoms together.
-    """
+    Compared: nothing may move: the velocity, the orthogonality of the error and a run of 12 atoms together."""
     found = _rest(bench)
     computed = {"atoms": len(found["violation"]), "moved by t = 10": found["moved"]}
     return Finding(computed, largest(found["moved"], found["violation"], found["speed"]))
@@ -134,25 +122,20 @@ def edge(charge: float, depth: float, end: float) -> Data:
     """A cloud on both sides of h = 1: how fast 1 - h falls on the left, and whether the right moves."""
     rows = np.stack([np.full(6, charge), 1.0 + depth * np.array([-1.0, -0.5, -0.1, 0.1, 0.5, 1.0])], axis=1)
     run = flow(rows, np.linspace(0.0, end, 11), atol=1e-16)
-    return {
-        "rates": growth(run.times, 1.0 - run.positions[:, :3, 1]),
-        "moved": apart(run.positions[:, 3:], rows[3:]),
-    }
+    return {"rates": growth(run.times, 1.0 - run.positions[:, :3, 1]), "moved": apart(run.positions[:, 3:], rows[3:])}
 
 
 @claim(
     "3.1, end (the print does not say that only h >= 1 has them, nor that one side is neutral)",
-    printed="stationary points with c_* < 0 are stable and contractive in the h direction",
     tolerance=2e-3,
     cost=Cost(3.0),
 )
 def negative_charge(bench: Bench) -> Finding:
     """Stationary atoms with c < 0 are stable in h: they are those at h = 1, where the side h < 1 contracts as exp(c t)
     and the side h >= 1 rests. In h < 1 there is none with c < 0: all move right.
-
+    Printed: stationary points with c_* < 0 are stable and contractive in the h direction.
     Compared: relative error of the fitted rates of 1 - h against c, from 1 - h <= 1e-3, which adds that much; plus any
-    motion at h >= 1; dh/dt must be positive on a grid of c < 0, h < 1.
-    """
+    motion at h >= 1; dh/dt must be positive on a grid of c < 0, h < 1."""
     charges = (-0.5, -1.5)
     found = [bench.piece(edge, charge=c, depth=1e-3, end=6.0) for c in charges]
     c, h = np.meshgrid(-np.geomspace(1e-3, 1e3, 61), np.linspace(-2.0, 0.99, 300))

@@ -69,37 +69,23 @@ def _case(bench: Bench, case: int) -> Finding:
     return Finding(computed, share_allowed((off, 1e-12), (rest, 1e-12)))
 
 
-@claim(
-    "A.5, case 1 (masses and losses are not printed)",
-    printed="(6M - sqrt 6)/(6M^2 - 1)",
-    tolerance=1.0,
-    cost=Cost(12.0),
-    digits=10,
-)
+@claim("A.5, case 1 (masses and losses are not printed)", tolerance=1.0, cost=Cost(12.0), digits=10)
 def stationary_case_1(bench: Bench) -> Finding:
-    """Stationary distributions with no mass at h < 0: M knots at distances Delta = (6M - sqrt 6)/(6M^2 - 1) =
-    1/(M + 1/sqrt 6) up to 1, error f - f_mf = Delta^2/6 at each, loss M Delta^5/360 + h_1^5/10; M = 1 to 5.
-
-    Compared: share of what is allowed: 1e-12 for knots, masses, errors and losses of analysis.stationary_atoms
-    against the print and closed forms, the loss from exact integrals; 1e-12 for the orthogonality of the error and for
-    Proposition 1's conditions, relative to their parts.
-    """
+    """Stationary distributions with no mass at h < 0: M knots at distances Delta = (6M - sqrt 6)/(6M^2 - 1) = 1/(M +
+    1/sqrt 6) up to 1, error f - f_mf = Delta^2/6 at each, loss M Delta^5/360 + h_1^5/10; M = 1 to 5.
+    Printed: (6M - sqrt 6)/(6M^2 - 1).
+    Compared: share of what is allowed: 1e-12 for knots, masses, errors and losses of analysis.stationary_atoms against
+    the print and closed forms, the loss from exact integrals; 1e-12 for the orthogonality of the error and for
+    Proposition 1's conditions, relative to their parts."""
     return _case(bench, 1)
 
 
-@claim(
-    "A.5, case 2",
-    printed="finitely many atoms equally spaced between 0 and 1",
-    tolerance=1.0,
-    cost=Cost(12.0),
-    digits=10,
-)
+@claim("A.5, case 2", tolerance=1.0, cost=Cost(12.0), digits=10)
 def stationary_case_2(bench: Bench) -> Finding:
-    """Stationary distributions with mass at h < 0: M knots at distances 1/(M + 1), loss 1/(360 (M + 1)^4); the mass
-    at h < 0 has INT c p = Delta and INT c h p = Delta^2/6, hence both signs of c; M = 1 to 5.
-
-    Compared: as for case 1.
-    """
+    """Stationary distributions with mass at h < 0: M knots at distances 1/(M + 1), loss 1/(360 (M + 1)^4); the mass at
+    h < 0 has INT c p = Delta and INT c h p = Delta^2/6, hence both signs of c; M = 1 to 5.
+    Printed: finitely many atoms equally spaced between 0 and 1.
+    Compared: as for case 1."""
     return _case(bench, 2)
 
 
@@ -117,12 +103,10 @@ def shifted(steps: list[float]) -> Data:
 
 @claim("Proposition 1; A.5", tolerance=1.0, cost=Cost(12.0), digits=4)
 def proposition_1(bench: Bench) -> Finding:
-    """dL/dt = 0, grad u = 0 on the support, and dp/dt = 0 are equivalent; for the spline so is the orthogonality of
-    the error to linear functions.
-
+    """dL/dt = 0, grad u = 0 on the support, and dp/dt = 0 are equivalent; for the spline so is the orthogonality of the
+    error to linear functions.
     Compared: share of what is allowed: 1e-12 of their parts for all conditions at the ten distributions of A.5; with a
-    knot moved by 0.01 all four must exceed 1e-4 and be in proportion to the move, exponents within 0.1 of 1.
-    """
+    knot moved by 0.01 all four must exceed 1e-4 and be in proportion to the move, exponents within 0.1 of 1."""
     # All conditions are rounding at rest, clearly none beside it, where they are in proportion to the distance.
     cases, steps = bench.piece(families, most=_MOST), [1e-3, 1e-2]
     rest = largest(*(one["rest"][1:] for rows in cases.values() for one in rows))
@@ -146,20 +130,12 @@ def supports(charges: list[float]) -> Data:
     return {"places": places, "violation": [[violation(*place, c) for c in charges] for place in places]}
 
 
-@claim(
-    "3.1, second paragraph; A.5",
-    printed="supp p = [0, 1] or a finite number of equidistant atoms",
-    tolerance=1.0,
-    cost=Cost(2.0),
-    digits=4,
-)
+@claim("3.1, second paragraph; A.5", tolerance=1.0, cost=Cost(2.0), digits=4)
 def support(bench: Bench) -> Finding:
     """A stationary distribution whose knots are no finite set in [0, 1] covers [0, 1] and is a global minimiser.
-
-    Compared: share of what is allowed, h uniform on six intervals and seven charges: the violation of the
-    orthogonality below 1e-12 for the two minimisers among them and above 1e-3, relative to the error's parts, for all
-    others.
-    """
+    Printed: supp p = [0, 1] or a finite number of equidistant atoms.
+    Compared: share of what is allowed, h uniform on six intervals and seven charges: the violation of the orthogonality
+    below 1e-12 for the two minimisers among them and above 1e-3, relative to the error's parts, for all others."""
     charges = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0]
     found = bench.piece(supports, charges=charges)
     computed, small, large = {}, [], []
@@ -194,15 +170,14 @@ def finite(targets: list[float], width: int, seed: int, end: float) -> Data:
 _TARGETS = [-0.8, -0.7, 0.2, 0.4, 0.9]
 
 
-@claim("Proposition 2", printed="L_mf(p) = 0", tolerance=1.0, cost=Cost(9.0), digits=4)
+@claim("Proposition 2", tolerance=1.0, cost=Cost(9.0), digits=4)
 def proposition_2(bench: Bench) -> Finding:
     """A stationary distribution of a model with linear output whose features are total in L^2(mu) has loss 0; where
     they are not total the loss may stay above 0.
-
+    Printed: L_mf(p) = 0.
     Compared: share of what is allowed, units c tanh(w x + b) on five points: loss 1e-8 at t = 1e5 for 12 units of rank
     5; for one unit a velocity below 1e-6 of its parts at a loss above 1e-3. The ranks must be so, and the spline's
-    features total for h over [0, 1] and not for an atom.
-    """
+    features total for h over [0, 1] and not for an atom."""
     many, one = (bench.piece(finite, targets=_TARGETS, width=n, seed=3, end=t) for n, t in ((12, 1e5), (1, 1e4)))
     wide = analysis.totality(spline(), laws.product(c=laws.Atom(2.0), h=laws.Uniform(0.0, 1.0)))
     atom = analysis.totality(spline(), analysis.stationary_atoms(spline(), 1)[0].measure())
@@ -229,10 +204,6 @@ def tilted(x: Any) -> Any:
 
 
 @functools.cache
-def _tilted() -> Problem:
-    return problems.free_knot_spline(tilted)
-
-
 def _minimisers() -> dict[str, tuple[Problem, Any]]:
     """Laws with INT c p(c, h) dc = 2 on [0, 1], very different ones; the last with mass at h < 0."""
     spread = laws.Uniform(0.0, 1.0)
@@ -244,7 +215,7 @@ def _minimisers() -> dict[str, tuple[Problem, Any]]:
         "all c = 2": (spline(), laws.product(c=laws.Atom(2.0), h=spread)),
         "c ~ N(2, 9)": (spline(), laws.product(c=laws.Normal(2.0, 3.0), h=spread)),
         "c ~ U(-1, 5)": (spline(), laws.product(c=laws.Uniform(-1.0, 5.0), h=spread)),
-        "x² + 0.3 x + 0.1": (_tilted(), half),
+        "x² + 0.3 x + 0.1": (problems.free_knot_spline(tilted), half),
     }
 
 
@@ -276,23 +247,15 @@ def halved(x: Any) -> Any:
     return 0.5 * x * x
 
 
-@claim(
-    "(33)-(35) and 3.1, first sentence",
-    printed="(33): INT p(c, x) dc = f''(x)",
-    tolerance=1.0,
-    cost=Cost(3.0),
-    digits=4,
-)
+@claim("(33)-(35) and 3.1, first sentence", tolerance=1.0, cost=Cost(3.0), digits=4)
 def global_minimum(bench: Bench) -> Finding:
     """p is a global minimiser (loss 0) if and only if INT c p(c, x) dc = f''(x) on [0, 1], -INT_{h<0} c h p = f(0) and
     INT_{h<0} c p = f'(0).
-
+    Printed: (33): INT p(c, x) dc = f''(x).
     Compared: share of what is allowed: exact losses below 1e-20 for four laws with the right charges, one with mass at
     h < 0; below 1e-4 for 4096 atoms each, which err like 1/N in f; the two laws that break it must have losses above
     1e-5. With (33) as printed the charges would not matter: they must.
-
-    Misprint: (33) lacks the factor c under the integral.
-    """
+    Misprint: (33) lacks the factor c under the integral."""
     found = bench.piece(minima, nodes=4096)
     right, broken, printed = (found[name] for name in ("right", "broken", "printed"))
     computed = {f"loss, {name}": x for name, x in zip(_minimisers(), right["loss"], strict=True)}

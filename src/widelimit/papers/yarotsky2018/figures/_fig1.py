@@ -4,10 +4,11 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, legend_below, marks, title
 from ..runs._square import ALL_LOST, ATOM, atoms
 
@@ -31,7 +32,6 @@ def border(reach: float) -> Data:
     with c < -e/sqrt(2) end at e = 0 with c = -sqrt(c^2 - e^2/2), the others turn around; in between is the border. For
     c < 0 both c and h grow along every path, so the border is a curve h(c).
     """
-    from scipy.integrate import solve_ivp
 
     def back(t: float, y: np.ndarray) -> np.ndarray:
         return -theory.atom_velocity(y[0], y[1])
@@ -63,30 +63,6 @@ def kinds(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return near < right, right <= near, np.minimum(near, right)
 
 
-def _sheet(sheet: Sheet, data: Data) -> None:
-    axes = sheet.add_subplot()
-    left, right, _ = kinds(data)
-    still = data["paths"][:, 0, 1] >= 1.0
-    looks: tuple[tuple[np.ndarray, int, str, str, str], ...] = (
-        (left, 0, "-", "o", f"to $(c_*, h_*)$ = ({ATOM[0]:.3f}, {ATOM[1]:.3f})"),
-        (right & ~still, 1, "--", "s", "to h = 1 with c < 0"),
-    )
-    open_mark: dict[str, Any] = {"mfc": "white", "ms": 4.5}
-    for which, tint, dashes, shape, name in looks:
-        for k, path in enumerate(data["paths"][which]):
-            curve(axes, *path.T, tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
-        marks(axes, *data["paths"][which][:, 0].T, tint, shape, **open_mark)
-    marks(axes, *data["paths"][still][:, 0].T, 2, "^", ms=6, label="at rest: h ≥ 1 at the start")
-    marks(axes, *data["paths"][right & ~still][:, -1].T, 1, "s", ms=5.5)
-    curve(axes, data["border"]["c"], data["border"]["h"], lw=1.8, ls="-.", label="border of the two basins")
-    marks(axes, *np.array([ATOM]).T, marker="*", ms=19, zorder=5)
-    axes.axhline(1.0, color="#777777", lw=1.0)
-    axes.set(xlabel="charge c", ylabel="knot h", xlim=(_C[0] - 0.1, _C[1] + 0.1), ylim=(_H[0] - 0.07, _H[1] + 0.07))
-    starts = f"{len(data['paths'])} single atoms from a grid of starts chosen here (open marks)"
-    title(axes, f"f(x) = x²: {starts}, followed to t = {data['t'][-1]:,.0f}")
-    legend_below(sheet, axes, 2, fontsize=11.5)
-
-
 def _caption(data: Data) -> str:
     left, right, far = kinds(data)
     still = data["paths"][:, 0, 1] >= 1.0
@@ -108,13 +84,27 @@ def _alt(data: Data) -> str:
     )
 
 
-FIGURE = Figure(
-    name="fig1",
-    title="Trajectories of single atoms: two kinds of ends",
-    compute=_compute,
-    on=_sheet,
-    size=(9.0, 6.2),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(20.0, 110.0),
-)
+@figure(_compute, caption=_caption, alt=_alt, size=(9.0, 6.2), cost=Cost(20.0, 110.0))
+def fig1(sheet: Sheet, data: Data) -> None:
+    """Trajectories of single atoms: two kinds of ends."""
+    axes = sheet.add_subplot()
+    left, right, _ = kinds(data)
+    still = data["paths"][:, 0, 1] >= 1.0
+    looks: tuple[tuple[np.ndarray, int, str, str, str], ...] = (
+        (left, 0, "-", "o", f"to $(c_*, h_*)$ = ({ATOM[0]:.3f}, {ATOM[1]:.3f})"),
+        (right & ~still, 1, "--", "s", "to h = 1 with c < 0"),
+    )
+    open_mark: dict[str, Any] = {"mfc": "white", "ms": 4.5}
+    for which, tint, dashes, shape, name in looks:
+        for k, path in enumerate(data["paths"][which]):
+            curve(axes, *path.T, tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
+        marks(axes, *data["paths"][which][:, 0].T, tint, shape, **open_mark)
+    marks(axes, *data["paths"][still][:, 0].T, 2, "^", ms=6, label="at rest: h ≥ 1 at the start")
+    marks(axes, *data["paths"][right & ~still][:, -1].T, 1, "s", ms=5.5)
+    curve(axes, data["border"]["c"], data["border"]["h"], lw=1.8, ls="-.", label="border of the two basins")
+    marks(axes, *np.array([ATOM]).T, marker="*", ms=19, zorder=5)
+    axes.axhline(1.0, color="#777777", lw=1.0)
+    axes.set(xlabel="charge c", ylabel="knot h", xlim=(_C[0] - 0.1, _C[1] + 0.1), ylim=(_H[0] - 0.07, _H[1] + 0.07))
+    starts = f"{len(data['paths'])} single atoms from a grid of starts chosen here (open marks)"
+    title(axes, f"f(x) = x²: {starts}, followed to t = {data['t'][-1]:,.0f}")
+    legend_below(sheet, axes, 2, fontsize=11.5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, legend_below, marks, title
 from ..runs._square import ATOM, cloud
 
@@ -10,37 +10,13 @@ WIDTH = 100
 # Not printed: sigma, the starts and the end time.
 _SIGMA = 0.01
 _STARTS = {"stable": [-1.0, 0.2], "unstable": [1.0, 0.0]}
-_SEED = 1
 
 
 def clouds(bench: Bench) -> Data:
     """The two clouds by their names."""
     end, saves = bench.pick(quick=(1e4, 200), paper=(1e5, 400))
-    settings = {"sigma": _SIGMA, "width": WIDTH, "end": end, "saves": saves, "seed": _SEED}
+    settings = {"sigma": _SIGMA, "width": WIDTH, "end": end, "saves": saves, "seed": 1}
     return {name: bench.piece(cloud, center=center, **settings) for name, center in _STARTS.items()}
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    pair = sheet.subplots(1, 2)
-    for axes, (name, one) in zip(pair, data.items(), strict=True):
-        for path in np.swapaxes(one["rows"], 0, 1):
-            curve(axes, *path.T, 4, lw=0.6, zorder=1)
-        curve(axes, *one["atom"]["rows"].T, lw=1.6, ls="--", zorder=3, label=r"$\sigma$ = 0")
-        marks(axes, *one["rows"][0].T, 0, "o", ms=5, mfc="white", zorder=4, label="start")
-        marks(axes, *one["rows"][-1].T, 1, "s", ms=5, zorder=4, label="end")
-        axes.axhline(1.0, color="#777777", lw=1.0)
-        # Panels of one scale, so that the widths can be compared.
-        middle = 0.5 * (np.min(one["rows"][..., 0]) + np.max(one["rows"][..., 0]))
-        axes.set(xlabel="charge c", xlim=(middle - 0.55, middle + 0.55), ylim=(-0.15, 1.1))
-        title(axes, f"{name}: loss {one['loss'][0]:.2g} → {one['loss'][-1]:.2g}", 12)
-    marks(pair[1], *np.array([ATOM]).T, marker="*", ms=17, zorder=5, label="$(c_*, h_*)$")
-    pair[0].set_ylabel("knot h")
-    sheet.suptitle(
-        f"f(x) = x², N = {WIDTH} weights from N((c₀, h₀), $\\sigma^2$), $\\sigma$ = {_SIGMA:g}, (c₀, h₀) = (-1, 0.2) "
-        f"and (1, 0), to t = {data['stable']['t'][-1]:,.0f}",
-        fontsize=11,
-    )
-    legend_below(sheet, pair[1], 4)
 
 
 def closest(one: Data) -> tuple[float, float]:
@@ -73,13 +49,26 @@ def _alt(data: Data) -> str:
     )
 
 
-FIGURE = Figure(
-    name="fig2",
-    title="Clouds around a stable and an unstable atom",
-    compute=clouds,
-    on=_sheet,
-    size=(10.0, 5.4),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(6.0, 15.0),
-)
+@figure(clouds, caption=_caption, alt=_alt, size=(10.0, 5.4), cost=Cost(6.0, 15.0))
+def fig2(sheet: Sheet, data: Data) -> None:
+    """Clouds around a stable and an unstable atom."""
+    pair = sheet.subplots(1, 2)
+    for axes, (name, one) in zip(pair, data.items(), strict=True):
+        for path in np.swapaxes(one["rows"], 0, 1):
+            curve(axes, *path.T, 4, lw=0.6, zorder=1)
+        curve(axes, *one["atom"]["rows"].T, lw=1.6, ls="--", zorder=3, label=r"$\sigma$ = 0")
+        marks(axes, *one["rows"][0].T, 0, "o", ms=5, mfc="white", zorder=4, label="start")
+        marks(axes, *one["rows"][-1].T, 1, "s", ms=5, zorder=4, label="end")
+        axes.axhline(1.0, color="#777777", lw=1.0)
+        # Panels of one scale, so that the widths can be compared.
+        middle = 0.5 * (np.min(one["rows"][..., 0]) + np.max(one["rows"][..., 0]))
+        axes.set(xlabel="charge c", xlim=(middle - 0.55, middle + 0.55), ylim=(-0.15, 1.1))
+        title(axes, f"{name}: loss {one['loss'][0]:.2g} → {one['loss'][-1]:.2g}", 12)
+    marks(pair[1], *np.array([ATOM]).T, marker="*", ms=17, zorder=5, label="$(c_*, h_*)$")
+    pair[0].set_ylabel("knot h")
+    sheet.suptitle(
+        f"f(x) = x², N = {WIDTH} weights from N((c₀, h₀), $\\sigma^2$), $\\sigma$ = {_SIGMA:g}, (c₀, h₀) = (-1, 0.2) "
+        f"and (1, 0), to t = {data['stable']['t'][-1]:,.0f}",
+        fontsize=11,
+    )
+    legend_below(sheet, pair[1], 4)

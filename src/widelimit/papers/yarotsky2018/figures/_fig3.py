@@ -5,7 +5,7 @@ import numpy as np
 from widelimit.report.canvas import dash, marker
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Axes, Sheet, curve, key, logarithmic, marks, title
 from ..runs._splines import TERMS, expansion, knots_of, marked, trained, trained_cosine, trained_knots
 
@@ -40,13 +40,6 @@ def _compute(bench: Bench) -> Data:
 
 def _compared(run: Data, theory: np.ndarray) -> Data:
     return {"t": run["t"], "risk": run["risk"], "theory": theory}
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    (weights, losses), (minimum, ratio) = sheet.subplots(2, 2)
-    _weights(weights, data)
-    _losses(losses, data)
-    _minimum(minimum, ratio, data)
 
 
 def _weights(axes: Axes, data: Data) -> None:
@@ -126,13 +119,10 @@ def _alt(data: Data) -> str:
     )
 
 
-FIGURE = Figure(
-    name="fig3",
-    title="Small charges: weights and losses; the linearisation near a global minimiser",
-    compute=_compute,
-    on=_sheet,
-    size=(10.0, 8.6),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(20.0, 30.0),
-)
+@figure(_compute, caption=_caption, alt=_alt, size=(10.0, 8.6), cost=Cost(20.0, 30.0))
+def fig3(sheet: Sheet, data: Data) -> None:
+    """Small charges: weights and losses; the linearisation near a global minimiser."""
+    (weights, losses), (minimum, ratio) = sheet.subplots(2, 2)
+    _weights(weights, data)
+    _losses(losses, data)
+    _minimum(minimum, ratio, data)

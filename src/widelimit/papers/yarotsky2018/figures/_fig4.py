@@ -6,7 +6,7 @@ from widelimit.analysis import spectrum
 from widelimit.report.canvas import marker
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, key, marks
 from ..._kit._shares import apart
 from ..runs._splines import uniform, wave_problem
@@ -33,27 +33,12 @@ def _compute(bench: Bench) -> Data:
     return {"h": found["h"], "s": exact, "found": found["s"][:SHOWN]}
 
 
-def _sheet(sheet: Sheet, data: Data) -> None:
-    axes = sheet.add_subplot()
-    for k in range(SHOWN):
-        some = slice(4 * k, None, 25)
-        curve(axes, data["h"], data["s"][k], k)
-        marks(axes, data["h"][some], data["found"][k, some], k, marker(k), ms=5.5, label=f"k = {k}")
-    key(axes, "(50), stable form")
-    key(axes, "spectrum of the library", marker="o", ms=5.5, ls="")
-    axes.set(xlabel="h", ylabel="$s_k(h)$", ylim=(-1.7, 2.75))
-    axes.legend(fontsize=10.5, ncols=4, loc="upper right")
-
-
-def _gap(data: Data) -> float:
-    return apart(data["s"], data["found"])
-
-
 def _caption(data: Data) -> str:
+    gap = apart(data["s"], data["found"])
     return (
         "The eigenfunctions (50) of the operator with kernel (36), of length one: lines by (50) in a form without "
         "cancellation, markers by the library's spectrum of the tangent kernel with the charges alone trainable. The "
-        f"two differ by at most {_gap(data):.1e}. All are 2 at h = 0 (signs chosen so) and vanish with their slope at "
+        f"two differ by at most {gap:.1e}. All are 2 at h = 0 (signs chosen so) and vanish with their slope at "
         "h = 1; s_k has k zeros inside."
     )
 
@@ -63,13 +48,15 @@ def _alt(data: Data) -> str:
     return f"Five waves that start at 2 and end flat at 0, with {zeros} sign changes. " + _caption(data)
 
 
-FIGURE = Figure(
-    name="fig4",
-    title="Eigenfunctions of the small-charge operator",
-    compute=_compute,
-    on=_sheet,
-    size=(8.0, 4.8),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(2.0),
-)
+@figure(_compute, caption=_caption, alt=_alt, size=(8.0, 4.8), cost=Cost(2.0))
+def fig4(sheet: Sheet, data: Data) -> None:
+    """Eigenfunctions of the small-charge operator."""
+    axes = sheet.add_subplot()
+    for k in range(SHOWN):
+        some = slice(4 * k, None, 25)
+        curve(axes, data["h"], data["s"][k], k)
+        marks(axes, data["h"][some], data["found"][k, some], k, marker(k), ms=5.5, label=f"k = {k}")
+    key(axes, "(50), stable form")
+    key(axes, "spectrum of the library", marker="o", ms=5.5, ls="")
+    axes.set(xlabel="h", ylabel="$s_k(h)$", ylim=(-1.7, 2.75))
+    axes.legend(fontsize=10.5, ncols=4, loc="upper right")

@@ -5,7 +5,7 @@ import numpy as np
 from widelimit.report.canvas import dash, marker
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, Figure
+from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, key, logarithmic, marks, title
 from ..._kit._shares import largest
 from ..runs._splines import expansion, knots_of, marked, trained
@@ -34,24 +34,6 @@ def compared(bench: Bench) -> Data:
             "theory": expansion(AMPLITUDE, WAVES, run["t"]),
         },
     }
-
-
-def _sheet(sheet: Sheet, data: Data) -> None:
-    left, right = sheet.subplots(1, 2)
-    h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
-    every = max(1, h.shape[1] // 50)
-    for i, time in enumerate(data["times"]):
-        curve(left, data["line"]["h"], -1e3 * data["line"]["s"][i], i, ls=dash(i), lw=1.5)
-        marks(left, h[i, ::every], 1e3 * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.0f}")
-    key(left, f"(25), k ≤ {TERMS - 1}", ls="--", lw=1.5)
-    left.set(xlabel="knot h", ylabel="1000 c")
-    title(left, f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {h.shape[1]}", 11.5)
-    left.legend(fontsize=9.5, loc="upper right")
-    logarithmic(right, "xy", "time t", "loss L")
-    curve(right, loss["t"], loss["simulated"], 0, lw=2.2, label="simulated")
-    curve(right, loss["t"], loss["truncated"], 1, ls="--", lw=1.7, label=f"(26), k ≤ {TERMS - 1}")
-    marks(right, loss["t"], loss["theory"], marker="o", ms=4.0, markevery=3, label="(26), all terms")
-    right.legend(fontsize=10.5, loc="lower left")
 
 
 def errors(data: Data) -> tuple[np.ndarray, np.ndarray]:
@@ -84,13 +66,21 @@ def _alt(data: Data) -> str:
     )
 
 
-FIGURE = Figure(
-    name="fig5",
-    title="Small charges: shift of the weights and loss, simulated and by the linear theory",
-    compute=compared,
-    on=_sheet,
-    size=(10.0, 4.6),
-    caption=_caption,
-    alt=_alt,
-    cost=Cost(5.0, 10.0),
-)
+@figure(compared, caption=_caption, alt=_alt, size=(10.0, 4.6), cost=Cost(5.0, 10.0))
+def fig5(sheet: Sheet, data: Data) -> None:
+    """Small charges: shift of the weights and loss, simulated and by the linear theory."""
+    left, right = sheet.subplots(1, 2)
+    h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
+    every = max(1, h.shape[1] // 50)
+    for i, time in enumerate(data["times"]):
+        curve(left, data["line"]["h"], -1e3 * data["line"]["s"][i], i, ls=dash(i), lw=1.5)
+        marks(left, h[i, ::every], 1e3 * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.0f}")
+    key(left, f"(25), k ≤ {TERMS - 1}", ls="--", lw=1.5)
+    left.set(xlabel="knot h", ylabel="1000 c")
+    title(left, f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {h.shape[1]}", 11.5)
+    left.legend(fontsize=9.5, loc="upper right")
+    logarithmic(right, "xy", "time t", "loss L")
+    curve(right, loss["t"], loss["simulated"], 0, lw=2.2, label="simulated")
+    curve(right, loss["t"], loss["truncated"], 1, ls="--", lw=1.7, label=f"(26), k ≤ {TERMS - 1}")
+    marks(right, loss["t"], loss["theory"], marker="o", ms=4.0, markevery=3, label="(26), all terms")
+    right.legend(fontsize=10.5, loc="lower left")
