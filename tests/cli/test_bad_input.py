@@ -54,7 +54,11 @@ def test_bad_tables(tmp_path, table, expected):
         ('target = "y"', 'target = "yy"', "[data]: "),
         ('"tanh"', '"tahn"', "[unit] activation: 'tahn' is not known"),
         ('kind = "neuron"\nactivation = "tanh"', 'kind = "free_knot"', "[unit]: FreeKnot takes one input"),
-        ("[time]", '[loss]\nkind = "logistic"\n[time]', "[loss] kind: 'logistic' needs targets -1 and +1"),
+        (
+            "[time]",
+            '[loss]\nkind = "logistic"\n[time]',
+            "[loss] kind: losses.logistic: the targets must be labels -1 or +1",
+        ),
         ("[time]", '[start]\nbias = { law = "sphere" }\n[time]', "[start] bias: a sphere needs a vector"),
         (
             "[time]",

@@ -372,3 +372,75 @@ def test_files_that_are_none(tmp_path):
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_facts_are_those_of_the_quantised_law(law):
+    near = law.quantise(2**14)
+    spread = np.sqrt(np.diag(covariance(near)))
+    # Sobol points of this number miss a mean by some 1e-4 of the spread.
+    np.testing.assert_allclose(law.mean(), moment(near), atol=1e-3 * np.max(spread) + 1e-12)
+    np.testing.assert_allclose(law.covariance(), covariance(near), atol=5e-3 * np.max(spread) ** 2 + 1e-12)
+    parts = law.components()
+    np.testing.assert_allclose(sum(p for p, _ in parts), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(sum(p * part.mean() for p, part in parts), law.mean(), rtol=1e-12, atol=1e-12)
+    for column, single in enumerate(law.marginals() or ()):
+        np.testing.assert_allclose(single.mean(), law.mean()[column : column + 1], rtol=1e-12)
+        np.testing.assert_allclose(single.covariance(), law.covariance()[column, column], rtol=1e-12)
+
+
+@pytest.mark.parametrize("law", [laws.Normal(0.3, 1.7), laws.Uniform(-1.0, 2.0)], ids=["normal", "uniform"])
+def test_the_line_of_a_law_is_its_integrals(law):
+    line, near = law.line(), law.quantise(4096)
+    h = np.asarray(near.positions)[:, 0]
+    for x in (-0.7, 0.4, 1.9, 5.0):
+        assert abs(line.below(x) - np.mean(h <= x)) <= 1 / 4096
+        np.testing.assert_allclose(line.ramp(x), np.mean(np.maximum(x - h, 0.0)), atol=3e-4)
+        np.testing.assert_allclose(line.density(x), np.exp(law.log_density(jnp.array([[x]]))[0]), rtol=1e-12)
+        if x > line.support[1]:
+            break
+    t, v = np.polynomial.legendre.leggauss(24)
+    half = 0.5 * np.diff(line.edges)[:, None]
+    nodes = line.edges[:-1, None] + half * (1.0 + t)
+    np.testing.assert_allclose(np.sum(half * v * line.density(nodes) * nodes), law.mean()[0], rtol=1e-12)
+
+
+def test_lengths_of_invariant_laws():
+    groups = ((0, 2), (1, 3))
+    normal = laws.Normal(0.0, [1.0, 2.0, 1.0, 2.0], dim=4)
+    mixed = laws.Mixture([normal, laws.Atom([3.0, 0.0, 4.0, 1.0])], [0.25, 0.75])
+    for law in (normal, mixed, laws.Gaussian(np.zeros(4), np.diag([1.0, 4.0, 1.0, 4.0])), laws.Empirical(np.eye(4))):
+        rows = np.asarray(law.draw(20_000, jax.random.key(1)))
+        sizes = np.stack([np.linalg.norm(rows[:, group], axis=1) for group in groups], axis=1)
+        np.testing.assert_allclose(law.radial(groups).mean(), sizes.mean(axis=0), atol=0.05)
+    assert float(laws.Sphere(4, 2.0).radial(((0, 1, 2, 3),)).point) == 2.0
+    for law in (laws.Normal(1.0, 1.0, dim=4), laws.Normal(0.0, [1.0, 1.0, 2.0, 1.0], dim=4), laws.Sphere(4)):
+        assert law.radial(groups) is None
+
+
+def test_a_product_of_mixtures_comes_apart():
+    law = laws.product(a=laws.Mixture([laws.Atom(1.0), laws.Atom(2.0)], [0.25, 0.75]), b=MIXTURE)
+    parts = law.components()
+    assert [round(p, 12) for p, _ in parts] == [0.075, 0.175, 0.225, 0.525]
+    assert all(part.blocks == law.blocks and len(part.marginals()) == 2 for _, part in parts)
+    assert not laws.Mixture([laws.Atom(1.0), laws.Atom(2.0)], [0.0, 1.0]).components()[1:]
+
+
+def test_numbers_may_be_traced():
+    """Laws made inside a transformation: moments and draws have the derivatives of finite differences."""
+    key = jax.random.key(3)
+
+    def total(s):
+        law = laws.product(
+            a=laws.Normal(s, 2.0 * s, dim=2),
+            b=laws.Uniform(-s, s),
+            c=laws.Mixture([laws.Atom(s), laws.Chi(3, s)], [0.3, 0.7]),
+            d=laws.Gaussian(jnp.stack([s, s]), jnp.array([[2.0, 0.5], [0.5, 1.0]]) * s),
+            e=laws.Sphere(3, s),
+        )
+        return jnp.sum(law.draw(5, key) ** 2) + jnp.sum(law.mean()) + jnp.sum(law.covariance())
+
+    value, slope = jax.jit(jax.value_and_grad(total))(0.7)
+    # The root of a covariance is another one outside, so that its draws differ, and they alone.
+    inside = jax.jit(total)
+    np.testing.assert_allclose(slope, (inside(0.7 + 1e-5) - inside(0.7 - 1e-5)) / 2e-5, rtol=1e-7)
+    assert np.isfinite(value)

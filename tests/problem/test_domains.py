@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from registered import missing
 
 import widelimit as wl
 from widelimit import domains
@@ -20,6 +21,7 @@ CASES = {
     "sphere": domains.Sphere(2.0),
     "circle": domains.Circle(1.5),
 }
+CASES |= missing(domains.registry, CASES.values())
 every = pytest.mark.parametrize("domain", CASES.values(), ids=CASES.keys())
 vectors = st.lists(st.floats(-3, 3).filter(lambda v: v == 0 or abs(v) > 1e-3), min_size=3, max_size=3)
 some = vectors.filter(lambda v: np.linalg.norm(v) > 0.1).map(np.array)
@@ -232,3 +234,20 @@ def test_misfits():
             wl.data.Samples(np.eye(2), np.ones(2)),
             domain=domains.product(knot=domains.Box(0.0, 1.0)),
         )
+
+
+@every
+def test_facts_are_what_the_maps_do(domain):
+    z = jnp.asarray(np.random.default_rng(5).normal(size=(200, 3))) * 3.0
+    put, (low, high) = jax.vmap(domain.retract)(z), domain.bounds((3,))
+    if domain.free:
+        np.testing.assert_array_equal(put, z)
+    if domain.box:
+        np.testing.assert_array_equal(put, np.clip(z, low, high))
+        assert domain.walls == (np.isfinite(low) or np.isfinite(high))
+    if domain.radius is not None:
+        np.testing.assert_allclose(jnp.sqrt(jnp.sum(put**2, axis=1)), domain.radius, rtol=1e-12)
+    if domain.period is not None:
+        np.testing.assert_allclose(jax.vmap(domain.retract)(z + domain.period), put, atol=1e-12)
+    assert domain.compact == (np.isfinite(low) and np.isfinite(high))
+    assert domain.flat == (domain.radius is None)

@@ -187,3 +187,36 @@ def test_two_non_smooth_terms_on_one_block():
 def test_a_smooth_function_has_no_proximal_map():
     with pytest.raises(ValueError, match="prox"):
         penalties.function(ridge).prox(split(SCALAR, jnp.ones(3)), None)
+
+
+@pytest.mark.parametrize("name", ["tv", "tv-vector", "tv-none", "l2", "l2-block"])
+def test_facts_are_those_of_the_values(name):
+    penalty, blocks = CASES[name]
+    theta = split(blocks, jnp.asarray(np.random.default_rng(1).normal(size=row_size(blocks))))
+    names = tuple(block.name for block in blocks)
+    for block in names:
+        z = getattr(theta, block)
+        without = penalty(theta._replace(**{block: jnp.zeros_like(z)}))
+        cost, size = penalty.cost(block), float(jnp.sqrt(jnp.sum(z**2)))
+        np.testing.assert_allclose(penalty(theta) - without, cost.size * size + cost.square * size**2, atol=1e-12)
+        assert penalty.touches(block) == (cost != (0.0, 0.0))
+        assert not penalty.touches("another") or name == "l2"
+    row = join(blocks, theta)
+    slope = jnp.linalg.norm(jax.grad(lambda u: penalty(split(blocks, u)))(row))
+    assert slope <= penalty.slope(names, float(jnp.linalg.norm(row))) * (1.0 + 1e-12)
+    bend = penalty.bend(names)
+    hessian = jax.hessian(lambda u: penalty(split(blocks, u)))(row)
+    assert bend.kinks == ((0.0,) if name in ("tv", "tv-vector") else ())
+    if name != "tv-vector":
+        # A norm of more than one number bends without bound near its kink.
+        assert float(jnp.max(jnp.abs(jnp.linalg.eigvalsh(hessian)))) <= bend.most + 1e-12
+
+
+def test_the_lengths_of_a_block_cost_the_same():
+    theta = split(SCALAR, jnp.array([1.5, 3.0, -4.0]))
+    reduced = split((SCALAR[0], Block("radius", ())), jnp.array([1.5, 5.0]))
+    for penalty in (penalties.l2(0.3), penalties.l2(0.3, "weight"), penalties.total_variation(0.3, "weight")):
+        small = penalty.of_lengths("weight", "radius")
+        np.testing.assert_allclose(small(reduced), penalty(theta), rtol=1e-12)
+        small.check((SCALAR[0], Block("radius", ())))
+    assert penalties.function(ridge).of_lengths("weight", "radius") is None

@@ -48,8 +48,8 @@ def evolve(
 
     **Arguments**
 
-    - `measure`: where it starts: particles or a density on a grid with mass 1, the columns in the order of the unit's
-      blocks; or a law, for the dynamics that can take one.
+    - `measure`: where it starts: particles or a density on a grid with mass 1, columns with names in any
+      order; or a law, for the dynamics that can take one.
     - `dynamics`: `GradientFlow()`, `SGD(step=...)`, `TransportPDE(cells=...)`, ...
     - `t1`: the end, > 0, in mean-field time.
     - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
@@ -70,6 +70,7 @@ def evolve(
     _check(problem, measure, dynamics, t1, max_steps, key)
     if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
         raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
+    measure = measure if isinstance(measure, laws.AbstractLaw) else problem.arranged(measure)
     watched = _watched(problem, observe, dynamics)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)

@@ -74,4 +74,11 @@ class Function(AbstractMobility):
 
 
 registry = Registry("mobility", plain="diagonal")
-registry.add("diagonal", lambda blocks: Diagonal(**blocks), blocks=by_name(number(least=0.0)))
+
+
+def _diagonal(blocks: dict[str, float]) -> Diagonal:
+    """One number a block, 1 where none is said; 0 freezes the block. `kind` and `blocks` may be left out."""
+    return Diagonal(**blocks)
+
+
+registry.add("diagonal", _diagonal, blocks=by_name(number(least=0.0)))

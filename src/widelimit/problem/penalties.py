@@ -23,7 +23,10 @@ class Cost(NamedTuple):
 
 
 class Bend(NamedTuple):
-    """Second derivatives along any line are at most `most` in size, but at the places `kinks` of a number."""
+    """Second derivatives along any line are at most `most` in size, but where a number is one of `kinks`.
+
+    With `kinks` nothing is said of a block of several numbers, whose norm bends without bound near zero.
+    """
 
     most: float
     kinks: tuple[float, ...]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registered import missing
 
 import widelimit as wl
 from widelimit.measure import join, row_size, split
@@ -53,6 +54,9 @@ CASES = {
     "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
     "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),
 }
+# A unit that is new is in by being registered.
+for _name, _unit in missing(units.registry, [case.unit for case in CASES.values()]).items():
+    CASES[_name] = Case(_unit, 2, ())
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 

@@ -45,6 +45,11 @@ class Correlation(eqx.Module):
         """How many times the bounds on phi~ count."""
         return 1.0
 
+    @property
+    def penalty(self) -> None:
+        """What it holds of a penalty: the cost of a charge is taken off the maximum."""
+        return None
+
 
 class Depth(eqx.Module):
     """-psi as a function of u; `slope` bounds its derivative.
@@ -64,7 +69,11 @@ class Depth(eqx.Module):
         pull = _pull(self.potential, theta)
         best = jnp.sum(jnp.maximum(self.charges[0] * pull, self.charges[1] * pull))
         # The penalty does not depend on the block that theta leaves one.
-        return best if self.potential.penalty is None else best - self.potential.penalty(theta)
+        return best if self.penalty is None else best - self.penalty(theta)
+
+    @property
+    def penalty(self) -> penalties.AbstractPenalty | None:
+        return self.potential.penalty
 
     def pull(self, u: Float[Array, " m"]) -> Float[Array, "..."]:
         """-g: the best charge is the greatest where this is positive, the least where it is negative."""

@@ -14,10 +14,11 @@ second derivative is at most K bends down by no more than K.
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.problem import Potential, penalties, units
+from widelimit.problem import Potential, penalties
 
 from ._depths import Correlation, Depth, facts, sizes
 from ._regions import Region
@@ -69,8 +70,7 @@ def bend_on_box(function: Depth | Correlation) -> float | None:
 def _penalty(function: Depth | Correlation) -> tuple[float, np.ndarray] | None:
     """The second derivative of the penalty and where it has a kink; None where they are not known."""
     bent, corners = 0.0, np.zeros(0)
-    # A correlation has no penalty in it: its cost is taken off the maximum.
-    for term in penalties.parts(function.potential.penalty) if isinstance(function, Depth) else ():
+    for term in penalties.parts(function.penalty):
         bend = term.bend(function.region.names)
         if bend is None:
             return None
@@ -90,7 +90,7 @@ def _half_line(region: Region, totals: _Totals) -> Line | None:
 
 def _interval(potential: Potential, region: Region, totals: _Totals, bent: float, corners: np.ndarray) -> Line | None:
     curvature = totals.curvature
-    if isinstance(potential.unit, units.FreeKnot):
+    if potential.unit.free_knot:
         curvature, corners = 0.0, np.concatenate([corners, np.asarray(potential.x[:, 0])])
     lower, upper = region.domain.of(region.names[0]).bounds(())
     if not (np.isfinite(lower) and np.isfinite(upper)):
@@ -108,11 +108,10 @@ def _interval(potential: Potential, region: Region, totals: _Totals, bent: float
 
 
 def _circle(potential: Potential, region: Region, totals: _Totals) -> Line | None:
-    unit, curvature, corners = potential.unit, totals.curvature, np.zeros(0)
-    if isinstance(unit, units.Neuron) and unit.kinked and unit.homogeneity == 1.0:
-        # Between its kinks a neuron is a sine of the angle; its slope on the unit circle bounds its height too.
-        x = np.asarray(potential.x)
-        normal = np.concatenate([x, np.ones_like(x)], axis=1) if unit.bias else x
+    curvature, corners = totals.curvature, np.zeros(0)
+    if potential.unit.fold(potential.x[0]) is not None:
+        # Between the folds phi~ is a sine of the angle; its slope on the unit circle bounds its height too.
+        normal = np.asarray(jax.vmap(potential.unit.fold)(potential.x))
         angles = np.arctan2(normal[:, 1], normal[:, 0])
         corners, curvature = np.mod(np.concatenate([angles + np.pi / 2, angles - np.pi / 2]), 2 * np.pi), 0.0
     if curvature is None or totals.lipschitz is None:

@@ -5,6 +5,7 @@ import functools
 import operator
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float64
 
@@ -14,7 +15,7 @@ from widelimit.problem import Problem, domains, losses, mobilities, penalties, s
 from widelimit.problem.data import Samples
 from widelimit.trajectory import observables
 
-from .._errors import ProblemFileError, place
+from .._errors import ProblemFileError, place, sentence
 from ..parse._problem_file import ProblemFile
 from ..parse._sections import LimitSection, NetworksSection
 from ..parse._words import unknown
@@ -46,10 +47,6 @@ def build(file: ProblemFile, name: str) -> Built:
     """Read the data and make the problem; `name` is the problem file's. Raises `ProblemFileError`."""
     with place(name, "[data]"):
         train, test, facts, notices = read_data(file.data)
-    if file.loss.kind == "logistic" and not set(np.unique(train[1])) <= {-1.0, 1.0}:
-        raise ProblemFileError(
-            name, "[loss] kind", "'logistic' needs targets -1 and +1: name the classes with [data] classes."
-        )
     samples = Samples(*train)
     problem = _problem(file, name, samples)
     factors = {}
@@ -60,12 +57,41 @@ def build(file: ProblemFile, name: str) -> Built:
     if test is not None:
         watched = (*watched, observables.RiskOn("held_out_risk", Samples(*test)))
     save_at = file.time.t1 * np.linspace(0.0, 1.0, file.time.saves) ** 2
-    return Built(problem, laws.product(**factors), save_at, watched, facts, notices)
+    start = laws.product(**factors)
+    _check_dynamics(file, name, problem, start)
+    return Built(problem, start, save_at, watched, facts, notices)
 
 
 def dynamics_of(table: LimitSection | NetworksSection, **changed: Any) -> dynamics.AbstractDynamics:
     """The dynamics that [limit] or a [[networks]] table asks for, with some values `changed`."""
     return dynamics.registry.make(table.model_dump() | changed)
+
+
+def start_of(section: LimitSection, start: laws.AbstractLaw, size: float) -> dynamics.Start:
+    """Where the limit starts: from the law, or from as many particles where the dynamics moves given ones."""
+    value = dynamics.registry[section.dynamics].values[section.resolution]
+    return start if value.argument else start.quantise(int(size))
+
+
+def _check_dynamics(file: ProblemFile, name: str, problem: Problem, start: laws.AbstractLaw) -> None:
+    """Raise `ProblemFileError` for a dynamics that cannot run on the problem, before anything is computed."""
+    asked = [("[limit]", file.limit, start_of(file.limit, start, 2))]
+    sampled = start.sample(2, key=jax.random.key(0))
+    asked += [(f"[[networks]] {i + 1},", table, sampled) for i, table in enumerate(file.networks)]
+    for where, section, measure in asked:
+        with place(name, where.rstrip(",")):
+            moves = dynamics_of(section)
+            blocks = [block.name for block in problem.blocks]
+            for block in getattr(section, "trainable", None) or ():
+                if block not in blocks:
+                    raise ProblemFileError(
+                        name, f"{where} trainable", f"the unit has no such block: {unknown(block, blocks)}"
+                    )
+        reason = moves.accepts(problem, measure)
+        if reason is None and measure is sampled and "particles" not in moves.facts(problem).conserves:
+            reason = f"{section.dynamics!r} does not move the neurons of a network; it goes into [limit]."
+        if reason is not None:
+            raise ProblemFileError(name, f"{where} dynamics", sentence(reason))
 
 
 def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
@@ -79,8 +105,9 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
                 raise ProblemFileError(
                     name, f"[{section}] {block}", f"the unit has no such block: {unknown(block, named)}"
                 )
-    with place(name, "[loss]"):
+    with place(name, "[loss] kind"):
         loss = losses.registry.make(file.loss.model_dump())
+        loss.check(samples.y)
     with place(name, "[penalty]"):
         tables = file.penalty.tables(penalties.registry)
         terms = [penalties.registry.make(table, **{"linear block": unit.linear}) for table in tables]
@@ -88,18 +115,20 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
         if penalty is not None:
             penalty.check(blocks)
     with place(name, "[mobility]"):
-        mobility = None if file.mobility is None else mobilities.registry.make(file.mobility.model_dump())
-        if mobility is not None:
-            mobility.check(blocks)
+        mobility = mobilities.registry.make(file.mobility.model_dump()) if file.mobility else mobilities.Identity()
+        mobility.check(blocks)
     with place(name, "[scale]"):
-        scale = None if file.scale is None else scales.registry.make(file.scale.model_dump())
-        if scale is not None and not scale.mean_field:
+        scale = scales.registry.make(file.scale.model_dump()) if file.scale else scales.MeanField()
+        if not scale.mean_field:
             raise ValueError("with an output scale that changes with the width there is no limit to compute.")
     with place(name, "[domain]"):
         made = {block: domains.registry.make(said.model_dump()) for block, said in file.domain.items()}
-        return Problem(
-            unit, samples, loss, penalty=penalty, domain=domains.product(**made), mobility=mobility, scale=scale
-        )
+        for block in blocks:
+            if block.name in made:
+                made[block.name].check(block.name, block.shape)
+    with place(name, "[unit]"):
+        domain = domains.product(**made)
+        return Problem(unit, samples, loss, penalty=penalty, domain=domain, mobility=mobility, scale=scale)
 
 
 def _law(file: ProblemFile, block: Block, inputs: int) -> laws.AbstractLaw:

@@ -11,7 +11,7 @@ from widelimit.dynamics import Start
 from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
-from ._build import dynamics_of
+from ._build import dynamics_of, start_of
 from ._part import Part, Work, carry_out
 from ._words import in_words
 
@@ -45,9 +45,9 @@ def compute_limit(work: Work) -> Limit:
             continue
         movements.append(_movement(runs[-2], runs[-1]))
         work.say(f"  {_step(work.file, sizes)} the risk curve moved by {movements[-1]:.2%}")
-        if section.doubles and _rests(movements, section.tolerance):
+        if section.doubles and _rests(movements, section.asked):
             break
-    converged = not section.doubles or _rests(movements, section.tolerance)
+    converged = not section.doubles or _rests(movements, section.asked)
     error = limit_error(runs[-2].risk, runs[-1].risk)
     return Limit(
         tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
@@ -84,24 +84,24 @@ def _sizes(file: ProblemFile) -> Iterator[float]:
     elif value.coarser is None:
         yield from (given // 2, given)
     else:
-        yield from (given * value.coarser, given)
+        # Rounded, since the number is a part's name: 1e-07, not 1.0000000000000001e-07.
+        yield from (float(f"{given * value.coarser:.12g}"), given)
 
 
 def _run(work: Work, size: float) -> Trajectory:
     section = work.file.limit
-    argument = dynamics.registry[section.dynamics].values[section.resolution].argument
     moves = dynamics_of(section, **{section.resolution: size})
 
     def start() -> Start:
-        return work.built.start if argument else work.built.start.quantise(int(size))
+        return start_of(section, work.built.start, size)
 
     label = f"limit, {in_words(dynamics.registry, {'dynamics': section.dynamics})}, {finely(work.file, size)}"
     return carry_out(work, Part(part_name(size), label, "[limit]", start, moves))
 
 
-def _rests(movements: list[float], tolerance: float) -> bool:
+def _rests(movements: list[float], tolerance: float | None) -> bool:
     """Two doublings in a row: the fluctuations of two starts may cancel once by accident."""
-    return len(movements) > 1 and max(movements[-2:]) < tolerance
+    return tolerance is not None and len(movements) > 1 and max(movements[-2:]) < tolerance
 
 
 def _movement(coarse: Trajectory, fine: Trajectory) -> float:
@@ -120,7 +120,7 @@ def _note(file: ProblemFile, sizes: list[float], movements: list[float], converg
     if not section.doubles:
         said = f"; {section.resolution} was given, so nothing was asked of that."
     else:
-        asked = f"{section.tolerance:.2%} in two doublings in a row, as was asked for"
+        asked = f"{section.asked:.2%} in two doublings in a row, as was asked for"
         more = f"raise [limit] most_{section.resolution}"
         said = f", less than {asked}." if converged else f", which is not less than {asked}: {more}."
     # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike. A scheme

@@ -59,6 +59,8 @@ def carry_out(work: Work, part: Part) -> Trajectory:
 
 def _evolved(work: Work, part: Part) -> Trajectory:
     built = work.built
+    # A dynamics may know an observable better than the particles do.
+    reported = set(part.dynamics.reports(built.problem))
     try:
         return evolve(
             built.problem,
@@ -66,7 +68,7 @@ def _evolved(work: Work, part: Part) -> Trajectory:
             part.dynamics,
             t1=work.file.time.t1,
             save_at=built.save_at,
-            observe=built.watched,
+            observe=[each for each in built.watched if not reported & set(each.names(built.problem))],
             key=part.key,
             throw=False,
             checkpoint=Checkpoint(work.folder.checkpoint(part.name), every=_EVERY),

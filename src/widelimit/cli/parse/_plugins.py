@@ -65,7 +65,9 @@ def _load(path: pathlib.Path) -> dict[str, str]:
         sys.modules[name] = module
         try:
             exec(code, vars(module))
-        except BaseException:
+        except BaseException as error:
             del sys.modules[name]
+            if isinstance(error, SystemExit):
+                raise BadInput(f"--plugin {path}: ends the program (SystemExit).") from None
             raise
     return {"path": file, "sha256": digest}

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from widelimit import dynamics
 from widelimit.measure import laws
@@ -15,7 +15,7 @@ from widelimit.problem import domains, losses, mobilities, penalties, scales, un
 from widelimit.results import did_you_mean
 
 from .._errors import BadInput, ProblemFileError
-from ._schema import Schema, Section, Text, misfit
+from ._schema import Schema, Section, Text, misfit, model
 from ._sections import (
     DataSection,
     LimitSection,
@@ -66,19 +66,18 @@ class ProblemFile(Section):
 def _model() -> type[ProblemFile]:
     """The schema of what is registered now; `forget` after more is."""
     schema = Schema()
-    return create_model(
-        "ProblemFile",
-        __base__=ProblemFile,
-        unit=schema.of(units.registry),
-        loss=(schema.of(losses.registry), {"kind": "squared"}),
-        penalty=(penalty_of(schema, penalties.registry), {}),
-        domain=(dict[str, schema.of(domains.registry)], {}),
-        mobility=(schema.of(mobilities.registry) | None, None),
-        scale=(schema.of(scales.registry) | None, None),
-        start=(dict[str, schema.of(laws.registry)], {}),
-        limit=(limit_of(schema, dynamics.registry), {}),
-        networks=(tuple[networks_of(schema, dynamics.registry), ...], ()),
-    )
+    fields = {
+        "unit": schema.of(units.registry),
+        "loss": (schema.of(losses.registry), {"kind": "squared"}),
+        "penalty": (penalty_of(schema, penalties.registry), {}),
+        "domain": (dict.__class_getitem__((str, schema.of(domains.registry))), {}),
+        "mobility": (schema.of(mobilities.registry) | None, None),
+        "scale": (schema.of(scales.registry) | None, None),
+        "start": (dict.__class_getitem__((str, schema.of(laws.registry))), {}),
+        "limit": (limit_of(schema, dynamics.registry), {}),
+        "networks": (tuple.__class_getitem__((networks_of(schema, dynamics.registry), ...)), ()),
+    }
+    return model("ProblemFile", ProblemFile, fields)
 
 
 def forget() -> None:

@@ -5,8 +5,8 @@ Numbers, texts and flags are strict: TOML has types, so "3" is a mistake where 3
 
 import functools
 import operator
-from collections.abc import Callable
-from typing import Annotated, Any, ForwardRef, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ForwardRef, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict(), Field(min_length=1)]
+Made = TypeVar("Made", bound="Section")
 
 
 class Section(BaseModel):
@@ -71,12 +72,8 @@ class Schema:
         return self._types[registry.concept]
 
     def _model(self, registry: Registry, entry: Entry) -> type[Section]:
-        return create_model(
-            entry.name,
-            __base__=Section,
-            **{registry.tag: Literal[entry.name]},
-            **{name: self.field(value) for name, value in entry.said.items()},
-        )
+        values = {name: self.field(value) for name, value in entry.said.items()}
+        return model(entry.name, Section, {registry.tag: Literal[entry.name]} | values)
 
     def field(self, value: Value, default: Any = UNSAID) -> Any:
         """The type of a key, or (type, default); the default is the value's own unless another is given."""
@@ -92,7 +89,13 @@ class Schema:
         return Annotated[tuple[one, ...], BeforeValidator(as_list), Field(min_length=1)] if value.many else one
 
 
-def one_of(registry: Registry, models: dict[str, type[Section]], *, default: str | None = None) -> Any:
+def model(name: str, base: type[Made], fields: Mapping[str, Any]) -> type[Made]:
+    """A section whose keys are only known now: types, or (type, default)."""
+    make: Any = create_model
+    return make(name, __base__=base, **fields)
+
+
+def one_of(registry: Registry, models: Mapping[str, type[Section]], *, default: str | None = None) -> Any:
     """The type of a table that is one of `models`, by its tag; a name or a plain value may stand for it.
 
     `default`: what a table without a tag is.

@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from widelimit.numerics.registry import Entry, Registry
 
-from ._schema import Number, Schema, Section, Text, Whole, as_list, misfit, one_of
+from ._schema import Number, Schema, Section, Text, Whole, as_list, misfit, model, one_of
 from ._words import shown
 
 Positive = Annotated[Number, Field(gt=0)]
@@ -77,15 +77,21 @@ class LimitSection(Section):
     """[limit]: which dynamics, and how finely. Its resolution is either given or doubled until the risk curve rests."""
 
     resolution: ClassVar[str]
+    dynamics: str
+
+    @property
+    def asked(self) -> float | None:
+        """By how much two doublings in a row may move the risk curve; None where the resolution is no count."""
+        return vars(self).get("tolerance")
 
     @property
     def doubles(self) -> bool:
         """Whether the resolution is doubled until the risk curve rests."""
-        return hasattr(self, "tolerance") and getattr(self, self.resolution) is None
+        return self.asked is not None and getattr(self, self.resolution) is None
 
     @model_validator(mode="after")
     def _one_way(self) -> "LimitSection":
-        if not hasattr(self, "tolerance"):
+        if self.asked is None:
             return self
         first, most = f"first_{self.resolution}", f"most_{self.resolution}"
         if not self.doubles:
@@ -117,7 +123,8 @@ def limit_of(schema: Schema, registry: Registry) -> Any:
 
 
 def _limit(schema: Schema, registry: Registry, entry: Entry, resolution: str) -> type[LimitSection]:
-    fields: dict[str, Any] = {name: schema.field(value) for name, value in entry.said.items()}
+    fields: dict[str, Any] = {registry.tag: Literal[entry.name]}
+    fields |= {name: schema.field(value) for name, value in entry.said.items()}
     finest = entry.values[resolution]
     if finest.doubled:
         # The given number is halved once, the doubled ones are taken as they are.
@@ -126,9 +133,9 @@ def _limit(schema: Schema, registry: Registry, entry: Entry, resolution: str) ->
         fields["tolerance"] = (Annotated[Number, Field(gt=0, lt=1)], 0.01)
         for prefix, number in zip(("first", "most"), finest.doubled, strict=True):
             fields[f"{prefix}_{resolution}"] = schema.field(dataclasses.replace(finest, default=number))
-    model = create_model(entry.name, __base__=LimitSection, **{registry.tag: Literal[entry.name]}, **fields)
-    model.resolution = resolution
-    return model
+    made = model(entry.name, LimitSection, fields)
+    made.resolution = resolution
+    return made
 
 
 def _seeds(value: Any) -> Any:
@@ -142,6 +149,7 @@ Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_seeds), Field(min_length=1,
 class NetworksSection(Section):
     """[[networks]]: how they are trained, how wide they are, and with which seeds."""
 
+    dynamics: str
     widths: Annotated[tuple[Count, ...], Field(min_length=1)]
     seeds: Seeds = (0,)
 
@@ -156,16 +164,12 @@ class NetworksSection(Section):
 
 def networks_of(schema: Schema, registry: Registry) -> Any:
     """The type of a [[networks]] table: any dynamics, without what only its limit reads."""
-    models = {
-        entry.name: create_model(
-            entry.name,
-            __base__=NetworksSection,
-            **{registry.tag: Literal[entry.name]},
-            **{name: schema.field(value) for name, value in entry.said.items() if value.argument},
-        )
-        for entry in registry
-    }
-    return one_of(registry, models)
+
+    def fields(entry: Entry) -> dict[str, Any]:
+        said = {name: schema.field(value) for name, value in entry.said.items() if value.argument}
+        return {registry.tag: Literal[entry.name]} | said
+
+    return one_of(registry, {entry.name: model(entry.name, NetworksSection, fields(entry)) for entry in registry})
 
 
 def penalty_of(schema: Schema, registry: Registry) -> type[PenaltySection]:
@@ -177,6 +181,6 @@ def penalty_of(schema: Schema, registry: Registry) -> type[PenaltySection]:
         fields[entry.name] = schema.field(entry.values[first], default=None)
         fields |= {f"{entry.name}_{key}": schema.field(entry.values[key], default=None) for key in others}
         needs |= {f"{entry.name}_{key}": entry.name for key in others}
-    model = create_model("penalty", __base__=PenaltySection, **fields)
-    model.needs = needs
-    return model
+    made = model("penalty", PenaltySection, fields)
+    made.needs = needs
+    return made

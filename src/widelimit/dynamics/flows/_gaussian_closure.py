@@ -201,6 +201,7 @@ def _check(problem: Problem, start: Start) -> None:
 
 
 def _with_tolerance(rtol: float = 1e-8) -> GaussianClosure:
+    """The mean and covariance of a narrow normal distribution (yarotsky2018 (28), (29)), of one particle."""
     return GaussianClosure(Tsit5(rtol, 1e-2 * rtol))
 
 

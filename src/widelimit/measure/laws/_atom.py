@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.numerics.registry import given, number
 
 from ._arguments import numeric
-from ._cube import Nodes
+from ._cube import Nodes, Rows
 from ._law import AbstractLaw, Groups, registry
 
 
@@ -42,12 +42,10 @@ class Atom(AbstractLaw):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return jnp.broadcast_to(self.point.ravel(), (n, self.dim))
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return np.broadcast_to(np.ravel(self.point), (u.shape[0], self.dim))
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         point = np.ravel(self.point)
         return np.all((lower <= point) & (point < upper), axis=1).astype(float)
 
@@ -74,6 +72,7 @@ class Atom(AbstractLaw):
 
 
 def _filled(value: float, shape: tuple[int, ...]) -> Atom:
+    """All the mass at one point, the value in every component."""
     return Atom(np.full(shape, value))
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.numerics import gauss_chi
 
 from ._arguments import checked_block, checked_count, failing
-from ._cube import Nodes, tensor
+from ._cube import Nodes, Rows, tensor
 from ._law import AbstractLaw
 
 
@@ -49,7 +49,7 @@ class Chi(AbstractLaw):
         half = 0.5 * jnp.asarray(self.degrees, self.scale.dtype)
         return self.scale.ravel() * jnp.sqrt(2.0 * jax.random.gamma(key, half, (n, self.dim), self.scale.dtype))
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         from scipy.special import gammainccinv, gammaincinv
 
         half = 0.5 * np.asarray(self.degrees)
@@ -58,9 +58,7 @@ class Chi(AbstractLaw):
         square = np.where(u < 0.5, gammaincinv(half, u), gammainccinv(half, 1 - u))
         return np.ravel(self.scale) * np.sqrt(2.0 * square)
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         from scipy.special import gammainc, gammaincc
 
         half = 0.5 * np.asarray(self.degrees)

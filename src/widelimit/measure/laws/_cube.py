@@ -9,6 +9,8 @@ from jaxtyping import Float
 
 Nodes = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]]
 """Positions [m, D] and weights [m]."""
+Rows = Float[np.ndarray, "n D"]
+"""Particles, on the host."""
 
 MAX_NODES = 10**6
 MAX_SOBOL = 21_201

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from .._blocks import Blocks
 from .._particles import Particles
 from ._arguments import checked_probabilities, numeric
-from ._cube import Nodes
+from ._cube import Nodes, Rows
 from ._law import AbstractLaw, Groups
 
 
@@ -56,7 +56,7 @@ class Empirical(AbstractLaw):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return self.positions[jax.random.choice(key, self.n_atoms, (n,), p=self.weights)]
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         positions, weights = np.asarray(self.positions), np.asarray(self.weights)
         order = _spread_order(positions)
         ends = np.cumsum(weights[order])
@@ -65,9 +65,7 @@ class Empirical(AbstractLaw):
         which = np.minimum(np.searchsorted(ends, u[:, 0] * ends[-1], side="right"), last)
         return positions[order][which]
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         positions, weights = np.asarray(self.positions), np.asarray(self.weights)
         piece = max(1, 2**24 // positions.size)
         parts = [

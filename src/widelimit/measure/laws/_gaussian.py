@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ._arguments import numeric
-from ._cube import Nodes, hermite, normal_quantile, tensor
+from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
 from ._law import AbstractLaw, Groups
 from ._normal import Normal
 
@@ -42,7 +43,9 @@ class Gaussian(AbstractLaw):
         if c.shape != m.shape * 2:
             raise ValueError(f"Gaussian(cov=...): must have shape {m.shape * 2} for this mean, got {c.shape}.")
         self.location, self.cov, self.shape = jnp.asarray(m), jnp.asarray(c), m.shape
-        self.root = jnp.asarray(_root(c.reshape(m.size, m.size)))
+        square = c.reshape(m.size, m.size)
+        # Any root serves; this one has derivatives where eigenvalues coincide.
+        self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square))
 
     @property
     def cube_dim(self) -> int:
@@ -52,16 +55,14 @@ class Gaussian(AbstractLaw):
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
         return self.location.ravel() + z @ self.root.T
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return self._mapped(normal_quantile(u))
 
     def gauss(self, n: int) -> Nodes:
         z, weights = tensor([hermite(n)] * self.dim)
         return self._mapped(z), weights
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         plain = self._plain()
         if plain is None:
             raise ValueError(

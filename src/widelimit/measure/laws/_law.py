@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.numerics.registry import Registry
 
 from .._blocks import Blocks
+from .._grid import Grid
 from .._particles import Particles
 from ._arguments import checked_count
-from ._cube import Gauss, Midpoint, Nodes, Rule, Sobol
+from ._cube import Gauss, Midpoint, Nodes, Rows, Rule, Sobol
 from ._line import Line
 
 registry = Registry("law", tag="law")
@@ -70,6 +71,11 @@ class AbstractLaw(eqx.Module):
         return math.prod(self.shape)
 
     @property
+    def grid(self) -> None:
+        """The grid on which a measure is a density: none here."""
+        return None
+
+    @property
     def cube_dim(self) -> int:
         """c, the number of cube coordinates that `from_cube` takes; D where a law does not say otherwise."""
         return self.dim
@@ -78,7 +84,7 @@ class AbstractLaw(eqx.Module):
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         """n independent rows; a function of `key` alone."""
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         """T(u) for points of the cube [0, 1]^c; finite on its faces too. Runs on the host.
 
         Raises `ValueError` for a law without such a map.
@@ -94,9 +100,7 @@ class AbstractLaw(eqx.Module):
             f"quantise(rule=Gauss()): {type(self).__name__} has no Gauss rule; leave `rule` out or use Sobol()."
         )
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         """The probabilities of the boxes lower <= theta < upper, one a row; sides may be infinite. Runs on the host.
 
         Raises `ValueError` for a law that has none in closed form.
@@ -166,6 +170,14 @@ class AbstractLaw(eqx.Module):
             return Particles(positions, weights, blocks=self.blocks)
         rows = self.from_cube(rule.points(n, self.cube_dim))
         return Particles(rows, blocks=self.blocks)
+
+    def atoms(self, n: int) -> Particles:
+        """About n atoms near the law: `quantise(n)`."""
+        return self.quantise(n)
+
+    def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """The probabilities of a grid's cells, in its shape. Raises `ValueError` as `box_probability` does."""
+        return np.asarray(self.box_probability(*grid.boxes()), float).reshape(grid.shape)
 
     def _rule(self, n: int) -> Rule:
         if self.n_atoms is not None and self.n_atoms <= n:

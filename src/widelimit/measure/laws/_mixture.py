@@ -13,7 +13,7 @@ from widelimit.numerics.registry import named, number, several
 
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
-from ._cube import Nodes
+from ._cube import Nodes, Rows
 from ._law import AbstractLaw, Groups, known, registry
 
 
@@ -63,7 +63,7 @@ class Mixture(AbstractLaw):
         which = jax.random.choice(key, len(self.laws), (n,), p=self.weights)
         return rows[which, jnp.arange(n)]
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         # The first coordinate chooses the component; what it says beyond that, stretched to [0, 1], is the
         # component's own first coordinate. So a mixture needs no coordinate more and is stratified.
         weights = np.asarray(self.weights)
@@ -77,9 +77,7 @@ class Mixture(AbstractLaw):
             rows[which == k] = law.from_cube(part[:, : law.cube_dim])
         return rows
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         return np.asarray(self.weights) @ np.stack([law.box_probability(lower, upper) for law in self.laws])
 
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:

@@ -14,7 +14,7 @@ from widelimit.numerics.registry import given, number
 from ._arguments import checked_block, checked_shape, failing
 from ._atom import Atom
 from ._chi import Chi
-from ._cube import Nodes, hermite, normal_quantile, tensor
+from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
 from ._law import AbstractLaw, Groups, registry
 from ._line import Line, normal_line
 
@@ -49,21 +49,19 @@ class Normal(AbstractLaw):
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
         return self.location.ravel() + self.std.ravel() * z
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return self._scaled(normal_quantile(u))
 
     def gauss(self, n: int) -> Nodes:
         z, weights = tensor([hermite(n)] * self.dim)
         return self._scaled(z), weights
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         mean, std = np.ravel(self.location), np.ravel(self.std)
         return np.prod([_interval(lower[:, j], upper[:, j], mean[j], std[j]) for j in range(self.dim)], axis=0)
 
     def log_density(self, x: Float[Array, "n D"]) -> Float[Array, " n"]:
-        if np.any(np.asarray(self.std) == 0):
+        if failing(self.std == 0):
             raise ValueError("log_density: Normal(std=...) with a zero has no density.")
         z = (x - self.location.ravel()) / self.std.ravel()
         return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)

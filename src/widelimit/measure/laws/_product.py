@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._blocks import Block, Blocks, row_size
 from ._arguments import checked_name
-from ._cube import Nodes, tensor
+from ._cube import Nodes, Rows, tensor
 from ._law import AbstractLaw, known
 
 # More products than this are not worth taking a product of mixtures apart.
@@ -50,16 +50,14 @@ class Product(AbstractLaw):
         keys = jax.random.split(key, len(self.factors))
         return jnp.concatenate([law.draw(n, k) for law, k in zip(self.factors, keys, strict=True)], axis=1)
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         parts, start = [], 0
         for law in self.factors:
             parts.append(law.from_cube(u[:, start : start + law.cube_dim]))
             start += law.cube_dim
         return np.concatenate(parts, axis=1)
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         parts = zip(self.factors, self._columns(lower), self._columns(upper), strict=True)
         return np.prod([law.box_probability(a, b) for law, a, b in parts], axis=0)
 

@@ -10,7 +10,7 @@ from widelimit.numerics.registry import given, positive
 
 from ._arguments import checked_block, checked_count, failing
 from ._atom import Atom
-from ._cube import normal_quantile
+from ._cube import Rows, normal_quantile
 from ._law import AbstractLaw, Groups, registry
 
 
@@ -44,7 +44,7 @@ class Sphere(AbstractLaw):
         z = jax.random.normal(key, (n, self.dim), self.radius.dtype)
         return self.radius * z / jnp.linalg.norm(z, axis=1, keepdims=True)
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return np.asarray(self.radius) * self._direction(u)
 
     def mean(self) -> Float[Array, " D"]:
@@ -69,6 +69,7 @@ class Sphere(AbstractLaw):
 
 
 def _of_shape(shape: tuple[int, ...], radius: float = 1.0) -> Sphere:
+    """Uniform on the sphere of this radius, for a vector block."""
     if len(shape) != 1:
         raise ValueError(f"a sphere needs a vector; a block of shape {shape} is none: take another law.")
     return Sphere(shape[0], radius)

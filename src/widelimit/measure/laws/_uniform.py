@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.numerics.registry import given, number
 
 from ._arguments import checked_block, checked_shape, failing
-from ._cube import Nodes, legendre, tensor
+from ._cube import Nodes, Rows, legendre, tensor
 from ._law import AbstractLaw, registry
 from ._line import Line, uniform_line
 
@@ -47,12 +47,10 @@ class Uniform(AbstractLaw):
         u = jax.random.uniform(key, (n, self.dim), self.lower.dtype)
         return (1 - u) * self.lower.ravel() + u * self.upper.ravel()
 
-    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n D"]:
+    def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return (1 - u) * np.ravel(self.lower) + u * np.ravel(self.upper)
 
-    def box_probability(
-        self, lower: Float[np.ndarray, "n D"], upper: Float[np.ndarray, "n D"]
-    ) -> Float[np.ndarray, " n"]:
+    def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         low, high = np.ravel(self.lower), np.ravel(self.upper)
         return np.prod((np.clip(upper, low, high) - np.clip(lower, low, high)) / (high - low), axis=1)
 

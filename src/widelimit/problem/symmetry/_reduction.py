@@ -108,7 +108,9 @@ def _mobility(mobility: mobilities.AbstractMobility, blocks: Blocks) -> mobiliti
     scales = mobility.scales(theta_type(tuple(block.name for block in blocks))(*blocks))
     if scales is None:
         raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
-    return mobilities.Diagonal(**{_renamed(name): scale for name, scale in scales._asdict().items()})
+    # A one that is no array was chosen by nobody; left out it costs no product.
+    chosen = {_renamed(n): p for n, p in scales._asdict().items() if not (isinstance(p, float) and p == 1.0)}
+    return mobilities.Diagonal(**chosen)
 
 
 def _renamed(block: str) -> str:

@@ -80,6 +80,11 @@ class Neuron(AbstractUnit):
     def averaged(self, dims: tuple[float, ...]) -> SphericalNeuron:
         return SphericalNeuron(self.activation, dims, bias=self.bias, output_weight=self.output_weight)
 
+    def fold(self, x: Float[Array, " d"]) -> Float[Array, " m"] | None:
+        if not self.kinked or self.homogeneity != 1.0:
+            return None
+        return jnp.append(x, 1.0) if self.bias else x
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         if self.activation.slope is None:
             return None

@@ -76,6 +76,13 @@ class AbstractUnit(eqx.Module):
         """|phi|^2; its mean over the directions, where phi is a mean over directions."""
         return jnp.sum(self(theta, x) ** 2)
 
+    def fold(self, x: Float[Array, " d"]) -> Float[Array, " m"] | None:
+        """The normal n of the one plane n . w = 0 beside which phi~(w, x) is linear in all blocks but the linear one.
+
+        None where phi~ is not of this kind, as a ReLU neuron is.
+        """
+        return None
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """A bound on |grad phi~(w, x)| in all blocks but the linear one, for every w; None if there is none."""
         return None

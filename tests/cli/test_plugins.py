@@ -1,0 +1,94 @@
+"""`--plugin FILE.py`: a unit of one's own through the command line."""
+
+import json
+import sys
+
+import pytest
+
+from .conftest import TOML, call, refused, write_tiny
+
+WAVELET = """
+import jax.numpy as jnp
+import widelimit as wl
+from widelimit.numerics.registry import positive
+
+class Wavelet(wl.units.AbstractUnit):
+    frequency: float
+    def blocks(self, inputs, outputs):
+        return (wl.measure.Block("c", outputs), wl.measure.Block("w", (inputs,)))
+    def __call__(self, theta, x):
+        z = jnp.dot(theta.w, x)
+        return theta.c * jnp.cos(self.frequency * z) * jnp.exp(-0.5 * z**2)
+
+wl.units.registry.add("{name}", Wavelet, frequency=positive)
+"""
+
+
+@pytest.fixture(autouse=True)
+def unknown_again(monkeypatch):
+    """What a plugin registers is forgotten when its test ends."""
+    import widelimit as wl
+    from widelimit.cli.parse._problem_file import forget
+
+    monkeypatch.setattr(wl.units.registry, "_entries", dict(wl.units.registry._entries))
+    yield
+    forget()
+    for name in [name for name in sys.modules if name.startswith("plugin_own_")]:
+        del sys.modules[name]
+
+
+def problem_with(tmp_path, kind):
+    return write_tiny(
+        tmp_path, TOML.replace('kind = "neuron"\nactivation = "tanh"', f'kind = "{kind}"\nfrequency = 5.0')
+    )
+
+
+def plugin(tmp_path, text, name="own.py"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_a_unit_of_ones_own(tmp_path):
+    path, own = problem_with(tmp_path, "wavelet"), plugin(tmp_path, WAVELET.format(name="wavelet"))
+    assert "[unit] kind: 'wavelet' is not known" in refused("run", path, "--out", tmp_path / "out")
+    result = call("run", path, "--out", tmp_path / "out", "--plugin", own, "--json")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["problem"]["unit"] == "wavelet, frequency 5"
+    (kept,) = json.loads((tmp_path / "out" / "plugins.json").read_text())["plugins"]
+    assert kept["path"] == str(own)
+    status = json.loads((tmp_path / "out" / "status.json").read_text())
+    for command, state in (("resume", "stopped"), ("report", "finished")):
+        (tmp_path / "out" / "status.json").write_text(json.dumps(status | {"state": state}))
+        said = refused(command, tmp_path / "out")
+        assert f"--plugin {own} is needed again: the run began with it" in said
+        changed = plugin(tmp_path, WAVELET.format(name=f"wavelet_of_{command}"))
+        assert "has changed since the run began" in refused(command, tmp_path / "out", "--plugin", changed)
+        plugin(tmp_path, WAVELET.format(name="wavelet"))
+        result = call(command, tmp_path / "out", "--plugin", own)
+        assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import widelimit as wl\nx = (", "own.py, line 2: SyntaxError"),
+        ("import nonsense_of_mine", "own.py, line 1: ModuleNotFoundError"),
+        ("\nraise SystemExit(3)", "own.py: ends the program (SystemExit)"),
+        (WAVELET.format(name="neuron"), "line 14: ValueError: registry of unit: 'neuron' is registered already"),
+        (WAVELET.format(name="bad").replace("frequency=positive", "freq=positive"), "takes no 'freq'"),
+        (WAVELET.format(name="bad").replace(", frequency=positive", ""), "needs 'frequency'; say what it may be"),
+        (
+            WAVELET.format(name="bad").replace("theta.c *", "theta.q *"),
+            "[unit]: Problem(unit=...): the unit fails on blocks c, w[2]",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_plugin_is_said(tmp_path, text, expected):
+    path, own = problem_with(tmp_path, "bad"), plugin(tmp_path, text)
+    assert expected in refused("run", path, "--out", tmp_path / "out", "--plugin", own)
+
+
+def test_a_plugin_that_is_not_there(tmp_path):
+    path = problem_with(tmp_path, "bad")
+    assert "no.py: cannot be read" in refused("run", path, "--out", tmp_path / "out", "--plugin", tmp_path / "no.py")
