@@ -36,6 +36,7 @@ def tangent_kernel(
 
     **Raises** `ValueError` for inputs of another shape, unknown blocks, and a mobility that is not positive.
     """
+    problem.two_layer("tangent_kernel")
     columns = moving_columns(problem, trainable)
     rows, w = rows_of(problem, measure, "tangent_kernel(measure=...)")
     left = inputs_of(problem, x, "tangent_kernel(x=...)")

@@ -1,6 +1,7 @@
 """Numerical tools that know nothing of networks."""
 
 from ._arguments import (
+    Number as Number,
     leaf as leaf,
     on_host as on_host,
     random_key as random_key,

@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Array, Float
+
+Number = float | Float[Array, ""]
+"""A number: plain, or an array of shape ()."""
 
 
 def real_number(
