@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 # Stamps live inside the environment: without it they are gone as well.
 RUN_READY   := $(VENV)/.ready-run
@@ -31,10 +31,10 @@ types: $(TEST_READY) ## pyright
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test: lint types ## install, lint, types, tests (without the slow ones)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: lint types ## the same with the slow tests
-	$(BIN)/python -m pytest -n 2 -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
 
 bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

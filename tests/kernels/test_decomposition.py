@@ -22,8 +22,17 @@ def spline(**options: Any) -> wl.Problem:
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
-@pytest.mark.parametrize("count", [2, 40])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 40])
 def test_both_sides_on_finite_data(name: str, count: int) -> None:
+    _check_both_sides(name, count)
+
+
+def test_both_sides_with_fewer_features_than_data() -> None:
+    """The decomposition begins from the other side then."""
+    _check_both_sides(next(iter(PROBLEMS)), 2)
+
+
+def _check_both_sides(name: str, count: int) -> None:
     problem, weights = PROBLEMS[name], _RNG.dirichlet(np.ones(count))
     measure = wl.Particles(_RNG.normal(size=(count, problem.dim)), weights)
     found = decompose(problem, measure, trainable=None, who="test")

@@ -6,7 +6,8 @@ import ot
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from widelimit.measure import Particles, _distances, covariance, laws, sliced_wasserstein2, wasserstein2
+import widelimit as wl
+from widelimit.measure import Block, Particles, _distances, covariance, laws, sliced_wasserstein2, wasserstein2
 
 numbers = st.floats(-10, 10)
 atoms_1d = st.lists(st.tuples(numbers, st.integers(1, 5)), min_size=1, max_size=6)
@@ -201,3 +202,27 @@ def test_bad_options():
     many = Particles(np.random.default_rng(0).normal(size=(5001, 2)))
     with pytest.raises(ValueError, match="sliced_wasserstein2"):
         wasserstein2(many, many)
+
+
+def test_columns_are_compared_by_their_names() -> None:
+    blocks = (Block("a", ()), Block("b", (2,)))
+    rows = np.random.default_rng(0).normal(size=(8, 3))
+    one = wl.Particles(rows, blocks=blocks)
+    other = wl.Particles(rows[:, [1, 2, 0]] + 1.0, blocks=blocks[::-1])
+    key = jax.random.key(0)
+    assert float(wasserstein2(one, other)) == pytest.approx(3.0**0.5, rel=1e-3)
+    named, bare = (sliced_wasserstein2(one, wl.Particles(rows + 1.0, blocks=b), key=key) for b in (blocks, ()))
+    assert float(sliced_wasserstein2(one, other, key=key)) == pytest.approx(float(named), rel=1e-12)
+    assert float(named) == float(bare)
+    for strange in ((Block("a", ()), Block("c", (2,))), (Block("a", (2,)), Block("b", ()))):
+        with pytest.raises(ValueError, match=r"sliced_wasserstein2: the two must have the same parameters"):
+            sliced_wasserstein2(one, wl.Particles(rows, blocks=strange), key=key)
+
+
+def test_axes_of_a_density_are_arranged_by_their_names() -> None:
+    grid = wl.grids.product(wl.grids.uniform(0.0, 1.0, 2), wl.grids.uniform(0.0, 3.0, 3))
+    rho = wl.GridDensity(grid, np.arange(6.0).reshape(2, 3), blocks=(Block("a", ()), Block("b", ())))
+    other = rho.arranged(rho.blocks[::-1])
+    np.testing.assert_array_equal(other.masses, rho.masses.T)
+    np.testing.assert_array_equal(other.grid.centres[0], grid.centres[1])
+    np.testing.assert_array_equal(other.arranged(rho.blocks).positions, rho.positions)

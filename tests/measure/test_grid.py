@@ -6,7 +6,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from widelimit.measure import Grid, GridDensity, grids, laws
+from widelimit.measure import Grid, GridDensity, Particles, grids, laws
 
 
 def masses(law, grid):
@@ -30,6 +30,9 @@ def test_maps_of_the_half_line_and_the_line():
     whole = grids.line(4, scale=3.0, centre=1.0)
     np.testing.assert_allclose(whole.edges[0], [-np.inf, -1.0, 1.0, 3.0, np.inf])
     np.testing.assert_allclose(whole.centres[0] - 1.0, -(whole.centres[0] - 1.0)[::-1])
+    # From -1 to the outermost centre, 1 - 3 (3/4) / (1 - 9/16), twice: on either side.
+    outer = 2.0 * (3.0 * 0.75 / (1.0 - 0.75**2) - 2.0)
+    np.testing.assert_allclose(whole.widths[0], [outer, 2.0, 2.0, outer])
 
 
 def test_a_density_is_atoms_at_the_centres():
@@ -124,3 +127,39 @@ def test_gauss_nodes_of_chi():
 def test_bad_input(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_every_measure_becomes_masses_of_cells():
+    grid = grids.product(grids.uniform(-2.0, 2.0, 8), grids.half_line(6))
+    law = laws.product(a=laws.Uniform(-1.0, 1.0), b=laws.Chi(3, 0.5))
+    np.testing.assert_array_equal(law.cell_masses(grid), law.box_probability(*grid.boxes()).reshape(8, 6))
+    rho = GridDensity(grid, law.cell_masses(grid))
+    np.testing.assert_array_equal(rho.cell_masses(grid), rho.masses)
+    # On another grid its cells are atoms.
+    coarse = grids.product(grids.uniform(-2.0, 2.0, 4), grids.half_line(3))
+    np.testing.assert_array_equal(rho.cell_masses(coarse), rho.particles().cell_masses(coarse))
+    assert law.grid is None
+    assert rho.particles().grid is None
+    assert rho.grid is grid
+    np.testing.assert_array_equal(law.atoms(16).positions, law.quantise(16).positions)
+    np.testing.assert_array_equal(rho.atoms(3).weights, rho.weights)
+    assert rho.particles().atoms(3).positions.shape == (48, 2)
+
+
+def test_particles_are_shared_between_the_nearest_centres():
+    grid = Grid(([0.0, 1.0, 3.0, 4.0],))  # centres 0.5, 2, 3.5
+    rho = Particles([[0.0], [0.5], [0.8], [3.0], [4.0], [4.5]], [0.1, 0.2, 0.3, 0.15, 0.05, 0.2])
+    shared = rho.cell_masses(grid)
+    # 0.8 lies a fifth of the way from 0.5 to 2, 3.0 two thirds of that from 2 to 3.5; 4.5 is outside.
+    np.testing.assert_allclose(shared, [0.1 + 0.2 + 0.24, 0.06 + 0.05, 0.1 + 0.05], atol=1e-15)
+    assert Particles([[0.2]]).cell_masses(Grid(([0.0, 1.0],))).tolist() == [1.0]
+    # In two parameters by the product of the shares.
+    plane = grids.product(grid, grids.uniform(0.0, 2.0, 2))
+    found = Particles([[0.8, 0.75]]).cell_masses(plane)
+    np.testing.assert_allclose(found, np.outer([0.8, 0.2, 0.0], [0.75, 0.25]), atol=1e-15)
+
+
+def test_rows_are_the_points_on_the_host():
+    grid = grids.product(grids.uniform(0.0, 1.0, 3), grids.line(4))
+    assert isinstance(grid.rows(), np.ndarray)
+    np.testing.assert_array_equal(grid.rows(), grid.points)

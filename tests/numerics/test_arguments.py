@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from widelimit.numerics import random_key, real_number, whole_number
+from widelimit.numerics import leaf, random_key, real_number, whole_number
 
 
 @pytest.mark.parametrize("value", [0.5, 1, np.float32(0.5), np.array(0.5), jnp.asarray(0.5), np.int64(1)])
@@ -42,3 +42,16 @@ def test_keys():
     for wrong in (0, None, jnp.zeros(2), jnp.zeros(3, jnp.uint32)):
         with pytest.raises(ValueError, match="expected a key such as"):
             random_key(wrong, "key")
+
+
+def test_the_most_is_allowed():
+    assert real_number(0.5, "x", most=0.5) == 0.5
+    with pytest.raises(ValueError, match="above 0 and at most"):
+        real_number(np.nextafter(0.5, 1.0), "x", above=0.0, most=0.5)
+
+
+def test_a_leaf_is_an_array_that_may_be_traced():
+    assert leaf(2, "x", above=0.0).dtype == jnp.float64
+    with pytest.raises(ValueError, match="x: must be a finite number above 0"):
+        leaf(-2, "x", above=0.0)
+    assert float(jax.grad(lambda v: leaf(v, "x", above=0.0) ** 2)(3.0)) == 6.0

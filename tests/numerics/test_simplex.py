@@ -25,6 +25,13 @@ def test_optimal_for_matrices_of_any_rank(n, rank, seed):
     check(matrix, slope, quadratic_on_simplex(matrix, slope, start), 1e-11 * (1 + np.abs(matrix).max()))
 
 
+@pytest.mark.parametrize("gain", [1e-3, 1e-6, 1e-9])
+def test_a_weight_enters_for_a_gain_however_small(gain):
+    """(p^2 + q^2) / 2 + (1 - 2 g) q with p + q = 1 is least at q = g."""
+    found = quadratic_on_simplex(np.eye(2), np.array([0.0, 1.0 - 2.0 * gain]), np.array([1.0, 0.0]))
+    np.testing.assert_allclose(found, [1.0 - gain, gain], atol=1e-12)  # The ridge has 1e-13.
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_an_interior_point_method(seed):
     rng = np.random.default_rng(seed)

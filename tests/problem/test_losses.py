@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+import widelimit as wl
 from widelimit import losses
 
 CASES = {
@@ -103,3 +104,31 @@ def test_refusals(bad):
         losses.squared(bad)
     with pytest.raises(ValueError, match="threshold"):
         losses.huber(bad)
+
+
+def _half_square(f, y):
+    return 0.5 * jnp.sum((f - y) ** 2)
+
+
+def test_a_name_is_no_fact():
+    """What a loss is called says nothing; its square factor does."""
+    named = losses.Loss(_half_square, "squared", convex=True)
+    assert named.square_factor is None
+    assert float(losses.squared(0.7).square_factor) == 0.7
+    data = wl.data.Interval(lambda x: x)
+    assert not wl.Problem(wl.units.FreeKnot(), data, named).integrals.exact
+    with pytest.raises(ValueError, match="squared loss"):
+        wl.analysis.spectrum(wl.Problem(wl.units.FreeKnot(), data, named), wl.Particles(np.ones((2, 2))))
+    with pytest.raises(ValueError, match="is for losses"):
+        wl.analysis.expected_risk(wl.Problem(wl.units.FreeKnot(), data, named), wl.Particles(np.ones((2, 2))))
+
+
+def test_labels_are_checked():
+    x = np.arange(4.0)
+    wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, [1.0, -1.0, -1.0, 1.0]), losses.logistic())
+    for labels in ([1.0, 0.0, 0.0, 1.0], [1.0, -1.0, np.nextafter(1.0, 2.0), 1.0]):
+        with pytest.raises(ValueError, match="labels -1 or \\+1"):
+            wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, labels), losses.logistic())
+    # A numeric target is no label for the others; samplers draw theirs later.
+    wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, x), losses.huber())
+    wl.Problem(wl.units.FreeKnot(), wl.data.uniform_box(1, lambda x: x[0]), losses.logistic())

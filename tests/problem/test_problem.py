@@ -334,9 +334,9 @@ def test_a_measure_with_other_columns():
     problem = wl.Problem(NEURON, NUMBERS)
     with pytest.raises(ValueError, match=r"3 columns.*4: output, weight\[2\], bias"):
         problem.risk(wl.Particles(np.ones((2, 3))))
-    output, weight, bias = problem.blocks
-    with pytest.raises(ValueError, match="in this order"):
-        problem.risk(wl.Particles(np.ones((2, 4)), blocks=(weight, bias, output)))
+    _, weight, bias = problem.blocks
+    with pytest.raises(ValueError, match=r"blocks are weight\[2\], bias, charge; the unit's are output"):
+        problem.risk(wl.Particles(np.ones((2, 4)), blocks=(weight, bias, Block("charge", ()))))
     with pytest.raises(ValueError, match=r"output\[2\].*weight\[2\]"):
         problem.risk(wl.Particles(np.ones((2, 4)), blocks=(Block("output", (2,)), Block("weight", ()), bias)))
 
@@ -420,7 +420,22 @@ def test_a_law_of_one_number_fits_a_weight_of_one_input():
     law = wl.laws.product(weight=wl.laws.Normal(0.0, 1.0), bias=wl.laws.Atom(0.0))
     rho = law.sample(3, key=jax.random.key(0))
     assert float(problem.risk(rho)) == float(problem.risk(wl.Particles(rho.positions)))
+    other = wl.laws.product(bias=wl.laws.Atom(0.0), weight=wl.laws.Normal(0.0, 1.0)).sample(3, key=jax.random.key(0))
+    np.testing.assert_array_equal(problem.unpack(other)[0].weight[:, 0], other.positions[:, 1])
+
+
+def test_columns_are_found_by_their_names():
+    problem = wl.Problem(NEURON, NUMBERS)
+    output, weight, bias = problem.blocks
+    rows = np.random.default_rng(0).normal(size=(3, 4))
+    rho = wl.Particles(rows, blocks=problem.blocks)
+    other = wl.Particles(rows[:, [1, 2, 3, 0]], blocks=(weight, bias, output))
+    assert float(problem.risk(other)) == float(problem.risk(rho))
+    np.testing.assert_array_equal(problem.arranged(other).positions, rows)
+    np.testing.assert_array_equal(other.arranged(problem.blocks)["weight"], rho["weight"])
+    np.testing.assert_array_equal(problem.potential(other)(rows), problem.potential(rho)(rows))
+    run = wl.evolve(problem, other, wl.GradientFlow(), t1=0.1, save_at=[0.1])
+    assert run.blocks == problem.blocks
+    np.testing.assert_array_equal(run.positions[0], rows)
     with pytest.raises(ValueError, match="in this order"):
-        problem.risk(
-            wl.laws.product(bias=wl.laws.Atom(0.0), weight=wl.laws.Normal(0.0, 1.0)).sample(3, key=jax.random.key(0))
-        )
+        wl.analysis.optimality_gap(problem, other)

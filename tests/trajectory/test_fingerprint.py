@@ -76,7 +76,7 @@ def _problem(x: Any = X, unit: Any = None, **options: Any) -> wl.Problem:
 
 
 # Pairs of things that differ in one respect.
-DIFFERENT: dict[str, tuple[Any, Any]] = {
+DIFFERENT: dict[str, tuple[Any, ...]] = {
     "array": (_problem(), _problem(X + 1e-15 + 1e-12)),
     "dtype": (np.zeros(2), np.zeros(2, np.float32)),
     "shape": (np.zeros((2, 1)), np.zeros((1, 2))),
@@ -194,7 +194,7 @@ def test_does_not_depend_on_the_object() -> None:
 
 
 # Pairs of things that compute the same.
-SAME: dict[str, tuple[Any, Any]] = {
+SAME: dict[str, tuple[Any, ...]] = {
     "order of a dictionary": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
     "names of locals, comments, lines": (
         _made("def thing(t):\n    a = 2.0 * t\n    return a"),

@@ -262,7 +262,11 @@ def test_particles_that_came_later(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("gridded", [False, True])
 def test_columns_are_found_by_their_labels(gridded: bool) -> None:
     grid = wl.measure.grids.product(wl.measure.grids.uniform(0.0, 1.0, 2), wl.measure.grids.uniform(0.0, 3.0, 3))
-    on_grid = {"positions": np.asarray(grid.points), "weights": np.arange(18.0).reshape(3, 6), "grid": grid}
+    on_grid: dict[str, Any] = {
+        "positions": np.asarray(grid.points),
+        "weights": np.arange(18.0).reshape(3, 6),
+        "grid": grid,
+    }
     run = _trajectory(**(on_grid | {"blocks": (Block("b", ()), Block("a", ()))} if gridded else {}))
     data = run.to_xarray()
     for other in (data.sortby("parameter"), data.transpose(), data.isel(parameter=slice(None, None, -1))):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.dynamics import AbstractDynamics
+from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.measure import GridDensity, Particles, laws
 from widelimit.problem import Problem
 from widelimit.trajectory import observables
@@ -48,6 +48,11 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         )
     if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+
+
+def arranged(problem: Problem, measure: Start) -> Start:
+    """The start with its columns in the problem's order; a law is arranged by the dynamics that takes it."""
+    return measure if isinstance(measure, laws.AbstractLaw) else problem.arranged(measure)
 
 
 def default_times(t1: float, size: int) -> np.ndarray:

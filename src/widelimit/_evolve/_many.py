@@ -16,7 +16,7 @@ from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Trajectory, observables
 
-from ._checks import check_run, save_times, watched_of
+from ._checks import arranged, check_run, save_times, watched_of
 from ._host import blown_up, explain, next_chunk, require_start, stops_at
 from ._provenance import provenance
 from ._saving import Ended, Row, Watch, given_weights, show, size_of_save, trajectory_of
@@ -51,6 +51,7 @@ def evolve_many(
         raise ValueError(f"evolve_many(keys=...): {len(seeds)} keys for {len(starts)} starts; give one each.")
     for start, key in zip(starts, seeds, strict=True):
         check_run(problem, start, dynamics, t1, max_steps, key)
+    starts = [arranged(problem, start) for start in starts]
     watched = watched_of(problem, observe, dynamics)
     if dynamics.growth is not None:
         rest: dict[str, Any] = {"t1": t1, "save_at": save_at, "observe": watched, "max_steps": max_steps}

@@ -11,6 +11,8 @@ from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Measure
 from widelimit.problem import Problem
 
+from ._checks import arranged
+
 
 def rollout(
     problem: Problem, measure: Start, dynamics: AbstractDynamics, *, steps: int, key: PRNGKeyArray | None = None
@@ -31,7 +33,7 @@ def rollout(
         raise ValueError(f"rollout(dynamics=...): {type(dynamics).__name__} needs more and more room; use evolve.")
     dynamics = array_numbers(dynamics)
     own = dynamics.prepare(problem)
-    return _rolled(dynamics, own, dynamics.init(own, measure, t1=math.inf, key=key), steps)
+    return _rolled(dynamics, own, dynamics.init(own, arranged(problem, measure), t1=math.inf, key=key), steps)
 
 
 @eqx.filter_jit

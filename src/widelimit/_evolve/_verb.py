@@ -13,7 +13,7 @@ from widelimit.problem import Problem
 from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
 
-from ._checks import check_run, save_times, watched_of
+from ._checks import arranged, check_run, save_times, watched_of
 from ._host import Keeper, Run, explain
 from ._provenance import mark_of, provenance
 from ._saving import Watch, given_weights, size_of_save, trajectory_of
@@ -37,8 +37,8 @@ def evolve(
 
     **Arguments**
 
-    - `measure`: where it starts: particles or a density on a grid with mass 1, the columns in the order of the unit's
-      blocks; or a law, for the dynamics that can take one.
+    - `measure`: where it starts: particles or a density on a grid with mass 1, columns with names in any
+      order; or a law, for the dynamics that can take one.
     - `dynamics`: `GradientFlow()`, `SGD(step=...)`, `TransportPDE(cells=...)`, ...
     - `t1`: the end, > 0, in mean-field time.
     - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
@@ -57,6 +57,7 @@ def evolve(
     checkpoint if there is a folder for it.
     """
     check_run(problem, measure, dynamics, t1, max_steps, key)
+    measure = arranged(problem, measure)
     watched = watched_of(problem, observe, dynamics)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)

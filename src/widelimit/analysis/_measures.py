@@ -14,6 +14,8 @@ def check_measure(problem: Problem, measure: Measure, who: str, *, probability: 
 
     `probability`: the weights must sum to 1 as well.
     """
+    # Strictly: what is said of the particles is said in the order of their own columns.
+    problem.check_columns(measure)
     theta, _ = problem.unpack(measure)
     rows, w = np.asarray(measure.positions, float), np.asarray(measure.weights, float)
     if not np.all(np.isfinite(w)) or np.any(w < 0.0) or (probability and abs(w.sum() - 1.0) > 1e-6):

@@ -122,6 +122,7 @@ def decompose(
 
 def check_linear(problem: Problem, who: str) -> None:
     """Raise `ValueError` where the flow in function space is not linear."""
+    problem.two_layer(who)
     if problem.loss.square_factor is None:
         raise ValueError(
             f"{who}: only a squared loss has linear dynamics, the problem's is {problem.loss.name!r}; use "

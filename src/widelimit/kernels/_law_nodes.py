@@ -31,8 +31,7 @@ class Part(NamedTuple):
 
 def parts_of(problem: Problem, law: laws.AbstractLaw, who: str) -> list[Part]:
     """The law of a `FreeKnot`'s parameters in parts. Raises `ValueError` for a law that this cannot integrate."""
-    if law.dim != problem.dim or law.blocks not in ((), problem.blocks):
-        problem.unpack(law.quantise(1))
+    problem.check_columns(law)
     return [part for mass, each in law.components() for part in _parts(each, mass, who)]
 
 

@@ -36,6 +36,7 @@ def tangent_kernel(
 
     **Raises** `ValueError` for inputs of another shape, unknown blocks, and a mobility that is not positive.
     """
+    problem.two_layer("tangent_kernel")
     columns = moving_columns(problem, trainable)
     rows, w = rows_of(problem, measure, "tangent_kernel(measure=...)")
     left = inputs_of(problem, x, "tangent_kernel(x=...)")
@@ -55,7 +56,7 @@ def rows_of(problem: Problem, measure: Any, what: str) -> tuple[Float[np.ndarray
         )
     if not isinstance(measure, Particles | GridDensity):
         raise ValueError(f"{what}: expected particles, a density or a law, got {type(measure).__name__}.")
-    problem.unpack(measure)
+    measure = problem.arranged(measure)
     if np.any(np.isnan(np.asarray(measure.positions))):
         raise ValueError(f"{what}: a particle's position is not a number.")
     return np.asarray(measure.positions, float), np.asarray(measure.weights, float)

@@ -1,6 +1,5 @@
-"""A measure with a density, known by the masses of the cells of a grid."""
+"""Cells of a box in one or two parameters."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,6 @@ from jaxtyping import Array, Float
 
 from widelimit.numerics import real_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
-
-from ._blocks import Blocks, columns_of, describe, row_size
-from ._particles import Particles
 
 
 class Grid(eqx.Module):
@@ -96,90 +92,39 @@ class Grid(eqx.Module):
             total = total[..., None] * width
         return total
 
+    def rows(self) -> Float[np.ndarray, "N D"]:
+        """`points` on the host."""
+        mesh = np.meshgrid(*(np.asarray(middle) for middle in self.centres), indexing="ij")
+        return np.stack(mesh, axis=-1).reshape(-1, self.dim)
+
+    def deposit(self, positions: Float[np.ndarray, "M D"], weights: Float[np.ndarray, " M"]) -> np.ndarray:
+        """Atoms as masses of the cells, in the grid's shape; those outside of the grid are left out.
+
+        An atom is shared between the two nearest centres of each axis so that mass and mean stay; between a wall and
+        the nearest centre all goes to that centre. Runs on the host.
+        """
+        inside, shares, places = np.ones(len(positions), bool), [], []
+        for x, edges, centres in zip(positions.T, self.edges, self.centres, strict=True):
+            middle, edge = np.asarray(centres), np.asarray(edges)
+            inside &= (x >= edge[0]) & (x <= edge[-1])
+            low = np.clip(np.searchsorted(middle, x) - 1, 0, max(len(middle) - 2, 0))
+            high = np.minimum(low + 1, len(middle) - 1)
+            gap = np.where(high > low, middle[high] - middle[low], 1.0)
+            upper = np.clip((x - middle[low]) / gap, 0.0, 1.0)
+            places.append((low, high))
+            shares.append((1.0 - upper, upper))
+        masses, weights = np.zeros(self.shape), np.where(inside, weights, 0.0)
+        for corner in np.ndindex(*(2,) * self.dim):
+            share = np.prod([shares[k][side] for k, side in enumerate(corner)], axis=0)
+            np.add.at(masses, tuple(places[k][side] for k, side in enumerate(corner)), weights * share)
+        return masses
+
     def boxes(self) -> tuple[Float[np.ndarray, "N D"], Float[np.ndarray, "N D"]]:
         """Lower and upper corners of all cells; the last cell of an axis holds its upper edge."""
         lows = [np.asarray(side[:-1]) for side in self.edges]
         highs = [np.append(np.asarray(side[1:-1]), np.nextafter(float(side[-1]), np.inf)) for side in self.edges]
         low, high = (np.stack(np.meshgrid(*s, indexing="ij"), -1).reshape(-1, self.dim) for s in (lows, highs))
         return low, high
-
-
-class GridDensity(eqx.Module):
-    r"""The measure with masses $m_j$ in the cells of a grid.
-
-    **Arguments**
-
-    - `grid`: a `Grid`.
-    - `masses`: in the grid's shape, [n_1] or [n_1, n_2].
-    - `blocks`: the names and shapes of the columns, if they have names.
-
-    For integrals it stands for atoms of mass m_j at the cells' centres, which is right to second order.
-    Raises `ValueError` when the shapes do not fit together.
-    """
-
-    grid: Grid
-    masses: Float[Array, "..."]
-    blocks: Blocks = eqx.field(static=True)
-
-    def __init__(self, grid: Grid, masses: Any, *, blocks: Blocks = ()) -> None:
-        if not isinstance(grid, Grid):
-            raise ValueError(f"GridDensity(grid=...): expected a Grid, got {grid!r}.")
-        masses = jnp.asarray(masses, float)
-        if masses.shape != grid.shape:
-            raise ValueError(f"GridDensity(masses=...): expected the grid's shape {grid.shape}, got {masses.shape}.")
-        if blocks and row_size(blocks) != grid.dim:
-            raise ValueError(
-                f"GridDensity(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
-                f"the grid has {grid.dim}."
-            )
-        self.grid, self.masses, self.blocks = grid, masses, tuple(blocks)
-
-    def __len__(self) -> int:
-        return math.prod(self.grid.shape)
-
-    @property
-    def dim(self) -> int:
-        return self.grid.dim
-
-    def arranged(self, blocks: Blocks) -> "GridDensity":
-        """The same measure with its axes in the order of `blocks`; axes without names take these.
-
-        Raises `ValueError` where the measure's blocks are others.
-        """
-        axes = columns_of(self.blocks, blocks) if self.blocks else list(range(self.dim))
-        if axes is None:
-            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
-        if axes == list(range(self.dim)):
-            return GridDensity(self.grid, self.masses, blocks=blocks)
-        sides, middles = ([parts[k] for k in axes] for parts in (self.grid.edges, self.grid.centres))
-        return GridDensity(Grid(sides, middles), jnp.transpose(self.masses, axes), blocks=blocks)
-
-    @property
-    def mass(self) -> Float[Array, ""]:
-        return jnp.sum(self.masses)
-
-    @property
-    def positions(self) -> Float[Array, "N D"]:
-        """The cells' centres."""
-        return self.grid.points
-
-    @property
-    def weights(self) -> Float[Array, " N"]:
-        """The masses, in the order of `positions`."""
-        return self.masses.ravel()
-
-    @property
-    def density(self) -> Float[Array, "..."]:
-        """Mass over volume, in the grid's shape."""
-        return self.masses / self.grid.volumes
-
-    def particles(self) -> Particles:
-        """Atoms at the cells' centres."""
-        return Particles(self.positions, self.weights, blocks=self.blocks)
-
-
-Measure = Particles | GridDensity
-"""What a problem can be evaluated at."""
 
 
 def uniform(lower: float, upper: float, cells: int) -> Grid:

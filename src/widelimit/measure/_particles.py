@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._blocks import Blocks, columns_of, describe, row_size, split
+from ._grid import Grid
 
 
 class Particles(eqx.Module):
@@ -68,6 +69,11 @@ class Particles(eqx.Module):
         return Particles(rows, self.weights, blocks=blocks)
 
     @property
+    def grid(self) -> None:
+        """The grid on which a measure is a density: none here."""
+        return None
+
+    @property
     def mass(self) -> Float[Array, ""]:
         return jnp.sum(self.weights)
 
@@ -77,3 +83,11 @@ class Particles(eqx.Module):
         if name not in names:
             raise KeyError(f"the measure has no block {name!r}; it has: {', '.join(names) or 'no names'}")
         return split(self.blocks, self.positions)[names.index(name)]
+
+    def atoms(self, n: int) -> "Particles":
+        """The particles themselves, whatever n."""
+        return self
+
+    def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """The masses of a grid's cells, in its shape: each particle shared between the nearest centres (`deposit`)."""
+        return grid.deposit(np.asarray(self.positions, float), np.asarray(self.weights, float))

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from ._grid import Measure
+from ._density import Measure
 
 
 def moment(measure: Measure, order: int = 1) -> Float[Array, " D"]:

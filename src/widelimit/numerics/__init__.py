@@ -1,6 +1,7 @@
 """Numerical tools that know nothing of networks."""
 
 from ._arguments import (
+    Number as Number,
     leaf as leaf,
     on_host as on_host,
     random_key as random_key,
@@ -19,6 +20,8 @@ from ._files import (
     arrays_to_bytes as arrays_to_bytes,
     write_whole as write_whole,
 )
+from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
+from ._low_rank import LowRank as LowRank, low_rank as low_rank
 from ._pair import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
 from ._quadrature import gauss_chi as gauss_chi
 from ._search import (

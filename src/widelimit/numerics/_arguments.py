@@ -7,12 +7,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Array, Float
+
+Number = float | Float[Array, ""]
+"""A number: plain, or an array of shape ()."""
 
 
 def real_number(
-    value: Any, what: str, *, above: float | None = None, least: float | None = None, below: float = math.inf
+    value: Any,
+    what: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float = math.inf,
+    most: float = math.inf,
 ) -> float:
-    """`value` as a float: finite, `above` one bound or at `least` another, and `below` a third.
+    """`value` as a float: finite, `above` one bound or at `least` another, `below` a third and at `most` a fourth.
 
     Raises `ValueError` that names `what` and the range.
     """
@@ -20,18 +30,25 @@ def real_number(
     number = isinstance(value, kind) and not isinstance(value, bool) and np.ndim(value) == 0
     if number and not np.issubdtype(np.asarray(value).dtype, np.bool_):
         found = float(value)
-        inside = (above is None or found > above) and (least is None or found >= least) and found < below
+        inside = (above is None or found > above) and (least is None or found >= least)
+        inside = inside and found < below and found <= most
         if math.isfinite(found) and inside:
             return found
     lower = f"above {above:g}" if above is not None else f"at least {least:g}" if least is not None else ""
-    upper = f"below {below:g}" if below < math.inf else ""
+    upper = f"below {below:g}" if below < math.inf else f"at most {most:g}" if most < math.inf else ""
     limits = " and ".join(part for part in (lower, upper) if part)
     said = f"must be a finite number{' ' + limits if limits else ''}"
     raise ValueError(f"{what}: {said}; got {value!r}.")
 
 
 def leaf(
-    value: Any, what: str, *, above: float | None = None, least: float | None = None, below: float = math.inf
+    value: Any,
+    what: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float = math.inf,
+    most: float = math.inf,
 ) -> jax.Array:
     """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
 
@@ -40,7 +57,7 @@ def leaf(
     if isinstance(value, Tracer):
         return jnp.asarray(value)
     # From a Python float the array is of weak type: it takes the precision of what it meets.
-    return jnp.asarray(real_number(value, what, above=above, least=least, below=below))
+    return jnp.asarray(real_number(value, what, above=above, least=least, below=below, most=most))
 
 
 def on_host(value: Any) -> Any:

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, GridDensity, Measure, Particles, describe, join, row_size, split
+from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
 from widelimit.numerics import entries
 
 from . import domains, losses, mobilities, penalties, scales
-from ._checks import check_kind, check_motion, supervised
+from ._arguments import arranged, check_columns, check_kind, check_motion, inputs_of, supervised
+from ._motion import prox, velocity, with_smooth
 from ._potential import Potential
-from .data import AbstractData, Nodes, Samples, as_numbers, require_nodes
+from .data import AbstractData, Nodes, Samples, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
 from .networks import AbstractNetwork
@@ -77,10 +78,8 @@ class Problem(eqx.Module):
         check_kind("symmetry", symmetry, Symmetry)
         self.given = integrals if isinstance(integrals, AbstractIntegrals) else None
         self.rule = choose if integrals is None or self.given is not None else integrals
-        alone = self.given is not None and network is None and unit is None
+        alone = self.given is not None and network is unit is data is loss is scale is budget is None
         self.supervised = None if alone else supervised(network, unit, data, loss, scale, budget)
-        if alone and not data is loss is scale is budget is None:
-            raise ValueError("Problem(integrals=...): without a network there are no data, loss, scale or budget.")
         self.blocks = self.integrals.blocks()
         self.penalty, self.symmetry, self.domain = penalty, symmetry, domains.resolve(domain, self.blocks)
         self.mobility = mobilities.Identity() if mobility is None else mobility
@@ -159,12 +158,7 @@ class Problem(eqx.Module):
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
         task = self.task("Problem.predict")
-        points, inputs = as_numbers(x, "predict(x=...)").astype(w.dtype), task.data.inputs
-        single = points.ndim == 1 and (inputs > 1 or points.shape[0] == 1)
-        points = points[None] if single else points
-        points = points[:, None] if points.ndim == 1 and inputs == 1 else points
-        if points.ndim != 2 or points.shape[1] != inputs:
-            raise ValueError(f"predict(x=...): expected [n, {inputs}], got shape {jnp.shape(x)}.")
+        points, single = inputs_of(x, task.data.inputs, w.dtype)
         f = choose(task).predict(theta, w, points)
         return f[0] if single else f
 
@@ -235,23 +229,23 @@ class Problem(eqx.Module):
 
     # What the dynamics build on: named blocks instead of rows.
 
-    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
-        """The measure as (theta, w): theta has one field a block, each [N, *shape].
+    def arranged(self, measure: Measure) -> Any:
+        """The measure with its columns in the order of the unit's blocks, found by their names.
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
-        if not isinstance(measure, Particles | GridDensity):
-            raise ValueError(f"measure: expected Particles or a GridDensity, got {type(measure).__name__}.")
-        if measure.dim != self.dim:
-            raise ValueError(
-                f"the measure has {measure.dim} columns, the unit needs {self.dim}: {describe(self.blocks)}."
-            )
-        # A law of one number makes a block of shape (), where the unit may have (1,).
-        if measure.blocks and _sizes(measure.blocks) != _sizes(self.blocks):
-            raise ValueError(
-                f"the measure's blocks are {describe(measure.blocks)}; the unit's are {describe(self.blocks)}, "
-                "in this order."
-            )
+        return arranged(measure, self.blocks)
+
+    def check_columns(self, start: Measure | laws.AbstractLaw) -> None:
+        """Raise `ValueError` unless the columns of a measure or a law are the unit's, in their order."""
+        check_columns(start, self.blocks)
+
+    def unpack(self, measure: Measure) -> tuple[Any, Float[Array, " N"]]:
+        """The measure as (theta, w): theta has one field a block, each [N, *shape]; columns are found by their names.
+
+        Raises `ValueError` when the measure's columns are not the unit's.
+        """
+        measure = arranged(measure, self.blocks)
         return split(self.blocks, measure.positions), measure.weights
 
     def pack(self, theta: Any, w: Float[Array, " N"]) -> Particles:
@@ -271,24 +265,11 @@ class Problem(eqx.Module):
             risk, psi, gradient = self.integrals.variation(theta, w)
         else:
             risk, psi, gradient = variation_on(self.task("Problem.variation(nodes=...)"), theta, w, nodes)
-        for term in penalties.parts(self.penalty):
-            if term.smooth:
-                value, slope = jax.vmap(jax.value_and_grad(term))(theta)
-                psi, gradient = psi + value, jax.tree.map(jnp.add, gradient, slope)
-        return Variation(risk, psi, gradient)
+        return Variation(risk, *with_smooth(self.penalty, theta, psi, gradient))
 
     def velocity(self, theta: Any, gradient: Any) -> Any:
         """-P grad psi, projected onto the tangent cone of the domain."""
-        drift = jax.vmap(self.mobility)(theta, gradient)
-        drift = jax.tree.map(jnp.negative, drift)
-        if self.domain.unconstrained:
-            return drift
-        inside = jax.vmap(self.domain.tangent)(theta, drift)
-        if self.smooth:
-            return inside
-        # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
-        walls = {name: getattr(drift, name) for name in theta._fields if self.domain.of(name).walls}
-        return inside._replace(**walls)
+        return velocity(self.mobility, self.domain, self.smooth, theta, gradient)
 
     def retract(self, theta: Any) -> Any:
         """Particles put back into the domain after a step."""
@@ -296,21 +277,9 @@ class Problem(eqx.Module):
 
     def prox(self, theta: Any, step: Any) -> Any:
         """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
-        for term in penalties.parts(self.penalty):
-            if not term.smooth:
-                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
-                theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
-        if self.smooth:
-            return theta
-        factors = {name: self.domain.of(name) for name in theta._fields}
-        clipped = {name: at.retract(getattr(theta, name)) for name, at in factors.items() if at.walls}
-        return theta._replace(**clipped)
+        return theta if self.smooth else prox(self.penalty, self.mobility, self.domain, theta, step)
 
     @property
     def smooth(self) -> bool:
         """Whether no penalty needs a proximal map."""
         return self.penalty is None or self.penalty.smooth
-
-
-def _sizes(blocks: Blocks) -> list[tuple[str, int]]:
-    return [(block.name, block.size) for block in blocks]

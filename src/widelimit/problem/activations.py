@@ -6,13 +6,15 @@ The facts are what certificates rest on; the tests check each of them on a fine 
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from widelimit.numerics import Number, leaf
 from widelimit.numerics.registry import Registry, number, several
 
 
@@ -23,12 +25,16 @@ class Pieces(NamedTuple):
     - `knots`: t_1 < ... < t_n; `slopes`: l_0, ..., l_n, one more than the knots.
     """
 
-    value: float
-    knots: tuple[float, ...]
-    slopes: tuple[float, ...]
+    value: Number
+    knots: tuple[Number, ...]
+    slopes: tuple[Number, ...]
+
+    def plain(self) -> "Pieces":
+        """With floats for numbers. Raises where they are traced."""
+        return Pieces(float(self.value), tuple(map(float, self.knots)), tuple(map(float, self.slopes)))
 
     @property
-    def bends(self) -> tuple[float, ...]:
+    def bends(self) -> tuple[Number, ...]:
         """By how much the slope grows at each knot."""
         return tuple(b - a for a, b in itertools.pairwise(self.slopes))
 
@@ -53,18 +59,19 @@ class Activation(eqx.Module):
     function: Callable[[Float[Array, ""]], Float[Array, ""]]
     name: str = eqx.field(static=True, default="function")
     homogeneity: float | None = eqx.field(static=True, default=None)
-    bound: float | None = eqx.field(static=True, default=None)
-    slope: float | None = eqx.field(static=True, default=None)
-    curvature: float | None = eqx.field(static=True, default=None)
-    kinks: tuple[float, ...] = eqx.field(static=True, default=())
-    pieces: Pieces | None = eqx.field(static=True, default=None)
+    # Numbers, or arrays where they follow from an argument: then another value of it does not compile anew.
+    bound: Number | None = None
+    slope: Number | None = None
+    curvature: Number | None = None
+    kinks: tuple[Number, ...] = ()
+    pieces: Pieces | None = None
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return self.function(z)
 
 
 class _LeakyRelu(eqx.Module):
-    negative: float = eqx.field(static=True)
+    negative: Float[Array, ""]
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return jnp.where(z > 0, z, self.negative * z)
@@ -73,13 +80,12 @@ class _LeakyRelu(eqx.Module):
 class _PiecewiseLinear(eqx.Module):
     """v_0 + SUM s_j (clip(z, t_j, t_{j+1}) - t_j): ramps that end, so nothing cancels far outside the knots."""
 
-    start: float = eqx.field(static=True)
-    knots: tuple[float, ...] = eqx.field(static=True)
-    slopes: tuple[float, ...] = eqx.field(static=True)
+    pieces: Pieces
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
-        value = jnp.full_like(z, self.start)
-        for left, right, slope in zip(self.knots, self.knots[1:], self.slopes, strict=False):
+        _, knots, slopes = self.pieces
+        value = jnp.full_like(z, self.pieces.value)
+        for left, right, slope in zip(knots, knots[1:], slopes[1:], strict=False):
             value = value + slope * (jnp.clip(z, left, right) - left)
         return value
 
@@ -106,21 +112,18 @@ gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335
 quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0)
 
 
-def leaky_relu(negative: float = 0.01) -> Activation:
+def leaky_relu(negative: Any = 0.01) -> Activation:
     """z for z > 0, `negative` z else. Raises `ValueError` for a slope that is not finite."""
-    if not abs(negative) < float("inf"):
-        raise ValueError(f"leaky_relu(negative=...): must be finite, got {negative}.")
-    slope = max(1.0, abs(negative))
-    kinks = () if negative == 1.0 else (0.0,)
-    curvature = None if kinks else 0.0
+    slope = leaf(negative, "leaky_relu(negative=...)")
+    straight = not isinstance(slope, Tracer) and float(slope) == 1.0
     return Activation(
-        _LeakyRelu(float(negative)),
+        _LeakyRelu(slope),
         "leaky_relu",
         homogeneity=1.0,
-        slope=slope,
-        curvature=curvature,
-        kinks=kinks,
-        pieces=Pieces(0.0, (0.0,), (float(negative), 1.0)),
+        slope=jnp.maximum(1.0, jnp.abs(slope)),
+        curvature=0.0 if straight else None,
+        kinks=() if straight else (0.0,),
+        pieces=Pieces(0.0, (0.0,), (slope, 1.0)),
     )
 
 
@@ -140,13 +143,15 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
         raise ValueError(f"piecewise_linear(knots=...): must be finite and increase, got {t}.")
     slopes = [0.0] + [(b - a) / (s - r) for a, b, r, s in zip(v, v[1:], t, t[1:], strict=False)] + [0.0]
     bends = [b - a for a, b in itertools.pairwise(slopes)]
+    inner = (leaf(slope, "the slope between two knots") for slope in slopes[1:-1])
+    pieces = Pieces(leaf(v[0], "values"), tuple(leaf(k, "knots") for k in t), (0.0, *inner, 0.0))
     return Activation(
-        _PiecewiseLinear(v[0], tuple(t), tuple(slopes[1:-1])),
+        _PiecewiseLinear(pieces),
         "piecewise_linear",
-        bound=max(map(abs, v)),
-        slope=max(map(abs, slopes)),
-        kinks=tuple(k for k, bend in zip(t, bends, strict=True) if bend != 0.0),
-        pieces=Pieces(v[0], tuple(t), tuple(slopes)),
+        bound=leaf(max(map(abs, v)), "values"),
+        slope=leaf(max(map(abs, slopes)), "values"),
+        kinks=tuple(k for k, bend in zip(pieces.knots, bends, strict=True) if bend != 0.0),
+        pieces=pieces,
     )
 
 

@@ -13,7 +13,6 @@ from .domains import Product
 from .symmetry._reduction import parts_of
 from .units import FreeKnot, Neuron
 
-_squared = losses.squared(1.0)
 ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
 """mei2018's activation: -2.5 below 0.5, 7.5 above 1.5, linear between."""
 
@@ -45,7 +44,7 @@ def isotropic_gaussians(
     if dim == math.inf:
         return _infinite(unit, Rotations(((),), (math.inf,), std[:, None], 0.5), loss, penalty)
     data = GaussianClasses(std[0] ** 2, std[1] ** 2, dim=int(dim))
-    return Problem(unit, data, _squared if loss is None else loss, penalty=penalty)
+    return Problem(unit, data, losses.squared(1.0) if loss is None else loss, penalty=penalty)
 
 
 def anisotropic_gaussians(
@@ -86,7 +85,7 @@ def anisotropic_gaussians(
         )
     inside = np.arange(int(dim)) < relevant
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
-    return Problem(unit, GaussianClasses(plus, minus), _squared if loss is None else loss, penalty=penalty)
+    return Problem(unit, GaussianClasses(plus, minus), losses.squared(1.0) if loss is None else loss, penalty=penalty)
 
 
 def free_knot_spline(
@@ -123,7 +122,7 @@ def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Prob
     return Problem(
         parts.unit,
         parts.data,
-        _squared if loss is None else loss,
+        losses.squared(1.0) if loss is None else loss,
         penalty=parts.penalty,
         domain=parts.domain,
         symmetry=parts.symmetry,

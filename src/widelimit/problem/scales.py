@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from widelimit.numerics import leaf, real_number
+from widelimit.numerics import Number, leaf, real_number
 from widelimit.numerics.registry import Registry, number, positive
 
 
@@ -14,7 +14,7 @@ class AbstractScale(eqx.Module):
     """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
 
     @abc.abstractmethod
-    def factor(self, n: int) -> Any:
+    def factor(self, n: int) -> Number:
         """N / alpha(N)."""
 
     @property
@@ -26,7 +26,7 @@ class AbstractScale(eqx.Module):
 class MeanField(AbstractScale):
     """alpha(N) = N: the output is the mean, and a limit N -> infinity exists."""
 
-    def factor(self, n: int) -> float:
+    def factor(self, n: int) -> Number:
         return 1.0
 
     @property
@@ -48,7 +48,7 @@ class Power(AbstractScale):
         self.exponent = real_number(exponent, "Power(exponent=...)")
         self.scale = leaf(scale, "Power(scale=...)", above=0.0)
 
-    def factor(self, n: int) -> Any:
+    def factor(self, n: int) -> Number:
         return n ** (1.0 - self.exponent) / self.scale
 
     @property

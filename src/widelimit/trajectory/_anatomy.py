@@ -189,7 +189,7 @@ def _object(value: Any) -> tuple[str, Parts]:
     kind = type(value)
     try:
         look: Any = copyreg.dispatch_table.get(kind)
-        made = look(value) if look else value.__reduce_ex__(4)
+        made: Any = look(value) if look else value.__reduce_ex__(4)
     except Exception as error:
         raise Unseen(f"an object of {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(made, str):

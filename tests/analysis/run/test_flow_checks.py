@@ -1,5 +1,7 @@
 """Energy balance and stationarity against cases solved by hand."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,3 +121,16 @@ def test_stationarity_of_a_charge_at_rest_under_total_variation():
 def test_particles_without_weight_do_not_count_in_the_largest():
     found = wl.analysis.stationarity(linear_problem(), wl.Particles([[1.0], [5.0]], [1.0, 0.0]))
     assert found.largest == 0.0
+
+
+def test_parts_from_some_of_many_data_points_have_the_size_of_those_from_all(monkeypatch):
+    """Where particles times data are too many, sizes are estimated on every so-manieth point, of the same mass."""
+    x = np.random.default_rng(2).normal(size=(400, 3))
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.sin(x[:, 0])))
+    whole = wl.analysis.stationarity(problem, START)
+    monkeypatch.setattr(sys.modules["widelimit.analysis.run._stationarity"], "_MOST", 400 * 200 // 4)
+    some = wl.analysis.stationarity(problem, START)
+    np.testing.assert_array_equal(some.norms, whole.norms)
+    # A hundred of four hundred draws: sizes to some percent. Without their mass they would be a quarter.
+    np.testing.assert_allclose(some.conditions, whole.conditions, rtol=0.25)
+    assert np.any(some.conditions != whole.conditions)

@@ -31,7 +31,7 @@ def _vector(theta: Any, x: Any) -> Any:
 
 
 def unit_table(problem: wl.Problem, grid: wl.Grid) -> Any:
-    return _unit_table.unit_table(problem, grid, np.asarray(grid.points))
+    return _unit_table.unit_table(problem, grid, "test")
 
 
 _LINE = grids.uniform(-1.5, 2.0, 200)

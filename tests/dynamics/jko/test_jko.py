@@ -275,11 +275,11 @@ def test_a_step_that_is_too_long_is_said() -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"tau": 0.0}, r"tau=.*positive"),
-        ({"tau": -1.0}, r"tau=.*positive"),
+        ({"tau": 0.0}, r"tau=.*above 0"),
+        ({"tau": -1.0}, r"tau=.*above 0"),
         ({"tau": float("inf")}, r"tau=.*finite"),
         ({"tau": True}, r"tau=.*number"),
-        ({"tau": 0.1, "temperature": -0.1}, r"temperature=.*not negative"),
+        ({"tau": 0.1, "temperature": -0.1}, r"temperature=.*at least 0"),
         ({"tau": 0.1, "temperature": float("nan")}, r"temperature=.*finite"),
         ({"tau": 0.1, "particles": 0}, r"particles=.*at least 1"),
         ({"tau": 0.1, "particles": True}, r"particles=.*whole"),
@@ -327,7 +327,7 @@ _SAMPLES = wl.data.Samples(_X, _Y)
             0.0,
             "must be numbers",
         ),
-        (_problem(), wl.laws.Normal(0.0, 1.0, dim=2), 0.0, "law of 2 parameters"),
+        (_problem(), wl.laws.Normal(0.0, 1.0, dim=2), 0.0, "2 columns, the unit needs 1"),
         (_problem(), _particles([0.0, 0.0, 1.0]), 0.1, "at one place"),
         (_problem(domain=domains.HalfLine()), _particles([0.0, 0.5, 1.0]), 0.1, "on a wall"),
         (_problem(), _particles([0.0, 0.5, 1.0], [0.5, 0.5, 0.0]), 0.1, "weight zero"),

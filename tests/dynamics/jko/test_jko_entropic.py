@@ -52,7 +52,7 @@ def _gaussian(**parts: Any) -> wl.Problem:
 
 def _moments(run: Any) -> tuple[np.ndarray, np.ndarray]:
     """Means and variances [T, D]."""
-    x = run.positions[0]
+    x = run.positions
     mean = run.weights @ x
     return mean, np.einsum("tn,tnd->td", run.weights, (x[None] - mean[:, None]) ** 2)
 
@@ -284,10 +284,10 @@ def test_a_step_that_is_not_solved_is_said() -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"tau": 0.0}, r"tau=.*positive"),
-        ({"tau": float("nan")}, r"tau=.*positive"),
-        ({"tau": 0.1, "temperature": -1.0}, r"temperature=.*not negative"),
-        ({"tau": 0.1, "blur": 0.0}, r"blur=.*positive"),
+        ({"tau": 0.0}, r"tau=.*above 0"),
+        ({"tau": float("nan")}, r"tau=.*above 0"),
+        ({"tau": 0.1, "temperature": -1.0}, r"temperature=.*at least 0"),
+        ({"tau": 0.1, "blur": 0.0}, r"blur=.*above 0"),
         ({"tau": 0.1, "blur": float("inf")}, r"blur=.*finite"),
     ],
 )
@@ -315,14 +315,13 @@ _THREE = wl.Problem(wl.units.Function(_cubic, columns=["a", "b", "c"]), _SAMPLES
     ("problem", "start", "options", "match"),
     [
         (_THREE, _LAW, {}, "one or two.*has 3.*reduced"),
-        (wl.Problem(_BUMP, _SAMPLES, scale=wl.scales.Power(0.5)), _LAW, {}, "MeanField"),
+        (wl.Problem(_BUMP, _SAMPLES, scale=wl.scales.Power(0.5)), _LAW, {}, "no number of neurons"),
         (wl.Problem(_BUMP, _SAMPLES, domain=domains.Circle()), _LAW, {}, "line or an interval"),
         (wl.Problem(_BUMP, _SAMPLES, domain=domains.HalfLine()), _LAW, {}, "outside the problem's domain"),
         (wl.Problem(_BUMP, _SAMPLES, mobility=mobilities.Function(_speed)), _LAW, {}, "mobility"),
-        (_PLANE, _LAW, {}, "1 axes.*2 parameters"),
-        (_PROBLEM, wl.laws.Normal(0.0, 1.0, dim=2), {}, "law of 2 parameters"),
-        (_PROBLEM, wl.laws.Normal(0.0, 3.0, dim=1), {}, r"0\.0455 of it lies outside"),
-        (_PROBLEM, _LAW.quantise(10), {}, "start is particles"),
+        (_PLANE, wl.laws.product(a=_LAW, b=_LAW), {}, "1 axes.*2 parameters"),
+        (_PROBLEM, wl.laws.Normal(0.0, 1.0, dim=2), {}, "2 columns, the unit needs 1"),
+        (_PROBLEM, wl.laws.Normal(0.0, 3.0, dim=1), {}, r"4\.6 % of the start\'s mass lies outside"),
         (_PROBLEM, _LAW, {"grid": None}, r"grid=.*needed"),
         (_PROBLEM, _LAW, {"grid": grids.line(60)}, "must be finite"),
         (_PROBLEM, _LAW, {"blur": 0.19}, "less than the widest cell of the grid, 0.2"),

@@ -16,7 +16,7 @@ import widelimit as wl
 from widelimit import integrators, laws
 from widelimit.dynamics import Quantiles
 from widelimit.dynamics.quantiles._inverse import EDGE, by_score, from_score
-from widelimit.dynamics.quantiles._label_field import walls
+from widelimit.dynamics.quantiles._label_field import LabelField, walls
 from widelimit.dynamics.quantiles._panels import Panels, halve, rule, tails
 from widelimit.measure import GridDensity, grids
 
@@ -394,6 +394,51 @@ def test_walls_like_many_particles() -> None:
     assert np.any(exact.positions[-1] == 0)
     np.testing.assert_allclose(run.positions, exact.positions, atol=1e-6)
     np.testing.assert_allclose(run.dissipated, exact.dissipated, atol=1e-5)
+
+
+def test_particles_leave_a_wall_when_the_velocity_turns_inside() -> None:
+    # v = 0.3 - m - X, m the mean: while m > 0.3 what is near 0 is pressed against the wall. Without walls m falls as
+    # 0.15 + 0.6 exp(-2 t), to 0.15; from m = 0.3 on the wall is left, by all that sit there at once.
+    problem = wl.Problem(
+        _number,
+        wl.data.Samples(np.ones((1, 1)), np.array([0.3])),
+        penalty=wl.penalties.l2(0.5),
+        domain=wl.domains.Box(0.0, 1.5),
+    )
+    start = wl.Particles(np.array([0.05, 0.1, 0.15, 0.3, 1.2, 1.3, 1.4, 1.45])[:, None])
+    exact = wl.evolve(problem, start, wl.GradientFlow(integrators.Tsit5(1e-9, 1e-10)), t1=1.6, save_at=[0.5, 1.6])
+    run = wl.evolve(problem, start, Quantiles(1e-9), t1=1.6, save_at=[0.5, 1.6])
+    assert np.sum(exact.positions[1] == 0.0) >= 2
+    assert np.all(exact.positions[2] > 0.01)
+    np.testing.assert_allclose(run.positions[1], exact.positions[1], atol=1e-8)
+    # No step ends where the velocity turns: the wall is left up to a step late.
+    np.testing.assert_allclose(run.positions[2], exact.positions[2], atol=3e-5)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_what_is_behind_a_wall_is_put_onto_it_where_the_drift_there_is_inward(side: float) -> None:
+    # phi = x theta with f = 0 at the only node: v = side at every place, so inward at the wall below for side = 1.
+    data = wl.data.Samples(np.zeros((1, 1)), np.zeros(1))
+    slope = wl.penalties.function(_falls if side > 0 else _rises)
+    problem = wl.Problem(_number, data, penalty=slope, domain=wl.domains.Box(0.0, 1.0))
+    y = jnp.asarray([[-0.2, 0.4, 1.3]])
+    field = LabelField(problem, jnp.full((1, 3), 1.0 / 3.0), jnp.ones((1, 3), bool), jnp.asarray(1.0), False)
+    freed, any_freed = field.release(y)
+    expected = [0.0, 0.4, 1.3] if side > 0 else [-0.2, 0.4, 1.0]
+    np.testing.assert_array_equal(freed[0], expected)
+    assert bool(any_freed)
+    # Nothing behind a wall: nothing changes, and nothing is said to.
+    kept, changed = field.release(jnp.asarray([[0.0, 0.4, 1.0]]))
+    np.testing.assert_array_equal(kept[0], [0.0, 0.4, 1.0])
+    assert not bool(changed)
+
+
+def _falls(theta: Any) -> Any:
+    return -theta.r
+
+
+def _rises(theta: Any) -> Any:
+    return theta.r
 
 
 def test_a_circle_has_no_ends() -> None:

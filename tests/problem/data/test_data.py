@@ -327,8 +327,11 @@ def test_a_teacher_refuses_columns_that_are_not_the_units():
         data.Teacher(unit, Particles(np.ones((2, 4))), inputs=3)
 
 
-def test_a_teacher_refuses_blocks_in_another_order():
+def test_a_teachers_columns_are_found_by_their_names():
     unit = units.Neuron(acts.tanh)
     output, weight, bias = unit.blocks(3, ())
-    with pytest.raises(ValueError, match=r"Teacher.*measure"):
-        data.Teacher(unit, Particles(np.ones((2, 5)), blocks=(weight, bias, output)), inputs=3)
+    rows, x = np.random.default_rng(0).normal(size=(2, 5)), jnp.ones(3)
+    named = data.Teacher(unit, Particles(rows[:, [1, 2, 3, 4, 0]], blocks=(weight, bias, output)), inputs=3)
+    assert float(named(x)) == float(data.Teacher(unit, Particles(rows), inputs=3)(x))
+    with pytest.raises(ValueError, match=r"Teacher\(measure=\.\.\.\): the measure's blocks are"):
+        data.Teacher(unit, Particles(rows, blocks=(weight, bias, output._replace(name="charge"))), inputs=3)

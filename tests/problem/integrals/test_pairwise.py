@@ -81,7 +81,7 @@ def test_the_same_run_and_the_same_verdict():
     np.testing.assert_allclose(runs[0].risk, runs[1].risk, rtol=1e-7)
     assert "dissipation" in runs[0].observables
     smooth = energy(kinked=False)
-    rates = [wl.analysis.stability(p, runs[1].final, tolerance=0.9).matrix_rates for p in (smooth, NETWORK)]
+    rates = [wl.analysis.stability(p, runs[1].final, tolerance=0.9).rates for p in (smooth, NETWORK)]
     np.testing.assert_allclose(*rates, rtol=1e-6)
 
 
@@ -121,7 +121,7 @@ def test_what_it_refuses():
         lambda: ENERGY.data,
         lambda: ENERGY.loss,
         lambda: ENERGY.batch_risk(*ENERGY.unpack(MEASURE), X, Y, MU),
-        lambda: wl.evolve(ENERGY, MEASURE, wl.SGD(step=0.1), t1=1.0, key=jax.random.key(0)),
+        lambda: wl.evolve(ENERGY, wl.Particles(np.ones((2, 4))), wl.SGD(step=0.1), t1=1.0, key=jax.random.key(0)),
     ):
         with pytest.raises(ValueError, match="network and data"):
             call()
@@ -138,5 +138,5 @@ def test_what_it_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             energy(**changes)
-    with pytest.raises(ValueError, match="no data, loss"):
+    with pytest.raises(ValueError, match="one network"):
         wl.Problem(integrals=ENERGY.integrals, loss=wl.losses.huber())

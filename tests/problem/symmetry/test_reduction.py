@@ -53,13 +53,12 @@ def two_means(activation, dims, u, v, b):
 
 
 def unit(activation, dims, theta, s, **blocks):
-    return _unit(activation, dims, jnp.asarray(theta), jnp.asarray(s), tuple(blocks))
+    return _unit(SphericalNeuron(activation, dims, **blocks), jnp.asarray(theta), jnp.asarray(s))
 
 
 @eqx.filter_jit
-def _unit(activation, dims, theta, s, blocks):
-    neuron = SphericalNeuron(activation, dims, **dict.fromkeys(blocks, True))
-    named = neuron.blocks(len(dims), ())
+def _unit(neuron, theta, s):
+    named = neuron.blocks(len(neuron.dims), ())
     return neuron(wl.measure.split(named, theta), s)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import Measure, Particles
+from widelimit.numerics import Line, line_search_on_host
 from widelimit.problem import Problem
 
 from ._atoms import atoms
@@ -11,8 +12,8 @@ from ._linearisation import Linearisation, linearise
 from ._stability import check
 
 _MOST_STEPS = 50
-# A step is shortened until the force falls; below this share of Newton's step it never will.
-_SHORTEST = 1e-3
+# A step is halved until the force falls; after so many halvings it never will.
+_MOST_HALVINGS = 10
 
 
 def fixed_point(problem: Problem, measure: Measure, *, tolerance: float = 1e-12, merge: float = 1e-2) -> Particles:
@@ -37,24 +38,27 @@ def fixed_point(problem: Problem, measure: Measure, *, tolerance: float = 1e-12,
     for _ in range(_MOST_STEPS):
         if found.residual <= tolerance:
             return rho
-        rho, found = _step(problem, rho, found, tolerance)
+        line = _step(problem, rho, found, tolerance)
+        if not line.found:
+            break
+        rho, found = line.point
     raise ValueError(
         f"fixed_point(measure=...): none was found near this measure, the force is {found.residual:.2g} of its parts "
         "still; run the flow longer, or put fewer particles together (merge=...)."
     )
 
 
-def _step(problem: Problem, rho: Particles, found: Linearisation, tolerance: float) -> tuple[Particles, Linearisation]:
+def _step(problem: Problem, rho: Particles, found: Linearisation, tolerance: float) -> Line:
     """Newton's step, halved until the force falls."""
-    shift, share = _shift(rho, found), 1.0
-    while True:
-        moved = atoms(
-            problem, Particles(rho.positions + share * shift, rho.weights, blocks=rho.blocks), 1e-12, "fixed_point"
-        )
+    shift = _shift(rho, found)
+
+    def trial(share: float) -> tuple[tuple[Particles, Linearisation], float, float]:
+        moved = Particles(rho.positions + share * shift, rho.weights, blocks=rho.blocks)
+        moved = atoms(problem, moved, 1e-12, "fixed_point")
         there = linearise(problem, moved, tolerance)
-        if there.residual < found.residual or share < _SHORTEST:
-            return moved, there
-        share *= 0.5
+        return (moved, there), there.residual, -share * found.residual
+
+    return line_search_on_host(trial, None, found.residual, most=_MOST_HALVINGS)
 
 
 def _shift(rho: Particles, found: Linearisation) -> Float[np.ndarray, "N D"]:

@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
+
+from widelimit.numerics import line_search
+from widelimit.problem.data import Nodes
 
 # Newton's decrement over T below which the next temperature is tried: there Newton converges quadratically.
 _CLOSE = 0.01
 _COOLING = 0.25
-# Numbers of data that are not worth a factorisation, and the first guess of a rank.
-_FEW = 64
 
 
 class Dual(eqx.Module):
@@ -38,14 +38,13 @@ class Dual(eqx.Module):
     loss: Any
     rows: Float[Array, "N r"]
     columns: Float[Array, "r _"]
-    y: Float[Array, "Q ..."]
-    mu: Float[Array, " Q"]
+    nodes: Nodes
     penalty: Float[Array, " N"]
     log_v: Float[Array, " N"]
 
     def risk(self, a: Float[Array, " r"]) -> Float[Array, ""]:
-        f = (a @ self.columns).reshape(self.y.shape)
-        return jnp.sum(self.mu * jax.vmap(self.loss)(f, self.y))
+        f = (a @ self.columns).reshape(self.nodes.y.shape)
+        return jnp.sum(self.nodes.weights * jax.vmap(self.loss)(f, self.nodes.y))
 
     def logits(self, g: Float[Array, " r"], temperature: Any) -> Float[Array, " N"]:
         return self.log_v - (self.rows @ g + self.penalty) / temperature
@@ -58,12 +57,13 @@ class Dual(eqx.Module):
 
 class Iterate(NamedTuple):
     """`a`, the temperature reached, how far log m was from log Gibbs[m] before the last step, whether rounding stops
-    it, steps done."""
+    it, whether h no longer falls along a step that promises more than rounding, steps done."""
 
     a: Float[Array, " r"]
     temperature: Float[Array, ""]
     residual: Float[Array, ""]
     stuck: Any
+    lost: Any
     count: Any
 
 
@@ -81,12 +81,16 @@ def solve(dual: Dual, temperature: Any, tolerance: Any, most: Any) -> Solved:
     zero = jnp.zeros(dual.rows.shape[1])
     psi = dual.rows @ jax.grad(dual.risk)(zero) + dual.penalty
     first = jnp.maximum(temperature, jnp.max(psi) - jnp.min(psi))
-    start = Iterate(zero, first, jnp.asarray(jnp.inf), jnp.asarray(False), jnp.zeros((), jnp.int64))
+    no = jnp.asarray(False)
+    start = Iterate(zero, first, jnp.asarray(jnp.inf), no, no, jnp.zeros((), jnp.int64))
 
     def done(it: Iterate) -> Any:
         return (it.temperature <= temperature) & ((it.residual <= tolerance) | it.stuck)
 
-    last = jax.lax.while_loop(lambda it: ~done(it) & (it.count < most), lambda it: _step(dual, temperature, it), start)
+    def running(it: Iterate) -> Any:
+        return ~done(it) & ~it.lost & (it.count < most)
+
+    last = jax.lax.while_loop(running, lambda it: _step(dual, temperature, it), start)
     g = jax.grad(dual.risk)(last.a)
     return Solved(jax.nn.softmax(dual.logits(g, temperature)), last.count, done(last))
 
@@ -101,61 +105,20 @@ def _step(dual: Dual, end: Any, it: Iterate) -> Iterate:
     defect = a - mean
     move = -jnp.linalg.solve(jnp.eye(a.shape[0]) + covariance @ hessian / t, defect)
     slope = defect @ hessian @ move
-    new = a + _length(dual, t, a, move, slope) * move
+    here = dual.value(a, t)
+    line = line_search(
+        lambda s: (a + s * move, dual.value(a + s * move, t), s * slope),
+        a,
+        here,
+        slack=1e-14 * (jnp.abs(here) + jnp.abs(dual.risk(a)) + t),
+    )
     # psi at Gibbs[m] minus psi at m, to first order: what the two logarithms differ by, times T.
     residual = jnp.max(jnp.abs(dual.rows @ (hessian @ defect))) / t
     close = -slope <= _CLOSE * t
     # At the last temperature quadratic convergence ends where the residual no longer halves: that is rounding.
-    stuck = (t <= end) & (-slope <= 1e-12 * t) & (residual > 0.5 * it.residual)
+    blind = -slope <= 1e-12 * t
+    stuck = (t <= end) & blind & (residual > 0.5 * it.residual)
     cooler = jnp.where(close, jnp.maximum(end, _COOLING * t), t)
     # A residual is that of its own temperature.
-    return Iterate(new, cooler, jnp.where(cooler < t, jnp.inf, residual), stuck, it.count + 1)
-
-
-def _length(dual: Dual, t: Any, a: Any, move: Any, slope: Any) -> Any:
-    """1, 1/2, 1/4, ... until h falls as its slope promises, up to the rounding error of h."""
-    here = dual.value(a, t)
-    slack = 1e-14 * (jnp.abs(here) + jnp.abs(dual.risk(a)) + t)
-
-    def rises(s: Any) -> Any:
-        there = dual.value(a + s * move, t)
-        return ~(there <= here + 1e-4 * s * slope + slack) & (s > 1e-12)
-
-    return jax.lax.while_loop(rises, lambda s: 0.5 * s, jnp.ones(()))
-
-
-def factorise(
-    table: Float[np.ndarray, "N M"], weights: Float[np.ndarray, " M"]
-) -> tuple[Float[np.ndarray, "N r"], Float[np.ndarray, "r M"]]:
-    """A, B with A B = table up to rounding of each row, B orthonormal in L2(weights): smooth units have a small rank.
-
-    The rows' span is found from random combinations of them, as many as it takes; what is left out is checked, so the
-    draw shows in the rounding only.
-    """
-    root = np.sqrt(weights)
-    scaled = table * root
-    span = _span(scaled)
-    # Projected once more: the factors of a decomposition are accurate in norm only, not row by row.
-    return scaled @ span.T, span / np.where(root > 0, root, 1.0)
-
-
-def _span(scaled: Float[np.ndarray, "N M"]) -> Float[np.ndarray, "r M"]:
-    """Orthonormal rows that span those of `scaled`."""
-    if scaled.shape[1] <= _FEW:
-        return np.eye(scaled.shape[1])
-    largest, most = _longest(scaled), min(scaled.shape)
-    rng, k = np.random.default_rng(0), _FEW
-    while k <= most // 2:
-        basis = np.linalg.qr(scaled @ rng.standard_normal((scaled.shape[1], k)))[0]
-        _, values, span = np.linalg.svd(basis.T @ scaled, full_matrices=False)
-        span = span[values > 1e-16 * largest]
-        if _longest(scaled - (scaled @ span.T) @ span) <= 2e-15 * largest:
-            return span
-        k *= 2
-    core = np.linalg.qr(scaled, mode="r") if scaled.shape[0] > scaled.shape[1] else scaled
-    return np.linalg.svd(core, full_matrices=False)[2]
-
-
-def _longest(rows: Float[np.ndarray, "N M"]) -> float:
-    """The norm of the longest row: every cell's feature counts, however few cells have it."""
-    return float(np.sqrt(np.max(np.einsum("nm,nm->n", rows, rows))))
+    residual = jnp.where(cooler < t, jnp.inf, residual)
+    return Iterate(line.point, cooler, residual, stuck, ~line.found & ~blind, it.count + 1)

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import Grid, GridDensity, Measure, split
+from widelimit.dynamics.grid import log_density, log_volumes
+from widelimit.measure import GridDensity, Measure
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
@@ -38,7 +39,7 @@ def free_energy(problem: Problem, density: Measure, temperature: float) -> Float
     """
     require_nodes(problem.data, "free_energy")
     rho = as_density(problem, density, temperature, "free_energy")
-    return energies(problem, rho, log_volumes(problem, rho.grid), jnp.asarray(temperature, float)).free
+    return energies(problem, rho, log_volumes(problem, rho.grid).ravel(), jnp.asarray(temperature, float)).free
 
 
 def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
@@ -57,19 +58,8 @@ def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> F
     check_convex(problem, "free_energy_gap")
     rho = as_density(problem, density, temperature, "free_energy_gap")
     heat = jnp.asarray(temperature, float)
-    target = log_gibbs(problem, rho, log_volumes(problem, rho.grid), heat)
+    target = log_gibbs(problem, rho, log_volumes(problem, rho.grid).ravel(), heat)
     return scaled_divergence(rho.weights, target, heat)
-
-
-def log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
-    """log V_i: logarithms, because r^(d-1) leaves the range of numbers for large d."""
-    return _log_volumes(problem, grid)
-
-
-@eqx.filter_jit
-def _log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
-    theta = split(problem.blocks, grid.points)
-    return jnp.log(grid.volumes.ravel()) + jax.vmap(problem.log_volume)(theta)
 
 
 @eqx.filter_jit
@@ -89,17 +79,15 @@ class Energies(NamedTuple):
 @eqx.filter_jit
 def energies(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Energies:
     m = density.weights
-    entropy = jnp.sum(jnp.where(m > 0, m * (jnp.log(jnp.where(m > 0, m, 1.0)) - log_v), 0.0))
     objective = problem.objective(density)
-    return Energies(objective + temperature * entropy, objective)
+    return Energies(objective + temperature * jnp.sum(m * log_density(m, log_v)), objective)
 
 
 @eqx.filter_jit
 def scaled_divergence(m: Any, log_g: Any, temperature: Any) -> Float[Array, ""]:
     """T KL(m || G)."""
     # With - m + g, which add up to nothing, every term is nonnegative: no cancellation between cells near the minimum.
-    logs = jnp.where(m > 0, jnp.log(jnp.where(m > 0, m, 1.0)) - log_g, 0.0)
-    return temperature * jnp.maximum(jnp.sum(m * logs - m + jnp.exp(log_g)), 0.0)
+    return temperature * jnp.maximum(jnp.sum(m * log_density(m, log_g) - m + jnp.exp(log_g)), 0.0)
 
 
 def check_convex(problem: Problem, who: str) -> None:
@@ -110,19 +98,18 @@ def check_convex(problem: Problem, who: str) -> None:
         )
 
 
-def check_temperature(temperature: float, who: str) -> None:
-    real_number(temperature, f"{who}(temperature=...)", above=0.0)
-
-
 def as_density(problem: Problem, density: Measure, temperature: float, who: str) -> GridDensity:
-    """The density itself. Raises `ValueError` unless it is one, on a grid of the problem's dimension, and T > 0."""
-    check_temperature(temperature, who)
+    """The density, its axes in the problem's order.
+
+    Raises `ValueError` unless it is one, on a grid of the problem's dimension, and T > 0.
+    """
+    real_number(temperature, f"{who}(temperature=...)", above=0.0)
     if not isinstance(density, GridDensity):
         raise ValueError(
             f"{who}(density=...): expected a GridDensity, got {type(density).__name__}; "
             "the free energy of atoms is infinite."
         )
-    problem.unpack(density)
+    density = problem.arranged(density)
     masses = np.asarray(density.masses)
     if not np.all(masses >= 0) or abs(masses.sum() - 1.0) > 1e-9:
         raise ValueError(

@@ -3,23 +3,22 @@
 import dataclasses
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
+from widelimit.dynamics.grid import axes, cells_of, check_grid
 from widelimit.measure import Grid, GridDensity, split
-from widelimit.numerics import entries, map_rows, real_number
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
-from widelimit.problem.data import Nodes, require_nodes
+from widelimit.problem.data import require_nodes
 
-from ._dual_newton import Dual, factorise, solve
-from ._free_energy import check_convex, check_temperature, energies, log_gibbs, log_volumes, scaled_divergence
+from ._dual_newton import Dual, solve
+from ._free_energy import check_convex, energies, log_gibbs, scaled_divergence
 
 # Mass at an edge of the grid, where the domain goes on, above which a grid is called too small.
 _EDGE = 1e-8
-# Numbers in the table of cells x data: 0.4 GB.
+# Numbers that the table of cells x data may hold: 0.4 GB.
 _MOST_ENTRIES = 50_000_000
 _MOST_STEPS = 1000
 
@@ -64,16 +63,20 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     **Raises** `ValueError` for T <= 0, a loss that is not convex, data without nodes, an output scale without a limit,
     a grid that does not fit, more than 5e7 pairs of cells and data, and a reduction at d = infinity.
     """
-    nodes = require_nodes(problem.data, "gibbs")
+    require_nodes(problem.data, "gibbs")
     problem = problem.on_nodes()
-    _check(problem, temperature, grid, tolerance, nodes)
-    log_v = log_volumes(problem, grid)
-    table, penalty = _table(problem, grid, nodes)
-    _check_finite(grid, table, penalty)
-    outputs = table.shape[1] // len(nodes.weights)
-    rows, columns = factorise(np.asarray(table), np.repeat(np.asarray(nodes.weights), outputs))
-    dual = Dual(problem.loss, jnp.asarray(rows), jnp.asarray(columns), nodes.y, nodes.weights, penalty, log_v)
-    heat = jnp.asarray(temperature, float)
+    _check(problem, temperature, grid, tolerance)
+    cells = cells_of(problem, grid, "gibbs", warm=True, room=_MOST_ENTRIES)
+    factors = cells.table.factors()
+    if factors is None:
+        raise ValueError(
+            f"gibbs(grid=...): {math.prod(grid.shape)} cells times {cells.nodes.y.size} data values are more than "
+            f"{_MOST_ENTRIES}; take fewer cells, or fewer data (a quadrature, or data.freeze)."
+        )
+    rows, columns = factors
+    log_v, heat = cells.log_volumes.ravel(), jnp.asarray(temperature, float)
+    columns = problem.scale.factor(1) * columns
+    dual = Dual(problem.loss, rows, columns, cells.nodes, cells.penalty.ravel(), log_v)
     found = solve(dual, heat, jnp.asarray(tolerance, float), jnp.asarray(_MOST_STEPS))
     density = GridDensity(grid, found.masses.reshape(grid.shape), blocks=problem.blocks)
     image = log_gibbs(problem, density, log_v, heat)
@@ -95,48 +98,21 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     )
 
 
-@eqx.filter_jit
-def _table(problem: Problem, grid: Grid, nodes: Nodes) -> tuple[Float[Array, "N M"], Float[Array, " N"]]:
-    """phi at all cells and data (components fastest), and the penalty at all cells."""
-    theta = split(problem.blocks, grid.points)
-    factor = problem.scale.factor(1)
-
-    def row(one: object) -> Float[Array, " M"]:
-        return factor * jax.vmap(lambda point: problem.unit(one, point))(nodes.x).ravel()
-
-    table = map_rows(row, theta, max(1, entries(problem.budget) // nodes.y.size))
-    if problem.penalty is None:
-        return table, jnp.zeros(table.shape[0])
-    return table, jax.vmap(problem.penalty)(theta)
-
-
-def _check_finite(grid: Grid, table: Float[Array, "N M"], penalty: Float[Array, " N"]) -> None:
-    """Raise `ValueError` that names a cell where the unit or the penalty is not finite."""
-    for name, values in (("unit", np.asarray(table)), ("penalty", np.asarray(penalty)[:, None])):
-        bad = ~np.all(np.isfinite(values), axis=1)
-        if np.any(bad):
-            centre = np.asarray(grid.points)[int(np.argmax(bad))].tolist()
-            raise ValueError(f"gibbs(grid=...): the {name} is not finite at the cell centre {centre}.")
-
-
 def _spilled(problem: Problem, density: GridDensity) -> list[str]:
     """Edges of the grid with mass, where the domain goes on."""
-    found, names = [], [block.name for block in problem.blocks for _ in range(block.size)]
-    shapes = {block.name: block.shape for block in problem.blocks}
-    masses = np.asarray(density.masses)
-    for axis, (name, side) in enumerate(zip(names, density.grid.edges, strict=True)):
-        bounds = problem.domain.of(name).bounds(shapes[name])
-        for place, edge, bound in ((0, side[0], bounds[0]), (-1, side[-1], bounds[1])):
-            mass = float(np.sum(np.take(masses, place, axis=axis)))
+    found, masses = [], np.asarray(density.masses)
+    for k, (axis, side) in enumerate(zip(axes(problem), density.grid.edges, strict=True)):
+        for place, edge, bound in ((0, side[0], axis.lower), (-1, side[-1], axis.upper)):
+            mass = float(np.sum(np.take(masses, place, axis=k)))
             if mass > _EDGE and not np.isclose(float(edge), bound, rtol=1e-9, atol=1e-9):
-                found.append(f"{mass:.2g} at {name} = {float(edge):.4g}")
+                found.append(f"{mass:.2g} at {axis.name} = {float(edge):.4g}")
             elif mass > _EDGE and np.isinf(bound):
-                found.append(f"{mass:.2g} in the unbounded cell of {name}")
+                found.append(f"{mass:.2g} in the unbounded cell of {axis.name}")
     return found
 
 
 def _say(residual: float, gap: float, converged: bool, spilled: list[str]) -> str:
-    state = "A fixed point" if converged else f"Not converged in {_MOST_STEPS} steps; a fixed point"
+    state = "A fixed point" if converged else "Newton's method did not converge; a fixed point"
     text = (
         f"{state} to {residual:.2g} in total variation; its free energy is within {gap:.2g} of the least on the grid."
     )
@@ -145,22 +121,12 @@ def _say(residual: float, gap: float, converged: bool, spilled: list[str]) -> st
     return text
 
 
-def _check(problem: Problem, temperature: float, grid: Grid, tolerance: float, nodes: Nodes) -> None:
-    check_temperature(temperature, "gibbs")
+def _check(problem: Problem, temperature: float, grid: Grid, tolerance: float) -> None:
+    real_number(temperature, "gibbs(temperature=...)", above=0.0)
+    real_number(tolerance, "gibbs(tolerance=...)", above=0.0, below=1.0)
     check_convex(problem, "gibbs")
     if not problem.scale.mean_field:
         raise ValueError("gibbs(problem=...): this output scale depends on N; use scales.MeanField().")
-    real_number(tolerance, "gibbs(tolerance=...)", above=0.0, below=1.0)
-    if not isinstance(grid, Grid) or grid.dim != problem.dim:
-        got = f"{grid.dim} axes" if isinstance(grid, Grid) else type(grid).__name__
-        raise ValueError(
-            f"gibbs(grid=...): expected a Grid with one axis for each of {problem.dim} parameters, got {got}."
-        )
-    size = math.prod(grid.shape) * nodes.y.size
-    if size > _MOST_ENTRIES:
-        raise ValueError(
-            f"gibbs(grid=...): {math.prod(grid.shape)} cells times {nodes.y.size} data values are more than "
-            f"{_MOST_ENTRIES}; take fewer cells, or fewer data (a quadrature, or data.freeze)."
-        )
+    check_grid(problem, grid, "gibbs")
     if not bool(jnp.all(jax.vmap(problem.domain.contains)(split(problem.blocks, grid.points)))):
         raise ValueError("gibbs(grid=...): some cells have their centre outside the problem's domain.")

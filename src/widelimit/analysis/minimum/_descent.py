@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Bool, Float
 
-from widelimit.numerics import quadratic_on_simplex
+from widelimit.numerics import line_search_on_host, quadratic_on_simplex
 
 from ._family import Atoms, Expansion, Family
 
@@ -170,14 +170,15 @@ def _downhill(hessian: Float[np.ndarray, "M M"], pull: Float[np.ndarray, " M"]) 
 
 def _search(family: Family, atoms: Atoms, now: Expansion, step: _Step, length: float) -> tuple[Atoms, Expansion] | None:
     """The first point along the step, from `length` inwards, that is low enough; None where there is none."""
-    slack = 4 * _EPS * max(1.0, abs(now.value))
-    for _ in range(25):
-        p = atoms.p + length * step.p
+
+    def trial(s: float) -> tuple[tuple[Atoms, Expansion], float, float]:
+        p = atoms.p + s * step.p
         # A weight that the step brings to zero is zero, not what rounding leaves of it.
         p = np.where((step.p < 0) & (p <= 1e-15), 0.0, np.maximum(p, 0.0))
-        trial = Atoms(atoms.z + length * step.z, p / p.sum(), atoms.pinned)
-        then = family.expand(trial)
-        if then.value <= now.value + 1e-4 * length * step.slope + slack:
-            return trial, then
-        length *= 0.3
-    return None
+        there = Atoms(atoms.z + s * step.z, p / p.sum(), atoms.pinned)
+        then = family.expand(there)
+        return (there, then), then.value, s * step.slope
+
+    slack = 4 * _EPS * max(1.0, abs(now.value))
+    line = line_search_on_host(trial, None, now.value, first=length, shrink=0.3, most=25, slack=slack)
+    return line.point

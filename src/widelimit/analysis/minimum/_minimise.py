@@ -105,6 +105,7 @@ def minimise(
 def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
     if not isinstance(problem, Problem):
         raise ValueError(f"minimise(problem=...): expected a Problem, got {type(problem).__name__}.")
+    problem.two_layer("minimise")
     if not problem.loss.convex:
         raise ValueError(
             f"minimise(problem=...): the loss {problem.loss.name!r} is not declared convex "

@@ -81,6 +81,7 @@ def optimality_gap(
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
+    problem.two_layer("optimality_gap")
     if not problem.loss.convex:
         raise ValueError(
             f"optimality_gap(problem=...): the loss {problem.loss.name!r} is not declared convex "

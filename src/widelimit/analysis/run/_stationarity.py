@@ -105,6 +105,7 @@ def _verdict(found: Float[np.ndarray, "3"], tolerance: float) -> tuple[bool | No
 
 @eqx.filter_jit
 def _measured(problem: Problem, measure: Measure, nodes: Nodes) -> tuple[Array, Array, Array]:
+    measure = problem.arranged(measure)
     theta, w = problem.unpack(measure)
     gradient = problem.variation(theta, w).gradient
     v, spent = _velocity(problem, theta, gradient)

@@ -33,6 +33,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from widelimit.numerics import line_search_on_host
+
 from ._target import Lines, Target
 
 Knots = Float[np.ndarray, " M"]
@@ -236,13 +238,15 @@ def _newton(target: Target, knots: Knots, left: bool) -> Knots | None:
 
 def _damped(target: Target, knots: Knots, step: Knots, size: float, left: bool) -> Knots | None:
     """The longest of the steps t = 1, 1/2, ... that keeps the order and lessens the jumps; None without one."""
-    for t in 0.5 ** np.arange(12):
+
+    def trial(t: float) -> tuple[Knots, float, float]:
         tried = knots - t * step
-        if _apart(target, tried, left, _CLOSE * target.length):
-            jumps, _ = _jumps(target.lines(_edges(target, tried, left)), left)
-            if np.max(np.abs(jumps)) < (1.0 - 0.1 * t) * size:
-                return tried
-    return None
+        if not _apart(target, tried, left, _CLOSE * target.length):
+            return tried, np.inf, 0.0
+        jumps, _ = _jumps(target.lines(_edges(target, tried, left)), left)
+        return tried, float(np.max(np.abs(jumps))), -t * size
+
+    return line_search_on_host(trial, None, size, most=12, part=0.1).point
 
 
 def _isolated(slopes: Float[np.ndarray, "M M"]) -> bool:

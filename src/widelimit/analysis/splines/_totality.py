@@ -100,7 +100,7 @@ def _of_law(problem: Problem, law: laws.AbstractLaw) -> Totality:
 
 def _table(problem: Problem, rho: Any, nodes: Nodes) -> tuple[np.ndarray, np.ndarray, int]:
     """phi~ sqrt(mu) [N, n], loss' sqrt(mu) [n, outputs] at the n different inputs, and how many nodes are repeated."""
-    problem.unpack(rho)
+    rho = problem.arranged(rho)
     rows = jnp.asarray(rho.positions)[np.asarray(rho.weights) > 0.0]
     if not bool(jnp.all(jnp.isfinite(rows))):
         raise ValueError("totality: a particle's position is not finite.")

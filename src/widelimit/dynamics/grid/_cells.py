@@ -1,6 +1,6 @@
-"""A problem on the cells of a grid: the discrete energy and its potential, which every scheme descends."""
+"""A problem on the cells of a grid: the discrete (free) energy and its potential, which every scheme descends."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,31 +8,30 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import Grid, split, theta_type
+from widelimit.measure import Grid, split
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
+from widelimit.problem.data import Nodes, require_nodes
 
 from ._unit_table import AbstractTable, unit_table
 
 # Roundings allowed to a sum before a rise counts as one.
 ROUNDINGS = 16.0 * float(jnp.finfo(jnp.float64).eps)
+_TINY = float(jnp.finfo(jnp.float64).tiny)
 
 
 class Cells(eqx.Module):
     """What of a problem on a grid does not change in time.
 
-    - `rates`: for each axis P / (x_(i+1) - x_i)^2 at the inner faces [n_k - 1], the velocity in cells a time for a
-      potential difference of one.
+    - `nodes`, `table`, `penalty`: the energy is SUM_q mu_q loss((Phi^T m)_q, y_q) + SUM_j m_j penalty_j. The penalty
+      is a fixed number a cell, smooth or not.
     - `log_volumes`: of the cells, in the reference measure of the entropy; zero where T = 0.
-    - `table`, `penalty`: the energy is SUM_q mu_q loss((Phi^T m)_q, y_q) + SUM_j m_j penalty_j. The penalty is a
-      fixed number a cell, smooth or not.
     """
 
     grid: Grid
-    rates: tuple[Float[Array, " _"], ...]
-    log_volumes: Float[Array, "..."]
+    nodes: Nodes
     table: AbstractTable
     penalty: Float[Array, "..."]
+    log_volumes: Float[Array, "..."]
 
 
 class Reading(NamedTuple):
@@ -44,78 +43,71 @@ class Reading(NamedTuple):
     blur: Float[Array, "..."]
 
 
-def cells_of(problem: Problem, grid: Grid, *, warm: bool) -> Cells:
-    """The problem on a grid; `warm`: with the volumes that T > 0 needs.
+def cells_of(problem: Problem, grid: Grid, who: str, *, warm: bool, room: int | None = None) -> Cells:
+    """The problem on a grid; `warm`: with the volumes that T > 0 needs; `room`: see `unit_table`.
 
-    Raises `ValueError` where the unit or the penalty is not finite at a centre, for a mobility that is no diagonal in
-    two parameters, and for T > 0 in a problem without a reference volume.
+    Raises `ValueError` where the unit or the penalty is not finite at a centre, and for T > 0 in a problem without a
+    reference volume.
     """
     # NumPy on the host: each JAX operation outside a compiled function would compile for itself.
-    rows = grid_rows(grid)
-    penalty, volumes = (np.asarray(part).reshape(grid.shape) for part in _fixed(problem, jnp.asarray(rows), warm))
+    rows = grid.rows()
+    penalty = np.asarray(_penalties(problem, jnp.asarray(rows)))
     if not np.all(np.isfinite(penalty)):
-        raise ValueError(
-            f"TransportPDE(grid=...): the penalty is not finite at the cell centre "
-            f"{rows[int(np.argmin(np.isfinite(penalty.ravel())))].tolist()}."
-        )
-    if warm:
-        volumes = volumes + sum(
-            np.log(np.asarray(width)).reshape([-1 if k == axis else 1 for k in range(grid.dim)])
-            for axis, width in enumerate(grid.widths)
-        )
-    table = unit_table(problem, grid, rows)
-    return Cells(grid, _rates(problem, grid), jnp.asarray(volumes), table, jnp.asarray(penalty))
+        centre = rows[int(np.argmin(np.isfinite(penalty)))].tolist()
+        raise ValueError(f"{who}(grid=...): the penalty is not finite at the cell centre {centre}.")
+    volumes = log_volumes(problem, grid) if warm else np.zeros(grid.shape)
+    nodes, table = require_nodes(problem.data, who), unit_table(problem, grid, who, room=room)
+    return Cells(grid, nodes, table, jnp.asarray(penalty.reshape(grid.shape)), jnp.asarray(volumes))
 
 
-def grid_rows(grid: Grid) -> Float[np.ndarray, "N D"]:
-    """The centres of all cells, the last axis running fastest."""
-    mesh = np.meshgrid(*(np.asarray(middle) for middle in grid.centres), indexing="ij")
-    return np.stack(mesh, axis=-1).reshape(-1, grid.dim)
-
-
-def read(problem: Problem, cells: Cells, masses: Float[Array, "..."]) -> Reading:
-    """The energy and the potential of cell masses."""
-    _, y, weights = require_nodes(problem.data, "TransportPDE")
-    factor = problem.scale.factor(masses.size)
-    f = factor * cells.table.mix(problem, masses)
-    values, slopes = jax.vmap(jax.value_and_grad(problem.loss))(f, y)
-    slopes = factor * weights.reshape((-1, *(1,) * (slopes.ndim - 1))) * slopes
+def read(problem: Problem, cells: Cells, heat: Any | None, masses: Float[Array, "..."]) -> Reading:
+    r"""The free energy $F = E + T \sum m\log(m/V)$ of cell masses (E itself where T is None), and E's potential."""
+    f = predictions(problem, cells, masses)
+    weights = cells.nodes.weights
+    values = jax.vmap(problem.loss)(f, cells.nodes.y)
+    slopes = slopes_at(problem, cells, f)
     psi = cells.table.pull(problem, slopes) + cells.penalty
     energy = jnp.sum(weights * values) + jnp.sum(masses * cells.penalty)
     blur = ROUNDINGS * (cells.table.sizes() * jnp.sum(jnp.abs(slopes)) + jnp.abs(cells.penalty))
-    return Reading(energy, psi, ROUNDINGS * jnp.abs(energy) + jnp.sum(masses * blur), blur)
+    slack = ROUNDINGS * jnp.abs(energy) + jnp.sum(masses * blur)
+    if heat is None:
+        return Reading(energy, psi, slack, blur)
+    entropy = heat * masses * log_density(masses, cells.log_volumes)
+    return Reading(energy + jnp.sum(entropy), psi, slack + ROUNDINGS * jnp.sum(jnp.abs(entropy)), blur)
+
+
+def predictions(problem: Problem, cells: Cells, masses: Float[Array, "..."]) -> Float[Array, "Q ..."]:
+    """f at the data's nodes."""
+    return problem.scale.factor(masses.size) * cells.table.mix(problem, masses)
+
+
+def slopes_at(problem: Problem, cells: Cells, f: Float[Array, "Q ..."]) -> Float[Array, "Q ..."]:
+    """The derivatives of the risk by Phi^T m, whose pull is psi without its penalty."""
+    slopes = jax.vmap(jax.grad(problem.loss))(f, cells.nodes.y)
+    weights = cells.nodes.weights.reshape((-1, *(1,) * (slopes.ndim - 1)))
+    return problem.scale.factor(cells.penalty.size) * weights * slopes
+
+
+def log_density(masses: Float[Array, "..."], log_volumes: Float[Array, "..."]) -> Float[Array, "..."]:
+    """log(m/V); finite for an empty cell, so that m log(m/V) is zero there."""
+    return jnp.log(jnp.maximum(masses, _TINY)) - log_volumes
+
+
+def log_volumes(problem: Problem, grid: Grid) -> Float[np.ndarray, "..."]:
+    """log V of the cells, in the grid's shape: logarithms, because r^(d-1) leaves the range of numbers for large d."""
+    volumes = np.asarray(_log_volumes(problem, jnp.asarray(grid.rows()))).reshape(grid.shape)
+    for axis, width in enumerate(grid.widths):
+        volumes = volumes + np.log(np.asarray(width)).reshape([-1 if k == axis else 1 for k in range(grid.dim)])
+    return volumes
 
 
 @eqx.filter_jit
-def _fixed(problem: Problem, rows: Float[Array, "N D"], warm: bool) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
-    """The penalty and, where wanted, the logarithm of the reference volume at the centres."""
-    theta, zero = split(problem.blocks, rows), jnp.zeros(rows.shape[0])
-    penalty = zero if problem.penalty is None else jax.vmap(problem.penalty)(theta)
-    return penalty, jax.vmap(problem.log_volume)(theta) if warm else zero
+def _penalties(problem: Problem, rows: Float[Array, "N D"]) -> Float[Array, " N"]:
+    if problem.penalty is None:
+        return jnp.zeros(rows.shape[0])
+    return jax.vmap(problem.penalty)(split(problem.blocks, rows))
 
 
-def _rates(problem: Problem, grid: Grid) -> tuple[Float[Array, " _"], ...]:
-    """P / dx^2 at the inner faces; a mobility of the user's own is taken at the faces' mid-points."""
-    centres = [np.asarray(middle) for middle in grid.centres]
-    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
-    if scales is not None:
-        # A block of two numbers counts for two axes.
-        factors = [scale for block, scale in zip(problem.blocks, scales, strict=True) for _ in range(block.size)]
-    elif grid.dim == 1:
-        factors = [_own_mobility(problem, 0.5 * (centres[0][1:] + centres[0][:-1]))]
-    else:
-        raise ValueError(
-            "TransportPDE: in two parameters the mobility must be one number a block (mobilities.Diagonal); for "
-            "another one use GradientFlow on law.quantise(n)."
-        )
-    pairs = zip(factors, centres, strict=True)
-    return tuple(jnp.asarray(factor / np.diff(middle) ** 2) for factor, middle in pairs)
-
-
-def _own_mobility(problem: Problem, places: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    theta = split(problem.blocks, jnp.asarray(places[:, None]))
-    moved = jax.vmap(problem.mobility)(theta, jax.tree.map(jnp.ones_like, theta))
-    mobility = np.concatenate([np.asarray(leaf).ravel() for leaf in moved])
-    if not np.all(np.isfinite(mobility) & (mobility >= 0)):
-        raise ValueError("TransportPDE: the mobility must be finite and not negative on the whole grid.")
-    return mobility
+@eqx.filter_jit
+def _log_volumes(problem: Problem, rows: Float[Array, "N D"]) -> Float[Array, " N"]:
+    return jax.vmap(problem.log_volume)(split(problem.blocks, rows))

@@ -13,89 +13,66 @@ In time it is implicit with psi frozen, axis by axis: M-matrices, which keep the
 the relative entropy to Gibbs[psi], for any step.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from widelimit.numerics import solve_exchange
-from widelimit.problem import Problem
 
-from ._cells import ROUNDINGS, Cells, Reading, read
+from ._cells import ROUNDINGS, Reading, log_density
 from ._faces import Faces, gathered, leaving, sides
+from ._scheme import Scheme, Tried
 
 _TINY = float(jnp.finfo(jnp.float64).tiny)
 
 
-class Diffused(NamedTuple):
-    """A step that was tried: its end, what it dissipated, whether it may be kept, and the error of first order."""
-
-    masses: Float[Array, "..."]
-    dissipated: Float[Array, ""]
-    reading: Reading
-    good: Bool[Array, ""]
-    error: Float[Array, ""]
-
-
-def free_reading(problem: Problem, cells: Cells, warmth: Any, masses: Float[Array, "..."]) -> Reading:
-    r"""The free energy $F = E + T \sum m\log(m/V)$; psi stays the potential of E."""
-    reading = read(problem, cells, masses)
-    entropy = warmth * masses * _log_density(cells, masses)
-    return reading._replace(
-        energy=reading.energy + jnp.sum(entropy), slack=reading.slack + ROUNDINGS * jnp.sum(jnp.abs(entropy))
-    )
-
-
-def diffuse(
-    problem: Problem, cells: Cells, warmth: Any, masses: Float[Array, "..."], start: Reading, dt: Any
-) -> Diffused:
+def diffuse(scheme: Scheme, masses: Float[Array, "..."], start: Reading, dt: Any) -> Tried:
     """One step of second order: 2 B - A, with A one implicit step and B two halves, psi anew in the middle.
 
     B - A is a difference of fluxes, and those out of a cell are scaled down where they would take more than it has (the
     tails of A decay too slowly for 2 B - A). Where the end raises F or overshoots (F would fall on the way back), B
     is taken.
     """
-    both = jax.vmap(lambda dt: _implicit(cells, warmth, masses, start.psi, dt))(jnp.stack([dt, 0.5 * dt]))
+    both = jax.vmap(lambda dt: _implicit(scheme, masses, start.psi, dt))(jnp.stack([dt, 0.5 * dt]))
     (whole, changes), (half, early) = (jax.tree.map(lambda leaf, k=k: leaf[k], both) for k in range(2))
-    middle = read(problem, cells, half)
-    halves, late = _implicit(cells, warmth, half, middle.psi, 0.5 * dt)
-    spent = _descent(cells, warmth, start.psi, masses, half) + _descent(cells, warmth, middle.psi, half, halves)
-    spent_whole = _descent(cells, warmth, start.psi, masses, whole)
+    middle = scheme.read(half)
+    halves, late = _implicit(scheme, half, middle.psi, 0.5 * dt)
+    spent = _descent(scheme, start.psi, masses, half) + _descent(scheme, middle.psi, half, halves)
+    spent_whole = _descent(scheme, start.psi, masses, whole)
     error = jnp.sum(jnp.abs(halves - whole))
     sharper = _corrected(halves, jax.tree.map(lambda a, b, c: a + b - c, early, late, changes))
-    sharp = _judged(problem, cells, warmth, masses, start, sharper, 2.0 * spent - spent_whole, error)
-    plain = _judged(problem, cells, warmth, masses, start, halves, spent, error)
+    sharp = _judged(scheme, masses, start, sharper, 2.0 * spent - spent_whole, error)
+    plain = _judged(scheme, masses, start, halves, spent, error)
     return jax.tree.map(lambda a, b: jnp.where(sharp.good, a, b), sharp, plain)
 
 
-def first_step(cells: Cells, warmth: Any, masses: Float[Array, "..."], psi: Float[Array, "..."], share: Any) -> Any:
+def first_step(scheme: Scheme, masses: Float[Array, "..."], psi: Float[Array, "..."], share: Any) -> Any:
     """The time in which about the given share of the mass moves to another cell on balance."""
     through = []
-    for axis, (forth, back) in enumerate(_rates(cells, warmth, psi)):
+    for axis, (forth, back) in enumerate(_rates(scheme, psi)):
         below, above = sides(masses, axis)
         through.append(jnp.moveaxis(forth, 0, axis) * below - jnp.moveaxis(back, 0, axis) * above)
     return share / jnp.maximum(jnp.sum(jnp.abs(gathered(tuple(through)))), _TINY)
 
 
-def _judged(
-    problem: Problem, cells: Cells, warmth: Any, masses: Any, start: Reading, new: Any, spent: Any, error: Any
-) -> Diffused:
+def _judged(scheme: Scheme, masses: Any, start: Reading, new: Any, spent: Any, error: Any) -> Tried:
     """A step's end with its verdict. For a convex loss a downhill end has the lower free energy."""
-    reading = free_reading(problem, cells, warmth, new)
-    moved, heat = new - masses, warmth * _log_density(cells, new)
+    reading = scheme.read(new)
+    moved, heat = new - masses, scheme.heat * log_density(new, scheme.cells.log_volumes)
     # From its mean, which mass that moves does not feel: at rest the sum is a rounding of the masses, no more.
     height = reading.psi + heat - jnp.sum(new * (reading.psi + heat))
     uphill = jnp.sum(moved * height)
     blur = jnp.sum(jnp.abs(moved) * (reading.blur + ROUNDINGS * jnp.abs(heat)) + ROUNDINGS * new * jnp.abs(height))
     good = (jnp.min(new) >= 0) & (uphill <= blur) & (reading.energy <= start.energy + start.slack)
-    return Diffused(new, spent, reading, good, error)
+    return Tried(new, spent, reading, good, error)
 
 
-def _implicit(cells: Cells, warmth: Any, masses: Any, psi: Any, dt: Any) -> tuple[Float[Array, "..."], Faces]:
+def _implicit(scheme: Scheme, masses: Any, psi: Any, dt: Any) -> tuple[Float[Array, "..."], Faces]:
     """Implicit steps along one axis after the other, and what each changed."""
     changes = []
-    for axis, (forth, back) in enumerate(_rates(cells, warmth, psi)):
+    for axis, (forth, back) in enumerate(_rates(scheme, psi)):
         solved = solve_exchange(dt * forth, dt * back, jnp.moveaxis(masses, axis, 0))
         after = jnp.moveaxis(solved, 0, axis)
         changes.append(after - masses)
@@ -116,25 +93,21 @@ def _corrected(masses: Float[Array, "..."], changes: Faces) -> Float[Array, "...
     return masses + gathered(tuple(kept))
 
 
-def _rates(cells: Cells, warmth: Any, psi: Float[Array, "..."]) -> list[tuple[Array, Array]]:
+def _rates(scheme: Scheme, psi: Float[Array, "..."]) -> list[tuple[Array, Array]]:
     """T P / dx^2 (B(w), B(-w)) at the faces, for each axis, which comes first."""
     out = []
-    for axis, rate in enumerate(cells.rates):
-        w = jnp.diff(jnp.moveaxis(psi / warmth - cells.log_volumes, axis, 0), axis=0)
+    for axis, rate in enumerate(scheme.rates):
+        w = jnp.diff(jnp.moveaxis(psi / scheme.heat - scheme.cells.log_volumes, axis, 0), axis=0)
         size = jnp.abs(w)
         # B(-|w|) = B(|w|) + |w|, without cancellation; the exponential may overflow to give B = 0.
         small = jnp.where(size > 0, size / jnp.expm1(jnp.where(size > 0, size, 1.0)), 1.0)
         large = small + size
-        base = warmth * rate.reshape(-1, *(1,) * (w.ndim - 1))
+        base = scheme.heat * rate.reshape(-1, *(1,) * (w.ndim - 1))
         out.append((base * jnp.where(w > 0, small, large), base * jnp.where(w > 0, large, small)))
     return out
 
 
-def _descent(cells: Cells, warmth: Any, psi: Any, before: Any, after: Any) -> Float[Array, ""]:
+def _descent(scheme: Scheme, psi: Any, before: Any, after: Any) -> Float[Array, ""]:
     r"""$dt \sum J\,\Delta\mu$ at the step's end, by parts: $-\sum_i \mu_i\,(m^+_i - m_i)$, $\mu = \psi +
     T\log(m^+/V)$."""
-    return -jnp.sum((after - before) * (psi + warmth * _log_density(cells, after)))
-
-
-def _log_density(cells: Cells, masses: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.log(jnp.maximum(masses, _TINY)) - cells.log_volumes
+    return -jnp.sum((after - before) * (psi + scheme.heat * log_density(after, scheme.cells.log_volumes)))

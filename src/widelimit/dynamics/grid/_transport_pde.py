@@ -1,25 +1,25 @@
 """The limit itself, as an equation on a grid: transport, and diffusion at a temperature."""
 
-import math
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, describe
+from widelimit.numerics import leaf, whole_number
 from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .. import clocks, schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
 from ..clocks import Tau
+from ._axes import check_density, check_grid
 from ._cells import Cells, Reading, cells_of, read
-from ._scharfetter_gummel import diffuse, first_step, free_reading
-from ._start import check_grid, check_start, default_grid, start_masses
+from ._scharfetter_gummel import diffuse, first_step
+from ._scheme import Scheme, Tried, face_rates
+from ._start import check_start, default_grid, start_masses
 from ._upwind import outflow, transport
 
 # Cells an axis where nothing is said, in one and in two parameters.
@@ -42,6 +42,7 @@ class PDEState(eqx.Module):
     proposal: Float[Array, ""]
     end: Float[Array, ""]
     cells: Cells
+    rates: tuple[Float[Array, " _"], ...]
 
 
 class TransportPDE(AbstractDynamics[PDEState]):
@@ -99,24 +100,23 @@ class TransportPDE(AbstractDynamics[PDEState]):
         cells: Any = None,
         temperature: Any = 0.0,
         schedule: Any = 1.0,
-        cfl: float = 0.4,
-        step: float | None = None,
-        rtol: float = 1e-4,
+        cfl: Any = 0.4,
+        step: Any = None,
+        rtol: Any = 1e-4,
     ) -> None:
+        who = "TransportPDE"
         if grid is not None and not isinstance(grid, Grid):
-            raise ValueError(f"TransportPDE(grid=...): expected one of widelimit.measure.grids, got {grid!r}.")
+            raise ValueError(f"{who}(grid=...): expected one of widelimit.measure.grids, got {grid!r}.")
         if grid is not None and cells is not None:
-            raise ValueError("TransportPDE(grid=..., cells=...): give one of the two.")
-        _check_number("temperature", temperature, 0.0 <= _number(temperature) < math.inf, "finite and not negative")
-        _check_number("cfl", cfl, 0.0 < _number(cfl) <= 0.5, "in (0, 0.5]: above, a mass could turn negative")
-        _check_number("rtol", rtol, 0.0 < _number(rtol) < 1.0, "in (0, 1)")
-        if step is not None:
-            _check_number("step", step, 0.0 < _number(step) < math.inf, "positive and finite")
+            raise ValueError(f"{who}(grid=..., cells=...): give one of the two.")
         self.grid, self.cells = grid, _checked_cells(cells)
-        self.temperature = None if float(temperature) == 0 else jnp.asarray(temperature, float)
-        self.schedule = schedules.as_schedule(schedule, "TransportPDE(schedule=...)")
-        self.cfl, self.rtol = jnp.asarray(cfl, float), jnp.asarray(rtol, float)
-        self.size = None if step is None else jnp.asarray(step, float)
+        heat = leaf(temperature, f"{who}(temperature=...)", least=0.0)
+        self.temperature = None if not isinstance(heat, jax.core.Tracer) and float(heat) == 0 else heat
+        self.schedule = schedules.as_schedule(schedule, f"{who}(schedule=...)")
+        # Above 1/2 a mass could turn negative.
+        self.cfl = leaf(cfl, f"{who}(cfl=...)", above=0.0, most=0.5)
+        self.rtol = leaf(rtol, f"{who}(rtol=...)", above=0.0, below=1.0)
+        self.size = None if step is None else leaf(step, f"{who}(step=...)", above=0.0)
 
     def facts(self, problem: Problem) -> Facts:
         falls = "objective" if self.temperature is None else "free_energy"
@@ -124,17 +124,17 @@ class TransportPDE(AbstractDynamics[PDEState]):
         return Facts(order=None, conserves=("mass",), decreases=(falls,), splits=False, permutes=False)
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start) or refusal(self._grid, problem, start)
+        return refusal(self._placed, problem, start)
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> PDEState:
-        self.check(problem, measure)
-        grid = self._grid(problem, measure)
-        masses = jnp.asarray(start_masses(grid, measure))
-        cells = cells_of(problem, grid, warm=self.temperature is not None)
+        grid, masses = self._placed(problem, measure)
+        cells = cells_of(problem, grid, "TransportPDE", warm=self.temperature is not None)
+        scheme = Scheme(problem, cells, face_rates(problem, grid, "TransportPDE"), self.temperature)
         end = jnp.asarray(self.clock.reading(t1), float)
-        reading, proposal = self._begin(problem, cells, masses, end)
+        reading, first = _first(self, scheme, masses)
         y, zero = (masses, jnp.zeros(())), jnp.zeros(())
-        return PDEState(y, jnp.zeros((), jnp.int64), zero, zero, y, reading, proposal, end, cells)
+        proposal = jnp.minimum(self._allowed(first), end)
+        return PDEState(y, jnp.zeros((), jnp.int64), zero, zero, y, reading, proposal, end, cells, scheme.rates)
 
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
@@ -144,46 +144,29 @@ class TransportPDE(AbstractDynamics[PDEState]):
         return Tau(self.schedule)
 
     def step(self, problem: Problem, state: PDEState, noise: Noise) -> PDEState:
-        masses, spent = state.y
-        left = state.end - state.clock
+        scheme = Scheme(problem, state.cells, state.rates, self.temperature)
+        (masses, spent), left = state.y, state.end - state.clock
         if self.temperature is None:
             limit = self.cfl if self.size is None else 0.5
-            wanted = jnp.minimum(state.proposal, limit / outflow(state.cells, state.reading.psi))
-            dt = jnp.minimum(wanted, left)
-            tried = transport(problem, state.cells, masses, state.reading, dt)
-            keep = tried.good
-            # Near a fixed point the CFL condition allows any step; after a rejection the way up is slow.
-            proposal = jnp.where(keep, jnp.maximum(state.proposal, 1.5 * dt), 0.5 * dt)
+            dt = jnp.minimum(jnp.minimum(state.proposal, limit / outflow(scheme, state.reading.psi)), left)
+            tried = transport(scheme, masses, state.reading, dt)
         else:
             dt = jnp.minimum(state.proposal, left)
-            tried = diffuse(problem, state.cells, self.temperature, masses, state.reading, dt)
-            keep, proposal = self._controlled(tried.good, tried.error, dt, state.proposal)
-        if self.size is not None:
-            proposal = jnp.minimum(proposal, self.size)
-        new = (tried.masses, spent + tried.dissipated)
+            tried = diffuse(scheme, masses, state.reading, dt)
+        keep, proposal = self._controlled(tried, dt, state.proposal)
         clock = jnp.where(dt >= left, state.end, state.clock + dt)
-
-        def choose(new: Any, old: Any) -> Any:
-            return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
-
-        return PDEState(
-            choose(new, state.y),
-            state.k + 1,
-            choose(clock, state.clock),
-            choose(state.clock, state.previous),
-            choose(state.y, state.before),
-            choose(tried.reading, state.reading),
-            proposal,
-            state.end,
-            state.cells,
-        )
+        new = ((tried.masses, spent + tried.dissipated), clock, state.y, state.clock, tried.reading)
+        old = (state.y, state.clock, state.before, state.previous, state.reading)
+        y, clock, before, previous, reading = jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
+        rest = (state.end, state.cells, state.rates)
+        return PDEState(y, state.k + 1, clock, previous, before, reading, proposal, *rest)
 
     def measure(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> GridDensity:
         return GridDensity(state.cells.grid, _within(state, reading)[0], blocks=problem.blocks)
 
     def record(self, problem: Problem, state: PDEState, reading: clocks.Reading) -> dict[str, Array]:
         masses, spent = _within(state, reading)
-        return {"free_energy": self._read(problem, state.cells, masses).energy, "dissipated": spent}
+        return {"free_energy": read(problem, state.cells, self.temperature, masses).energy, "dissipated": spent}
 
     def stalled(self, problem: Problem, state: PDEState) -> Any:
         least = 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(state.clock, 1e-6 * state.end)
@@ -194,54 +177,56 @@ class TransportPDE(AbstractDynamics[PDEState]):
             return "the potential is too steep or too rough for the grid: give a grid that ends earlier, or shorten t1"
         return "the potential is too steep for the grid: give a grid that ends earlier, raise rtol, or shorten t1"
 
+    def _placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, "..."]]:
+        """The grid and the start's masses on it. Raises `ValueError` for what this dynamics does not take."""
+        check_density(problem, "TransportPDE")
+        check_start(problem, start, "TransportPDE")
+        grid = self._grid(problem, start)
+        check_grid(problem, grid, "TransportPDE")
+        return grid, jnp.asarray(start_masses(grid, start, "TransportPDE"))
+
     def _grid(self, problem: Problem, measure: Start) -> Grid:
-        grid = self.grid
-        if grid is None and isinstance(measure, GridDensity) and self.cells is None:
-            grid = measure.grid
-        if grid is None:
-            count = self.cells or (_CELLS[problem.dim],)
-            count = count * problem.dim if len(count) == 1 else count
-            if len(count) != problem.dim:
-                raise ValueError(
-                    f"TransportPDE(cells=...): {len(count)} numbers, the unit has {problem.dim} parameters: "
-                    f"{describe(problem.blocks)}."
-                )
-            grid = default_grid(problem, measure, count)
-        check_grid(problem, grid)
-        return grid
+        grid = measure.grid if self.grid is None and self.cells is None else self.grid
+        if grid is not None:
+            return grid
+        count = self.cells or (_CELLS[problem.dim],)
+        count = count * problem.dim if len(count) == 1 else count
+        if len(count) != problem.dim:
+            raise ValueError(
+                f"TransportPDE(cells=...): {len(count)} numbers, the problem has {problem.dim} parameters: "
+                f"{describe(problem.blocks)}."
+            )
+        return default_grid(problem, measure, count)
 
-    def _read(self, problem: Problem, cells: Cells, masses: Any) -> Reading:
-        if self.temperature is None:
-            return read(problem, cells, masses)
-        return free_reading(problem, cells, self.temperature, masses)
-
-    def _begin(self, problem: Problem, cells: Cells, masses: Any, end: Any) -> tuple[Reading, Any]:
-        """The reading at the start, and the first step. Raises `ValueError` for a fixed step above the CFL limit."""
-        reading, first = _first(self, problem, cells, masses)
+    def _allowed(self, first: Float[Array, ""]) -> Float[Array, ""]:
+        """The first step. Raises `ValueError` for a fixed one above the CFL limit."""
         if self.size is None:
-            return reading, jnp.asarray(min(float(first), float(end)), float)
-        if self.temperature is None and float(self.size) > float(first):
+            return first
+        if self.temperature is None and not isinstance(self.size, jax.core.Tracer) and float(self.size) > float(first):
             raise ValueError(
                 f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is "
                 f"{float(first):.4g} at the start; leave the step out to have it chosen."
             )
-        return reading, jnp.asarray(min(float(self.size), float(end)), float)
+        return self.size
 
-    def _controlled(self, good: Any, error: Any, dt: Any, proposal: Any) -> tuple[Any, Any]:
-        """Whether an implicit step is kept, and the next one."""
-        if self.size is not None:
-            return good, jnp.where(good, jnp.maximum(proposal, 1.5 * dt), 0.5 * dt)
-        factor = jnp.clip(0.9 * jnp.sqrt(self.rtol / jnp.maximum(error, 1e-300)), 0.2, 4.0)
-        return good & (error <= self.rtol), dt * jnp.where(good, factor, jnp.minimum(factor, 0.5))
+    def _controlled(self, tried: Tried, dt: Any, proposal: Any) -> tuple[Any, Any]:
+        """Whether a step is kept, and the next one."""
+        if self.temperature is not None and self.size is None:
+            factor = jnp.clip(0.9 * jnp.sqrt(self.rtol / jnp.maximum(tried.error, 1e-300)), 0.2, 4.0)
+            small = tried.error <= self.rtol
+            return tried.good & small, dt * jnp.where(tried.good, factor, jnp.minimum(factor, 0.5))
+        # Near a fixed point the CFL condition allows any step; after a rejection the way up is slow.
+        following = jnp.where(tried.good, jnp.maximum(proposal, 1.5 * dt), 0.5 * dt)
+        return tried.good, following if self.size is None else jnp.minimum(following, self.size)
 
 
 @eqx.filter_jit
-def _first(dynamics: TransportPDE, problem: Problem, cells: Cells, masses: Any) -> tuple[Reading, Any]:
-    reading = dynamics._read(problem, cells, masses)
+def _first(dynamics: TransportPDE, scheme: Scheme, masses: Any) -> tuple[Reading, Any]:
+    reading = scheme.read(masses)
     if dynamics.temperature is None:
-        return reading, 0.5 / outflow(cells, reading.psi)
+        return reading, 0.5 / outflow(scheme, reading.psi)
     # An implicit step of first order that moves a share s of the mass misplaces about s^2 of it.
-    return reading, first_step(cells, dynamics.temperature, masses, reading.psi, jnp.sqrt(dynamics.rtol))
+    return reading, first_step(scheme, masses, reading.psi, jnp.sqrt(dynamics.rtol))
 
 
 def _within(state: PDEState, clock: Any) -> Any:
@@ -252,42 +237,11 @@ def _within(state: PDEState, clock: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(here, b, (1.0 - s) * a + s * b), state.before, state.y)
 
 
-def _check(problem: Problem, start: Start) -> None:
-    require_nodes(problem.data, "TransportPDE")
-    if problem.dim > 2:
-        raise ValueError(
-            f"TransportPDE: a grid needs one or two parameters, the unit has {problem.dim}: "
-            f"{describe(problem.blocks)}; use GradientFlow, or a problem reduced by its symmetry (problem.reduced())."
-        )
-    if not problem.scale.mean_field:
-        raise ValueError("TransportPDE: the output scale depends on the number of particles, so there is no limit.")
-    check_start(problem, start)
-
-
 def _checked_cells(cells: Any) -> tuple[int, ...] | None:
     if cells is None:
         return None
     counts = tuple(cells) if isinstance(cells, tuple | list) else (cells,)
-    if not counts or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 2 for n in counts):
-        raise ValueError(
-            f"TransportPDE(cells=...): must be a whole number of at least 2, or one an axis; got {cells!r}."
-        )
-    return tuple(int(n) for n in counts)
-
-
-def _number(value: Any) -> float:
-    """The value as a number; NaN, which lies in no range, for what is none."""
-    if isinstance(value, bool):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _check_number(name: str, value: Any, fits: bool, allowed: str) -> None:
-    if not fits:
-        raise ValueError(f"TransportPDE({name}=...): must be {allowed}; got {value!r}.")
+    return tuple(whole_number(n, "TransportPDE(cells=...), one number or one an axis", least=2) for n in counts) or None
 
 
 registry.add(

@@ -15,14 +15,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Grid, split
-from widelimit.numerics import entries, map_rows, sum_chunks
+from widelimit.numerics import entries, low_rank, map_rows, sum_chunks
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 # Numbers a table may keep when the problem sets no budget: 256 MB.
 _ROOM = 2**25
-# What a compressed row may miss of its root mean square over the data: the rounding of a sum over the data.
-_MISSING = 1e-14
 
 
 class AbstractTable(eqx.Module):
@@ -39,6 +37,10 @@ class AbstractTable(eqx.Module):
     @abc.abstractmethod
     def sizes(self) -> Float[Array, "..."]:
         """max over the data of |Phi| for each cell: the scale of rounding errors."""
+
+    @abc.abstractmethod
+    def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]] | None:
+        """A, B with Phi = A B; None where Phi does not fit into memory."""
 
 
 class Stored(AbstractTable):
@@ -60,31 +62,35 @@ class Stored(AbstractTable):
     def sizes(self) -> Float[Array, "..."]:
         return self.largest
 
+    def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]]:
+        return self.left.T, jnp.eye(self.left.shape[0]) if self.right is None else self.right
+
 
 class Recomputed(AbstractTable):
     """Phi evaluated anew in pieces, where it would not fit into memory."""
 
     rows: Float[Array, "N D"]
+    x: Float[Array, "Q d"]
     largest: Float[Array, "..."]
 
     def mix(self, problem: Problem, masses: Float[Array, "..."]) -> Float[Array, "Q ..."]:
-        nodes = require_nodes(problem.data, "TransportPDE")
-
         def piece(rows: Any, masses: Any) -> Any:
-            return jnp.tensordot(masses, _values(problem, rows, nodes.x), axes=1)
+            return jnp.tensordot(masses, _values(problem, rows, self.x), axes=1)
 
-        return sum_chunks(piece, (self.rows,), masses.ravel(), self._piece(problem, nodes.y.size))
+        columns = self.x.shape[0] * math.prod(problem.data.outputs)
+        return sum_chunks(piece, (self.rows,), masses.ravel(), self._piece(problem, columns))
 
     def pull(self, problem: Problem, slopes: Float[Array, "Q ..."]) -> Float[Array, "..."]:
-        x = require_nodes(problem.data, "TransportPDE").x
-
         def one(row: Any) -> Any:
-            return jnp.sum(slopes * _values(problem, row[None], x)[0])
+            return jnp.sum(slopes * _values(problem, row[None], self.x)[0])
 
         return map_rows(one, self.rows, self._piece(problem, slopes.size)).reshape(self.largest.shape)
 
     def sizes(self) -> Float[Array, "..."]:
         return self.largest
+
+    def factors(self) -> None:
+        return None
 
     def _piece(self, problem: Problem, columns: int) -> int:
         return max(1, entries(problem.budget) // columns)
@@ -106,101 +112,72 @@ class Charged(AbstractTable):
     def sizes(self) -> Float[Array, "n1 n2"]:
         return self._spread(jnp.abs(self.charges), self.inner.sizes())
 
+    def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]] | None:
+        found = self.inner.factors()
+        if found is None:
+            return None
+        rows = jax.vmap(lambda column: self._spread(self.charges, column).ravel(), 1, 1)(found[0])
+        return rows, found[1]
+
     def _spread(self, charges: Any, others: Any) -> Any:
         return jnp.outer(charges, others) if self.axis == 0 else jnp.outer(others, charges)
 
 
-def unit_table(problem: Problem, grid: Grid, rows: Float[np.ndarray, "N D"]) -> AbstractTable:
-    """The table of the problem's unit on a grid with these centres.
+def unit_table(problem: Problem, grid: Grid, who: str, *, room: int | None = None) -> AbstractTable:
+    """The table of the problem's unit on a grid.
 
-    Raises `ValueError` where the unit is not finite at a centre.
+    `room`: how many numbers may be kept; the problem's budget, or 2^25, if left out. Raises `ValueError` where the
+    unit is not finite at a centre.
     """
-    names = [block.name for block in problem.blocks]
-    linear = problem.unit.linear
+    names, rows, linear = [block.name for block in problem.blocks], grid.rows(), problem.unit.linear
+    most = room if room is not None else _ROOM if problem.budget is None else problem.budget
     if grid.dim == 2 and linear in names and len(names) == 2:
         axis = names.index(linear)
         rows = np.ones((grid.shape[1 - axis], 2))
         rows[:, 1 - axis] = np.asarray(grid.centres[1 - axis])
-        return Charged(_one_table(problem, rows, rows.shape[:1]), grid.centres[axis], axis)
-    return _one_table(problem, rows, grid.shape)
+        return Charged(_one_table(problem, rows, rows.shape[:1], who, most), grid.centres[axis], axis)
+    return _one_table(problem, rows, grid.shape, who, most)
 
 
-def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...]) -> AbstractTable:
-    nodes = require_nodes(problem.data, "TransportPDE")
-    columns = nodes.y.size
-    room = _ROOM if problem.budget is None else problem.budget
-    found = _compressed(problem, rows, nodes, room)
-    if found is not None:
-        left, right, largest = found
-        return Stored(jnp.asarray(left), jnp.asarray(right), jnp.asarray(largest.reshape(shape)), nodes.y.shape[1:])
-    if len(rows) * columns > room:
-        largest = np.concatenate([np.abs(part).max(axis=1) for _, part in _pieces(problem, rows, nodes, len(rows))])
-        return Recomputed(jnp.asarray(rows), jnp.asarray(largest.reshape(shape)))
-    whole = np.concatenate([part for _, part in _pieces(problem, rows, nodes, len(rows))])
-    largest = np.abs(whole).max(axis=1).reshape(shape)
-    return Stored(jnp.asarray(whole.T), None, jnp.asarray(largest), nodes.y.shape[1:])
+def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...], who: str, room: int) -> AbstractTable:
+    nodes = require_nodes(problem.data, who)
+    columns, outputs, largest = nodes.y.size, nodes.y.shape[1:], np.zeros(len(rows))
+    size = min(max(1, entries(problem.budget) // columns), len(rows))
 
+    def values(places: np.ndarray) -> np.ndarray:
+        """Phi at some of the rows, [n, M]; the largest entry of each is kept."""
+        found = np.concatenate([piece(rows[places[at : at + size]]) for at in range(0, len(places), size)])
+        largest[places] = np.abs(found).max(axis=1)
+        return found
 
-def _compressed(problem: Problem, rows: np.ndarray, nodes: Any, room: int) -> Any:
-    r"""(left, right, largest) with $\Phi = \mathrm{left}^T \mathrm{right}$ to rounding; None where the rank is too
-    high.
-
-    The rows of a smooth unit span a few dozen dimensions. The space is that of a sample of rows, and grows where a row
-    is not in it. Each row is measured by its own size, so that on a grid that reaches far the smaller ones keep their
-    digits; those below the median by that.
-    """
-    columns = nodes.y.size
-    # Where the data has next to no weight, digits do not count.
-    weight = np.asarray(nodes.weights)
-    weight = np.sqrt(np.maximum(weight, 1e-8 * np.max(weight)))
-    weight = np.repeat(weight, columns // len(weight))
-    most = min(columns // 2, room // len(rows))
-    sample = np.random.default_rng(0).permutation(len(rows))[: 2 * math.ceil(math.sqrt(columns)) + 32]
-    first = np.concatenate([part for _, part in _pieces(problem, rows[sample], nodes, len(rows))]) * weight
-    typical = max(float(np.median(np.linalg.norm(first, axis=1))), 1e-300)
-    space, found, largest = _extended(np.zeros((0, columns)), first, typical), [], []
-    for _, part in _pieces(problem, rows, nodes, len(rows)):
-        space = _extended(space, part * weight, typical)
-        if len(space) > most:
-            return None
-        found.append((part * weight) @ space.T)
-        largest.append(np.abs(part).max(axis=1))
-    left = np.concatenate([np.pad(part, [(0, 0), (0, len(space) - part.shape[1])]) for part in found]).T
-    return np.ascontiguousarray(left), space / weight, np.concatenate(largest)
-
-
-def _extended(space: np.ndarray, rows: np.ndarray, typical: float) -> np.ndarray:
-    """An orthonormal basis [k, M] of the space and of what the rows have outside of it."""
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1), typical)[:, None]
-    missing = unit - (unit @ space.T) @ space
-    missing = missing[np.linalg.norm(missing, axis=1) > _MISSING]
-    if not len(missing):
-        return space
-    _, sizes, more = np.linalg.svd(missing, full_matrices=False)
-    more = more[sizes > _MISSING]
-    # What is missing may be all cancellation: its directions are made orthogonal again.
-    more = more - (more @ space.T) @ space
-    return np.concatenate([space, np.linalg.qr(more.T)[0].T])
-
-
-def _pieces(problem: Problem, rows: np.ndarray, nodes: Any, most: int) -> Any:
-    """Phi [n, M] in pieces over the rows, with their places; `most`: rows there are in all.
-
-    Raises `ValueError` where an entry is not finite.
-    """
-    size = max(1, entries(problem.budget) // nodes.y.size)
-    for start in range(0, len(rows), size):
-        taken = rows[start : start + size]
+    def piece(taken: np.ndarray) -> np.ndarray:
         # Pieces of one length: another would compile anew.
-        filled = np.pad(taken, [(0, min(size, most) - len(taken)), (0, 0)], mode="edge")
-        part = np.asarray(_values(problem, jnp.asarray(filled), nodes.x))[: len(taken)].reshape(len(taken), -1)
-        if not np.all(np.isfinite(part)):
-            bad = rows[start + int(np.argmin(np.all(np.isfinite(part), axis=1)))]
-            raise ValueError(
-                f"TransportPDE(grid=...): the unit is not finite at the cell centre {bad.tolist()}; take a grid that "
-                "ends before it."
-            )
-        yield slice(start, start + len(part)), part
+        filled = np.pad(taken, [(0, size - len(taken)), (0, 0)], mode="edge")
+        found = np.asarray(_values(problem, jnp.asarray(filled), nodes.x))[: len(taken)].reshape(len(taken), -1)
+        _check_finite(found, taken, who)
+        return found
+
+    # Rows of a smooth unit span a few dozen dimensions.
+    weights = np.repeat(np.asarray(nodes.weights), math.prod(outputs))
+    thin = low_rank(values, len(rows), weights, piece=size, most=min(columns // 2, room // len(rows)))
+    if thin is not None:
+        left, right = jnp.asarray(np.ascontiguousarray(thin.left.T)), jnp.asarray(thin.right)
+        return Stored(left, right, jnp.asarray(largest.reshape(shape)), outputs)
+    if len(rows) * columns <= room:
+        whole = jnp.asarray(values(np.arange(len(rows))).T)
+        return Stored(whole, None, jnp.asarray(largest.reshape(shape)), outputs)
+    for at in range(0, len(rows), size):
+        values(np.arange(at, min(at + size, len(rows))))
+    return Recomputed(jnp.asarray(rows), nodes.x, jnp.asarray(largest.reshape(shape)))
+
+
+def _check_finite(values: np.ndarray, rows: np.ndarray, who: str) -> None:
+    bad = ~np.all(np.isfinite(values), axis=1)
+    if np.any(bad):
+        centre = rows[int(np.argmax(bad))].tolist()
+        raise ValueError(
+            f"{who}(grid=...): the unit is not finite at the cell centre {centre}; take a grid that ends before it."
+        )
 
 
 @eqx.filter_jit

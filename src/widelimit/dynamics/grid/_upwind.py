@@ -9,68 +9,58 @@ reconstructed from the cell that it leaves:
 - $dE/dt = \sum F\,(\psi_{i+1} - \psi_i) = -\sum s^2 m_\mathrm{face} (x_{i+1} - x_i)^2 / P \le 0$ over the faces.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from widelimit.problem import Problem
-
-from ._cells import Cells, Reading, read
+from ._cells import Reading
 from ._faces import Faces, along, at, blurred, fall, gathered, pad, sides
+from ._scheme import Scheme, Tried
 
 
-class Moved(NamedTuple):
-    """A step that was tried: where it ends, what it dissipated, whether it may be kept."""
-
-    masses: Float[Array, "..."]
-    dissipated: Float[Array, ""]
-    reading: Reading
-    good: Bool[Array, ""]
-
-
-def transport(problem: Problem, cells: Cells, masses: Float[Array, "..."], start: Reading, dt: Any) -> Moved:
+def transport(scheme: Scheme, masses: Float[Array, "..."], start: Reading, dt: Any) -> Tried:
     r"""One step of the third-order strong-stability-preserving Runge-Kutta method (Shu, Osher 1988).
 
     Every stage is a mean of explicit Euler steps, so it keeps masses nonnegative where those do. The step is good
     where no mass is negative, E did not rise, and $\frac{d}{ds}E(m + s(m^+ - m)) \le 0$ at s = 1. For a convex loss the
     last implies the one before, and it needs no difference of two nearly equal energies.
     """
-    first = fluxes(cells, masses, start.psi)
+    first = fluxes(scheme, masses, start.psi)
     one = masses + dt * gathered(first)
-    middle = read(problem, cells, one)
-    second = fluxes(cells, one, middle.psi)
+    middle = scheme.read(one)
+    second = fluxes(scheme, one, middle.psi)
     two = 0.75 * masses + 0.25 * (one + dt * gathered(second))
-    late = read(problem, cells, two)
-    third = fluxes(cells, two, late.psi)
+    late = scheme.read(two)
+    third = fluxes(scheme, two, late.psi)
     mean = jax.tree.map(lambda a, b, c: (a + b + 4.0 * c) / 6.0, first, second, third)
     last = masses + dt * gathered(mean)
     power = (fall(first, start.psi) + fall(second, middle.psi) + 4.0 * fall(third, late.psi)) / 6.0
-    end = read(problem, cells, last)
+    end = scheme.read(last)
     positive = jnp.minimum(jnp.minimum(jnp.min(one), jnp.min(two)), jnp.min(last)) >= 0
     downhill = fall(mean, end.psi) >= -blurred(mean, end.blur)
     lower = end.energy <= start.energy + start.slack
-    return Moved(last, dt * power, end, positive & downhill & lower)
+    return Tried(last, dt * power, end, positive & downhill & lower, jnp.zeros(()))
 
 
-def fluxes(cells: Cells, masses: Float[Array, "..."], psi: Float[Array, "..."]) -> Faces:
+def fluxes(scheme: Scheme, masses: Float[Array, "..."], psi: Float[Array, "..."]) -> Faces:
     """Mass a time through the faces of each axis, upwards."""
-    return tuple(_flux(masses, speed, axis) for axis, speed in enumerate(_speeds(cells, psi)))
+    return tuple(_flux(masses, speed, axis) for axis, speed in enumerate(_speeds(scheme, psi)))
 
 
-def outflow(cells: Cells, psi: Float[Array, "..."]) -> Float[Array, ""]:
+def outflow(scheme: Scheme, psi: Float[Array, "..."]) -> Float[Array, ""]:
     """The largest rate at which a cell empties: steps up to 1 / (2 outflow) keep every mass nonnegative."""
     rates = []
-    for axis, speed in enumerate(_speeds(cells, psi)):
+    for axis, speed in enumerate(_speeds(scheme, psi)):
         up, down = pad(jnp.maximum(speed, 0.0), axis, 0, 1), pad(jnp.maximum(-speed, 0.0), axis, 1, 0)
         rates.append(jnp.maximum(up, down))
     return jnp.max(sum(rates[1:], rates[0]))
 
 
-def _speeds(cells: Cells, psi: Float[Array, "..."]) -> Faces:
+def _speeds(scheme: Scheme, psi: Float[Array, "..."]) -> Faces:
     """Cells a time, at the faces."""
-    return tuple(-along(rate, axis, psi.ndim) * jnp.diff(psi, axis=axis) for axis, rate in enumerate(cells.rates))
+    return tuple(-along(rate, axis, psi.ndim) * jnp.diff(psi, axis=axis) for axis, rate in enumerate(scheme.rates))
 
 
 def _flux(masses: Float[Array, "..."], speed: Float[Array, "..."], axis: int) -> Float[Array, "..."]:

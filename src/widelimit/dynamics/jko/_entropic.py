@@ -8,28 +8,29 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Grid, GridDensity, Particles, grids, split
+from widelimit.measure import Grid, GridDensity, grids
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import named, number, positive
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
 from ..clocks import Reading, Steps
-from ..grid._unit_table import AbstractTable, unit_table
-from ._jko import checked_step, checked_temperature, mobilities, step_size
+from ..grid._axes import Axis, axes, check_density, check_grid, check_metric
+from ..grid._cells import Cells, cells_of, read
+from ..grid._start import check_start, start_masses
 from ._scaling import Inner, Kernel, kernel_of, minimise, raised
 
 # A step whose residual ends above this is not solved.
 _UNSOLVED = 1e-8
-# The mass of a law that may lie outside the grid.
+# The mass of the start that may lie outside the grid, whose edges are finite.
 _OUTSIDE = 1e-6
 
 
 class EntropicState(eqx.Module):
     """`y`: the masses, the last axis of the grid running fastest. `log_g`: log-density, for the next step's guess.
 
-    `residual`: the largest of a step so far; `own`: penalty - T vol and `log_v`: volumes, of the cells.
+    `residual`: the largest of a step so far.
     """
 
     y: Float[Array, " N"]
@@ -38,11 +39,8 @@ class EntropicState(eqx.Module):
     residual: Float[Array, ""]
     sweeps: Array
     kernel: Kernel
-    table: AbstractTable
-    own: Float[Array, " N"]
-    log_v: Float[Array, " N"]
+    cells: Cells
     blur: Float[Array, ""]
-    grid: Grid
 
 
 class EntropicJKO(AbstractDynamics[EntropicState]):
@@ -96,45 +94,35 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
 
     def __init__(
         self,
-        tau: float,
+        tau: Any,
         *,
-        grid: Grid | None = None,
-        temperature: float = 0.0,
+        grid: Any = None,
+        temperature: Any = 0.0,
         schedule: Any = 1.0,
-        blur: float | None = None,
+        blur: Any = None,
     ) -> None:
-        self.tau = checked_step(tau, "EntropicJKO")
+        self.tau = leaf(tau, "EntropicJKO(tau=...)", above=0.0)
         if grid is not None and not isinstance(grid, Grid):
             raise ValueError(f"EntropicJKO(grid=...): expected one of widelimit.measure.grids, got {grid!r}.")
         self.grid = grid
-        self.temperature = checked_temperature(temperature, "EntropicJKO")
+        self.temperature = leaf(temperature, "EntropicJKO(temperature=...)", least=0.0)
         self.schedule = schedules.as_schedule(schedule, "EntropicJKO(schedule=...)")
-        if blur is not None and (not isinstance(blur, int | float | np.number) or not 0 < blur < float("inf")):
-            raise ValueError(f"EntropicJKO(blur=...): must be a number, positive and finite; got {blur!r}.")
-        self.blur = None if blur is None else jnp.asarray(blur, float)
+        self.blur = None if blur is None else leaf(blur, "EntropicJKO(blur=...)", above=0.0)
 
     def facts(self, problem: Problem) -> Facts:
         # On a given grid the error does not vanish with tau, and what falls is the free energy up to the bias.
         return Facts(order=None, conserves=("mass",), decreases=(), splits=False, permutes=False)
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check_problem, problem) or refusal(self._check_start, problem, start)
+        return refusal(self._placed, problem, start)
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> EntropicState:
-        self.check(problem, measure)
-        grid = self._grid(measure)
-        masses = _masses(measure, grid)
-        scales = np.sqrt(mobilities(problem, "EntropicJKO"))
-        blur = self._blur(grid, scales)
+        grid, masses = self._placed(problem, measure)
+        blur, scales = self._blur(problem, grid), _scales(problem)
         kernel = kernel_of(grid, jnp.asarray(blur * scales))
-        penalty = _penalties(problem, grid)
-        log_v = _log_volumes(problem, grid) if float(self.temperature) > 0 else kernel.log_h
-        own = penalty - self.temperature * (log_v - kernel.log_h)
-        table = unit_table(problem, grid, np.asarray(grid.points))
+        cells = cells_of(problem, grid, "EntropicJKO", warm=bool(self.temperature > 0))
         zero, count = jnp.zeros(()), jnp.zeros((), jnp.int64)
-        return EntropicState(
-            masses, count, raised(kernel, masses), zero, count, kernel, table, own, log_v, jnp.asarray(blur), grid
-        )
+        return EntropicState(masses, count, raised(kernel, masses), zero, count, kernel, cells, jnp.asarray(blur))
 
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
@@ -144,10 +132,10 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
         return Steps(self.tau)
 
     def step(self, problem: Problem, state: EntropicState, noise: Noise) -> EntropicState:
-        size = step_size(self.schedule, self.tau, state.k)
+        size = self.tau * self.clock.at(self.schedule, state.k)
         eps = self._regularisation(state.blur, state.k)
         log_m = jnp.log(jnp.maximum(state.y, 1e-300))
-        inner = Inner(problem, state.table, state.kernel, state.own, log_m, eps, self.temperature)
+        inner = Inner(problem, state.cells, state.kernel, log_m, eps, self.temperature)
         found = minimise(inner, state.y, state.log_g)
         masses = jnp.exp(state.kernel.log_h + found.log_g)
         new = (masses / jnp.sum(masses), found.log_g, jnp.maximum(state.residual, found.residual))
@@ -157,17 +145,17 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
         return eqx.tree_at(lambda s: (s.y, s.log_g, s.residual, s.k, s.sweeps), state, (*kept, *counts))
 
     def measure(self, problem: Problem, state: EntropicState, reading: Reading) -> GridDensity:
-        return GridDensity(state.grid, state.y.reshape(state.grid.shape), blocks=problem.blocks)
+        grid = state.cells.grid
+        return GridDensity(grid, state.y.reshape(grid.shape), blocks=problem.blocks)
 
     def record(self, problem: Problem, state: EntropicState, reading: Reading) -> dict[str, Array]:
         eps = self._regularisation(state.blur, jnp.maximum(state.k - 1, 0))
         rho = self.measure(problem, state, reading)
-        information = _information(rho, mobilities(problem, "EntropicJKO"))
-        logs = jnp.log(jnp.where(state.y > 0, state.y, 1.0)) - state.log_v
+        information = _information(rho, axes(problem))
         return {
             "regularisation": eps,
-            "excess_temperature": eps * state.blur**2 * information / (8.0 * state.grid.dim),
-            "free_energy": problem.objective(rho) + self.temperature * jnp.sum(state.y * logs),
+            "excess_temperature": eps * state.blur**2 * information / (8.0 * rho.dim),
+            "free_energy": read(problem, state.cells, self.temperature, rho.masses).energy,
             "sweeps": state.sweeps,
         }
 
@@ -183,23 +171,26 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
 
     def _regularisation(self, blur: Any, k: Any) -> Float[Array, ""]:
         """eps of step k; that of xi = 1 where xi = 0."""
-        size = step_size(self.schedule, self.tau, k)
+        size = self.tau * self.clock.at(self.schedule, k)
         return blur**2 / jnp.where(size > 0, size, self.tau)
 
-    def _check_start(self, problem: Problem, start: Start) -> None:
-        grid = self._grid(start)
-        _check_grid(problem, grid)
-        _masses(start, grid)
+    def _placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, " N"]]:
+        """The grid and the start's masses on it. Raises `ValueError` for what this dynamics does not take."""
+        check_density(problem, "EntropicJKO")
+        check_metric(problem, "EntropicJKO")
+        check_start(problem, start, "EntropicJKO")
+        grid = start.grid if self.grid is None else self.grid
+        if grid is None:
+            raise ValueError("EntropicJKO(grid=...): needed where the start is no density on a grid.")
+        check_grid(problem, grid, "EntropicJKO")
+        if not all(np.all(np.isfinite(side)) for side in grid.edges):
+            raise ValueError("EntropicJKO(grid=...): the edges must be finite: no blur fits an infinite cell.")
+        self._blur(problem, grid)
+        return grid, jnp.asarray(start_masses(grid, start, "EntropicJKO", outside=_OUTSIDE).ravel())
 
-    def _grid(self, measure: Start) -> Grid:
-        if self.grid is not None:
-            return self.grid
-        if isinstance(measure, GridDensity):
-            return measure.grid
-        raise ValueError("EntropicJKO(grid=...): needed where the start is no density on a grid.")
-
-    def _blur(self, grid: Grid, scales: Any) -> float:
-        widest = max(float(jnp.max(width)) / scale for width, scale in zip(grid.widths, scales, strict=True))
+    def _blur(self, problem: Problem, grid: Grid) -> float:
+        pairs = zip(grid.widths, _scales(problem), strict=True)
+        widest = max(float(jnp.max(width)) / scale for width, scale in pairs)
         if self.blur is None:
             xi = self.schedule.largest()
             xi = float(self.schedule(self.tau)) if xi is None else xi
@@ -213,91 +204,20 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
         return float(self.blur)
 
 
-def _check_problem(problem: Problem) -> None:
-    require_nodes(problem.data, "EntropicJKO")
-    if problem.dim > 2:
-        raise ValueError(
-            f"EntropicJKO: a grid has one or two parameters, the problem has {problem.dim}; reduce it by its symmetry "
-            "(problem.reduced()), or take GradientFlow."
-        )
-    if not problem.scale.mean_field:
-        raise ValueError("EntropicJKO: a density has no number of neurons; the scale must be scales.MeanField().")
-    mobilities(problem, "EntropicJKO")
-    for block in problem.blocks:
-        domain = problem.domain.of(block.name)
-        if not domain.box:
-            raise ValueError(
-                f"EntropicJKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}."
-            )
+def _scales(problem: Problem) -> Float[np.ndarray, " D"]:
+    """sqrt(P) along each axis."""
+    return np.sqrt([float(axis.mobility or 0.0) for axis in axes(problem)])
 
 
-def _check_grid(problem: Problem, grid: Grid) -> None:
-    if grid.dim != problem.dim:
-        raise ValueError(
-            f"EntropicJKO(grid=...): the grid has {grid.dim} axes, the problem has {problem.dim} parameters."
-        )
-    bounds = [problem.domain.of(block.name).bounds(block.shape) for block in problem.blocks for _ in range(block.size)]
-    for k, (side, (lower, upper)) in enumerate(zip(grid.edges, bounds, strict=True)):
-        low, high = float(side[0]), float(side[-1])
-        if not -float("inf") < low < high < float("inf"):
-            raise ValueError(
-                f"EntropicJKO(grid=...): the edges of axis {k} must be finite: no blur fits an infinite cell."
-            )
-        if low < lower or high > upper:
-            raise ValueError(
-                f"EntropicJKO(grid=...): axis {k}, [{low:g}, {high:g}], reaches outside the problem's domain, "
-                f"[{lower:g}, {upper:g}]."
-            )
-
-
-def _masses(measure: Start, grid: Grid) -> Float[Array, " N"]:
-    """The start's masses of the cells."""
-    if isinstance(measure, Particles):
-        raise ValueError(
-            "EntropicJKO moves a density on a grid, the start is particles; start from a law or a GridDensity, or take "
-            "JKO."
-        )
-    if isinstance(measure, GridDensity):
-        same = [jnp.array_equal(a, b) for a, b in zip(measure.grid.edges, grid.edges, strict=False)]
-        if measure.grid.shape != grid.shape or not all(bool(one) for one in same):
-            raise ValueError("EntropicJKO(grid=...): the start is a density on another grid; leave the grid out.")
-        return measure.weights / measure.mass
-    if measure.dim != grid.dim:
-        raise ValueError(f"EntropicJKO: the start is a law of {measure.dim} parameters, the grid has {grid.dim} axes.")
-    masses = np.asarray(measure.box_probability(*grid.boxes()))
-    outside = 1.0 - masses.sum()
-    if outside > _OUTSIDE:
-        raise ValueError(
-            f"EntropicJKO(grid=...): the grid does not hold the start's mass, {outside:.3g} of it lies outside; "
-            "take a wider grid."
-        )
-    return jnp.asarray(masses / masses.sum())
-
-
-@eqx.filter_jit
-def _log_volumes(problem: Problem, grid: Grid) -> Float[Array, " N"]:
-    """log of the cells' volumes in the reference measure of the entropy."""
-    theta = split(problem.blocks, grid.points)
-    return jnp.log(grid.volumes.ravel()) + jax.vmap(problem.log_volume)(theta)
-
-
-@eqx.filter_jit
-def _penalties(problem: Problem, grid: Grid) -> Float[Array, " N"]:
-    points = grid.points
-    if problem.penalty is None:
-        return jnp.zeros(points.shape[0])
-    return jax.vmap(problem.penalty)(split(problem.blocks, points))
-
-
-def _information(rho: GridDensity, scales: tuple[float, ...]) -> Float[Array, ""]:
+def _information(rho: GridDensity, parameters: tuple[Axis, ...]) -> Float[Array, ""]:
     r"""$\int \nabla\log\rho \cdot P\nabla\log\rho\,d\rho = 4 \int |\sqrt P\,\nabla\sqrt\rho|^2$ by differences."""
     root = jnp.sqrt(rho.density)
     total = jnp.zeros(())
-    for axis, (x, scale) in enumerate(zip(rho.grid.centres, scales, strict=True)):
+    for axis, (x, parameter) in enumerate(zip(rho.grid.centres, parameters, strict=True)):
         square = jnp.moveaxis(jnp.diff(root, axis=axis) ** 2, axis, 0)
         each = jnp.tensordot(1.0 / jnp.diff(x), square, axes=1)
         others = [width for k, width in enumerate(rho.grid.widths) if k != axis]
-        total = total + 4.0 * scale * jnp.sum(each * (others[0] if others else 1.0))
+        total = total + 4.0 * parameter.mobility * jnp.sum(each * (others[0] if others else 1.0))
     return total
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import GridDensity, Particles, laws, split, theta_type
+from widelimit.measure import Particles, laws, split
+from widelimit.numerics import leaf, whole_number
 from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
@@ -15,6 +17,8 @@ from widelimit.problem.data import require_nodes
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
 from ..clocks import Reading, Steps
+from ..grid._axes import axes, check_intervals, check_metric
+from ..grid._start import check_start
 from ..quantiles._inverse import from_score
 from ._newton import Inner, energy, minimise
 
@@ -77,14 +81,12 @@ class JKO(AbstractDynamics[JKOState]):
     schedule: schedules.AbstractSchedule
     particles: int = eqx.field(static=True)
 
-    def __init__(self, tau: float, *, temperature: float = 0.0, schedule: Any = 1.0, particles: int = 256) -> None:
-        self.tau = checked_step(tau, "JKO")
-        heat = checked_temperature(temperature, "JKO")
-        self.temperature = heat if heat > 0 else None
+    def __init__(self, tau: Any, *, temperature: Any = 0.0, schedule: Any = 1.0, particles: Any = 256) -> None:
+        self.tau = leaf(tau, "JKO(tau=...)", above=0.0)
+        heat = leaf(temperature, "JKO(temperature=...)", least=0.0)
+        self.temperature = None if not isinstance(heat, jax.core.Tracer) and float(heat) == 0 else heat
         self.schedule = schedules.as_schedule(schedule, "JKO(schedule=...)")
-        if isinstance(particles, bool) or not isinstance(particles, int | np.integer) or particles < 1:
-            raise ValueError(f"JKO(particles=...): must be a whole number of at least 1, got {particles!r}.")
-        self.particles = int(particles)
+        self.particles = whole_number(particles, "JKO(particles=...)", least=1)
 
     def facts(self, problem: Problem) -> Facts:
         cold = self.temperature is None
@@ -99,29 +101,12 @@ class JKO(AbstractDynamics[JKOState]):
         )
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check_problem, problem) or refusal(self._particles, start)
+        return refusal(self._placed, problem, start)
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> JKOState:
-        self.check(problem, measure)
-        start = self._particles(measure)
-        if start.dim != 1:
-            raise ValueError(f"JKO: the start has {start.dim} columns, the problem has one parameter.")
-        n, q = len(start), require_nodes(problem.data, "JKO").weights.shape[0]
-        if n * min(n, q) > _MOST_ENTRIES:
-            raise ValueError(
-                f"JKO: {n} particles make Newton's matrix too large; take at most {int(_MOST_ENTRIES**0.5)}."
-            )
-        rows = np.asarray(start.positions[:, 0], float)
-        lower, upper = _walls(problem)
-        if rows.min() < lower or rows.max() > upper:
-            raise ValueError(f"JKO: the start reaches outside the problem's domain, [{lower:g}, {upper:g}].")
+        start = self._placed(problem, measure)
+        rows, zero, count = np.asarray(start.positions[:, 0], float), jnp.zeros(()), jnp.zeros((), jnp.int64)
         order = np.argsort(rows, kind="stable")
-        if self.temperature is not None:
-            _check_spread(rows[order], np.asarray(start.weights), (lower, upper))
-            # Refuses d = infinity.
-            problem.log_volume(split(problem.blocks, start.positions[0]))
-        zero = jnp.zeros(())
-        count = jnp.zeros((), jnp.int64)
         weights = start.weights.astype(float)[order]
         return JKOState(jnp.asarray(rows[order]), count, zero, zero, count, jnp.asarray(np.argsort(order)), weights)
 
@@ -133,7 +118,7 @@ class JKO(AbstractDynamics[JKOState]):
         return Steps(self.tau)
 
     def step(self, problem: Problem, state: JKOState, noise: Noise) -> JKOState:
-        size = step_size(self.schedule, self.tau, state.k) * mobilities(problem, "JKO")[0]
+        size = self.tau * self.clock.at(self.schedule, state.k) * axes(problem)[0].mobility
         found = minimise(self._inner(problem, state, size))
         # Particles that overtake: another coupling is shorter, so this is not the minimum.
         overtaken = jnp.min(jnp.diff(found.x), initial=0.0) < -1e-9 * (1.0 + jnp.max(jnp.abs(found.x)))
@@ -171,35 +156,31 @@ class JKO(AbstractDynamics[JKOState]):
         )
 
     def _inner(self, problem: Problem, state: JKOState, size: Any) -> Inner:
-        return Inner(problem, state.y, state.weights, size, self.temperature, *_walls(problem))
+        axis = axes(problem)[0]
+        return Inner(problem, state.y, state.weights, size, self.temperature, axis.lower, axis.upper, axis.walls)
 
-    def _particles(self, measure: Start) -> Particles:
-        if isinstance(measure, Particles):
-            return measure
-        if isinstance(measure, GridDensity):
+    def _placed(self, problem: Problem, start: Start) -> Particles:
+        """The start as particles. Raises `ValueError` for what this dynamics does not take."""
+        _check_problem(problem)
+        check_start(problem, start, "JKO")
+        if start.grid is not None:
             raise ValueError(
                 "JKO moves particles, the start is a density on a grid; take density.particles(), or EntropicJKO."
             )
-        return _quantised(measure, self.particles)
-
-
-def step_size(schedule: schedules.AbstractSchedule, tau: Any, k: Any) -> Float[Array, ""]:
-    """xi tau of step k, xi at its left end (at the right where xi(0) is infinite)."""
-    t = k * tau
-    return tau * schedule(t + tau if schedule.singular else t)
-
-
-def checked_step(tau: Any, who: str) -> Float[Array, ""]:
-    if isinstance(tau, bool) or not isinstance(tau, int | float | np.number) or not 0 < tau < float("inf"):
-        raise ValueError(f"{who}(tau=...): must be a number, positive and finite; got {tau!r}.")
-    return jnp.asarray(tau, float)
-
-
-def checked_temperature(temperature: Any, who: str) -> Float[Array, ""]:
-    known = isinstance(temperature, int | float | np.number) and not isinstance(temperature, bool)
-    if not known or not 0 <= temperature < float("inf"):
-        raise ValueError(f"{who}(temperature=...): must be a number, finite and not negative; got {temperature!r}.")
-    return jnp.asarray(temperature, float)
+        rho = _quantised(start, self.particles) if isinstance(start, laws.AbstractLaw) else start.atoms(self.particles)
+        n, q = len(rho), require_nodes(problem.data, "JKO").weights.shape[0]
+        if n * min(n, q) > _MOST_ENTRIES:
+            raise ValueError(
+                f"JKO: {n} particles make Newton's matrix too large; take at most {int(_MOST_ENTRIES**0.5)}."
+            )
+        x, axis = np.sort(np.asarray(rho.positions[:, 0], float)), axes(problem)[0]
+        if x[0] < axis.lower or x[-1] > axis.upper:
+            raise ValueError(f"JKO: the start reaches outside the problem's domain, [{axis.lower:g}, {axis.upper:g}].")
+        if self.temperature is not None:
+            _check_spread(x, np.asarray(rho.weights), (axis.lower, axis.upper))
+            # Refuses d = infinity.
+            problem.log_volume(split(problem.blocks, rho.positions[0]))
+        return rho
 
 
 def _check_problem(problem: Problem) -> None:
@@ -208,34 +189,15 @@ def _check_problem(problem: Problem) -> None:
             f"JKO: quantiles are those of one parameter, the problem has {problem.dim}; reduce it by its symmetry "
             "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
         )
+    problem.two_layer("JKO")
     require_nodes(problem.data, "JKO")
     if problem.integrals.kinked or not problem.smooth:
         what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"
         raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")
     if problem.data.outputs:
         raise ValueError(f"JKO: the targets must be numbers, they have shape {problem.data.outputs}.")
-    _walls(problem)
-    mobilities(problem, "JKO")
-
-
-def mobilities(problem: Problem, who: str) -> tuple[float, ...]:
-    """P of every column, a positive number. Raises `ValueError` for another mobility: it has no such W_2."""
-    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
-    if scales is None or not all(scale > 0 for scale in scales):
-        raise ValueError(
-            f"{who}: the distance needs a mobility of one positive number a block (mobilities.Diagonal), "
-            f"got {problem.mobility!r}."
-        )
-    return tuple(float(scale) for scale, block in zip(scales, problem.blocks, strict=True) for _ in range(block.size))
-
-
-def _walls(problem: Problem) -> tuple[float, float]:
-    """The ends of the domain. Raises `ValueError` where it is no interval."""
-    block = problem.blocks[0]
-    domain = problem.domain.of(block.name)
-    if not domain.box:
-        raise ValueError(f"JKO: the domain of {block.name!r} must be a line or an interval, got {domain!r}.")
-    return domain.bounds(block.shape)
+    check_intervals(problem, "JKO")
+    check_metric(problem, "JKO")
 
 
 def _check_spread(x: Float[np.ndarray, " N"], weights: Float[np.ndarray, " N"], walls: tuple[float, float]) -> None:
@@ -256,8 +218,6 @@ def _quantised(law: laws.AbstractLaw, n: int) -> Particles:
     """n midpoint quantiles of a law of one parameter; of atoms, all of them where they are no more."""
     from scipy.special import ndtri
 
-    if law.dim != 1:
-        raise ValueError(f"JKO: the start is a law of {law.dim} parameters, the problem has one.")
     if law.n_atoms is not None:
         return law.quantise(n)
     return Particles(from_score(law, ndtri((np.arange(n) + 0.5) / n))[:, None], blocks=law.blocks)

@@ -28,14 +28,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import split
-from widelimit.numerics import entries, sum_chunks
+from widelimit.numerics import Line, entries, line_search, sum_chunks
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 # Newton's error is the square of its last step (in units of 1 + max|x|): the step after this one is below rounding.
 _LAST_STEP = 1e-9
 _MOST_ITERATIONS = 60
-_MOST_HALVINGS = 40
 # A step that closes a gap stops short of it.
 _TO_THE_BOUNDARY = 0.9
 # The least curvature of the model in units of the distance's own: where psi bends down more than W_2 bends up,
@@ -44,19 +43,22 @@ _LEAST_CURVATURE = 0.1
 
 
 class Inner(eqx.Module):
-    """The data of one step. `old`: z, not decreasing. `heat`: T, or None for T = 0. `size`: s."""
+    """The data of one step. `old`: z, not decreasing. `heat`: T, or None for T = 0. `size`: s. `walls`: which of the
+    two ends are finite."""
 
     problem: Problem
     old: Float[Array, " N"]
     weights: Float[Array, " N"]
     size: Float[Array, ""]
     heat: Float[Array, ""] | None
-    lower: float = eqx.field(static=True)
-    upper: float = eqx.field(static=True)
+    lower: Any
+    upper: Any
+    walls: tuple[bool, bool] = eqx.field(static=True)
 
 
 class Found(NamedTuple):
-    """The minimiser, Newton's last step over 1 + max|x|, and the number of iterations."""
+    """The minimiser, Newton's last step over 1 + max|x| (long where G would not fall along it: not solved), and the
+    number of iterations."""
 
     x: Float[Array, " N"]
     last: Float[Array, ""]
@@ -66,21 +68,21 @@ class Found(NamedTuple):
 def minimise(inner: Inner) -> Found:
     """x from z by Newton's method with walls projected, gaps kept open, and G falling in every iteration."""
 
-    def body(carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-        x, _, count = carry
+    def body(carry: tuple[Any, ...]) -> tuple[Any, ...]:
+        x, _, count, _ = carry
         gradient, direction = _newton(inner, x)
-        new = _descend(inner, x, gradient, direction)
+        line = _descend(inner, x, gradient, direction)
         # Against a wall the direction may be long while nothing moves.
         wanted = jnp.max(jnp.abs(_clip(inner, x + direction) - x))
-        return new, wanted / (1.0 + jnp.max(jnp.abs(x))), count + 1
+        return line.point, wanted / (1.0 + jnp.max(jnp.abs(x))), count + 1, line.found
 
-    def running(carry: tuple[Any, Any, Any]) -> Any:
-        _, last, count = carry
+    def running(carry: tuple[Any, ...]) -> Any:
+        _, last, count, moves = carry
         # Written so that a NaN ends the loop.
-        return (last > _LAST_STEP) & (count < _MOST_ITERATIONS)
+        return (last > _LAST_STEP) & (count < _MOST_ITERATIONS) & moves
 
-    start = (inner.old, jnp.asarray(jnp.inf), jnp.zeros((), jnp.int64))
-    return Found(*jax.lax.while_loop(running, body, start))
+    start = (inner.old, jnp.asarray(jnp.inf), jnp.zeros((), jnp.int64), jnp.asarray(True))
+    return Found(*jax.lax.while_loop(running, body, start)[:3])
 
 
 def energy(inner: Inner, x: Float[Array, " N"]) -> Float[Array, ""]:
@@ -98,24 +100,17 @@ def _merit(inner: Inner, x: Float[Array, " N"]) -> Float[Array, ""]:
     return inner.size * energy(inner, x) + 0.5 * jnp.sum(inner.weights * (x - inner.old) ** 2)
 
 
-def _descend(inner: Inner, x: Any, gradient: Any, direction: Any) -> Float[Array, " N"]:
-    """The first of the projected steps 1, 1/2, 1/4, ... that lets G fall enough; x where none does."""
+def _descend(inner: Inner, x: Any, gradient: Any, direction: Any) -> Line:
+    """The first of the projected steps 1, 1/2, 1/4, ... that lets G fall enough."""
     now = _merit(inner, x)
+
+    def trial(length: Any) -> tuple[Any, Any, Any]:
+        new = _clip(inner, x + length * direction)
+        return new, _merit(inner, new), jnp.sum(inner.weights * gradient * (new - x))
+
     # G is a sum of terms of either sign: a fall below their rounding cannot be seen.
     slack = 1e-14 * (jnp.abs(now) + inner.size)
-
-    def enough(length: Any) -> Any:
-        moved = _clip(inner, x + length * direction) - x
-        fall = jnp.sum(inner.weights * gradient * moved)
-        return _merit(inner, x + moved) <= now + 1e-4 * fall + slack
-
-    def halve(carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        return 0.5 * carry[0], carry[1] + 1
-
-    first = _longest(inner, x, direction)
-    start = (first, jnp.zeros((), jnp.int64))
-    length, count = jax.lax.while_loop(lambda c: ~enough(c[0]) & (c[1] < _MOST_HALVINGS), halve, start)
-    return _clip(inner, x + jnp.where(count < _MOST_HALVINGS, length, 0.0) * direction)
+    return line_search(trial, x, now, first=_longest(inner, x, direction), slack=slack)
 
 
 def _longest(inner: Inner, x: Any, direction: Any) -> Any:
@@ -254,8 +249,8 @@ def _twice(function: Any, place: Any) -> tuple[Any, Any, Any]:
 
 def _differences(inner: Inner, x: Any, lower: Any, upper: Any) -> Any:
     """Differences of neighbours, with the two ends where there are walls."""
-    ends = [jnp.atleast_1d(lower)] if inner.lower > -jnp.inf else []
-    others = [jnp.atleast_1d(upper)] if inner.upper < jnp.inf else []
+    ends = [jnp.atleast_1d(lower)] if inner.walls[0] else []
+    others = [jnp.atleast_1d(upper)] if inner.walls[1] else []
     return jnp.diff(jnp.concatenate([*ends, x, *others]))
 
 
@@ -263,8 +258,8 @@ def _gaps(inner: Inner, x: Any) -> tuple[Any, Any]:
     """The gaps between neighbours, those to the walls included, and the masses they hold."""
     half, none = 0.5 * inner.weights, jnp.zeros(1)
     both = half[1:] + half[:-1]
-    left = half[:1] if inner.lower > -jnp.inf else none[:0]
-    right = half[-1:] if inner.upper < jnp.inf else none[:0]
+    left = half[:1] if inner.walls[0] else none[:0]
+    right = half[-1:] if inner.walls[1] else none[:0]
     return _differences(inner, x, inner.lower, inner.upper), jnp.concatenate([left, both, right])
 
 
@@ -275,8 +270,8 @@ def _pressure(inner: Inner, x: Any, heat: Any) -> tuple[Any, tuple[Any, Any, Any
     none = jnp.zeros(1)
 
     # All outer gaps, so that the gaps left and right of each particle are two slices.
-    left = none[:0] if inner.lower > -jnp.inf else none
-    right = none[:0] if inner.upper < jnp.inf else none
+    left = none[:0] if inner.walls[0] else none
+    right = none[:0] if inner.walls[1] else none
     push = jnp.concatenate([left, masses / gaps, right])
     bend = jnp.concatenate([left, masses / gaps**2, right])
     before, after = bend[:-1].at[0].set(0.0), bend[1:].at[-1].set(0.0)

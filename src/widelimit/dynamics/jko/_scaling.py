@@ -27,9 +27,8 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Grid
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
-from ..grid._unit_table import AbstractTable
+from ..grid._cells import Cells, predictions, slopes_at
 
 # Residuals in total variation. Rounding: 1e-16 times logarithms of up to 1e3.
 _INNER = 1e-11
@@ -62,12 +61,11 @@ class Kernel(eqx.Module):
 
 
 class Inner(eqx.Module):
-    """The data of one step. `own`: what of psi does not move, penalty - T vol; `eps`: blur^2 / s."""
+    """The data of one step. `heat`: T; `eps`: blur^2 / s."""
 
     problem: Problem
-    table: AbstractTable
+    cells: Cells
     kernel: Kernel
-    own: Float[Array, " N"]
     log_m: Float[Array, " N"]
     eps: Float[Array, ""]
     heat: Float[Array, ""]
@@ -148,7 +146,7 @@ def minimise(inner: Inner, masses: Float[Array, " N"], log_g: Float[Array, " N"]
 
 def _next(inner: Inner, now: _Round) -> _Round:
     """A round of Anderson's method: the combination of the last guesses with the least change, moved by that change."""
-    mu = require_nodes(inner.problem.data, "EntropicJKO").weights
+    mu = inner.cells.nodes.weights
     scale = jnp.sqrt(mu).reshape((-1, *(1,) * (now.f.ndim - 1)))
     table = (now.changes * scale).reshape(_DEPTH, -1)
     mix, *_ = jnp.linalg.lstsq(table.T, (now.change * scale).ravel(), rcond=1e-8)
@@ -165,7 +163,7 @@ def _evaluate(inner: Inner, f: Any, c: Any) -> tuple[Found, Any]:
     """The step with psi taken at predictions f, and by how much its own predictions differ from f."""
     c, log_g, solved, sweeps = _scale(inner, _potential(inner, f), c)
     change = _predictions(inner, jnp.exp(inner.kernel.log_h + log_g)) - f
-    mu = require_nodes(inner.problem.data, "EntropicJKO").weights
+    mu = inner.cells.nodes.weights
 
     def size(values: Any) -> Any:
         return jnp.sqrt(jnp.sum(mu @ values.reshape(mu.shape[0], -1) ** 2))
@@ -219,12 +217,12 @@ def _sweep(inner: Inner, psi: Any, now: _Sweep) -> _Sweep:
 
 
 def _predictions(inner: Inner, masses: Any) -> Any:
-    return inner.table.mix(inner.problem, masses.reshape(inner.table.sizes().shape))
+    return predictions(inner.problem, inner.cells, masses.reshape(inner.cells.grid.shape))
 
 
 def _potential(inner: Inner, f: Any) -> Any:
     """psi at the centres for predictions f, with the volume's part."""
-    nodes = require_nodes(inner.problem.data, "EntropicJKO")
-    slope = jax.vmap(jax.grad(inner.problem.loss))(f, nodes.y)
-    dual = slope * nodes.weights.reshape((-1, *(1,) * (slope.ndim - 1)))
-    return inner.table.pull(inner.problem, dual).ravel() + inner.own
+    cells = inner.cells
+    psi = cells.table.pull(inner.problem, slopes_at(inner.problem, cells, f)) + cells.penalty
+    # The kernel knows the volumes of the cells; those of the reference measure may be others.
+    return psi.ravel() - inner.heat * (cells.log_volumes.ravel() - inner.kernel.log_h)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.numerics.registry import Registry
 
 from .._blocks import Blocks
+from .._grid import Grid
 from .._particles import Particles
 from ._arguments import checked_count
 from ._cube import Gauss, Midpoint, Nodes, Rows, Rule, Sobol
@@ -68,6 +69,11 @@ class AbstractLaw(eqx.Module):
     def dim(self) -> int:
         """D, the number of parameters."""
         return math.prod(self.shape)
+
+    @property
+    def grid(self) -> None:
+        """The grid on which a measure is a density: none here."""
+        return None
 
     @property
     def cube_dim(self) -> int:
@@ -164,6 +170,14 @@ class AbstractLaw(eqx.Module):
             return Particles(positions, weights, blocks=self.blocks)
         rows = self.from_cube(rule.points(n, self.cube_dim))
         return Particles(rows, blocks=self.blocks)
+
+    def atoms(self, n: int) -> Particles:
+        """About n atoms near the law: `quantise(n)`."""
+        return self.quantise(n)
+
+    def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """The probabilities of a grid's cells, in its shape. Raises `ValueError` as `box_probability` does."""
+        return np.asarray(self.box_probability(*grid.boxes()), float).reshape(grid.shape)
 
     def _rule(self, n: int) -> Rule:
         if self.n_atoms is not None and self.n_atoms <= n:

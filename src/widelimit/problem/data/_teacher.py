@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.measure import Particles, describe, row_size, split
+from widelimit.measure import Particles, row_size, split
 
 from ..units import AbstractUnit
 
@@ -29,11 +29,10 @@ class Teacher(eqx.Module):
         size = row_size(blocks)
         if measure.dim != size:
             raise ValueError(f"Teacher(measure=...): the unit has {size} columns, the measure has {measure.dim}.")
-        if measure.blocks and measure.blocks != blocks:
-            raise ValueError(
-                f"Teacher(measure=...): its blocks are {describe(measure.blocks)}; the unit's are {describe(blocks)}, "
-                "in this order."
-            )
+        try:
+            measure = measure.arranged(blocks)
+        except ValueError as error:
+            raise ValueError(f"Teacher(measure=...): {error}") from None
         self.unit, self.measure, self.inputs, self.outputs = unit, measure, inputs, outputs
 
     def __call__(self, x: Float[Array, " d"]) -> Any:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from widelimit.numerics import Number
+
 from ._cells import Cells
 from ._fields import AbstractField
 from ._spline import Spline
@@ -19,16 +21,16 @@ class Ramps(NamedTuple):
     a: Float[Array, " N"]
     each: Float[Array, " N"]
     knots: Float[Array, " N"]
-    factor: float
+    factor: Number
 
 
-def ramps(theta: Any, w: Any, factor: float) -> Ramps:
+def ramps(theta: Any, w: Any, factor: Number) -> Ramps:
     """`theta`: blocks c (if it has one) and h; `factor`: of the output scale."""
     each = factor * (theta.c if "c" in theta._fields else jnp.ones_like(theta.h))
     return Ramps(w * each, each, theta.h, factor)
 
 
-def variation(spline: Spline, theta: Any, w: Any, factor: float) -> tuple[Any, Any, Any]:
+def variation(spline: Spline, theta: Any, w: Any, factor: Number) -> tuple[Any, Any, Any]:
     """(risk, psi [N], grad psi in blocks) at the particles, never divided by a weight."""
     found = ramps(theta, w, factor)
     risk, first, second = spline.variation(found.a, found.knots)
@@ -38,7 +40,7 @@ def variation(spline: Spline, theta: Any, w: Any, factor: float) -> tuple[Any, A
     return risk, spline.slope * found.each * second, theta._replace(**gradient)
 
 
-def curvature(spline: Spline, theta: Any, w: Any, factor: float) -> tuple[Array, Array]:
+def curvature(spline: Spline, theta: Any, w: Any, factor: Number) -> tuple[Array, Array]:
     """Hessians and kernel of psi: <grad phi, grad phi> is the kernel (x - h)_+ . (x - h')_+ and its slopes."""
     found = ramps(theta, w, 1.0)
     charge, h = found.each, found.knots
@@ -61,7 +63,7 @@ class Residual(AbstractField):
 
     spline: Spline
     cells: Cells
-    factor: float
+    factor: Number
 
     @property
     def entries(self) -> int:
@@ -74,6 +76,6 @@ class Residual(AbstractField):
         return theta.c * value if "c" in theta._fields else value
 
 
-def residual(spline: Spline, theta: Any, w: Any, factor: float) -> Residual:
+def residual(spline: Spline, theta: Any, w: Any, factor: Number) -> Residual:
     found = ramps(theta, w, factor)
     return Residual(spline, spline.cells(found.a, found.knots), factor)

@@ -6,6 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks
+from widelimit.numerics import Number
 
 from ._dense import Dense, estimate
 from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, Variation
@@ -76,7 +77,7 @@ class SortedKnots(AbstractIntegrals):
         assert factor is not None
         return Spline(panels, 2.0 * factor)
 
-    def _factor(self, w: Float[Array, " N"]) -> float:
+    def _factor(self, w: Float[Array, " N"]) -> Number:
         return self.task.scale.factor(w.shape[0])
 
 

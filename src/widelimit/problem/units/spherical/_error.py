@@ -23,7 +23,7 @@ def spherical_error(unit: SphericalNeuron) -> float:
     points for r s up to 10 (two finite groups: up to 2) and, with a bias, b in {-1, 0, 1}.
     """
     dims = (math.inf,) if unit.dims == (math.inf, math.inf) else unit.dims
-    if unit.activation.pieces is not None:
+    if unit.pieces is not None:
         return 0.0 if len(dims) == 1 else _PAIR_ERROR
     z = np.geomspace(0.1, _LONGEST[len(dims)], 9)
     if len(dims) == 2:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from widelimit.measure import Block, Blocks
 from widelimit.numerics import coordinate
 
-from ...activations import Activation
+from ...activations import Activation, Pieces
 from .._unit import AbstractUnit
 from . import _bounds as bounds, _ramps as ramps, _two as two
 from ._rule import mean_by_rule
@@ -39,6 +39,8 @@ class SphericalNeuron(AbstractUnit):
     """
 
     activation: Activation
+    # Plain numbers: the closed forms branch on them, so another piecewise-linear function compiles anew.
+    pieces: Pieces | None = eqx.field(static=True)
     dims: tuple[float, ...] = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
     output_weight: bool = eqx.field(static=True)
@@ -53,7 +55,8 @@ class SphericalNeuron(AbstractUnit):
             )
         if len(dims) not in (1, 2):
             raise ValueError(f"SphericalNeuron(dims=...): one or two groups are known, got {len(dims)}.")
-        self.activation, self.dims = activation, tuple(float(d) for d in dims)
+        self.activation, self.pieces = activation, None if activation.pieces is None else activation.pieces.plain()
+        self.dims = tuple(float(d) for d in dims)
         self.bias, self.output_weight = bias, output_weight
         for dim in self.dims:
             coordinate(dim)
@@ -78,7 +81,7 @@ class SphericalNeuron(AbstractUnit):
 
     def mean(self, z: Float[Array, " G"], bias: Float[Array, ""]) -> Float[Array, ""]:
         """E sigma(SUM z_g c'_g + b), z_g >= 0."""
-        pieces, dims, parts = self.activation.pieces, self.dims, list(z)
+        pieces, dims, parts = self.pieces, self.dims, list(z)
         if dims == (math.inf, math.inf):
             # The sum of two normal numbers is one.
             parts, dims = [_length(*parts)], (math.inf,)
@@ -113,13 +116,13 @@ class SphericalNeuron(AbstractUnit):
 
     @property
     def bound(self) -> float | None:
-        if self.activation.pieces is not None and not self.bias:
-            return bounds.largest_value(self.activation.pieces)
+        if self.pieces is not None and not self.bias:
+            return bounds.largest_value(self.pieces)
         return self.activation.bound
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        if self._one_radius is not None and self.activation.pieces is not None:
-            steepest = bounds.steepest(self.activation.pieces, self._one_radius)
+        if self._one_radius is not None and self.pieces is not None:
+            steepest = bounds.steepest(self.pieces, self._one_radius)
             if steepest is not None:
                 return steepest * jnp.abs(x[0])
         if self.activation.slope is None:
@@ -132,16 +135,16 @@ class SphericalNeuron(AbstractUnit):
         if self.activation.curvature is not None:
             # n . Hess n = E sigma'' (n . V)^2.
             return self.activation.curvature * self._largest(x) ** 2
-        if self._one_radius is None or self.activation.pieces is None:
+        if self._one_radius is None or self.pieces is None:
             # With a bias the Hessian grows without bound where r s is small and sigma has a kink at b.
             return None
-        bend = bounds.bend(self.activation.pieces, self._one_radius)
+        bend = bounds.bend(self.pieces, self._one_radius)
         return None if bend is None else bend * x[0] ** 2
 
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        if self._one_radius is None or self.activation.pieces is None:
+        if self._one_radius is None or self.pieces is None:
             return None
-        bend = bounds.outer_bend(self.activation.pieces, self._one_radius)
+        bend = bounds.outer_bend(self.pieces, self._one_radius)
         return None if bend is None else bend / x[0] ** 2
 
     @property

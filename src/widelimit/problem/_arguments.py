@@ -1,4 +1,4 @@
-"""Whether the parts of a problem fit together, and whether declared facts are so: one clear `ValueError` a mistake."""
+"""What a user gives a problem, checked: whether the parts fit together, one clear `ValueError` a mistake."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,19 +6,20 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.core import Tracer
+from jaxtyping import Array, Float
 
-from widelimit.measure import Blocks, describe, row_size, split
+from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
 
 from . import losses, scales
-from .data import AbstractData
+from ._facts import check_facts
+from .data import AbstractData, as_numbers
 from .domains import Product
 from .integrals import Supervised
 from .mobilities import AbstractMobility
 from .networks import AbstractNetwork, TwoLayer
 from .penalties import AbstractPenalty
-from .units import AbstractUnit, feature
+from .units import AbstractUnit
 
 # What a user's function raises on arguments of the wrong shape.
 _MISFITS = (TypeError, ValueError, AttributeError, IndexError)
@@ -34,7 +35,8 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
     """The parts that the risk is made of, from what a user gave. Raises `ValueError` where they do not fit together."""
     if (network is None) == (unit is None):
         raise ValueError(
-            "Problem(...): give a network from widelimit.networks or a unit from widelimit.units, one of them."
+            "Problem(...): give one network from widelimit.networks or one unit from widelimit.units; without data, "
+            "loss and scale, integrals may stand for all of them."
         )
     network = unit if network is None else network
     if not isinstance(network, AbstractNetwork | AbstractUnit):
@@ -58,6 +60,39 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
     if task.network.unit is not None:
         check_facts(task.network.unit, task.blocks, data.inputs, data.outputs)
     return task
+
+
+def arranged(measure: Measure, blocks: Blocks) -> Measure:
+    """The measure with its columns in the order of the blocks. Raises `ValueError` as `check_columns` does."""
+    if not isinstance(measure, Particles | GridDensity):
+        raise ValueError(f"measure: expected Particles or a GridDensity, got {type(measure).__name__}.")
+    if measure.dim == row_size(blocks) and columns_of(measure.blocks or blocks, blocks) is not None:
+        return measure.arranged(blocks)
+    check_columns(measure, blocks)
+    return measure
+
+
+def check_columns(start: Measure | laws.AbstractLaw, blocks: Blocks) -> None:
+    """Raise `ValueError` unless the columns of a measure or a law are the blocks, in their order."""
+    if start.dim != row_size(blocks):
+        raise ValueError(f"the measure has {start.dim} columns, the unit needs {row_size(blocks)}: {describe(blocks)}.")
+    # A law of one number makes a block of shape (), where the unit may have (1,).
+    names, needed = ([(block.name, block.size) for block in some] for some in (start.blocks, blocks))
+    if names and names != needed:
+        raise ValueError(
+            f"the measure's blocks are {describe(start.blocks)}; the unit's are {describe(blocks)}, in this order."
+        )
+
+
+def inputs_of(x: Any, inputs: int, dtype: Any) -> tuple[Float[Array, "n d"], bool]:
+    """Inputs [n, d], and whether they were one. Raises `ValueError` for another shape."""
+    points = as_numbers(x, "predict(x=...)").astype(dtype)
+    single = points.ndim == 1 and (inputs > 1 or points.shape[0] == 1)
+    points = points[None] if single else points
+    points = points[:, None] if points.ndim == 1 and inputs == 1 else points
+    if points.ndim != 2 or points.shape[1] != inputs:
+        raise ValueError(f"predict(x=...): expected [n, {inputs}], got shape {jnp.shape(x)}.")
+    return points, single
 
 
 def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: AbstractMobility, domain: Product) -> None:
@@ -107,55 +142,6 @@ def _output_shape(network: AbstractNetwork, theta: Any, x: Any) -> tuple[int, ..
     one = jax.ShapeDtypeStruct((1,), x.dtype)
     many = jax.tree.map(lambda field: jax.ShapeDtypeStruct((1, *field.shape), field.dtype), (theta, x))
     return eqx.filter_eval_shape(network, many[0], one, many[1]).shape[1:]
-
-
-def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[int, ...]) -> None:
-    """Raise `ValueError` where a unit is not linear in its linear block, or not of the degree that it says."""
-    if unit.linear is not None and dict(blocks).get(unit.linear) != outputs:
-        raise ValueError(
-            f"Problem(unit=...): the linear block {unit.linear!r} has shape {dict(blocks).get(unit.linear)}, it must "
-            f"have that of the targets, {outputs}."
-        )
-    if unit.linear is None and unit.homogeneity is None:
-        return
-    wrong = _wrong_facts(unit, blocks, inputs)
-    if isinstance(wrong[0], Tracer):
-        return
-    if bool(wrong[0]):
-        raise ValueError(
-            f"Problem(unit=...): the unit is not {unit.linear!r} times one number phi~(w, x), as "
-            f"linear={unit.linear!r} says."
-        )
-    if bool(wrong[1]):
-        raise ValueError(f"Problem(unit=...): the unit has not the degree homogeneity={unit.homogeneity} that it says.")
-
-
-@eqx.filter_jit
-def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any]:
-    """Whether linearity and degree fail at one of two places; compiled once for all units of a structure."""
-    rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, row_size(blocks))))
-    x = jnp.asarray(np.random.default_rng(1).normal(size=inputs))
-
-    def at(row: Any) -> tuple[Any, Any]:
-        theta, twice = split(blocks, row), split(blocks, 2.0 * row)
-        whole = unit(theta, x)
-        if unit.linear is None:
-            product, value, scaled = whole, whole, unit(twice, x)
-        else:
-            value, scaled = feature(unit, theta, x), feature(unit, twice, x)
-            product = getattr(theta, unit.linear) * value
-        degree = 0.0 if unit.homogeneity is None else unit.homogeneity
-        grown = scaled if unit.homogeneity is None else 2.0**degree * value
-        return _differ(whole, product), _differ(scaled, grown)
-
-    linear, homogeneous = jax.vmap(at)(rows)
-    return jnp.any(linear), jnp.any(homogeneous)
-
-
-def _differ(a: Any, b: Any) -> Any:
-    """Whether two values differ. A unit that has no value there (a logarithm, say) cannot be checked there."""
-    # A comparison with what is not a number is false, hence the negation.
-    return jnp.any(jnp.isfinite(a) & ~(jnp.abs(a - b) <= 1e-9 + 1e-6 * jnp.abs(b)))
 
 
 def like(blocks: Blocks) -> Any:

@@ -1,0 +1,85 @@
+"""The parameters of a problem as the axes of a grid, and what a density on one asks of the problem."""
+
+import math
+from typing import Any, NamedTuple
+
+from widelimit.measure import Grid, describe, theta_type
+from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
+
+
+class Axis(NamedTuple):
+    """One parameter: the name of its block, the ends of its domain, and P along it (None where it is no number)."""
+
+    name: str
+    lower: Any
+    upper: Any
+    mobility: Any | None
+
+    @property
+    def walls(self) -> tuple[bool, bool]:
+        """Which ends are finite. An infinite one is a number even where the numbers of the problem are traced."""
+        below, above = (not (isinstance(side, float) and math.isinf(side)) for side in (self.lower, self.upper))
+        return below, above
+
+
+def axes(problem: Problem) -> tuple[Axis, ...]:
+    """One axis for each column; a block of two numbers counts for two."""
+    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
+    out = []
+    for block, scale in zip(problem.blocks, scales or [None] * len(problem.blocks), strict=True):
+        out += [Axis(block.name, *problem.domain.of(block.name).bounds(block.shape), scale)] * block.size
+    return tuple(out)
+
+
+def check_density(problem: Problem, who: str) -> None:
+    """Raise `ValueError` where a density between walls cannot stand for the problem's measure."""
+    problem.two_layer(who)
+    require_nodes(problem.data, who)
+    if problem.dim > 2:
+        raise ValueError(
+            f"{who}: a grid needs one or two parameters, the problem has {problem.dim}: {describe(problem.blocks)}; "
+            "reduce it by its symmetry (problem.reduced()), or take GradientFlow."
+        )
+    if not problem.scale.mean_field:
+        raise ValueError(
+            f"{who}: a density has no number of neurons, on which this output scale depends; take scales.MeanField()."
+        )
+    check_intervals(problem, who)
+
+
+def check_intervals(problem: Problem, who: str) -> None:
+    """Raise `ValueError` for a domain that is no interval, half-line or line."""
+    for block in problem.blocks:
+        domain = problem.domain.of(block.name)
+        if not domain.box:
+            raise ValueError(
+                f"{who}: the domain of {block.name!r} must be a line or an interval, got {domain!r}; use GradientFlow."
+            )
+
+
+def check_metric(problem: Problem, who: str) -> None:
+    """Raise `ValueError` for a mobility that makes no Wasserstein distance of its own on each axis."""
+    if any(axis.mobility is None or not axis.mobility > 0 for axis in axes(problem)):
+        raise ValueError(
+            f"{who}: the distance needs a mobility of one positive number a block (mobilities.Diagonal), "
+            f"got {problem.mobility!r}."
+        )
+
+
+def check_grid(problem: Problem, grid: Any, who: str) -> None:
+    """Raise `ValueError` for what is no grid of the problem's parameters, or leaves their domain."""
+    if not isinstance(grid, Grid):
+        raise ValueError(f"{who}(grid=...): expected one of widelimit.measure.grids, got {grid!r}.")
+    if grid.dim != problem.dim:
+        raise ValueError(
+            f"{who}(grid=...): the grid has {grid.dim} axes, the problem has {problem.dim} parameters: "
+            f"{describe(problem.blocks)}."
+        )
+    for edges, axis in zip(grid.edges, axes(problem), strict=True):
+        low, high = float(edges[0]), float(edges[-1])
+        if low < axis.lower or high > axis.upper:
+            raise ValueError(
+                f"{who}(grid=...): [{low:g}, {high:g}] reaches outside the problem's domain of {axis.name!r}, "
+                f"[{axis.lower:g}, {axis.upper:g}]."
+            )

@@ -1,0 +1,101 @@
+"""A measure with a density, known by the masses of the cells of a grid."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._blocks import Blocks, columns_of, describe, row_size
+from ._grid import Grid
+from ._particles import Particles
+
+
+class GridDensity(eqx.Module):
+    r"""The measure with masses $m_j$ in the cells of a grid.
+
+    **Arguments**
+
+    - `grid`: a `Grid`.
+    - `masses`: in the grid's shape, [n_1] or [n_1, n_2].
+    - `blocks`: the names and shapes of the columns, if they have names.
+
+    For integrals it stands for atoms of mass m_j at the cells' centres, which is right to second order.
+    Raises `ValueError` when the shapes do not fit together.
+    """
+
+    grid: Grid
+    masses: Float[Array, "..."]
+    blocks: Blocks = eqx.field(static=True)
+
+    def __init__(self, grid: Grid, masses: Any, *, blocks: Blocks = ()) -> None:
+        if not isinstance(grid, Grid):
+            raise ValueError(f"GridDensity(grid=...): expected a Grid, got {grid!r}.")
+        masses = jnp.asarray(masses, float)
+        if masses.shape != grid.shape:
+            raise ValueError(f"GridDensity(masses=...): expected the grid's shape {grid.shape}, got {masses.shape}.")
+        if blocks and row_size(blocks) != grid.dim:
+            raise ValueError(
+                f"GridDensity(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
+                f"the grid has {grid.dim}."
+            )
+        self.grid, self.masses, self.blocks = grid, masses, tuple(blocks)
+
+    def __len__(self) -> int:
+        return math.prod(self.grid.shape)
+
+    @property
+    def dim(self) -> int:
+        return self.grid.dim
+
+    def arranged(self, blocks: Blocks) -> "GridDensity":
+        """The same measure with its axes in the order of `blocks`; axes without names take these.
+
+        Raises `ValueError` where the measure's blocks are others.
+        """
+        axes = columns_of(self.blocks, blocks) if self.blocks else list(range(self.dim))
+        if axes is None:
+            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        if axes == list(range(self.dim)):
+            return GridDensity(self.grid, self.masses, blocks=blocks)
+        sides, middles = ([parts[k] for k in axes] for parts in (self.grid.edges, self.grid.centres))
+        return GridDensity(Grid(sides, middles), jnp.transpose(self.masses, axes), blocks=blocks)
+
+    @property
+    def mass(self) -> Float[Array, ""]:
+        return jnp.sum(self.masses)
+
+    @property
+    def positions(self) -> Float[Array, "N D"]:
+        """The cells' centres."""
+        return self.grid.points
+
+    @property
+    def weights(self) -> Float[Array, " N"]:
+        """The masses, in the order of `positions`."""
+        return self.masses.ravel()
+
+    @property
+    def density(self) -> Float[Array, "..."]:
+        """Mass over volume, in the grid's shape."""
+        return self.masses / self.grid.volumes
+
+    def particles(self) -> Particles:
+        """Atoms at the cells' centres."""
+        return Particles(self.positions, self.weights, blocks=self.blocks)
+
+    def atoms(self, n: int) -> Particles:
+        """The atoms at the cells' centres, whatever n."""
+        return self.particles()
+
+    def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
+        """Its own masses on its own grid; on another one those of its atoms."""
+        if bool(self.grid == grid):
+            return np.asarray(self.masses, float)
+        return self.particles().cell_masses(grid)
+
+
+Measure = Particles | GridDensity
+"""What a problem can be evaluated at."""
