@@ -14,9 +14,10 @@ from hypothesis import given, settings, strategies as st
 
 import widelimit as wl
 from widelimit import integrators, observables, sampling
+from widelimit._evolve import default_times
 
 evolve = wl.evolve
-MODULE = sys.modules["widelimit._evolve._verb"]
+HOST = sys.modules["widelimit._evolve._host"]
 KEY = jax.random.key(1)
 _RNG = np.random.default_rng(0)
 _X = _RNG.normal(size=(8, 2))
@@ -49,7 +50,7 @@ def test_the_end_depends_on_no_save_time_chunk_or_checkpoint(
     many = _run(name, save_at=np.linspace(0.0, 3.0, 41))
     kept = _run(name, checkpoint=wl.Checkpoint(tmp_path / "run", every=0.0))
     sizes = iter([1, 2, 3, 5, 7, 11, 13, 1] * 100)
-    monkeypatch.setattr(MODULE, "_next_chunk", lambda *_: next(sizes))
+    monkeypatch.setattr(HOST, "next_chunk", lambda *_: next(sizes))
     cut = _run(name)
     for other in (few, many, kept, cut):
         np.testing.assert_array_equal(other.final.positions, plain.final.positions)
@@ -99,7 +100,7 @@ def test_what_comes_back() -> None:
 
 def test_default_times_fit_into_memory() -> None:
     for size, count in ((10, 65), (2**20, 32), (2**30, 3)):
-        times = MODULE.default_times(2.0, size)
+        times = default_times(2.0, size)
         assert len(times) == count
         assert (times[0], times[-1]) == (0.0, 2.0)
 

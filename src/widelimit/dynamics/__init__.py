@@ -9,10 +9,12 @@ from ._dynamics import (
     Start as Start,
     Theta as Theta,
     Weights as Weights,
+    array_numbers as array_numbers,
     registry as registry,
 )
 from ._loop import advance as advance
 from .flows._characteristics import Characteristics as Characteristics
+from .flows._flow import AbstractFlow as AbstractFlow
 from .flows._gaussian_closure import GaussianClosure as GaussianClosure
 from .flows._gradient_flow import GradientFlow as GradientFlow
 from .grid._transport_pde import TransportPDE as TransportPDE

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
@@ -42,6 +43,8 @@ class Facts(NamedTuple):
     - `decreases`: what never goes up beyond the integrator's error: "objective", risk + penalty, or "free_energy".
     - `splits`: a particle split into two halves of its weight changes nothing.
     - `permutes`: relabelling the particles relabels the result and changes nothing else.
+    - `adaptive`: an estimate of the error chooses the steps, so that a rounding may change which are taken.
+    - `digits`: decimal digits of its numbers.
     """
 
     order: float | None = None
@@ -49,6 +52,8 @@ class Facts(NamedTuple):
     decreases: tuple[str, ...] = ()
     splits: bool = False
     permutes: bool = False
+    adaptive: bool = True
+    digits: int = 15
 
 
 class AbstractGrowth(eqx.Module, Generic[State]):
@@ -135,6 +140,11 @@ class AbstractDynamics(eqx.Module, Generic[State]):
         reason = self.accepts(problem, start)
         if reason is not None:
             raise ValueError(reason)
+
+
+def array_numbers(dynamics: AbstractDynamics[State]) -> AbstractDynamics[State]:
+    """The dynamics with its numbers as arrays, so that another number does not compile again."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, dynamics)
 
 
 def refusal(check: Callable[..., Any], *args: Any) -> str | None:

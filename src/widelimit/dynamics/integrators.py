@@ -65,6 +65,11 @@ class AbstractIntegrator(eqx.Module):
     def proximal(self) -> bool:
         """Whether it can take non-smooth penalties."""
 
+    @property
+    def fixed(self) -> Float[Array, ""] | None:
+        """The length of its steps; None where an error estimate sets it."""
+        return None
+
     @abc.abstractmethod
     def start(self, field: Field, y: Any, end: Any) -> Step: ...
 
@@ -91,13 +96,13 @@ class Tsit5(AbstractIntegrator):
 
     rtol: Float[Array, ""]
     atol: Float[Array, ""]
-    largest: float | None = eqx.field(static=True)
+    largest: Float[Array, ""] | None
 
     def __init__(self, rtol: Any = 1e-6, atol: Any = 1e-8, largest: float | None = None) -> None:
         self.rtol, self.atol = _tolerances("Tsit5", rtol, atol)
-        if largest is not None and not largest > 0:
+        if not (largest is None or isinstance(largest, Tracer) or largest > 0):
             raise ValueError(f"Tsit5(largest=...): must be positive, got {largest}.")
-        self.largest = largest
+        self.largest = None if largest is None else jnp.asarray(largest, float)
 
     @property
     def order(self) -> int:
@@ -109,7 +114,9 @@ class Tsit5(AbstractIntegrator):
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         term, solver = _term(field), diffrax.Tsit5()
-        first, control = self._controller(field).init(term, 0.0, end, y, None, None, solver.func, self.order)
+        first, control = jax.lax.stop_gradient(
+            self._controller(field).init(term, 0.0, end, y, None, None, solver.func, self.order)
+        )
         inner = solver.init(term, 0.0, first, y, None)
         shown = eqx.filter_eval_shape(solver.step, term, 0.0, 1.0, y, None, inner, False)[2]
         dense = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
@@ -118,12 +125,14 @@ class Tsit5(AbstractIntegrator):
         return Step(zero, zero, y, memory)
 
     def step(self, field: Field, state: Step, end: Any) -> Step:
-        proposed, control, inner, dense = state.memory
+        # A derivative of the end takes the steps as given: that of the step control is of the size of the error.
+        proposed, control = jax.lax.stop_gradient(state.memory[:2])
+        inner, dense = state.memory[2:]
         term, solver = _term(field), diffrax.Tsit5()
         t0, t1 = state.clock, jnp.minimum(proposed, end)
         y, error, new_dense, new_inner, _ = solver.step(term, t0, t1, state.y, None, inner, jnp.asarray(field.jumps))
         keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
-            t0, t1, state.y, y, None, error, self.order, control
+            t0, t1, *jax.lax.stop_gradient((state.y, y)), None, jax.lax.stop_gradient(error), self.order, control
         )
         # diffrax's `following` is the end of the next step whether this one is kept or not.
         y = field.retract(y)
@@ -155,7 +164,7 @@ class RungeKutta4(AbstractIntegrator):
     size: Float[Array, ""]
 
     def __init__(self, step: Any) -> None:
-        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+        if not isinstance(step, Tracer) and (not isinstance(step, int | float) or not 0 < step < float("inf")):
             raise ValueError(f"RungeKutta4(step=...): must be a number, positive and finite; got {step!r}.")
         self.size = jnp.asarray(step, float)
 
@@ -167,6 +176,10 @@ class RungeKutta4(AbstractIntegrator):
     def proximal(self) -> bool:
         return False
 
+    @property
+    def fixed(self) -> Float[Array, ""]:
+        return self.size
+
     def start(self, field: Field, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
         count = jnp.maximum(jnp.ceil(end / self.size - 1e-9), 1.0)
@@ -174,7 +187,9 @@ class RungeKutta4(AbstractIntegrator):
 
     def step(self, field: Field, state: Step, end: Any) -> Step:
         _, _, done, count = state.memory
-        clock = jnp.where(done + 1 >= count, end, (done + 1) * (end / count))
+        # Without an end every step has its full length.
+        size = jnp.where(jnp.isfinite(end), end / jnp.where(jnp.isfinite(count), count, 1.0), self.size)
+        clock = jnp.where(done + 1 >= count, end, (done + 1) * size)
         h, y, v = clock - state.clock, state.y, field.velocity
         k1 = v(y)
         k2 = v(_move(y, 0.5 * h, k1))
@@ -190,7 +205,8 @@ class RungeKutta4(AbstractIntegrator):
         v0, v1 = field.velocity(y0), field.velocity(y1)
 
         def cubic(a: Any, b: Any, da: Any, db: Any) -> Any:
-            flat = (1 - s) * a + s * b
+            # So that what does not move stays to the last bit.
+            flat = a + s * (b - a)
             return flat + s * (s - 1) * ((1 - 2 * s) * (b - a) + h * ((s - 1) * da + s * db))
 
         return jax.tree.map(cubic, y0, y1, v0, v1)
@@ -235,7 +251,7 @@ class ProximalHeun(AbstractIntegrator):
         return Step(zero, zero, y, jax.tree.map(jnp.asarray, (jnp.asarray(first), control, y, y)))
 
     def step(self, field: Field, state: Step, end: Any) -> Step:
-        proposed, control, _, _ = state.memory
+        proposed, control = jax.lax.stop_gradient(state.memory[:2])
         t0, t1, y = state.clock, jnp.minimum(proposed, end), state.y
         h = t1 - t0
         v = field.velocity(y)
@@ -248,7 +264,7 @@ class ProximalHeun(AbstractIntegrator):
         new = field.retract(raw)
         error = jax.tree.map(jnp.subtract, raw, u)
         keep, _, following, _, control, _ = self._controller(field).adapt_step_size(
-            t0, t1, y, new, None, error, 2, control
+            t0, t1, *jax.lax.stop_gradient((y, new)), None, jax.lax.stop_gradient(error), 2, control
         )
 
         def choose(new: Any, old: Any) -> Any:
@@ -261,7 +277,7 @@ class ProximalHeun(AbstractIntegrator):
     def within(self, field: Field, state: Step, clock: Any) -> Any:
         h = state.clock - state.previous
         s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
-        return jax.tree.map(lambda a, b: (1 - s) * a + s * b, state.memory[2], state.memory[3])
+        return jax.tree.map(lambda a, b: a + s * (b - a), state.memory[2], state.memory[3])
 
     def stalled(self, state: Step) -> Bool[Array, ""]:
         return _too_small(state.memory[0] - state.clock, state.clock)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.numerics.registry import Registry, number, several
@@ -52,23 +54,25 @@ class Constant(AbstractSchedule):
     def singular(self) -> bool:
         return False
 
-    def values(self) -> list[float]:
-        return [float(self.value)]
+    def values(self) -> list[float] | None:
+        return None if isinstance(self.value, Tracer) else [float(self.value)]
 
 
 class Power(AbstractSchedule):
     scale: Float[Array, ""]
-    exponent: float = eqx.field(static=True)
+    exponent: Float[Array, ""]
+    falls: bool = eqx.field(static=True)
 
     def __call__(self, t: Any) -> Float[Array, ""]:
         return self.scale * jnp.asarray(t, self.scale.dtype) ** (-self.exponent)
 
     def integral(self, t: float) -> float:
-        return float(self.scale) * t ** (1.0 - self.exponent) / (1.0 - self.exponent)
+        rest = 1.0 - float(self.exponent)
+        return float(self.scale) * t**rest / rest
 
     @property
     def singular(self) -> bool:
-        return self.exponent > 0
+        return self.falls
 
     def values(self) -> None:
         return None
@@ -120,7 +124,7 @@ class Function(AbstractSchedule):
 
 def constant(value: float) -> Constant:
     """xi = value >= 0."""
-    return Constant(jnp.asarray(_nonnegative(value, "schedules.constant(value=...)")))
+    return Constant(_leaf(value, "schedules.constant(value=...)"))
 
 
 def power(exponent: float, scale: float = 1.0) -> Power:
@@ -130,7 +134,9 @@ def power(exponent: float, scale: float = 1.0) -> Power:
     """
     if not 0.0 <= exponent < 1.0:
         raise ValueError(f"schedules.power(exponent=...): must lie in [0, 1), got {exponent}.")
-    return Power(jnp.asarray(_nonnegative(scale, "schedules.power(scale=...)")), float(exponent))
+    return Power(
+        _leaf(scale, "schedules.power(scale=...)"), _leaf(exponent, "schedules.power(exponent=...)"), exponent > 0
+    )
 
 
 def piecewise(times: Sequence[float], values: Sequence[float]) -> Piecewise:
@@ -160,7 +166,15 @@ def as_schedule(value: Any, what: str) -> AbstractSchedule:
         return value
     if callable(value):
         return function(value)
-    return Constant(jnp.asarray(_nonnegative(value, what)))
+    return Constant(_leaf(value, what))
+
+
+def _leaf(value: Any, what: str) -> Float[Array, ""]:
+    """A checked number as an array; what is traced is not checked, and what is known stays known in traced code."""
+    if isinstance(value, Tracer):
+        return jnp.asarray(value, float)
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(_nonnegative(value, what), float)
 
 
 def _nonnegative(value: Any, what: str) -> float:

@@ -146,6 +146,16 @@ def test_losses_and_penalties_in_two_parameters(loss, penalty):
     assert state.density.masses.shape == (30, 20)
 
 
+def test_the_axes_of_a_density_are_found_by_their_names():
+    unit = wl.units.Function(lambda theta, x: theta.a * jnp.tanh(theta.b * x[0]), columns=["a", "b"])
+    problem = wl.Problem(unit, wl.data.Samples(X, Y), penalty=wl.penalties.l2(0.1))
+    sides, masses = (grids.uniform(-1.0, 2.0, 4), grids.uniform(0.0, 1.0, 3)), np.arange(12.0).reshape(4, 3) / 66.0
+    rho = GridDensity(grids.product(*sides), masses, blocks=problem.blocks)
+    turned = GridDensity(grids.product(*sides[::-1]), masses.T, blocks=problem.blocks[::-1])
+    for function in (wl.analysis.free_energy, wl.analysis.free_energy_gap):
+        assert float(function(problem, turned, 0.3)) == pytest.approx(float(function(problem, rho, 0.3)), rel=1e-13)
+
+
 def test_vector_outputs():
     unit = wl.units.Function(lambda theta, x: jnp.stack([jnp.sin(theta.a * x[0]), theta.a * x[0]]), columns=["a"])
     problem = wl.Problem(unit, wl.data.Samples(X, np.stack([Y, X], 1)), penalty=wl.penalties.l2(0.1))

@@ -172,3 +172,18 @@ def test_bad_input(charges: wl.analysis.Spectrum) -> None:
         charges.time_to(np.nan)
     with pytest.raises(ValueError, match="no block 'charge'; it has c, h"):
         wl.analysis.spectrum(SINE, START, trainable="charge")
+
+
+def test_any_output_scale_begins_as_the_flow_does() -> None:
+    """At the start the modes' speeds add up to the velocity, and their decay to the dissipated energy."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(9, 2))
+    unit = wl.units.Neuron(wl.activations.tanh)
+    problem = wl.Problem(unit, wl.data.Samples(x, np.sin(x[:, 0])), scale=wl.scales.Power(0.5, 3.0))
+    rho = wl.Particles(rng.normal(size=(7, 4)))
+    found = wl.analysis.spectrum(problem, rho)
+    theta, w = problem.unpack(rho)
+    velocity = wl.measure.join(problem.blocks, problem.velocity(theta, problem.variation(theta, w).gradient))
+    np.testing.assert_allclose(found.theory.field().sum(axis=2), velocity, atol=1e-10)
+    rate = 2.0 * found.speed * float(found.eigenvalues @ found.amplitudes)
+    assert rate == pytest.approx(float(jnp.sum(w * jnp.sum(velocity**2, axis=1))), rel=1e-10)

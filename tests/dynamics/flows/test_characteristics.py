@@ -14,8 +14,7 @@ from scipy.special import ndtri
 import widelimit as wl
 from widelimit import integrators, laws
 from widelimit.dynamics import Characteristics, Quantiles, advance
-from widelimit.dynamics.flows._characteristics import _Field
-from widelimit.measure import GridDensity, grids
+from widelimit.measure import GridDensity, grids, join, split
 
 TIGHT = integrators.Tsit5(1e-10, 1e-11)
 
@@ -99,28 +98,33 @@ def test_mass_is_conserved_along_each_characteristic() -> None:
     law = laws.product(output=laws.Normal(0.0, 1.0), weight=laws.Normal(0.0, 1.0, dim=2))
     flow, n, steps = Characteristics(16, integrator=integrators.RungeKutta4(0.05)), 16, 20
     state, last = _at(flow, NEURON, law, 1.0)
-    weights = jnp.append(state.weights, 0.0)
+    masses = state.carried._replace(weights=jnp.append(state.carried.weights, 0.0))
+    rows = join(NEURON.blocks, state.y[0].theta)
 
     @eqx.filter_jit
     @jax.jacfwd
     def end(row: Any) -> Any:
-        field = _Field(NEURON, weights)
-        y = (jnp.vstack([state.y[0], row]), jnp.zeros(n + 1), jnp.zeros(()))
+        y = flow.start(NEURON, split(NEURON.blocks, jnp.vstack([rows, row])), jnp.zeros(n + 1))
+
+        def velocity(y: Any) -> Any:
+            return flow.velocity(NEURON, masses, y)
 
         def step(y: Any, _: Any) -> Any:
-            k1 = field.velocity(y)
-            k2 = field.velocity(jax.tree.map(lambda a, b: a + 0.025 * b, y, k1))
-            k3 = field.velocity(jax.tree.map(lambda a, b: a + 0.025 * b, y, k2))
-            k4 = field.velocity(jax.tree.map(lambda a, b: a + 0.05 * b, y, k3))
+            k1 = velocity(y)
+            k2 = velocity(jax.tree.map(lambda a, b: a + 0.025 * b, y, k1))
+            k3 = velocity(jax.tree.map(lambda a, b: a + 0.025 * b, y, k2))
+            k4 = velocity(jax.tree.map(lambda a, b: a + 0.05 * b, y, k3))
             return jax.tree.map(lambda a, p, q, r, s: a + 0.05 / 6 * (p + 2 * q + 2 * r + s), y, k1, k2, k3, k4), None
 
-        return jax.lax.scan(step, y, None, length=steps)[0][0][-1]
+        return join(NEURON.blocks, jax.lax.scan(step, y, None, length=steps)[0].theta)[-1]
 
-    start = law.log_density(state.y[0])
+    start = law.log_density(rows)
     for i in (0, 5, 11):
-        jacobian = np.asarray(end(state.y[0][i]))
+        jacobian = np.asarray(end(rows[i]))
         # Both integrate the same field with the same step; only the quadrature of the trace in time differs, O(h^4).
-        assert float(last.y[1][i]) == pytest.approx(float(start[i]) - np.linalg.slogdet(jacobian)[1], abs=2e-7)
+        assert float(last.y[0].log_density[i]) == pytest.approx(
+            float(start[i]) - np.linalg.slogdet(jacobian)[1], abs=2e-7
+        )
         assert abs(np.linalg.slogdet(jacobian)[1]) > 0.01
 
 
@@ -129,10 +133,12 @@ def test_divergence_is_that_of_finite_differences() -> None:
     problem = wl.Problem(
         NEURON.unit, NEURON.data, penalty=NEURON.penalty, mobility=wl.mobilities.Diagonal(output=2.0, weight=0.5)
     )
-    state = Characteristics(8).init(problem, law, t1=1.0, key=None)
-    rows = np.asarray(state.y[0])
-    drift, rate, power = _Field(problem, state.weights).velocity(state.y)
-    psi = problem.potential(problem.pack(problem.unpack(wl.Particles(rows))[0], state.weights))
+    flow = Characteristics(8)
+    state = flow.init(problem, law, t1=1.0, key=None)
+    rows, weights = np.asarray(join(problem.blocks, state.y[0].theta)), state.carried.weights
+    (drift, rate), power = flow.rates(problem, state.carried, state.y[0])
+    drift = join(problem.blocks, drift)
+    psi = problem.potential(problem.pack(problem.unpack(wl.Particles(rows))[0], weights))
     scale, h = np.array([2.0, 0.5, 0.5]), 1e-5
     for i in (0, 3, 7):
         away = [(psi.gradient(rows[i] + h * e) - psi.gradient(rows[i] - h * e)) @ e / (2 * h) for e in np.eye(3)]
@@ -193,9 +199,10 @@ def test_a_density_on_a_grid() -> None:
 def test_in_pieces_it_is_the_same() -> None:
     law = laws.product(output=laws.Normal(0.0, 1.0), weight=laws.Normal(0.0, 1.0, dim=2))
     small = wl.Problem(NEURON.unit, NEURON.data, penalty=NEURON.penalty, budget=40)
-    fields = [_Field(problem, jnp.full(16, 1 / 16)) for problem in (NEURON, small)]
-    y = Characteristics(16).init(NEURON, law, t1=1.0, key=None).y
-    for a, b in zip(*(field.velocity(y) for field in fields), strict=True):
+    flow = Characteristics(16)
+    state = flow.init(NEURON, law, t1=1.0, key=None)
+    whole, pieces = (flow.rates(problem, state.carried, state.y[0]) for problem in (NEURON, small))
+    for a, b in zip(jax.tree.leaves(whole), jax.tree.leaves(pieces), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
 
 
@@ -230,7 +237,7 @@ _square = laws.Normal(0.0, 1.0, dim=(2,))
         (LINE, laws.Atom(1.0), "Atom has none"),
         (LINE, laws.Normal(0.0, 0.0), "no density"),
         (LINE, _square, "2 columns, the unit needs 1: r"),
-        (LINE, laws.product(q=laws.Normal(0.0, 1.0)), r"1 columns \(q\)"),
+        (LINE, laws.product(q=laws.Normal(0.0, 1.0)), "blocks are q"),
         (_wall, laws.Normal(0.0, 1.0), "outside the problem's domain"),
         (_sphere, _square, "'w' lives on a sphere"),
         (_relu, _square, "kinks.*smooth activation"),

@@ -99,7 +99,10 @@ def check_convex(problem: Problem, who: str) -> None:
 
 
 def as_density(problem: Problem, density: Measure, temperature: float, who: str) -> GridDensity:
-    """The density itself. Raises `ValueError` unless it is one, on a grid of the problem's dimension, and T > 0."""
+    """The density, its axes in the problem's order.
+
+    Raises `ValueError` unless it is one, on a grid of the problem's dimension, and T > 0.
+    """
     real_number(temperature, f"{who}(temperature=...)", above=0.0)
     if not isinstance(density, GridDensity):
         raise ValueError(

@@ -104,8 +104,8 @@ class Region(eqx.Module):
         return self.homogeneous or self.infinite or all(self.domain.of(name).compact for name in self.names)
 
     @property
-    def _floor(self) -> float:
-        """The least r of an infinite region."""
+    def _floor(self) -> Any:
+        """The least r of an infinite region; traced inside of a compiled search."""
         return self.domain.of(self.names[0]).bounds(())[0]
 
     @property

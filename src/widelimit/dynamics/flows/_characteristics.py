@@ -1,38 +1,40 @@
 """Particles that carry the density along: the transport equation by the method of characteristics."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float
 
-from widelimit.measure import GridDensity, Particles, describe, join, laws, split
+from widelimit.measure import GridDensity, Particles, join, laws, split
 from widelimit.numerics import entries, map_rows
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
-from ..clocks import Reading, Tau
-from ..integrators import AbstractIntegrator, Step, Tsit5, registry as integrators
+from .._dynamics import Facts, Noise, Start, Theta, Weights, refusal, registry
+from ..clocks import Reading
+from ..integrators import AbstractIntegrator, Tsit5, registry as integrators
+from ._flow import AbstractFlow, FlowState, Rates, weighted
 
 
-class CharacteristicState(eqx.Module):
-    """`y`: (rows [N, D], log rho_t there [N], the energy dissipated so far). `left`: whether a row left the domain."""
+class Carrier(NamedTuple):
+    """Particles and log rho_t [N] at them."""
 
-    y: Any
-    k: Array
-    clock: Float[Array, ""]
-    previous: Float[Array, ""]
-    memory: Any
-    weights: Float[Array, " N"]
-    left: Array
-    end: Float[Array, ""]
+    theta: Theta
+    log_density: Float[Array, " N"]
 
 
-class Characteristics(AbstractDynamics[CharacteristicState]):
+class Masses(NamedTuple):
+    """Weights [N], and whether a particle has left the domain."""
+
+    weights: Weights
+    left: Bool[Array, ""]
+
+
+class Characteristics(AbstractFlow):
     r"""The transport equation at temperature 0 along its characteristics, which carry the density,
 
     $$\dot X = -\xi P\nabla\psi(X; \rho_t), \qquad
@@ -52,147 +54,100 @@ class Characteristics(AbstractDynamics[CharacteristicState]):
     **Arguments**
 
     - `particles`: how many stand for a law, placed by the law's default rule.
-    - `integrator`: from `widelimit.integrators`; `Tsit5(1e-8, 1e-10)` by default.
-    - `schedule`: xi, a number, a schedule or a function of t.
+    - `integrator`: `Tsit5(1e-8, 1e-10)` by default; `schedule`: see `AbstractFlow`.
 
     Raises `ValueError` for other values, and in a run for a rough problem (`Problem.rough`; the density of a kinked
     unit jumps), a non-smooth penalty, a sphere as domain and a start without density.
     """
 
-    particles: int = eqx.field(static=True)
-    integrator: AbstractIntegrator | None
-    schedule: schedules.AbstractSchedule
+    particles: int = eqx.field(default=1024, static=True)
 
-    def __init__(
-        self, particles: int = 1024, *, integrator: AbstractIntegrator | None = None, schedule: Any = 1.0
-    ) -> None:
-        if isinstance(particles, bool) or not isinstance(particles, int | np.integer) or particles < 1:
-            raise ValueError(
-                f"Characteristics(particles=...): must be a whole number of at least 1, got {particles!r}."
-            )
-        if integrator is not None and not isinstance(integrator, AbstractIntegrator):
-            raise ValueError(
-                f"Characteristics(integrator=...): expected one of widelimit.integrators, got {integrator!r}."
-            )
-        self.particles, self.integrator = int(particles), integrator
-        self.schedule = schedules.as_schedule(schedule, "Characteristics(schedule=...)")
+    def __check_init__(self) -> None:
+        n = self.particles
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"Characteristics(particles=...): must be a whole number of at least 1, got {n!r}.")
 
-    def facts(self, problem: Problem) -> Facts:
-        return Facts(
-            # Where two knots of a spline cross, the second derivative of the velocity jumps.
-            order=None if problem.integrals.kinked else self._integrator.order,
-            conserves=("mass", "particles"),
-            decreases=("objective",),
-            # It makes its own particles, so none can be split or relabelled.
-            splits=False,
-            permutes=False,
-        )
+    def start(self, problem: Problem, theta: Theta, w: Weights) -> Carrier:
+        """Log densities relative to those of the start, which particles do not have."""
+        return Carrier(theta, jnp.zeros_like(w))
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def velocity(self, problem: Problem, w: Masses, y: Carrier) -> Carrier:
+        return self.rates(problem, w, y).velocity
 
-    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> CharacteristicState:
-        self.check(problem, measure)
-        rows, weights, logs = self._start(problem, measure)
+    def positions(self, y: Carrier) -> Theta:
+        return y.theta
+
+    def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Carrier, Masses]:
+        rows, weights, logs = _density(problem, measure, self.particles)
         if not problem.domain.unconstrained and not bool(jnp.all(_starts_inside(problem, rows))):
             raise ValueError(
                 "evolve(measure=...): some of the start's mass lies outside the problem's domain, or on its wall, "
                 "where Characteristics has no density to carry."
             )
-        return _begin(self, problem, rows, weights, logs, jnp.asarray(self.clock.reading(t1), float))
+        y = self.start(problem, split(problem.blocks, rows), weights)
+        return y._replace(log_density=logs), Masses(weights, jnp.asarray(False))
 
-    @property
-    def clock(self) -> Tau:
-        return Tau(self.schedule)
+    def rates(self, problem: Problem, carried: Masses, y: Carrier) -> Rates:
+        """Walls are not felt: a run ends at them."""
+        potential = problem.potential(problem.pack(problem.retract(y.theta), carried.weights))
+        # A particle takes its D derivatives on all the data at once.
+        size = max(1, entries(problem.budget) // (potential.field.entries * problem.dim))
+        rows = join(problem.blocks, y.theta)
+        drift, divergence, power = map_rows(lambda row: _along(problem, potential, row), rows, size)
+        return Rates(Carrier(split(problem.blocks, drift), -divergence), jnp.sum(carried.weights * power))
 
-    def step(self, problem: Problem, state: CharacteristicState, noise: Noise) -> CharacteristicState:
-        new = self._integrator.step(_Field(problem, state.weights), _step_of(state), state.end)
-        left = state.left if problem.domain.unconstrained else state.left | ~jnp.all(_inside(problem, new.y[0]))
-        return CharacteristicState(
-            new.y, state.k + 1, new.clock, new.previous, new.memory, state.weights, left, state.end
+    def method(self, problem: Problem, carried: Any) -> AbstractIntegrator:
+        return Tsit5(1e-8, 1e-10) if self.integrator is None else self.integrator
+
+    def put_back(self, problem: Problem, y: Carrier) -> Carrier:
+        # On a circle rows go round, so that they stay smooth.
+        return y
+
+    def norm(self, carried: Masses, scaled: Carrier) -> Float[Array, ""]:
+        """The larger of the root mean squares over the particles of rows and of log densities."""
+        blocks = [weighted(carried.weights, leaf, leaf) for leaf in scaled.theta]
+        size = sum(leaf.size // leaf.shape[0] for leaf in scaled.theta)
+        logs = jnp.sum(carried.weights * scaled.log_density**2)
+        return jnp.sqrt(jnp.maximum(sum(blocks, jnp.zeros(())) / size, logs))
+
+    def facts(self, problem: Problem) -> Facts:
+        return Facts(
+            # Where two knots of a spline cross, the second derivative of the velocity jumps.
+            order=None if problem.integrals.kinked else self.method(problem, None).order,
+            conserves=("mass", "particles"),
+            decreases=("objective",),
+            # It makes its own particles, so none can be split or relabelled.
+            adaptive=self.method(problem, None).fixed is None,
         )
 
-    def measure(self, problem: Problem, state: CharacteristicState, reading: Reading) -> Particles:
-        rows, _, _ = self._at(problem, state, reading)
-        theta = split(problem.blocks, rows)
-        return problem.pack(problem.retract(theta), state.weights)
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
 
-    def record(self, problem: Problem, state: CharacteristicState, reading: Reading) -> dict[str, Array]:
-        _, logs, energy = self._at(problem, state, reading)
-        return {"log_density": logs, "entropy": -jnp.sum(state.weights * logs), "dissipated": energy}
+    def step(self, problem: Problem, state: FlowState, noise: Noise) -> FlowState:
+        new = self.move(problem, state, False)
+        if problem.domain.unconstrained:
+            return new
+        left = state.carried.left | ~jnp.all(_inside(problem, join(problem.blocks, new.y[0].theta)))
+        return eqx.tree_at(lambda s: s.carried, new, state.carried._replace(left=left))
 
-    def stalled(self, problem: Problem, state: CharacteristicState) -> Any:
-        return state.left | (self._integrator.stalled(_step_of(state)) & (state.clock < state.end))
+    def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
+        y, _ = self.at(problem, state, reading)
+        return problem.pack(problem.retract(y.theta), state.carried.weights)
 
-    def advice(self, problem: Problem, measure: Start) -> str:
+    def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
+        y, energy = self.at(problem, state, reading)
+        entropy = -jnp.sum(state.carried.weights * y.log_density)
+        return {"log_density": y.log_density, "entropy": entropy, "dissipated": energy}
+
+    def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
+        return state.carried.left | self.stuck(problem, state)
+
+    def advice(self, problem: Problem, start: Start) -> str:
         if not problem.domain.unconstrained:
             return (
                 "mass may have reached a wall, where it has no density: shorten t1, or use GradientFlow or TransportPDE"
             )
         return "the flow itself blows up or is too rough: shorten t1, or add a penalty"
-
-    @property
-    def _integrator(self) -> AbstractIntegrator:
-        return Tsit5(1e-8, 1e-10) if self.integrator is None else self.integrator
-
-    def _start(self, problem: Problem, measure: Start) -> tuple[Array, Array, Array]:
-        """Rows [N, D], weights [N] and log densities [N]."""
-        if isinstance(measure, Particles) or (isinstance(measure, laws.AbstractLaw) and measure.n_atoms is not None):
-            raise ValueError(
-                f"evolve(measure=...): Characteristics carries a density along, and {type(measure).__name__} has none; "
-                "start from a law such as laws.Normal, or use GradientFlow."
-            )
-        if measure.dim != problem.dim or measure.blocks not in ((), problem.blocks):
-            own = f" ({describe(measure.blocks)})" if measure.blocks else ""
-            raise ValueError(
-                f"evolve(measure=...): the start has {measure.dim} columns{own}, the unit needs {problem.dim}: "
-                f"{describe(problem.blocks)}."
-            )
-        if isinstance(measure, GridDensity):
-            kept = np.asarray(measure.weights) > 0
-            return measure.positions[kept], measure.weights[kept], jnp.log(measure.density.ravel()[kept])
-        points = measure.quantise(self.particles)
-        rows = points.positions.astype(float)
-        return rows, points.weights.astype(float), measure.log_density(rows)
-
-    def _at(self, problem: Problem, state: CharacteristicState, clock: Any) -> Any:
-        shown = self._integrator.within(_Field(problem, state.weights), _step_of(state), clock)
-        return jax.tree.map(lambda y, z: jnp.where(clock >= state.clock, y, z), state.y, shown)
-
-
-class _Field(eqx.Module):
-    """The velocity of (rows, log densities, dissipated energy). Walls are not felt: a run ends at them."""
-
-    problem: Problem
-    weights: Float[Array, " N"]
-
-    def velocity(self, y: Any) -> Any:
-        rows, problem = y[0], self.problem
-        theta = problem.retract(split(problem.blocks, rows))
-        potential = problem.potential(problem.pack(theta, self.weights))
-        # A particle takes its D derivatives on all the data at once.
-        size = max(1, entries(problem.budget) // (potential.field.entries * problem.dim))
-        drift, divergence, power = map_rows(lambda row: _along(problem, potential, row), rows, size)
-        return drift, -divergence, jnp.sum(self.weights * power)
-
-    def retract(self, y: Any) -> Any:
-        return y
-
-    def prox(self, y: Any, step: Any) -> Any:
-        return y
-
-    def account(self, before: Any, after: Any, step: Any) -> Any:
-        return after
-
-    def norm(self, scaled: Any) -> Any:
-        """The largest of the root mean squares over the particles of rows and of log densities, and the energy's."""
-        rows, logs, energy = scaled
-        squares = jnp.stack([jnp.sum(self.weights * jnp.mean(rows**2, axis=1)), jnp.sum(self.weights * logs**2)])
-        return jnp.maximum(jnp.sqrt(jnp.max(squares)), jnp.abs(energy))
-
-    @property
-    def jumps(self) -> bool:
-        return False
 
 
 def _along(problem: Problem, potential: Potential, row: Float[Array, " D"]) -> tuple[Any, Any, Any]:
@@ -208,15 +163,15 @@ def _along(problem: Problem, potential: Potential, row: Float[Array, " D"]) -> t
     return v, jnp.trace(jacobian), power
 
 
-@eqx.filter_jit
-def _begin(dynamics: Characteristics, problem: Problem, rows: Any, weights: Any, logs: Any, end: Any) -> Any:
-    first = dynamics._integrator.start(_Field(problem, weights), (rows, logs, jnp.zeros(())), end)
-    steps, left = jnp.zeros((), jnp.int64), jnp.asarray(False)
-    return CharacteristicState(first.y, steps, first.clock, first.previous, first.memory, weights, left, end)
-
-
-def _step_of(state: CharacteristicState) -> Step:
-    return Step(state.clock, state.previous, state.y, state.memory)
+def _density(problem: Problem, measure: Start, n: int) -> tuple[Array, Array, Array]:
+    """Rows [N, D], weights [N] and log densities [N]: the occupied cells of a grid, or n particles of a law."""
+    if isinstance(measure, GridDensity):
+        kept = np.asarray(measure.weights) > 0
+        return measure.positions[kept], measure.weights[kept], jnp.log(measure.density.ravel()[kept])
+    assert isinstance(measure, laws.AbstractLaw)
+    points = measure.quantise(n)
+    rows = points.positions.astype(float)
+    return rows, points.weights.astype(float), measure.log_density(rows)
 
 
 def _starts_inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
@@ -237,6 +192,12 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
 def _check(problem: Problem, start: Start) -> None:
     """Raise `ValueError` where the density does not follow the characteristics smoothly."""
     problem.integrals.require_deterministic("Characteristics")
+    if isinstance(start, Particles) or (isinstance(start, laws.AbstractLaw) and start.n_atoms is not None):
+        raise ValueError(
+            f"evolve(measure=...): Characteristics carries a density along, and {type(start).__name__} has none; "
+            "start from a law such as laws.Normal, or use GradientFlow."
+        )
+    problem.check_columns(start)
     if problem.rough or not problem.smooth:
         what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
         raise ValueError(

@@ -1,35 +1,32 @@
 """A narrow cloud of particles by its mean and covariance."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
+from widelimit.measure import Particles, covariance, join, laws, moment, split
 from widelimit.numerics.registry import number
 from widelimit.problem import Problem
 
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from .._dynamics import Facts, Start, Theta, refusal, registry
 from ..clocks import Reading
-from ..integrators import AbstractIntegrator, Step, Tsit5
+from ..integrators import AbstractIntegrator, Tsit5
+from ._flow import AbstractFlow, FlowState, Rates
+
+Covariance = Float[Array, "D D"]
 
 
-class ClosureState(eqx.Module):
-    """`y`: (mean b [D], M [D, D] with A = M A_0 M^T, the energy dissipated so far); `start`: A_0."""
+class Cloud(NamedTuple):
+    """The mean b as one particle, and M [D, D] with A = M A_0 M^T; A_0 is carried along."""
 
-    y: Any
-    k: Array
-    clock: Float[Array, ""]
-    previous: Float[Array, ""]
-    memory: Any
-    start: Float[Array, "D D"]
-    end: Float[Array, ""]
+    theta: Theta
+    spread: Float[Array, "D D"]
 
 
-class GaussianClosure(AbstractDynamics[ClosureState]):
+class GaussianClosure(AbstractFlow):
     r"""The mean b and covariance A of a narrow normal distribution (yarotsky2018 (28), (29)),
 
     $$\dot b = -P\nabla\psi(b; \delta_b),\qquad \dot A = J A + A J^T,\qquad
@@ -49,78 +46,30 @@ class GaussianClosure(AbstractDynamics[ClosureState]):
 
     **Arguments**
 
-    - `integrator`: from `widelimit.integrators`; `Tsit5(1e-8, 1e-10)` by default.
+    - `integrator`: `Tsit5(1e-8, 1e-10)` by default; `schedule`: see `AbstractFlow`.
 
     Raises `ValueError` for other values, and in a run for a rough problem (automatic differentiation takes the Hessian
     of a kinked unit for zero), a non-smooth penalty, a bounded domain, an output scale that depends on N, data without
     nodes and other starts.
     """
 
-    integrator: AbstractIntegrator | None
+    integrator: AbstractIntegrator | None = None
 
-    def __init__(self, integrator: Any = None) -> None:
-        if integrator is not None and not isinstance(integrator, AbstractIntegrator):
-            raise ValueError(
-                f"GaussianClosure(integrator=...): expected one of widelimit.integrators, got {integrator!r}."
-            )
-        self.integrator = integrator
+    def start(self, problem: Problem, theta: Theta, w: Any) -> Cloud:
+        return Cloud(theta, jnp.eye(problem.dim))
 
-    def facts(self, problem: Problem) -> Facts:
-        return Facts(
-            # A knot that enters the interval meets a jump in a derivative of the velocity.
-            order=None if problem.integrals.kinked else self._integrator.order,
-            conserves=("mass",),
-            decreases=("objective",),
-            # It makes its own particle, so none can be split or relabelled.
-            splits=False,
-            permutes=False,
-        )
+    def velocity(self, problem: Problem, w: Covariance, y: Cloud) -> Cloud:
+        return self.rates(problem, w, y).velocity
 
-    def reports(self, problem: Problem) -> tuple[str, ...]:
-        return "mean", "covariance"
+    def positions(self, y: Cloud) -> Theta:
+        return y.theta
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Cloud, Covariance]:
+        mean, cov = (jnp.asarray(part, float) for part in _moments(problem, measure))
+        return self.start(problem, split(problem.blocks, mean[None]), None), 0.5 * (cov + cov.T)
 
-    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> ClosureState:
-        self.check(problem, measure)
-        mean, cov = _moments(problem, measure)
-        return _begin(self, problem, jnp.asarray(mean, float), jnp.asarray(cov, float), jnp.asarray(t1, float))
-
-    def step(self, problem: Problem, state: ClosureState, noise: Noise) -> ClosureState:
-        new = self._integrator.step(_Field(problem), _step_of(state), state.end)
-        return ClosureState(new.y, state.k + 1, new.clock, new.previous, new.memory, state.start, state.end)
-
-    def measure(self, problem: Problem, state: ClosureState, reading: Reading) -> Particles:
-        return Particles(self._at(problem, state, reading)[0][None], blocks=problem.blocks)
-
-    def record(self, problem: Problem, state: ClosureState, reading: Reading) -> dict[str, Array]:
-        mean, spread, energy = self._at(problem, state, reading)
-        return {"mean": mean, "covariance": spread @ state.start @ spread.T, "dissipated": energy}
-
-    def stalled(self, problem: Problem, state: ClosureState) -> Any:
-        return self._integrator.stalled(_step_of(state)) & (state.clock < state.end)
-
-    def advice(self, problem: Problem, measure: Start) -> str:
-        return "the mean itself blows up, or the cloud is no longer narrow: shorten t1, or add a penalty"
-
-    @property
-    def _integrator(self) -> AbstractIntegrator:
-        return Tsit5(1e-8, 1e-10) if self.integrator is None else self.integrator
-
-    def _at(self, problem: Problem, state: ClosureState, clock: Any) -> Any:
-        shown = self._integrator.within(_Field(problem), _step_of(state), clock)
-        return jax.tree.map(lambda y, z: jnp.where(clock >= state.clock, y, z), state.y, shown)
-
-
-class _Field(eqx.Module):
-    """The velocity of (b, M, dissipated energy)."""
-
-    problem: Problem
-
-    def velocity(self, y: Any) -> Any:
-        row, spread, _ = y
-        problem = self.problem
+    def rates(self, problem: Problem, carried: Covariance, y: Cloud) -> Rates:
+        row = join(problem.blocks, y.theta)[0]
         potential = problem.potential(Particles(row[None], jnp.ones(1), blocks=problem.blocks))
 
         def drift(row: Any) -> Any:
@@ -130,49 +79,44 @@ class _Field(eqx.Module):
             return v, (v, -jnp.vdot(join(problem.blocks, gradient), v))
 
         jacobian, (v, power) = jax.jacfwd(drift, has_aux=True)(row)
-        return v, jacobian @ spread, power
+        return Rates(Cloud(split(problem.blocks, v[None]), jacobian @ y.spread), power)
 
-    def retract(self, y: Any) -> Any:
-        return y
+    def method(self, problem: Problem, carried: Any) -> AbstractIntegrator:
+        return Tsit5(1e-8, 1e-10) if self.integrator is None else self.integrator
 
-    def prox(self, y: Any, step: Any) -> Any:
-        return y
+    def norm(self, carried: Covariance, scaled: Cloud) -> Float[Array, ""]:
+        """The larger of the root mean squares of b and M."""
+        size = scaled.spread.shape[0]
+        row = sum((jnp.sum(leaf**2) for leaf in scaled.theta), jnp.zeros(())) / size
+        return jnp.sqrt(jnp.maximum(row, jnp.mean(scaled.spread**2)))
 
-    def account(self, before: Any, after: Any, step: Any) -> Any:
-        return after
+    def facts(self, problem: Problem) -> Facts:
+        # A knot that enters the interval meets a jump in a derivative of the velocity. It makes its own particle.
+        method = self.method(problem, None)
+        order = None if problem.integrals.kinked else method.order
+        return Facts(order=order, conserves=("mass",), decreases=("objective",), adaptive=method.fixed is None)
 
-    def norm(self, scaled: Any) -> Any:
-        """The largest of the root mean squares of b and M, and the energy's."""
-        row, spread, energy = scaled
-        squares = jnp.stack([jnp.mean(row**2), jnp.mean(spread**2)])
-        return jnp.maximum(jnp.sqrt(jnp.max(squares)), jnp.abs(energy))
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start) or refusal(_moments, problem, start)
 
-    @property
-    def jumps(self) -> bool:
-        return False
+    def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
+        return problem.pack(self.at(problem, state, reading)[0].theta, jnp.ones(1))
 
+    def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
+        y, energy = self.at(problem, state, reading)
+        mean = join(problem.blocks, y.theta)[0]
+        return {"mean": mean, "covariance": y.spread @ state.carried @ y.spread.T, "dissipated": energy}
 
-@eqx.filter_jit
-def _begin(dynamics: GaussianClosure, problem: Problem, mean: Any, cov: Any, end: Any) -> ClosureState:
-    y = (mean, jnp.eye(mean.shape[0]), jnp.zeros(()))
-    first = dynamics._integrator.start(_Field(problem), y, end)
-    return ClosureState(
-        first.y, jnp.zeros((), jnp.int64), first.clock, first.previous, first.memory, 0.5 * (cov + cov.T), end
-    )
+    def reports(self, problem: Problem) -> tuple[str, ...]:
+        return "mean", "covariance"
 
-
-def _step_of(state: ClosureState) -> Step:
-    return Step(state.clock, state.previous, state.y, state.memory)
+    def advice(self, problem: Problem, start: Start) -> str:
+        return "the mean itself blows up, or the cloud is no longer narrow: shorten t1, or add a penalty"
 
 
 def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
     """Mean [D] and covariance [D, D] of the start. Raises `ValueError` where it is no Gaussian and no measure."""
-    if measure.dim != problem.dim or measure.blocks not in ((), problem.blocks):
-        own = f" ({describe(measure.blocks)})" if measure.blocks else ""
-        raise ValueError(
-            f"evolve(measure=...): the start has {measure.dim} columns{own}, the unit needs {problem.dim}: "
-            f"{describe(problem.blocks)}."
-        )
+    problem.check_columns(measure)
     if not isinstance(measure, laws.AbstractLaw):
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
     mean, cov = measure.mean(), measure.covariance()

@@ -95,6 +95,7 @@ class TangentFlow(AbstractDynamics[TangentState]):
             decreases=("objective",),
             splits=mean_field,
             permutes=True,
+            adaptive=False,
         )
 
     def accepts(self, problem: Problem, start: Start) -> str | None:

@@ -73,22 +73,11 @@ class Drift(NamedTuple):
 
 
 class LabelField(eqx.Module):
-    """The velocity of (Y at the nodes, energy dissipated), as an integrator wants it.
-
-    - `weights`: the nodes' masses; `size`: the length D above.
-    - `counted`: the nodes whose errors count.
-    - `jumps`: whether Y was changed since the last step.
-    """
+    """The velocity of Y. `weights`: the nodes' masses; `size`: the length D above."""
 
     problem: Problem
     weights: Float[Array, "K n"]
-    counted: Bool[Array, "K n"]
     size: Float[Array, ""]
-    jumps: Any
-
-    def velocity(self, y: Any) -> Any:
-        drift = self.drift(y[0])
-        return drift.nodes, drift.power
 
     def drift(self, y: Float[Array, "K n"]) -> Drift:
         ends = walls(self.problem)
@@ -122,20 +111,6 @@ class LabelField(eqx.Module):
         for wall, v in zip(ends, inward, strict=True):
             freed = jnp.where((wall.depth(y) > 0) & (v > 0), wall.place, freed)
         return freed, jnp.any(freed != y)
-
-    def retract(self, y: Any) -> Any:
-        return y
-
-    def prox(self, y: Any, step: Any) -> Any:
-        return y
-
-    def account(self, before: Any, after: Any, step: Any) -> Any:
-        return after
-
-    def norm(self, scaled: Any) -> Any:
-        """Root mean square over nodes, half by mass and half by number: the far ones count too."""
-        share = 0.5 * (self.weights + self.counted / jnp.sum(self.counted))
-        return jnp.maximum(jnp.sqrt(jnp.sum(share * scaled[0] ** 2)), jnp.abs(scaled[1]))
 
     def _free(self, places: Float[Array, " M"], masses: Float[Array, " M"]) -> tuple[Any, Any]:
         """grad psi and -P grad psi at each place, walls not felt."""

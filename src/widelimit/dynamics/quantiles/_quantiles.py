@@ -6,17 +6,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float
 
-from widelimit.measure import GridDensity, Particles, describe, laws
+from widelimit.measure import GridDensity, Particles, describe, laws, split
 from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, AbstractGrowth, Facts, Noise, Start, refusal, registry
-from ..clocks import Reading, Tau
-from ..integrators import Step, Tsit5
+from .._dynamics import AbstractGrowth, Facts, Noise, Start, Theta, Weights, refusal, registry
+from ..clocks import Reading
+from ..flows._flow import AbstractFlow, FlowState, Rates
+from ..integrators import Tsit5
 from ._inverse import by_cell, by_score
 from ._label_field import LabelField, between_walls, theta_of, walls
 from ._panels import Panels, Rule, grown, halve, rule
@@ -26,37 +27,46 @@ from ._resolution import MOST_PANELS, first_rough, resolve, scale_of, to_halve, 
 _STEP_SHARE = 0.1
 
 
-class QuantileState(eqx.Module):
-    """`y`: (Y at the nodes [K, n], the energy dissipated so far); X is Y put back between the walls.
+class Labels(eqx.Module):
+    """What goes along with Y at the nodes, K panels of n nodes.
 
     - `panels`: None where the start was made of particles, which stay what they are (K = 1 then).
     - `marked`: the panels to be halved before the next step.
     - `size`: the scale of X at the start, to which tolerances are relative.
     """
 
-    y: Any
-    k: Array
-    clock: Float[Array, ""]
-    previous: Float[Array, ""]
-    memory: Any
     weights: Float[Array, "K n"]
     panels: Panels | None
     marked: Bool[Array, " K"]
     size: Float[Array, ""]
-    end: Float[Array, ""]
+
+    def of(self, y: Theta) -> Float[Array, "K n"]:
+        """Y as a table of the panels' nodes."""
+        return y[0].reshape(self.weights.shape)
+
+    @property
+    def short(self) -> Bool[Array, ""]:
+        """Whether more panels are to be halved than there are places."""
+        return jnp.sum(self.marked) > jnp.sum(jnp.max(self.weights, axis=1) == 0)
+
+    def sorted(self, values: Float[Array, "K n"]) -> Float[Array, "K n"]:
+        """The panels in the order of their labels, those without mass last."""
+        if self.panels is None:
+            return values
+        return values[jnp.argsort(jnp.where(self.panels.used, self.panels.middle, jnp.inf))]
 
 
-class MorePanels(AbstractGrowth[QuantileState]):
+class MorePanels(AbstractGrowth[FlowState]):
     """Twice the places for panels, where more are to be halved than there are places."""
 
-    def needed(self, state: QuantileState) -> Bool[Array, ""]:
-        return _short(state) if state.marked.shape[0] < MOST_PANELS else jnp.asarray(False)
+    def needed(self, state: FlowState) -> Bool[Array, ""]:
+        return _short(state.carried) if state.carried.marked.shape[0] < MOST_PANELS else jnp.asarray(False)
 
-    def grown(self, state: QuantileState) -> QuantileState:
-        return _enlarged(state, min(2 * state.marked.shape[0], MOST_PANELS))
+    def grown(self, state: FlowState) -> FlowState:
+        return _enlarged(state, min(2 * state.carried.marked.shape[0], MOST_PANELS))
 
 
-class Quantiles(AbstractDynamics[QuantileState]):
+class Quantiles(AbstractFlow):
     r"""The transport equation of one parameter at temperature 0, for the inverse distribution function X,
 
     $$\partial_t X(u, t) = -\xi(t)\,P\,\psi'(X(u, t); \rho_t), \qquad \rho_t = X(\cdot, t)_\# \mathrm{Uniform}[0, 1].$$
@@ -86,7 +96,6 @@ class Quantiles(AbstractDynamics[QuantileState]):
     order: int = eqx.field(static=True)
     panels: int = eqx.field(static=True)
     capacity: int = eqx.field(static=True)
-    schedule: schedules.AbstractSchedule
 
     def __init__(
         self, rtol: Any = 1e-9, *, order: int = 16, panels: int = 8, capacity: int = 16, schedule: Any = 1.0
@@ -97,60 +106,89 @@ class Quantiles(AbstractDynamics[QuantileState]):
         self.order = _whole("order", order, 4, 64)
         self.panels = _whole("panels", panels, 1, MOST_PANELS)
         self.capacity = _whole("capacity", capacity, 1, MOST_PANELS)
+        self.integrator = None
         self.schedule = schedules.as_schedule(schedule, "Quantiles(schedule=...)")
 
-    def facts(self, problem: Problem) -> Facts:
-        # Of a law it makes particles, more of them where they are needed; those of a start stay.
-        mean_field = problem.scale.mean_field
-        return Facts(
-            order=None, conserves=("mass", "particles"), decreases=("objective",), splits=mean_field, permutes=True
-        )
+    def start(self, problem: Problem, theta: Theta, w: Weights) -> Theta:
+        """Y: X to begin with, as the blocks of K n particles; X is Y put back between the walls."""
+        return type(theta)(between_walls(problem, theta[0]))
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def velocity(self, problem: Problem, w: Labels, y: Theta) -> Theta:
+        return self.rates(problem, w, y).velocity
 
-    def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> QuantileState:
-        self.check(problem, measure)
-        end = jnp.asarray(self.clock.reading(t1), float)
+    def positions(self, y: Theta) -> Theta:
+        return y
+
+    def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Theta, Labels]:
         if isinstance(measure, Particles) or (isinstance(measure, laws.AbstractLaw) and measure.n_atoms is not None):
             x, weights = (jnp.asarray(np.asarray(part, float).reshape(1, -1)) for part in _atoms(measure))
             return _begin(self, problem, x, weights, None, end)[0]
         start = by_cell(measure) if isinstance(measure, GridDensity) else by_score(measure, self.panels)
         return resolve(start, self.order, self.capacity, lambda p, x: _begin(self, problem, x, None, p, end))
 
+    def rates(self, problem: Problem, carried: Labels, y: Theta) -> Rates:
+        drift = LabelField(problem, carried.weights, carried.size).drift(carried.of(y))
+        return Rates(split(problem.blocks, drift.nodes.reshape(-1, 1)), drift.power)
+
+    def method(self, problem: Problem, carried: Labels) -> Tsit5:
+        rtol = _STEP_SHARE * self.rtol
+        return Tsit5(rtol, rtol * carried.size)
+
+    def put_back(self, problem: Problem, y: Theta) -> Theta:
+        # Behind a wall Y goes on.
+        return y
+
+    def norm(self, carried: Labels, scaled: Theta) -> Float[Array, ""]:
+        """Root mean square over nodes, half by mass and half by number: the far ones count too."""
+        # Places without a panel do not count; particles without mass do.
+        counted = jnp.ones_like(carried.weights, bool) if carried.panels is None else carried.weights > 0
+        share = 0.5 * (carried.weights + counted / jnp.sum(counted))
+        return jnp.sqrt(jnp.sum(share * carried.of(scaled) ** 2))
+
+    def facts(self, problem: Problem) -> Facts:
+        # Of a law it makes particles, more of them where they are needed; those of a start stay.
+        return Facts(
+            conserves=("mass", "particles"),
+            decreases=("objective",),
+            splits=problem.scale.mean_field,
+            permutes=True,
+        )
+
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        return refusal(_check, problem, start)
+
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
 
-    @property
-    def clock(self) -> Tau:
-        return Tau(self.schedule)
+    def step(self, problem: Problem, state: FlowState, noise: Noise) -> FlowState:
+        state = self.move(problem, *self._refined(problem, state))
+        labels = state.carried
+        if labels.panels is None:
+            return state
+        x = labels.of(state.y[0])
+        marks = to_halve(problem, self._rule, labels.panels, x, labels.size, self.rtol)
+        return eqx.tree_at(lambda s: s.carried.marked, state, marks)
 
-    def step(self, problem: Problem, state: QuantileState, noise: Noise) -> QuantileState:
-        state, jumps = self._refined(problem, state)
-        new = self._integrator(state).step(_field(problem, state, jumps), _step_of(state), state.end)
-        state = _with(state, new)
-        return eqx.tree_at(lambda s: (s.k, s.marked), state, (state.k + 1, self._marks(problem, state)))
-
-    def measure(self, problem: Problem, state: QuantileState, reading: Reading) -> Particles:
+    def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
         return _measure(self, problem, state, reading)
 
-    def record(self, problem: Problem, state: QuantileState, reading: Reading) -> dict[str, Array]:
-        x, energy = self._at(problem, state, reading)
-        if state.panels is None:
+    def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
+        (y, energy), labels = self.at(problem, state, reading), state.carried
+        if labels.panels is None:
             return {"dissipated": energy}
-        level = _sorted(state, state.panels.levels(self._rule)).ravel()
-        worst = jnp.max(unresolved(problem, self._rule, state.panels, x, state.size))
+        level = labels.sorted(labels.panels.levels(self._rule)).ravel()
+        worst = jnp.max(unresolved(problem, self._rule, labels.panels, labels.of(y), labels.size))
         return {"dissipated": energy, "resolution": worst, "level": level}
 
-    def stalled(self, problem: Problem, state: QuantileState) -> Any:
-        short = state.marked.shape[0] == MOST_PANELS and _short(state)
-        return short | _stuck(self, state)
+    def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
+        full = state.carried.marked.shape[0] == MOST_PANELS
+        return self.stuck(problem, state) | (full and _short(state.carried))
 
     @property
-    def growth(self) -> "MorePanels":
+    def growth(self) -> MorePanels:
         return MorePanels()
 
-    def advice(self, problem: Problem, measure: Start) -> str:
+    def advice(self, problem: Problem, start: Start) -> str:
         return (
             f"the flow is too rough for {MOST_PANELS} panels of {self.order} nodes, or it blows up: shorten t1, raise "
             f"rtol, now {float(self.rtol):g}, or run GradientFlow() from law.quantise(n)"
@@ -160,103 +198,62 @@ class Quantiles(AbstractDynamics[QuantileState]):
     def _rule(self) -> Rule:
         return rule(self.order)
 
-    def _integrator(self, state: QuantileState) -> Tsit5:
-        rtol = _STEP_SHARE * self.rtol
-        return Tsit5(rtol, rtol * state.size)
-
-    def _marks(self, problem: Problem, state: QuantileState) -> Bool[Array, " K"]:
-        """The panels that must be halved, and may be."""
-        if state.panels is None:
-            return state.marked
-        return to_halve(problem, self._rule, state.panels, state.y[0], state.size, self.rtol)
-
-    def _refined(self, problem: Problem, state: QuantileState) -> tuple[QuantileState, Bool[Array, ""]]:
+    def _refined(self, problem: Problem, state: FlowState) -> tuple[FlowState, Bool[Array, ""]]:
         """The state with its marked panels halved and the particles that leave a wall on it; whether it changed."""
-        y, energy = state.y
-        cut = jnp.any(state.marked)
-        if state.panels is not None:
-            panels, y = halve(self._rule, state.panels, y, state.marked)
+        (y, energy), labels = state.y, state.carried
+        x, cut = labels.of(y), jnp.any(labels.marked)
+        if labels.panels is not None:
+            panels, x = halve(self._rule, labels.panels, x, labels.marked)
             weights = panels.weights(self._rule)
-            state = eqx.tree_at(lambda s: (s.panels, s.weights), state, (panels, weights))
-        y, freed = _field(problem, state, False).release(y)
-        return eqx.tree_at(lambda s: s.y, state, (y, energy)), cut | freed
-
-    def _at(self, problem: Problem, state: QuantileState, clock: Any) -> Any:
-        shown = self._integrator(state).within(_field(problem, state, False), _step_of(state), clock)
-        return jax.tree.map(lambda y, z: jnp.where(clock >= state.clock, y, z), state.y, shown)
+            labels = eqx.tree_at(lambda c: (c.panels, c.weights), labels, (panels, weights))
+        x, freed = LabelField(problem, labels.weights, labels.size).release(x)
+        y = split(problem.blocks, x.reshape(-1, 1))
+        return eqx.tree_at(lambda s: (s.y, s.carried), state, ((y, energy), labels)), cut | freed
 
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
 @eqx.filter_jit
 def _begin(dynamics: Quantiles, problem: Problem, x: Any, weights: Any, panels: Panels | None, end: Any) -> Any:
-    """The first state on given panels or particles, and which panels do not resolve it."""
+    """(Y, labels) on given panels or particles, and which panels do not resolve them."""
     weights = weights if panels is None else panels.weights(dynamics._rule)
-    x, zero, steps = between_walls(problem, x), jnp.zeros(()), jnp.zeros((), jnp.int64)
-    marked, size = jnp.zeros(x.shape[0], bool), scale_of(weights, x)
-    state = QuantileState((x, zero), steps, zero, zero, None, weights, panels, marked, size, end)
-    field = _field(problem, state, False)
-    rough = marked if panels is None else first_rough(field, dynamics._rule, panels, x, dynamics.rtol, end)
-    return _with(state, dynamics._integrator(state).start(field, state.y, end)), rough
+    y = dynamics.start(problem, split(problem.blocks, x.reshape(-1, 1)), weights.ravel())
+    x = y[0].reshape(x.shape)
+    labels = Labels(weights, panels, jnp.zeros(x.shape[0], bool), scale_of(weights, x))
+    field = LabelField(problem, weights, labels.size)
+    rough = labels.marked if panels is None else first_rough(field, dynamics._rule, panels, x, dynamics.rtol, end)
+    return (y, labels), rough
 
 
 @eqx.filter_jit
-def _measure(dynamics: Quantiles, problem: Problem, state: QuantileState, clock: Any) -> Particles:
-    x, _ = dynamics._at(problem, state, clock)
-    return problem.pack(theta_of(problem, _sorted(state, x)), _sorted(state, state.weights).ravel())
-
-
-def _field(problem: Problem, state: QuantileState, jumps: Any) -> LabelField:
-    # Places without a panel do not count; particles without mass do.
-    counted = jnp.ones_like(state.weights, bool) if state.panels is None else state.weights > 0
-    return LabelField(problem, state.weights, counted, state.size, jumps)
-
-
-def _with(state: QuantileState, new: Step) -> QuantileState:
-    return eqx.tree_at(
-        lambda s: (s.y, s.clock, s.previous, s.memory),
-        state,
-        (new.y, new.clock, new.previous, new.memory),
-        is_leaf=lambda leaf: leaf is None,
-    )
-
-
-def _step_of(state: QuantileState) -> Step:
-    return Step(state.clock, state.previous, state.y, state.memory)
-
-
-def _sorted(state: QuantileState, values: Float[Array, "K n"]) -> Float[Array, "K n"]:
-    """The panels in the order of their labels, those without mass last."""
-    if state.panels is None:
-        return values
-    return values[jnp.argsort(jnp.where(state.panels.used, state.panels.middle, jnp.inf))]
+def _measure(dynamics: Quantiles, problem: Problem, state: FlowState, reading: Reading) -> Particles:
+    labels = state.carried
+    x = labels.sorted(labels.of(dynamics.at(problem, state, reading)[0]))
+    return problem.pack(theta_of(problem, x), labels.sorted(labels.weights).ravel())
 
 
 @eqx.filter_jit
-def _short(state: QuantileState) -> Any:
-    """Whether more panels are to be halved than there are places."""
-    return jnp.sum(state.marked) > jnp.sum(jnp.max(state.weights, axis=1) == 0)
+def _short(labels: Labels) -> Bool[Array, ""]:
+    return labels.short
 
 
 @eqx.filter_jit
-def _stuck(dynamics: Quantiles, state: QuantileState) -> Any:
-    return dynamics._integrator(state).stalled(_step_of(state)) & (state.clock < state.end)
-
-
-@eqx.filter_jit
-def _enlarged(state: QuantileState, places: int) -> QuantileState:
-    shape = state.weights.shape
+def _enlarged(state: FlowState, places: int) -> FlowState:
+    labels = state.carried
+    table, shape = labels.weights.shape, state.y[0][0].shape
 
     def longer(leaf: Any) -> Any:
-        if leaf.shape[-2:] != shape:
+        if leaf.shape[-len(shape) :] != shape:
             return leaf
-        return jnp.moveaxis(grown(jnp.moveaxis(leaf, -2, 0), places), 0, -2)
+        lead = leaf.shape[: leaf.ndim - len(shape)]
+        panels_first = jnp.moveaxis(leaf.reshape(*lead, *table), -2, 0)
+        return jnp.moveaxis(grown(panels_first, places), 0, -2).reshape(*lead, places * table[1], *shape[1:])
 
     y, memory = jax.tree.map(longer, (state.y, state.memory))
-    more = places - shape[0]
-    weights, marked = jnp.pad(state.weights, ((0, more), (0, 0))), jnp.pad(state.marked, (0, more))
-    panels = None if state.panels is None else state.panels.grown(places)
+    more = places - table[0]
+    weights, marked = jnp.pad(labels.weights, ((0, more), (0, 0))), jnp.pad(labels.marked, (0, more))
+    panels = None if labels.panels is None else labels.panels.grown(places)
     return eqx.tree_at(
-        lambda s: (s.y, s.memory, s.weights, s.marked, s.panels), state, (y, memory, weights, marked, panels)
+        lambda s: (s.y, s.memory, s.carried), state, (y, memory, Labels(weights, panels, marked, labels.size))
     )
 
 
@@ -273,12 +270,7 @@ def _check(problem: Problem, measure: Start) -> None:
         raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
     if not problem.scale.mean_field:
         raise ValueError("Quantiles solves the limit of many particles; Problem(scale=...) must be the mean.")
-    if measure.dim != 1 or (isinstance(measure, laws.AbstractLaw) and measure.blocks not in ((), problem.blocks)):
-        raise ValueError(
-            f"evolve(measure=...): the start has {measure.dim} columns"
-            f"{' (' + describe(measure.blocks) + ')' if measure.blocks else ''}, the unit one, "
-            f"{describe(problem.blocks)}."
-        )
+    problem.check_columns(measure)
     _check_inside(problem, measure)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, theta_type
@@ -61,7 +63,7 @@ class SGD(AbstractDynamics[SGDState]):
 
     def __init__(
         self,
-        step: float,
+        step: Any,
         *,
         batch: Any = 1,
         sampling: AbstractSampling | None = None,
@@ -70,7 +72,8 @@ class SGD(AbstractDynamics[SGDState]):
         trainable: Any = None,
         dtype: Any = jnp.float64,
     ) -> None:
-        if not isinstance(step, int | float) or not 0 < step < float("inf"):
+        known = isinstance(step, int | float | np.number | np.ndarray | jax.Array) and np.ndim(step) == 0
+        if not isinstance(step, Tracer) and not (known and 0 < step < float("inf")):
             raise ValueError(f"SGD(step=...): must be a number, positive and finite; got {step!r}.")
         if sampling is not None and not isinstance(sampling, AbstractSampling):
             raise ValueError(f"SGD(sampling=...): expected one of widelimit.sampling, got {sampling!r}.")
@@ -104,6 +107,8 @@ class SGD(AbstractDynamics[SGDState]):
             decreases=("objective",) if exact and smooth else (),
             splits=mean_field and self.temperature is None,
             permutes=self.temperature is None,
+            adaptive=False,
+            digits=jnp.finfo(self.dtype).precision,
         )
 
     def accepts(self, problem: Problem, start: Start) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-Numbers = Sequence[int] | Sequence[float] | np.ndarray
+Numbers = Sequence[Any] | np.ndarray
 
 
 def largest(*values: Any) -> float:

@@ -1,6 +1,7 @@
 """Claims on fixed points of the noiseless flow: Proposition 2, Theorems 6 and 7."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -57,7 +58,7 @@ def _curvature(model: theory.Isotropic, r: float) -> float:
     return _difference(lambda x: model.v_slope(x) + model.u_slope(x, r), r)
 
 
-def _difference(function: Callable[[float], float], x: float) -> float:
+def _difference(function: Callable[[float], Any], x: float) -> float:
     h = 1e-5
     return float(function(x + h) - function(x - h)) / (2.0 * h)
 

@@ -97,10 +97,10 @@ def fig1(sheet: Sheet, data: Data) -> None:
     open_mark: dict[str, Any] = {"mfc": "white", "ms": 4.5}
     for which, tint, dashes, shape, name in looks:
         for k, path in enumerate(data["paths"][which]):
-            curve(axes, *path.T, tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
-        marks(axes, *data["paths"][which][:, 0].T, tint, shape, **open_mark)
-    marks(axes, *data["paths"][still][:, 0].T, 2, "^", ms=6, label="at rest: h ≥ 1 at the start")
-    marks(axes, *data["paths"][right & ~still][:, -1].T, 1, "s", ms=5.5)
+            curve(axes, *path.T, tint=tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
+        marks(axes, *data["paths"][which][:, 0].T, tint=tint, marker=shape, **open_mark)
+    marks(axes, *data["paths"][still][:, 0].T, tint=2, marker="^", ms=6, label="at rest: h ≥ 1 at the start")
+    marks(axes, *data["paths"][right & ~still][:, -1].T, tint=1, marker="s", ms=5.5)
     curve(axes, data["border"]["c"], data["border"]["h"], lw=1.8, ls="-.", label="border of the two basins")
     marks(axes, *np.array([ATOM]).T, marker="*", ms=19, zorder=5)
     axes.axhline(1.0, color="#777777", lw=1.0)

@@ -55,10 +55,10 @@ def fig2(sheet: Sheet, data: Data) -> None:
     pair = sheet.subplots(1, 2)
     for axes, (name, one) in zip(pair, data.items(), strict=True):
         for path in np.swapaxes(one["rows"], 0, 1):
-            curve(axes, *path.T, 4, lw=0.6, zorder=1)
+            curve(axes, *path.T, tint=4, lw=0.6, zorder=1)
         curve(axes, *one["atom"]["rows"].T, lw=1.6, ls="--", zorder=3, label=r"$\sigma$ = 0")
-        marks(axes, *one["rows"][0].T, 0, "o", ms=5, mfc="white", zorder=4, label="start")
-        marks(axes, *one["rows"][-1].T, 1, "s", ms=5, zorder=4, label="end")
+        marks(axes, *one["rows"][0].T, tint=0, marker="o", ms=5, mfc="white", zorder=4, label="start")
+        marks(axes, *one["rows"][-1].T, tint=1, marker="s", ms=5, zorder=4, label="end")
         axes.axhline(1.0, color="#777777", lw=1.0)
         # Panels of one scale, so that the widths can be compared.
         middle = 0.5 * (np.min(one["rows"][..., 0]) + np.max(one["rows"][..., 0]))

@@ -1,0 +1,98 @@
+"""What can be checked before a run, its save times and its observables."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from widelimit.dynamics import AbstractDynamics, Start
+from widelimit.measure import GridDensity, Particles, laws
+from widelimit.problem import Problem
+from widelimit.trajectory import observables
+
+# Bytes the saved positions may take when the save times are left to the library.
+_SAVE_BYTES = 2**28
+
+
+def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any, key: Any) -> None:
+    """Everything that can be checked before the dynamics looks at its start."""
+    if not isinstance(problem, Problem):
+        raise ValueError(f"evolve(problem=...): expected a Problem, got {type(problem).__name__}.")
+    if not isinstance(measure, Particles | GridDensity | laws.AbstractLaw):
+        raise ValueError(
+            f"evolve(measure=...): expected Particles, a GridDensity or a law, got {type(measure).__name__}."
+        )
+    if not isinstance(dynamics, AbstractDynamics):
+        raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
+    if not _is_number(t1) or not 0 < t1 < math.inf:
+        raise ValueError(f"evolve(t1=...): must be a number, positive and finite; got {t1!r}.")
+    if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
+        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
+    if max_steps is not None and not (isinstance(max_steps, int) and max_steps >= 1):
+        raise ValueError(f"evolve(max_steps=...): must be a whole number of at least 1, got {max_steps!r}.")
+    if key is not None and not isinstance(key, jax.Array):
+        raise ValueError(f"evolve(key=...): expected a key such as jax.random.key(0), got {key!r}.")
+    if isinstance(measure, laws.AbstractLaw):
+        return
+    theta, _ = problem.unpack(measure)
+    # NumPy: each JAX operation outside a compiled function would compile for itself.
+    weights = np.asarray(measure.weights)
+    if not np.all(np.isfinite(np.asarray(measure.positions))) or not np.all(np.isfinite(weights)):
+        raise ValueError("evolve(measure=...): positions and weights must be finite.")
+    if abs(weights.sum() - 1.0) > 1e-6 or weights.min() < 0:
+        raise ValueError(
+            f"evolve(measure=...): the weights must not be negative and sum to 1; they sum to {weights.sum():.6g}, "
+            f"the least is {weights.min():.6g}."
+        )
+    if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
+        raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+
+
+def arranged(problem: Problem, measure: Start) -> Start:
+    """The start with its columns in the problem's order; a law is arranged by the dynamics that takes it."""
+    return measure if isinstance(measure, laws.AbstractLaw) else problem.arranged(measure)
+
+
+def default_times(t1: float, size: int) -> np.ndarray:
+    """65 times, quadratically denser at the start; fewer when `size` numbers a save would take too much memory."""
+    count = int(np.clip(_SAVE_BYTES // (8 * size), 3, 65))
+    return t1 * np.linspace(0.0, 1.0, count) ** 2
+
+
+def save_times(t1: float, save_at: Any, size: int) -> np.ndarray:
+    """The save times; `size` numbers are saved at each."""
+    if save_at is None:
+        return default_times(t1, size)
+    try:
+        times = np.asarray(save_at, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"evolve(save_at=...): expected a list of times, got {save_at!r}.") from None
+    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
+        raise ValueError(f"evolve(save_at=...): expected a list of times in [0, {t1:g}], got {save_at}.")
+    return np.unique(np.concatenate([[0.0], times, [t1]]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
+
+
+def watched_of(
+    problem: Problem, observe: Any, dynamics: AbstractDynamics
+) -> tuple[observables.AbstractObservable, ...]:
+    own = dynamics.reports(problem)
+    if observe is None:
+        return tuple(o for o in observables.default(problem) if not set(o.names(problem)) & set(own))
+    known = observables.AbstractObservable
+    if not isinstance(observe, list | tuple) or not all(isinstance(observable, known) for observable in observe):
+        raise ValueError(f"evolve(observe=...): expected a list of widelimit.observables, got {observe!r}.")
+    for observable in observe:
+        observable.check(problem)
+        twice = [name for name in observable.names(problem) if name in own]
+        if twice:
+            raise ValueError(
+                f"evolve(observe=...): {type(dynamics).__name__} reports {twice[0]!r} itself; leave "
+                f"{type(observable).__name__} out."
+            )
+    return tuple(observe)

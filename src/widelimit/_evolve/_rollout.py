@@ -1,0 +1,49 @@
+"""A fixed number of steps as a pure function: under jit, vmap and grad."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import PRNGKeyArray
+
+from widelimit.dynamics import AbstractDynamics, Start, array_numbers
+from widelimit.measure import Measure
+from widelimit.problem import Problem
+
+from ._checks import arranged
+
+
+def rollout(
+    problem: Problem, measure: Start, dynamics: AbstractDynamics, *, steps: int, key: PRNGKeyArray | None = None
+) -> Measure:
+    """The measure after `steps` steps of a dynamics.
+
+    A pure function of arrays: it may be compiled, mapped and differentiated, in the start and in the numbers of problem
+    and dynamics. An adaptive integrator takes as many attempts, rejected ones among them, to wherever they lead, and
+    its step lengths count as given in a derivative.
+
+    - `measure`: as in `evolve`. `key`: needed by dynamics that draw random numbers.
+
+    Raises `ValueError` for input that does not fit, and for a dynamics that needs more and more room.
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise ValueError(f"rollout(steps=...): must be a whole number, not negative; got {steps!r}.")
+    if dynamics.growth is not None:
+        raise ValueError(f"rollout(dynamics=...): {type(dynamics).__name__} needs more and more room; use evolve.")
+    dynamics = array_numbers(dynamics)
+    own = dynamics.prepare(problem)
+    return _rolled(dynamics, own, dynamics.init(own, arranged(problem, measure), t1=math.inf, key=key), steps)
+
+
+@eqx.filter_jit
+def _rolled(dynamics: AbstractDynamics, problem: Problem, state: Any, steps: int) -> Measure:
+    arrays, static = eqx.partition(state, eqx.is_array)
+
+    def step(arrays: Any, _: None) -> tuple[Any, None]:
+        state = eqx.combine(arrays, static)
+        new = dynamics.step(problem, state, dynamics.noise(problem, state, state.k))
+        return eqx.filter(new, eqx.is_array), None
+
+    last = eqx.combine(jax.lax.scan(step, arrays, length=steps)[0], static)
+    return dynamics.measure(problem, last, dynamics.clock.of(last))

@@ -1,0 +1,125 @@
+"""What is saved of a run: positions, weights and observables at the save times, and the trajectory made of them."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from widelimit.dynamics import AbstractDynamics
+from widelimit.measure import Grid, GridDensity, Particles
+from widelimit.problem import Problem
+from widelimit.results import Outcome
+from widelimit.trajectory import Trajectory, observables
+
+Row = dict[str, np.ndarray]
+"""What is saved at one time: positions, weights, observables."""
+
+
+class Watch(NamedTuple):
+    """What is seen of a run's states, and how. `prepared`: the problem as the dynamics wants it."""
+
+    problem: Problem
+    dynamics: AbstractDynamics
+    prepared: Problem
+    watched: tuple[observables.AbstractObservable, ...]
+
+    def finite(self, row: Row) -> bool:
+        """Whether all is finite but observables of the user's own, which may be NaN: the run goes on."""
+        own = {observable.name for observable in self.watched if isinstance(observable, observables.Function)}
+        return all(bool(np.all(np.isfinite(value))) for name, value in row.items() if name not in own)
+
+
+class Ended(NamedTuple):
+    """How a run ended: its rows, its last state, seconds."""
+
+    outcome: Outcome
+    rows: list[Row]
+    state: Any
+    wall: float
+
+
+def given_weights(watch: Watch, measure: Any) -> Float[Array, " N"] | None:
+    """The weights of the start, where they never change."""
+    keeps = "particles" in watch.dynamics.facts(watch.problem).conserves
+    return measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
+
+
+@eqx.filter_jit
+def show(watch: Watch, state: Any, weights: Float[Array, " N"] | None, reading: Any) -> dict[str, Array]:
+    """Positions, weights and observables at a clock reading; in float64 whatever the dynamics' own precision.
+
+    `weights`: those of the start, where they never change.
+    """
+    rho = watch.dynamics.measure(watch.prepared, state, reading)
+    weights = rho.weights.astype(float) if weights is None else weights
+    wide = Particles(rho.positions.astype(float), weights, blocks=rho.blocks)
+    out: dict[str, Array] = {"positions": wide.positions, "weights": wide.weights}
+    seen = [observable(watch.problem, wide) for observable in watch.watched]
+    for values in (*seen, watch.dynamics.record(watch.prepared, state, reading)):
+        for name, value in values.items():
+            if name in out:
+                raise ValueError(f"evolve(observe=...): two observables have the name {name!r}.")
+            out[name] = value
+    return out
+
+
+def size_of_save(watch: Watch, state: Any, reading: Any) -> int:
+    """Numbers in the positions of one save point."""
+    shown = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, jnp.asarray(reading))
+    return shown.weights.size * shown.dim
+
+
+def trajectory_of(
+    watch: Watch, ended: Ended, times: np.ndarray, end: Any, *, fixed: bool, message: str, provenance: dict[str, Any]
+) -> Trajectory:
+    """The rows as a trajectory. `end`: the clock's reading there; `fixed`: whether the weights never change."""
+    dynamics, prepared, state, rows = watch.dynamics, watch.prepared, ended.state, ended.rows
+    # Asked first, since outside of compiled code each operation would compile for itself.
+    gridded = isinstance(eqx.filter_eval_shape(dynamics.measure, prepared, state, jnp.asarray(end)), GridDensity)
+    last = dynamics.measure(prepared, state, jnp.asarray(end)) if gridded else None
+    named = [name for name in rows[0] if name not in ("positions", "weights")]
+    return Trajectory(
+        times=times[: len(rows)],
+        **_history(rows, last.grid if isinstance(last, GridDensity) else None, fixed=fixed),
+        blocks=watch.problem.blocks,
+        observables={name: _padded([row[name] for row in rows]) for name in named},
+        outcome=ended.outcome,
+        message=message,
+        steps=int(state.k),
+        wall=ended.wall,
+        provenance=provenance,
+    )
+
+
+def _history(rows: list[Row], grid: Grid | None, *, fixed: bool) -> dict[str, Any]:
+    """The measures of all save points, as a trajectory has them.
+
+    Where the dynamics makes its own particles their number may have grown, and the last ones, without mass, are room
+    for more.
+    """
+    positions, weights = ([row[name] for row in rows] for name in ("positions", "weights"))
+    if grid is not None:
+        return {"positions": positions[0], "weights": np.stack(weights), "grid": grid}
+    if fixed:
+        return {
+            "positions": np.stack(positions),
+            "weights": np.broadcast_to(weights[0], (len(rows), *weights[0].shape)),
+        }
+    masses = np.nan_to_num(_padded(weights))
+    counts = np.array([1 + np.flatnonzero(row)[-1] for row in masses])
+    there = np.arange(masses.shape[1]) < counts[:, None]
+    if np.all(there):
+        return {"positions": _padded(positions), "weights": masses}
+    return {"positions": np.where(there[:, :, None], _padded(positions), 0.0), "weights": masses, "counts": counts}
+
+
+def _padded(arrays: list[np.ndarray]) -> np.ndarray:
+    """The arrays stacked; shorter ones are filled with NaN."""
+    if all(array.shape == arrays[0].shape for array in arrays):
+        return np.stack(arrays)
+    out = np.full((len(arrays), *np.max([array.shape for array in arrays], axis=0)), np.nan)
+    for row, array in zip(out, arrays, strict=True):
+        row[tuple(slice(n) for n in array.shape)] = array
+    return out

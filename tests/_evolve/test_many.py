@@ -1,0 +1,89 @@
+"""Many runs at once are the runs one by one."""
+
+import logging
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import widelimit as wl
+from widelimit import integrators, observables
+
+_RNG = np.random.default_rng(0)
+_X = _RNG.normal(size=(8, 2))
+PROBLEM = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(_X, np.sin(_X[:, 0])))
+# The third has another number of particles.
+STARTS = [wl.Particles(_RNG.normal(size=(n, 4))) for n in (5, 5, 7, 5)]
+KEYS = jax.random.split(jax.random.key(5), 4)
+RISK = (observables.Risk(),)
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [wl.SGD(0.02, batch=2, temperature=0.01), wl.GradientFlow(integrators.Tsit5(1e-5, 1e-7))],
+    ids=["sgd", "flow"],
+)
+def test_each_is_the_run_alone(dynamics: Any) -> None:
+    asked: dict[str, Any] = {"t1": 1.0, "save_at": [0.25, 0.5], "observe": RISK}
+    many = wl.evolve_many(PROBLEM, STARTS, dynamics, keys=KEYS, **asked)
+    for run, start, key in zip(many, STARTS, KEYS, strict=True):
+        alone = wl.evolve(PROBLEM, start, dynamics, key=key, **asked)
+        assert (run.outcome, run.steps, run.message) == (alone.outcome, alone.steps, "")
+        np.testing.assert_array_equal(run.times, alone.times)
+        np.testing.assert_allclose(run.positions, alone.positions, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(run.risk, alone.risk, rtol=1e-10)
+        assert run.provenance["key"] == alone.provenance["key"]
+    assert not np.array_equal(many[0].risk, many[1].risk)
+
+
+@pytest.mark.parametrize(
+    "dynamics", [wl.SGD(0.02), wl.GradientFlow(integrators.RungeKutta4(0.02))], ids=["sgd", "flow"]
+)
+def test_a_diverged_one_takes_no_other_with_it(dynamics: Any) -> None:
+    problem = wl.Problem(wl.units.Neuron(wl.activations.quadratic), PROBLEM.data)
+    wild = wl.Particles(40.0 * np.asarray(STARTS[1].positions))
+    many = wl.evolve_many(problem, [STARTS[0], wild, STARTS[3]], dynamics, t1=0.5, keys=KEYS[:3])
+    assert [run.outcome.name for run in many] == ["SUCCESS", "DIVERGED", "SUCCESS"]
+    assert "try" in many[1].message
+    assert len(many[1]) < len(many[0])
+    assert np.all(np.isfinite(many[1].risk))
+    for i, start in ((0, STARTS[0]), (2, STARTS[3])):
+        alone = wl.evolve(problem, start, dynamics, t1=0.5, key=KEYS[i])
+        np.testing.assert_allclose(many[i].positions, alone.positions, rtol=1e-10, atol=1e-12)
+
+
+def test_a_step_limit_holds_for_each() -> None:
+    many = wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), t1=1.0, keys=KEYS[:2], max_steps=20, observe=RISK)
+    assert [(run.outcome.name, run.steps) for run in many] == [("MAX_STEPS", 20)] * 2
+    assert "now 20" in many[0].message
+
+
+def test_one_that_grows_goes_alone() -> None:
+    line = wl.Problem(
+        wl.units.Neuron(wl.activations.tanh, bias=False, output_weight=False), wl.data.Samples([[1.0]], [1.0])
+    )
+    law = wl.laws.Normal(0.0, 1.0)
+    (run,) = wl.evolve_many(line, [law], wl.Quantiles(1e-4, capacity=8), t1=0.5, save_at=[0.5])
+    alone = wl.evolve(line, law, wl.Quantiles(1e-4, capacity=8), t1=0.5, save_at=[0.5])
+    np.testing.assert_array_equal(run.risk, alone.risk)
+
+
+def test_other_seeds_and_numbers_do_not_compile_again(caplog: Any) -> None:
+    def runs(step: float, seed: int) -> None:
+        keys = jax.random.split(jax.random.key(seed), 2)
+        wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(step), t1=30 * step, keys=keys, observe=RISK, save_at=[10 * step])
+
+    runs(0.02, 0)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        runs(0.03, 1)
+    assert [r for r in caplog.records if "Finished XLA compilation" in r.getMessage()] == []
+
+
+def test_what_it_refuses() -> None:
+    with pytest.raises(ValueError, match="3 keys for 2 starts"):
+        wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.1), t1=1.0, keys=KEYS[:3])
+    with pytest.raises(ValueError, match="key"):
+        wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.1), t1=1.0)
+    with pytest.raises(ValueError, match="sum to 1"):
+        wl.evolve_many(PROBLEM, [wl.Particles(np.ones((2, 4)), [1.0, 1.0])], wl.GradientFlow(), t1=1.0)
