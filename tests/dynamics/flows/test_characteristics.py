@@ -237,7 +237,7 @@ _square = laws.Normal(0.0, 1.0, dim=(2,))
         (LINE, laws.Atom(1.0), "Atom has none"),
         (LINE, laws.Normal(0.0, 0.0), "no density"),
         (LINE, _square, "2 columns, the unit needs 1: r"),
-        (LINE, laws.product(q=laws.Normal(0.0, 1.0)), r"1 columns \(q\)"),
+        (LINE, laws.product(q=laws.Normal(0.0, 1.0)), "blocks are q"),
         (_wall, laws.Normal(0.0, 1.0), "outside the problem's domain"),
         (_sphere, _square, "'w' lives on a sphere"),
         (_relu, _square, "kinks.*smooth activation"),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from widelimit.measure import GridDensity, Particles, describe, join, laws, split
+from widelimit.measure import GridDensity, Particles, join, laws, split
 from widelimit.numerics import entries, map_rows
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Potential, Problem
@@ -197,12 +197,7 @@ def _check(problem: Problem, start: Start) -> None:
             f"evolve(measure=...): Characteristics carries a density along, and {type(start).__name__} has none; "
             "start from a law such as laws.Normal, or use GradientFlow."
         )
-    if start.dim != problem.dim or start.blocks not in ((), problem.blocks):
-        own = f" ({describe(start.blocks)})" if start.blocks else ""
-        raise ValueError(
-            f"evolve(measure=...): the start has {start.dim} columns{own}, the unit needs {problem.dim}: "
-            f"{describe(problem.blocks)}."
-        )
+    problem.check_columns(start)
     if problem.rough or not problem.smooth:
         what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
         raise ValueError(

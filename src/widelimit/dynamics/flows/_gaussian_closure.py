@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.measure import Particles, covariance, describe, join, laws, moment, split
+from widelimit.measure import Particles, covariance, join, laws, moment, split
 from widelimit.numerics.registry import number
 from widelimit.problem import Problem
 
@@ -97,7 +97,7 @@ class GaussianClosure(AbstractFlow):
         return Facts(order=order, conserves=("mass",), decreases=("objective",), adaptive=method.fixed is None)
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+        return refusal(_check, problem, start) or refusal(_moments, problem, start)
 
     def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
         return problem.pack(self.at(problem, state, reading)[0].theta, jnp.ones(1))
@@ -116,12 +116,7 @@ class GaussianClosure(AbstractFlow):
 
 def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
     """Mean [D] and covariance [D, D] of the start. Raises `ValueError` where it is no Gaussian and no measure."""
-    if measure.dim != problem.dim or measure.blocks not in ((), problem.blocks):
-        own = f" ({describe(measure.blocks)})" if measure.blocks else ""
-        raise ValueError(
-            f"evolve(measure=...): the start has {measure.dim} columns{own}, the unit needs {problem.dim}: "
-            f"{describe(problem.blocks)}."
-        )
+    problem.check_columns(measure)
     if not isinstance(measure, laws.AbstractLaw):
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
     mean, cov = measure.mean(), measure.covariance()

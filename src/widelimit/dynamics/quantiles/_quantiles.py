@@ -270,12 +270,7 @@ def _check(problem: Problem, measure: Start) -> None:
         raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
     if not problem.scale.mean_field:
         raise ValueError("Quantiles solves the limit of many particles; Problem(scale=...) must be the mean.")
-    if measure.dim != 1 or (isinstance(measure, laws.AbstractLaw) and measure.blocks not in ((), problem.blocks)):
-        raise ValueError(
-            f"evolve(measure=...): the start has {measure.dim} columns"
-            f"{' (' + describe(measure.blocks) + ')' if measure.blocks else ''}, the unit one, "
-            f"{describe(problem.blocks)}."
-        )
+    problem.check_columns(measure)
     _check_inside(problem, measure)
 
 
