@@ -4,6 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from widelimit.numerics import Number
 from widelimit.problem import Problem
 
 from ._choice import Start
@@ -30,12 +31,12 @@ class LinearTheory(eqx.Module):
         return float(factor)
 
     @property
-    def kappa(self) -> float:
+    def kappa(self) -> Number:
         """The factor of the output scale."""
         return self.found.problem.scale.factor(len(self.seen.start))
 
     @property
-    def speed(self) -> float:
+    def speed(self) -> Number:
         """2 k kappa^2: the rate of a mode of eigenvalue 1."""
         return 2.0 * self.loss_factor * self.kappa**2
 

@@ -69,4 +69,4 @@ def _prediction(
     share = np.asarray(carrier.weights) * (rows[:, 0] if problem.dim == 2 else 1.0)
     # f is integrated over the law in the basis: at a place x inside a piece of the law, nodes of h would see a kink.
     f = problem.scale.factor(len(carrier)) * (share @ panels.ramp(rows[:, -1]))
-    return lambda x: panels.combine(f[:, None], x[:, 0])[:, 0], panels.edges, carrier
+    return lambda x: panels.combine(np.asarray(f)[:, None], x[:, 0])[:, 0], panels.edges, carrier

@@ -49,10 +49,11 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
     loss = losses.squared() if loss is None else loss
     if not callable(loss):
         raise ValueError(f"Problem(loss=...): expected one of widelimit.losses or a function, got {loss!r}.")
+    function: Any = loss
     task = Supervised(
         TwoLayer(network) if isinstance(network, AbstractUnit) else network,
         data,
-        loss if isinstance(loss, losses.AbstractLoss) else losses.Loss(loss),
+        loss if isinstance(loss, losses.AbstractLoss) else losses.Loss(function),
         scales.MeanField() if scale is None else scale,
         budget,
     )

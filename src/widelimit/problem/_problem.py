@@ -76,8 +76,8 @@ class Problem(eqx.Module):
         check_kind("domain", domain, domains.AbstractDomain | domains.Product)
         check_kind("mobility", mobility, mobilities.AbstractMobility)
         check_kind("symmetry", symmetry, Symmetry)
-        self.given = integrals if isinstance(integrals, AbstractIntegrals) else None
-        self.rule = choose if integrals is None or self.given is not None else integrals
+        given = isinstance(integrals, AbstractIntegrals)
+        self.given, self.rule = (integrals, choose) if given else (None, integrals or choose)
         alone = self.given is not None and network is unit is data is loss is scale is budget is None
         self.supervised = None if alone else supervised(network, unit, data, loss, scale, budget)
         self.blocks = self.integrals.blocks()

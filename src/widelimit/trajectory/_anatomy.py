@@ -197,7 +197,7 @@ def _object(value: Any) -> tuple[str, Parts]:
             raise Unseen(f"a compiled function ({made})")
         return "named", [("", kind), ("", made)]
     make, args, state, items, pairs = (*made, None, None, None)[:5]
-    parts: Parts = [("", kind), ("", make), *(("", part) for part in args)]
+    parts: Parts = [("", kind), ("", make), *(("", part) for part in args or ())]
     for own in state if isinstance(state, tuple) and len(state) == 2 else (state,):
         if isinstance(own, dict):
             # What a cached property keeps is no part of the state: it is there once it was asked for.

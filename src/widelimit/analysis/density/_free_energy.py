@@ -109,13 +109,13 @@ def as_density(problem: Problem, density: Measure, temperature: float, who: str)
             f"{who}(density=...): expected a GridDensity, got {type(density).__name__}; "
             "the free energy of atoms is infinite."
         )
-    density = problem.arranged(density)
-    masses = np.asarray(density.masses)
+    ordered: GridDensity = problem.arranged(density)
+    masses = np.asarray(ordered.masses)
     if not np.all(masses >= 0) or abs(masses.sum() - 1.0) > 1e-9:
         raise ValueError(
             f"{who}(density=...): the masses must not be negative and sum to 1; they sum to {masses.sum():.12g}, the "
             f"least is {masses.min():.3g}."
         )
-    if not np.isfinite(float(problem.objective(density))):
+    if not np.isfinite(float(problem.objective(ordered))):
         raise ValueError(f"{who}(density=...): its objective is not finite; take a grid where unit and penalty are.")
-    return density
+    return ordered

@@ -60,7 +60,7 @@ def first_step(scheme: Scheme, masses: Float[Array, "..."], psi: Float[Array, ".
 def _judged(scheme: Scheme, masses: Any, start: Reading, new: Any, spent: Any, error: Any) -> Tried:
     """A step's end with its verdict. For a convex loss a downhill end has the lower free energy."""
     reading = scheme.read(new)
-    moved, heat = new - masses, scheme.heat * log_density(new, scheme.cells.log_volumes)
+    moved, heat = new - masses, scheme.warmth * log_density(new, scheme.cells.log_volumes)
     # From its mean, which mass that moves does not feel: at rest the sum is a rounding of the masses, no more.
     height = reading.psi + heat - jnp.sum(new * (reading.psi + heat))
     uphill = jnp.sum(moved * height)
@@ -97,12 +97,12 @@ def _rates(scheme: Scheme, psi: Float[Array, "..."]) -> list[tuple[Array, Array]
     """T P / dx^2 (B(w), B(-w)) at the faces, for each axis, which comes first."""
     out = []
     for axis, rate in enumerate(scheme.rates):
-        w = jnp.diff(jnp.moveaxis(psi / scheme.heat - scheme.cells.log_volumes, axis, 0), axis=0)
+        w = jnp.diff(jnp.moveaxis(psi / scheme.warmth - scheme.cells.log_volumes, axis, 0), axis=0)
         size = jnp.abs(w)
         # B(-|w|) = B(|w|) + |w|, without cancellation; the exponential may overflow to give B = 0.
         small = jnp.where(size > 0, size / jnp.expm1(jnp.where(size > 0, size, 1.0)), 1.0)
         large = small + size
-        base = scheme.heat * rate.reshape(-1, *(1,) * (w.ndim - 1))
+        base = scheme.warmth * rate.reshape(-1, *(1,) * (w.ndim - 1))
         out.append((base * jnp.where(w > 0, small, large), base * jnp.where(w > 0, large, small)))
     return out
 
@@ -110,4 +110,4 @@ def _rates(scheme: Scheme, psi: Float[Array, "..."]) -> list[tuple[Array, Array]
 def _descent(scheme: Scheme, psi: Any, before: Any, after: Any) -> Float[Array, ""]:
     r"""$dt \sum J\,\Delta\mu$ at the step's end, by parts: $-\sum_i \mu_i\,(m^+_i - m_i)$, $\mu = \psi +
     T\log(m^+/V)$."""
-    return -jnp.sum((after - before) * (psi + scheme.heat * log_density(after, scheme.cells.log_volumes)))
+    return -jnp.sum((after - before) * (psi + scheme.warmth * log_density(after, scheme.cells.log_volumes)))

@@ -28,6 +28,12 @@ class Scheme(eqx.Module):
     rates: tuple[Float[Array, " _"], ...]
     heat: Float[Array, ""] | None
 
+    @property
+    def warmth(self) -> Float[Array, ""]:
+        """T of a scheme that has one."""
+        assert self.heat is not None
+        return self.heat
+
     def read(self, masses: Float[Array, "..."]) -> Reading:
         return read(self.problem, self.cells, self.heat, masses)
 

@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, describe
@@ -111,7 +112,7 @@ class TransportPDE(AbstractDynamics[PDEState]):
             raise ValueError(f"{who}(grid=..., cells=...): give one of the two.")
         self.grid, self.cells = grid, _checked_cells(cells)
         heat = leaf(temperature, f"{who}(temperature=...)", least=0.0)
-        self.temperature = None if not isinstance(heat, jax.core.Tracer) and float(heat) == 0 else heat
+        self.temperature = None if not isinstance(heat, Tracer) and float(heat) == 0 else heat
         self.schedule = schedules.as_schedule(schedule, f"{who}(schedule=...)")
         # Above 1/2 a mass could turn negative.
         self.cfl = leaf(cfl, f"{who}(cfl=...)", above=0.0, most=0.5)
@@ -202,7 +203,7 @@ class TransportPDE(AbstractDynamics[PDEState]):
         """The first step. Raises `ValueError` for a fixed one above the CFL limit."""
         if self.size is None:
             return first
-        if self.temperature is None and not isinstance(self.size, jax.core.Tracer) and float(self.size) > float(first):
+        if self.temperature is None and not isinstance(self.size, Tracer) and float(self.size) > float(first):
             raise ValueError(
                 f"TransportPDE(step=...): {float(self.size):.4g} is above the CFL limit, which is "
                 f"{float(first):.4g} at the start; leave the step out to have it chosen."

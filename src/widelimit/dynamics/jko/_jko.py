@@ -3,9 +3,9 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, laws, split
@@ -84,7 +84,7 @@ class JKO(AbstractDynamics[JKOState]):
     def __init__(self, tau: Any, *, temperature: Any = 0.0, schedule: Any = 1.0, particles: Any = 256) -> None:
         self.tau = leaf(tau, "JKO(tau=...)", above=0.0)
         heat = leaf(temperature, "JKO(temperature=...)", least=0.0)
-        self.temperature = None if not isinstance(heat, jax.core.Tracer) and float(heat) == 0 else heat
+        self.temperature = None if not isinstance(heat, Tracer) and float(heat) == 0 else heat
         self.schedule = schedules.as_schedule(schedule, "JKO(schedule=...)")
         self.particles = whole_number(particles, "JKO(particles=...)", least=1)
 
@@ -118,7 +118,7 @@ class JKO(AbstractDynamics[JKOState]):
         return Steps(self.tau)
 
     def step(self, problem: Problem, state: JKOState, noise: Noise) -> JKOState:
-        size = self.tau * self.clock.at(self.schedule, state.k) * axes(problem)[0].mobility
+        size = self.tau * self.clock.at(self.schedule, state.k) * (axes(problem)[0].mobility or 0.0)
         found = minimise(self._inner(problem, state, size))
         # Particles that overtake: another coupling is shorter, so this is not the minimum.
         overtaken = jnp.min(jnp.diff(found.x), initial=0.0) < -1e-9 * (1.0 + jnp.max(jnp.abs(found.x)))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
+from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
 from ..activations import Activation, registry as activations
@@ -74,7 +75,7 @@ class Neuron(AbstractUnit):
         return self.activation.homogeneity
 
     @property
-    def bound(self) -> float | None:
+    def bound(self) -> Number | None:
         return self.activation.bound
 
     def averaged(self, dims: tuple[float, ...]) -> SphericalNeuron:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics import Number
 from widelimit.numerics.registry import Registry
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class AbstractUnit(eqx.Module):
         return None
 
     @property
-    def bound(self) -> float | None:
+    def bound(self) -> Number | None:
         """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
         return None
 

@@ -37,7 +37,7 @@ def steepest(pieces: Pieces, dim: float) -> float | None:
     if dim < 3:
         return None
     law = coordinate(dim)
-    terms = [(m * law.half_mean, abs(t)) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m]
+    terms = [(m * law.half_mean, abs(t)) for m, t in _corners(pieces) if m]
     growth = sum(abs(m) * t for m, t in terms) / law.half_mean * law.peak * _top(law, 1, 3)
     return _largest(law, terms, lambda k: _power(law, k, 0, 1), growth)
 
@@ -48,7 +48,7 @@ def bend(pieces: Pieces, dim: float) -> float | None:
     if dim < 3:
         return None
     law = coordinate(dim)
-    terms = [(law.peak * m / abs(t), abs(t)) for m, t in zip(pieces.bends, pieces.knots, strict=True) if m and t]
+    terms = [(law.peak * m / abs(t), abs(t)) for m, t in _corners(pieces) if m and t]
     apart = sum(abs(m) for m, _ in terms) * _top(law, 3, 3)
     if dim < 5:
         # p' is unbounded at the edge: the terms are bounded one by one.
@@ -71,7 +71,7 @@ def outer_bend(pieces: Pieces, dim: float) -> float | None:
         return None
     law = coordinate(dim)
     drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
-    weight = sum(abs(m) * abs(t) ** 3 for m, t in zip(pieces.bends, pieces.knots, strict=True))
+    weight = sum(abs(m) * abs(t) ** 3 for m, t in _corners(pieces))
     return weight * law.peak * drop * _top(law, 1, 5) / 3.0
 
 
@@ -104,5 +104,10 @@ def _top(law: Coordinate, power: int, less: int) -> float:
 
 
 def _values(pieces: Pieces, t: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    value = pieces.value + pieces.slopes[0] * (t - pieces.knots[0])
-    return value + sum(m * np.maximum(t - knot, 0.0) for m, knot in zip(pieces.bends, pieces.knots, strict=True))
+    value = float(pieces.value) + float(pieces.slopes[0]) * (t - float(pieces.knots[0]))
+    return value + sum((m * np.maximum(t - knot, 0.0) for m, knot in _corners(pieces)), 0.0 * t)
+
+
+def _corners(pieces: Pieces) -> list[tuple[float, float]]:
+    """(m_j, t_j) on the host."""
+    return [(float(m), float(t)) for m, t in zip(pieces.bends, pieces.knots, strict=True)]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
-from widelimit.numerics import coordinate
+from widelimit.numerics import Number, coordinate
 
 from ...activations import Activation, Pieces
 from .._unit import AbstractUnit
@@ -115,7 +115,7 @@ class SphericalNeuron(AbstractUnit):
         return self.activation.homogeneity
 
     @property
-    def bound(self) -> float | None:
+    def bound(self) -> Number | None:
         if self.pieces is not None and not self.bias:
             return bounds.largest_value(self.pieces)
         return self.activation.bound

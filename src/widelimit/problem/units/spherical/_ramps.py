@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.numerics import Coordinate
+from widelimit.numerics import Coordinate, Number
 
 from ...activations import Pieces
 
-Terms = list[tuple[float, Any, Any]]
+Terms = list[tuple[Number, Any, Any]]
 """For each knot: m_j, t'_j and k_j."""
 
 
@@ -78,7 +78,7 @@ def _slope_in_b_jvp(pieces: Pieces, law: Coordinate, at: Any, moved: Any) -> Any
 
 def is_parallel(pieces: Pieces) -> bool:
     """Whether sigma has the same slope at both ends."""
-    return pieces.slopes[0] == pieces.slopes[-1]
+    return bool(pieces.slopes[0] == pieces.slopes[-1])
 
 
 def offset(pieces: Pieces, b: Float[Array, "..."]) -> Float[Array, "..."]:
