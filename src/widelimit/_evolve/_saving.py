@@ -68,7 +68,8 @@ def show(watch: Watch, state: Any, weights: Float[Array, " N"] | None, reading: 
 def size_of_save(watch: Watch, state: Any, reading: Any) -> int:
     """Numbers in the positions of one save point."""
     shown = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, jnp.asarray(reading))
-    return shown.weights.size * shown.dim
+    # Of shapes alone: what is computed of arrays, the weights of a density say, is not to be had.
+    return len(shown) * shown.dim
 
 
 def trajectory_of(

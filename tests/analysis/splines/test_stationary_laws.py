@@ -342,3 +342,28 @@ def test_bad_input():
     problem, _ = neurons(3)
     with pytest.raises(ValueError, match="quantise"):
         wl.analysis.totality(problem, wl.laws.Normal(0.0, 1.0, dim=problem.dim))
+
+
+@pytest.mark.parametrize("place", [-0.4, 0.2, 0.7])
+def test_violations_are_projections_of_the_error(place):
+    """A charged knot sees the part of the error in the lines on [h, 1], one without charge that along x - h alone."""
+    problem = wl.problems.free_knot_spline(lambda x: x**2 - 0.3)
+    rho = wl.Particles([[2.0, place]])
+    u, v = np.polynomial.legendre.leggauss(60)
+    a = max(place, 0.0)
+    x, w = a + 0.5 * (1.0 - a) * (1.0 + u), 0.5 * (1.0 - a) * v
+    r, f = 2.0 * (x - place) - (x**2 - 0.3), x**2 - 0.3
+    size = np.sqrt(w @ np.maximum(r**2, f**2))
+    lines = np.linalg.qr(np.sqrt(w)[:, None] * np.stack([np.ones_like(x), x], axis=1))[0]
+    charged = wl.analysis.orthogonality(problem, rho).violation
+    # The maximum of r^2 and f^2 bends inside of panels.
+    assert charged == pytest.approx(np.linalg.norm(lines.T @ (np.sqrt(w) * r)) / size, rel=1e-2)
+    # A particle without charge at the same place, beside one of twice the charge: f_rho and its error are the same.
+    still = wl.analysis.orthogonality(problem, wl.Particles([[4.0, place], [0.0, place]]))
+    along = abs(w @ (r * (x - place))) / np.sqrt(w @ (x - place) ** 2) / size
+    assert still.zero_charge == pytest.approx(0.5)
+    assert still.violation == pytest.approx(max(charged, along), rel=1e-2)
+    free = wl.Particles([[4.0, 1.5], [0.0, place]])
+    alone = wl.analysis.orthogonality(problem, free).violation
+    along = abs(w @ (f * (x - place))) / np.sqrt(w @ (x - place) ** 2) / np.sqrt(w @ f**2)
+    assert alone == pytest.approx(along, rel=1e-3)

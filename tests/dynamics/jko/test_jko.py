@@ -127,6 +127,21 @@ def test_walls_hold_what_the_step_pushes_into_them() -> None:
     np.testing.assert_array_equal(x == 0.5, best.x == 0.5)
 
 
+def test_the_upper_wall_is_a_mirror_of_the_lower_one() -> None:
+    def mirrored(theta: Any, x: Any) -> Any:
+        return -theta.a * jnp.tanh(2.0 * (x[0] + theta.a))
+
+    z, data = np.array([0.5, 0.52, 0.55, 0.7, 1.0, 1.8]), wl.data.Samples(_X, _Y)
+    below = _step(_problem(domain=domains.Box(0.5, 2.0)), _particles(z), JKO(0.4))
+    unit = wl.units.Function(mirrored, columns=["a"])
+    other = wl.Problem(unit, data, wl.losses.squared(1.0), penalty=penalties.l2(0.05), domain=domains.Box(-2.0, -0.5))
+    run = _run(other, _particles(-z), JKO(0.4), 0.4)
+    np.testing.assert_allclose(run.positions[-1][:, 0], -below, atol=1e-13)
+    assert np.sum(run.positions[-1] == -0.5) > 1
+    # As many steps of Newton's method as from the other side.
+    assert run.newton[-1] == _run(_problem(domain=domains.Box(0.5, 2.0)), _particles(z), JKO(0.4), 0.4).newton[-1]
+
+
 @pytest.mark.parametrize("heat", [0.0, 0.1])
 @pytest.mark.parametrize("tau", [0.05, 0.6])
 def test_energy_inequality(heat: float, tau: float) -> None:
