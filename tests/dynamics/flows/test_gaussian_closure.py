@@ -168,8 +168,3 @@ def test_the_mean_is_a_network_of_one_neuron():
 def test_refusals(problem, start, message):
     with pytest.raises(ValueError, match=message):
         wl.evolve(problem(), start, wl.GaussianClosure(), t1=1.0)
-
-
-def test_refuses_what_is_no_integrator():
-    with pytest.raises(ValueError, match=r"GaussianClosure\(integrator=...\)"):
-        wl.GaussianClosure(0.1)

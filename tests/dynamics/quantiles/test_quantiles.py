@@ -422,7 +422,7 @@ def test_what_is_behind_a_wall_is_put_onto_it_where_the_drift_there_is_inward(si
     slope = wl.penalties.function(_falls if side > 0 else _rises)
     problem = wl.Problem(_number, data, penalty=slope, domain=wl.domains.Box(0.0, 1.0))
     y = jnp.asarray([[-0.2, 0.4, 1.3]])
-    field = LabelField(problem, jnp.full((1, 3), 1.0 / 3.0), jnp.ones((1, 3), bool), jnp.asarray(1.0), False)
+    field = LabelField(problem, jnp.full((1, 3), 1.0 / 3.0), jnp.asarray(1.0))
     freed, any_freed = field.release(y)
     expected = [0.0, 0.4, 1.3] if side > 0 else [-0.2, 0.4, 1.0]
     np.testing.assert_array_equal(freed[0], expected)
@@ -497,8 +497,8 @@ _fresh = wl.Problem(
         (_relu, laws.Normal(0.0, 1.0), "kinks.*GradientFlow"),
         (_l1, laws.Normal(0.0, 1.0), "penalty is not smooth"),
         (_scaled, laws.Normal(0.0, 1.0), "scale"),
-        (PULL, laws.Normal(0.0, 1.0, dim=2), "2 columns, the unit one, r"),
-        (PULL, laws.product(q=laws.Normal(0.0, 1.0)), r"1 columns \(q\)"),
+        (PULL, laws.Normal(0.0, 1.0, dim=2), "2 columns, the unit needs 1: r"),
+        (PULL, laws.product(q=laws.Normal(0.0, 1.0)), "blocks are q"),
         (WALL, laws.Normal(0.0, 1.0), r"0.5 of the law's mass lies outside"),
         (PULL, laws.Sphere(1), "closed form"),
         (_fresh, laws.Normal(0.0, 1.0), "nodes"),

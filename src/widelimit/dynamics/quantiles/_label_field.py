@@ -29,7 +29,7 @@ class Wall(NamedTuple):
     place: Any
     side: float
 
-    def depth(self, y: Float[Array, "K n"]) -> Float[Array, "K n"]:
+    def depth(self, y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """How far behind the wall; 0 in front of it."""
         return jnp.maximum(self.side * (self.place - y), 0.0)
 
@@ -52,7 +52,7 @@ def behind(problem: Problem, y: Float[Array, "K n"]) -> Bool[Array, "K n"]:
     return sum((wall.depth(y) > 0 for wall in walls(problem)), jnp.zeros(y.shape, bool))
 
 
-def between_walls(problem: Problem, y: Float[Array, "K n"]) -> Float[Array, "K n"]:
+def between_walls(problem: Problem, y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """X: what is behind a wall put onto it."""
     for wall in walls(problem):
         y = jnp.where(wall.depth(y) > 0, wall.place, y)
