@@ -4,7 +4,6 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.numerics import Number
 from widelimit.problem import Problem
 
 from ._choice import Start
@@ -31,12 +30,12 @@ class LinearTheory(eqx.Module):
         return float(factor)
 
     @property
-    def kappa(self) -> Number:
+    def kappa(self) -> float:
         """The factor of the output scale."""
-        return self.found.problem.scale.factor(len(self.seen.start))
+        return float(self.found.problem.scale.factor(len(self.seen.start)))
 
     @property
-    def speed(self) -> Number:
+    def speed(self) -> float:
         """2 k kappa^2: the rate of a mode of eigenvalue 1."""
         return 2.0 * self.loss_factor * self.kappa**2
 
