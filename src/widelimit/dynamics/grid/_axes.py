@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from widelimit.measure import Grid, describe, theta_type
+from widelimit.numerics import Number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -14,7 +15,13 @@ class Axis(NamedTuple):
     name: str
     lower: Any
     upper: Any
-    mobility: Any | None
+    mobility: Number | None
+
+    @property
+    def metric(self) -> Number:
+        """P of an axis on which it is a number: what scales distances along it."""
+        assert self.mobility is not None
+        return self.mobility
 
     @property
     def walls(self) -> tuple[bool, bool]:

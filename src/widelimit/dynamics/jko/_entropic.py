@@ -206,7 +206,7 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
 
 def _scales(problem: Problem) -> Float[np.ndarray, " D"]:
     """sqrt(P) along each axis."""
-    return np.sqrt([float(axis.mobility or 0.0) for axis in axes(problem)])
+    return np.sqrt([float(axis.metric) for axis in axes(problem)])
 
 
 def _information(rho: GridDensity, parameters: tuple[Axis, ...]) -> Float[Array, ""]:
@@ -217,7 +217,7 @@ def _information(rho: GridDensity, parameters: tuple[Axis, ...]) -> Float[Array,
         square = jnp.moveaxis(jnp.diff(root, axis=axis) ** 2, axis, 0)
         each = jnp.tensordot(1.0 / jnp.diff(x), square, axes=1)
         others = [width for k, width in enumerate(rho.grid.widths) if k != axis]
-        total = total + 4.0 * (parameter.mobility or 0.0) * jnp.sum(each * (others[0] if others else 1.0))
+        total = total + 4.0 * parameter.metric * jnp.sum(each * (others[0] if others else 1.0))
     return total
 
 

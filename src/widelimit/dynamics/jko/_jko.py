@@ -118,7 +118,7 @@ class JKO(AbstractDynamics[JKOState]):
         return Steps(self.tau)
 
     def step(self, problem: Problem, state: JKOState, noise: Noise) -> JKOState:
-        size = self.tau * self.clock.at(self.schedule, state.k) * (axes(problem)[0].mobility or 0.0)
+        size = self.tau * self.clock.at(self.schedule, state.k) * axes(problem)[0].metric
         found = minimise(self._inner(problem, state, size))
         # Particles that overtake: another coupling is shorter, so this is not the minimum.
         overtaken = jnp.min(jnp.diff(found.x), initial=0.0) < -1e-9 * (1.0 + jnp.max(jnp.abs(found.x)))
