@@ -4,6 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from widelimit.measure import laws
 from widelimit.problem import Problem
 
 from ._choice import Start
@@ -73,9 +74,14 @@ def linear_theory(problem: Problem, start: Start, *, at: Start | None, trainable
     """
     found = decompose(problem, start if at is None else at, trainable=trainable, who=who, start=start)
     theory = LinearTheory(found, expand(found, start, who))
-    if at is not None and at is not start and not bool(eqx.tree_equal(at, start)):
+    if at is not None and not bool(eqx.tree_equal(_arranged(problem, at), _arranged(problem, start))):
         _check_minimiser(theory, LinearTheory(found, expand(found, at, who)), who)
     return theory
+
+
+def _arranged(problem: Problem, start: Start) -> Start:
+    """The measure with its columns named and in the problem's order; a law as it is."""
+    return start if isinstance(start, laws.AbstractLaw) else problem.arranged(start)
 
 
 def _check_minimiser(theory: LinearTheory, here: LinearTheory, who: str) -> None:
