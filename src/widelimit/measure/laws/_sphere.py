@@ -1,5 +1,7 @@
 """The uniform law on a sphere."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,7 @@ class Sphere(AbstractLaw):
     radius: Float[Array, ""]
     shape: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, dim: int, radius: float = 1.0) -> None:
+    def __init__(self, dim: int, radius: Any = 1.0) -> None:
         self.shape = (checked_count(dim, "Sphere(dim=...)"),)
         self.radius = checked_block(radius, (), "Sphere(radius=...)")
         if failing(self.radius <= 0):
