@@ -1,6 +1,8 @@
 """Many runs at once are the runs one by one."""
 
 import logging
+import pathlib
+import sys
 from typing import Any
 
 import jax
@@ -57,6 +59,48 @@ def test_a_step_limit_holds_for_each() -> None:
     many = wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), t1=1.0, keys=KEYS[:2], max_steps=20, observe=RISK)
     assert [(run.outcome.name, run.steps) for run in many] == [("MAX_STEPS", 20)] * 2
     assert "now 20" in many[0].message
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [wl.SGD(0.02, batch=2, temperature=0.01), wl.GradientFlow(integrators.Tsit5(1e-5, 1e-7))],
+    ids=["sgd", "flow"],
+)
+def test_a_killed_batch_goes_on_and_ends_at_the_same_bits(
+    dynamics: Any, tmp_path: pathlib.Path, monkeypatch: Any
+) -> None:
+    asked: dict[str, Any] = {"t1": 1.0, "save_at": [0.25, 0.5], "observe": RISK, "keys": KEYS}
+    whole = wl.evolve_many(PROBLEM, STARTS, dynamics, **asked)
+    kept = wl.Checkpoint(tmp_path / "many", every=0.0)
+    module = sys.modules["widelimit._evolve._many"]
+    left = iter(range(3))
+
+    def short(chunk: int, done: int, seconds: float) -> int:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return 7
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "next_chunk", short)
+        with pytest.raises(KeyboardInterrupt):
+            wl.evolve_many(PROBLEM, STARTS, dynamics, checkpoint=kept, **asked)
+    again = wl.evolve_many(PROBLEM, STARTS, dynamics, checkpoint=kept, **asked)
+    for a, b in zip(whole, again, strict=True):
+        assert (a.outcome, a.steps) == (b.outcome, b.steps)
+        np.testing.assert_array_equal(a.positions, b.positions)
+        np.testing.assert_array_equal(a.risk, b.risk)
+    with pytest.raises(ValueError, match="belongs to another run"):
+        wl.evolve_many(PROBLEM, STARTS, dynamics, checkpoint=kept, **asked | {"keys": KEYS[::-1]})
+
+
+def test_more_steps_go_on_from_a_step_limit(tmp_path: pathlib.Path) -> None:
+    asked: dict[str, Any] = {"t1": 1.0, "save_at": [0.5], "observe": RISK, "keys": KEYS[:2]}
+    whole = wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), **asked)
+    wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), max_steps=30, checkpoint=tmp_path / "many", **asked)
+    again = wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), checkpoint=tmp_path / "many", **asked)
+    for a, b in zip(whole, again, strict=True):
+        assert (b.outcome.name, b.steps) == ("SUCCESS", 50)
+        np.testing.assert_array_equal(a.positions, b.positions)
 
 
 def test_one_that_grows_goes_alone() -> None:

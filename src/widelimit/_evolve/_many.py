@@ -1,6 +1,9 @@
 """Many runs of one dynamics at once: seeds and starts in one compiled program."""
 
+import dataclasses
 import itertools
+import os
+import pathlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +17,11 @@ from jaxtyping import Array, Key, PRNGKeyArray
 from widelimit.dynamics import AbstractDynamics, Start, advance, array_numbers
 from widelimit.problem import Problem
 from widelimit.results import Outcome
-from widelimit.trajectory import Trajectory, observables
+from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables, restore
 
 from ._checks import arranged, check_run, save_times, watched_of
-from ._host import blown_up, explain, next_chunk, require_start, stops_at
-from ._provenance import provenance
+from ._host import Keeper, blown_up, explain, next_chunk, require_start, stops_at
+from ._provenance import mark_of, provenance
 from ._saving import Ended, Row, Watch, given_weights, show, size_of_save, trajectory_of
 from ._verb import evolve
 
@@ -33,6 +36,8 @@ def evolve_many(
     save_at: Sequence[float] | np.ndarray | jax.Array | None = None,
     observe: Sequence[observables.AbstractObservable] | None = None,
     max_steps: int | None = None,
+    progress: bool | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> list[Trajectory]:
     """One run of a dynamics from each start, those of one shape in one compiled program: SGD gains most by it.
 
@@ -41,7 +46,7 @@ def evolve_many(
 
     - `starts`: as many as runs; the same start may be given again with another key.
     - `keys`: a `jax.random.key` each, or an array of keys; needed by dynamics that draw random numbers.
-    - the others as in `evolve`.
+    - the others as in `evolve`; a checkpoint is of all the runs together.
 
     Raises `ValueError` as `evolve` does.
     """
@@ -53,11 +58,14 @@ def evolve_many(
         check_run(problem, start, dynamics, t1, max_steps, key)
     starts = [arranged(problem, start) for start in starts]
     watched = watched_of(problem, observe, dynamics)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
     if dynamics.growth is not None:
         rest: dict[str, Any] = {"t1": t1, "save_at": save_at, "observe": watched, "max_steps": max_steps}
+        rest |= {"throw": False, "progress": progress}
         return [
-            evolve(problem, start, dynamics, key=key, throw=False, progress=False, **rest)
-            for start, key in zip(starts, seeds, strict=True)
+            evolve(problem, start, dynamics, key=key, checkpoint=_part(checkpoint, i), **rest)
+            for i, (start, key) in enumerate(zip(starts, seeds, strict=True))
         ]
     moved = array_numbers(dynamics)
     watch = Watch(problem, moved, moved.prepare(problem), watched)
@@ -66,10 +74,16 @@ def evolve_many(
     times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end))
     weights = [given_weights(watch, start) for start in starts]
     ended: list[Any] = [None] * len(starts)
-    for group in _groups(states, weights):
-        fleet = [states[i] for i in group], [weights[i] for i in group]
-        for i, one in zip(group, _drive(watch, *fleet, times, max_steps), strict=True):
-            ended[i] = one
+    for number, group in enumerate(_groups(states, weights)):
+        fleet = _Fleet(watch, times, [states[i] for i in group], [weights[i] for i in group], max_steps)
+        keeper = None
+        if (here := _part(checkpoint, number)) is not None:
+            runs = [(starts[i], seeds[i]) for i in group]
+            mark = mark_of((problem, runs, dynamics, float(t1), times, watched), here)
+            keeper = Keeper(Folder(pathlib.Path(here.path), str(mark)), here.every)
+        with Progress(t1, progress, f"{type(dynamics).__name__}, {len(group)} runs") as bar:
+            for i, one in zip(group, fleet.drive(keeper, bar), strict=True):
+                ended[i] = one
     return [
         trajectory_of(
             watch,
@@ -96,56 +110,111 @@ def _groups(states: list[Any], weights: list[Any]) -> list[list[int]]:
     return [list(group) for _, group in itertools.groupby(order, key=kind)]
 
 
-def _drive(
-    watch: Watch, states: list[Any], weights: list[Any], times: np.ndarray, max_steps: int | None
-) -> list[Ended]:
-    """The host's loop for runs of one shape: as that of one run, with a mask of those that go on."""
-    began, count = time.monotonic(), len(states)
-    clock = watch.dynamics.clock
-    fleet = _stack(states, shared=clock.counts)
-    masses = None if weights[0] is None else jnp.stack(weights)
-    rows: list[list[Row]] = [[] for _ in states]
-    outcomes = [Outcome.SUCCESS] * count
-    steps, chunk = np.zeros(count, int), 8
-    for stop in stops_at(watch, times):
-        while True:
-            active = np.array([outcome.ok for outcome in outcomes])
-            before = active & np.broadcast_to(np.asarray(clock.of(fleet)) < stop, count)
-            if not before.any():
-                break
-            left = chunk if max_steps is None else max_steps - int(np.max(steps[before]))
-            if left <= 0:
-                outcomes = [
-                    Outcome.MAX_STEPS if b and n >= max_steps else o
-                    for b, n, o in zip(before, steps, outcomes, strict=True)
-                ]
-                continue
-            tick = time.monotonic()
-            # Runs that have ended are past every stop.
-            until = jnp.asarray(stop) if clock.counts else jnp.where(jnp.asarray(active), stop, -jnp.inf)
-            fleet, done, finite, stuck = _advance(watch, fleet, until, jnp.asarray(min(chunk, left)), clock.counts)
-            steps = np.where(active, np.broadcast_to(np.asarray(fleet.k), count), steps)
-            for i in np.flatnonzero(before):
-                if not finite[i]:
-                    outcomes[i] = Outcome.DIVERGED
-                elif stuck[i]:
-                    outcomes[i] = Outcome.STALLED
-            chunk = next_chunk(chunk, int(np.max(done)), time.monotonic() - tick)
-        shown = {
-            name: np.asarray(value)
-            for name, value in _show(watch, fleet, masses, jnp.asarray(stop), clock.counts).items()
-        }
-        for i in np.flatnonzero([outcome.ok for outcome in outcomes]):
-            row = {name: np.asarray(value[i]) for name, value in shown.items()}
-            if not watch.finite(row) or blown_up(row, rows[i]):
-                outcomes[i] = Outcome.DIVERGED
-            else:
-                rows[i].append(row)
-    for kept in rows:
+def _part(checkpoint: Checkpoint | None, number: int) -> Checkpoint | None:
+    """A folder within the checkpoint's for a part of the runs."""
+    if checkpoint is None:
+        return None
+    return Checkpoint(pathlib.Path(checkpoint.path) / f"part-{number}", checkpoint.every)
+
+
+_OUTCOMES = tuple(Outcome)
+
+
+@dataclasses.dataclass
+class _Fleet:
+    """Runs of one shape, driven as one run is, with a mask of those that go on."""
+
+    watch: Watch
+    times: np.ndarray
+    states: list[Any]
+    weights: list[Any]
+    max_steps: int | None
+
+    def drive(self, keeper: Keeper | None, bar: Progress) -> list[Ended]:
+        count, clock = len(self.states), self.watch.dynamics.clock
+        # What a run that was killed goes on from: the states, how each run stands, its steps and its saves.
+        now = (_stack(self.states, shared=clock.counts), *(np.zeros(count, int) for _ in range(3)))
+        rows: list[Row] = []
+        spent = 0.0
+        if keeper is not None and (saved := keeper.folder.read()) is not None:
+            fleet, *counted = restore(now, saved.leaves)
+            ends, steps, saves = map(np.array, counted)
+            rows, spent = saved.rows, saved.wall
+            # There may be more steps now; but the saves that a run has missed meanwhile are gone.
+            ends[(ends == _OUTCOMES.index(Outcome.MAX_STEPS)) & (saves == len(rows))] = 0
+            now = (fleet, ends, steps, saves)
+        began = time.monotonic()
+
+        def offer(due: bool = False) -> None:
+            if keeper is not None:
+                keeper.offer(now, rows, spent + time.monotonic() - began, due)
+
+        masses = None if self.weights[0] is None else jnp.stack(self.weights)
+        stops, chunk = stops_at(self.watch, self.times), 8
+        try:
+            for t, stop in list(zip(self.times, stops, strict=True))[len(rows) :]:
+                while (before := self._before(now, stop)).any():
+                    fleet, ends, steps, saves = now
+                    left = chunk if self.max_steps is None else min(chunk, self.max_steps - int(np.max(steps[before])))
+                    if left <= 0:
+                        spared = before & (steps >= self.max_steps)
+                        now = (fleet, np.where(spared, _OUTCOMES.index(Outcome.MAX_STEPS), ends), steps, saves)
+                        continue
+                    tick = time.monotonic()
+                    now, done = self._advanced(now, before, stop, left)
+                    chunk = next_chunk(chunk, done, time.monotonic() - tick)
+                    bar.update(float(t), int(np.sum(now[2])))
+                    offer()
+                fleet, ends, steps, saves = now
+                if not (ends == 0).any():
+                    break
+                shown = _show(self.watch, fleet, masses, jnp.asarray(stop), clock.counts)
+                row = {name: np.asarray(value) for name, value in shown.items()}
+                ends, saves = ends.copy(), saves.copy()
+                for i in map(int, np.flatnonzero(ends == 0)):
+                    mine = _row_of(row, i)
+                    if not self.watch.finite(mine) or blown_up(mine, [_row_of(first, i) for first in rows[:1]]):
+                        ends[i] = _OUTCOMES.index(Outcome.DIVERGED)
+                    else:
+                        saves[i] += 1
+                now, rows = (fleet, ends, steps, saves), [*rows, row]
+        except KeyboardInterrupt:
+            offer(due=True)
+            raise
+        offer(due=True)
+        wall = spent + time.monotonic() - began
+        return [self._ended(i, now, rows, wall) for i in range(count)]
+
+    def _before(self, now: Any, stop: float | int) -> np.ndarray:
+        """Which runs go on to the stop."""
+        fleet, ends, _, _ = now
+        return (ends == 0) & np.broadcast_to(np.asarray(self.watch.dynamics.clock.of(fleet)) < stop, ends.shape)
+
+    def _advanced(self, now: Any, before: np.ndarray, stop: float | int, most: int) -> tuple[Any, int]:
+        """Everything after at most so many steps, and how many there were."""
+        fleet, ends, steps, saves = now
+        counts = self.watch.dynamics.clock.counts
+        # Runs that have ended are past every stop.
+        until = jnp.asarray(stop) if counts else jnp.where(jnp.asarray(ends == 0), stop, -jnp.inf)
+        fleet, done, finite, stuck = _advance(self.watch, fleet, until, jnp.asarray(most), counts)
+        steps = np.where(ends == 0, np.broadcast_to(np.asarray(fleet.k), ends.shape), steps)
+        ends = np.where(before & np.asarray(stuck), _OUTCOMES.index(Outcome.STALLED), ends)
+        ends = np.where(before & ~np.asarray(finite), _OUTCOMES.index(Outcome.DIVERGED), ends)
+        return (fleet, ends, steps, saves), int(np.max(done))
+
+    def _ended(self, i: int, now: Any, rows: list[Row], wall: float) -> Ended:
+        """How one of the runs ended."""
+        fleet, ends, steps, saves = now
+        kept = [_row_of(row, i) for row in rows[: int(saves[i])]]
         require_start(kept)
-    wall = time.monotonic() - began
-    last = [eqx.tree_at(lambda s: s.k, _pick(fleet, i, clock.counts), jnp.asarray(steps[i])) for i in range(count)]
-    return [Ended(*one, wall) for one in zip(outcomes, rows, last, strict=True)]
+        counts = self.watch.dynamics.clock.counts
+        last = eqx.tree_at(lambda s: s.k, _pick(fleet, i, counts), jnp.asarray(steps[i]))
+        return Ended(_OUTCOMES[int(ends[i])], kept, last, wall)
+
+
+def _row_of(row: Row, i: int) -> Row:
+    """What one of the runs saved, of what all have."""
+    return {name: np.asarray(value[i]) for name, value in row.items()}
 
 
 def _axes(state: Any, shared: bool) -> Any:

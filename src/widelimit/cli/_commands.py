@@ -101,7 +101,7 @@ def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
     work = Work(folder, file, built, _tell)
     try:
         limit = compute_limit(work)
-        trained = [(network, train(work, network)) for network in networks_of(file)]
+        trained = train(work, networks_of(file))
         _tell("optimality gap, stationarity, dissipation ...")
         numbers = numbers_of(work, limit, trained, checks_of(work, limit))
         folder.write("numbers.json", numbers)

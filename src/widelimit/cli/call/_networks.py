@@ -1,6 +1,8 @@
 """The networks of a run: one for each width and seed of each [[networks]] table."""
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
 import jax
 
@@ -10,7 +12,7 @@ from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
 from ._build import dynamics_of
-from ._part import Part, Work, carry_out
+from ._part import Part, Work, carry_out_all
 from ._words import in_words
 
 
@@ -38,8 +40,20 @@ def networks_of(file: ProblemFile) -> tuple[Network, ...]:
     return tuple(found.values())
 
 
-def train(work: Work, network: Network) -> Trajectory:
-    """Train one network, from neurons drawn from the start law."""
+def train(work: Work, networks: Sequence[Network]) -> list[tuple[Network, Trajectory]]:
+    """Train networks from neurons drawn from the start law: those of one table and width at once."""
+    trained: list[tuple[Network, Trajectory]] = []
+    for _, group in itertools.groupby(networks, key=lambda network: (network.table, network.width)):
+        alike = list(group)
+        parts = [_part_of(work, network) for network in alike]
+        seeds = ", ".join(str(network.seed) for network in alike)
+        label = f"networks of width {alike[0].width}, seeds {seeds}, {alike[0].words}"
+        done = carry_out_all(work, label if len(alike) > 1 else parts[0].label, parts)
+        trained.extend(zip(alike, done, strict=True))
+    return trained
+
+
+def _part_of(work: Work, network: Network) -> Part:
     drawing, training = (
         jax.random.fold_in(key, network.width) for key in jax.random.split(jax.random.key(network.seed))
     )
@@ -49,4 +63,4 @@ def train(work: Work, network: Network) -> Trajectory:
     def start() -> Particles:
         return work.built.start.sample(network.width, key=drawing)
 
-    return carry_out(work, Part(network.name, label, f"[[networks]] {network.table + 1}", start, moves, training))
+    return Part(network.name, label, f"[[networks]] {network.table + 1}", start, moves, training)

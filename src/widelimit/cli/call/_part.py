@@ -1,11 +1,12 @@
 """A part of a run: one evolution, kept in the run's folder once it is done."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from jaxtyping import Array
 
-from widelimit._evolve import evolve
+from widelimit._evolve import evolve, evolve_many
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.trajectory import Checkpoint, Trajectory
 
@@ -46,34 +47,52 @@ class Part:
 
 def carry_out(work: Work, part: Part) -> Trajectory:
     """The part as the folder has it; else computed, from its checkpoint if there is one, and kept."""
-    done = work.folder.load(part.name)
-    if done is None:
-        work.say(f"{part.label} ...")
-        done = _evolved(work, part)
-        work.folder.keep(part.name, done)
-        work.say(f"  risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
-    if not done.outcome.ok:
-        raise Diverged(f"{part.label}: {done.message.rstrip('.')}. What was saved is kept in {work.folder.path}.")
+    return carry_out_all(work, part.label, [part])[0]
+
+
+def carry_out_all(work: Work, label: str, parts: Sequence[Part]) -> list[Trajectory]:
+    """Parts that differ in start and key alone, at once; each kept as `carry_out` does.
+
+    Their checkpoint is one, kept under the first part's name until all of them are in the folder, so that after a kill
+    the runs that are missing come out of it again.
+    """
+    known = [work.folder.load(part.name) for part in parts]
+    if any(trajectory is None for trajectory in known):
+        work.say(f"{label} ...")
+        made = _evolved(work, parts)
+        # Keeping the first part forgets the checkpoint.
+        for part, old, new in reversed(list(zip(parts, known, made, strict=True))):
+            if old is None:
+                work.folder.keep(part.name, new)
+        for part, done in zip(parts, made, strict=True):
+            whose = "" if len(parts) == 1 else f"{part.label}: "
+            work.say(f"  {whose}risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
+        known = made
+    done = [trajectory for trajectory in known if trajectory is not None]
+    for part, trajectory in zip(parts, done, strict=True):
+        if not trajectory.outcome.ok:
+            said = trajectory.message.rstrip(".")
+            raise Diverged(f"{part.label}: {said}. What was saved is kept in {work.folder.path}.")
     return done
 
 
-def _evolved(work: Work, part: Part) -> Trajectory:
-    built = work.built
+def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
+    built, first = work.built, parts[0]
     # A dynamics may know an observable better than the particles do.
-    reported = set(part.dynamics.reports(built.problem))
+    reported = set(first.dynamics.reports(built.problem))
+    settings: dict[str, Any] = {
+        "t1": work.file.time.t1,
+        "save_at": built.save_at,
+        "observe": [each for each in built.watched if not reported & set(each.names(built.problem))],
+        "checkpoint": Checkpoint(work.folder.checkpoint(first.name), every=_EVERY),
+    }
     try:
-        return evolve(
-            built.problem,
-            part.start(),
-            part.dynamics,
-            t1=work.file.time.t1,
-            save_at=built.save_at,
-            observe=[each for each in built.watched if not reported & set(each.names(built.problem))],
-            key=part.key,
-            throw=False,
-            checkpoint=Checkpoint(work.folder.checkpoint(part.name), every=_EVERY),
-        )
+        starts = [part.start() for part in parts]
+        if len(parts) == 1:
+            return [evolve(built.problem, starts[0], first.dynamics, key=first.key, throw=False, **settings)]
+        keys = None if first.key is None else [part.key for part in parts if part.key is not None]
+        return evolve_many(built.problem, starts, first.dynamics, keys=keys, **settings)
     except ValueError as error:
         if str(error).startswith("checkpoint"):
             raise BadInput(f"{work.folder.path}: {sentence(error)}") from error
-        raise ProblemFileError(work.name, part.place, f"{part.label}: {sentence(error)}") from error
+        raise ProblemFileError(work.name, first.place, f"{first.label}: {sentence(error)}") from error
