@@ -213,10 +213,10 @@ class _Field(eqx.Module):
         """
         (old, energy), (new, _) = before, after
         here, there = self.flow.positions(old), self.flow.positions(new)
+        # A block of mobility zero does not move: whatever its change is divided by, it is zero.
         power = [
-            weighted(self.carried, (b - a) / step, (b - a) / scale)
+            weighted(self.carried, (b - a) / step, (b - a) / jnp.where(scale > 0, scale, 1.0))
             for a, b, scale in zip(here, there, self.problem.mobility.scales(here) or (), strict=True)
-            if scale > 0
         ]
         return new, energy + sum(power, jnp.zeros(()))
 
