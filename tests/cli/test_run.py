@@ -147,21 +147,26 @@ def test_a_run_that_diverges_keeps_what_was_saved(tmp_path):
     assert call("report", tmp_path / "out").code == 1
 
 
-@pytest.mark.parametrize("stop_at", [0, 1, 3])
+# The two networks are the third call.
+@pytest.mark.parametrize("stop_at", [0, 1, 2])
 def test_ctrl_c_and_resume(tmp_path, finished, monkeypatch, stop_at):
     from widelimit.cli.call import _part
 
-    calls, real = [], _part.evolve
+    calls = []
 
-    def interrupted(*args, **kwargs):
-        calls.append(None)
-        if len(calls) > stop_at:
-            raise KeyboardInterrupt
-        return real(*args, **kwargs)
+    def interrupted(real):
+        def run(*args, **kwargs):
+            calls.append(None)
+            if len(calls) > stop_at:
+                raise KeyboardInterrupt
+            return real(*args, **kwargs)
+
+        return run
 
     path = write_tiny(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(_part, "evolve", interrupted)
+        for name in ("evolve", "evolve_many"):
+            patch.setattr(_part, name, interrupted(getattr(_part, name)))
         result = call("run", path, "--out", tmp_path / "out")
     assert result.code == 130
     assert f"`widelimit resume {tmp_path / 'out'}` goes on from here" in result.err.splitlines()[-1]
