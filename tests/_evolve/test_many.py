@@ -55,6 +55,19 @@ def test_a_diverged_one_takes_no_other_with_it(dynamics: Any) -> None:
         np.testing.assert_allclose(many[i].positions, alone.positions, rtol=1e-10, atol=1e-12)
 
 
+def test_a_finite_blow_up_of_one_is_seen() -> None:
+    """f = a, y = 0: a step of 4 multiplies a by -3, the risk by 9; at rest the other one stays."""
+    unit = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
+    problem = wl.Problem(unit, wl.data.Samples([[1.0]], [0.0]))
+    starts = [wl.Particles([[1.0]]), wl.Particles([[0.0]])]
+    dynamics = wl.SGD(4.0, sampling=wl.sampling.Full())
+    many = wl.evolve_many(problem, starts, dynamics, t1=32.0, save_at=4.0 * np.arange(9), keys=KEYS[:2])
+    assert [run.outcome.name for run in many] == ["DIVERGED", "SUCCESS"]
+    # 9^6 / 2 is below 10^6 (1 + 1/2), 9^7 / 2 above.
+    np.testing.assert_allclose(many[0].risk, 0.5 * 9.0 ** np.arange(7), rtol=1e-12)
+    assert len(many[1]) == 9
+
+
 def test_a_step_limit_holds_for_each() -> None:
     many = wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.02), t1=1.0, keys=KEYS[:2], max_steps=20, observe=RISK)
     assert [(run.outcome.name, run.steps) for run in many] == [("MAX_STEPS", 20)] * 2
