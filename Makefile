@@ -3,13 +3,16 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Stamps live inside the environment: without it they are gone as well.
 RUN_READY   := $(VENV)/.ready-run
 TEST_READY  := $(VENV)/.ready-test
 BENCH_READY := $(VENV)/.ready-bench
 PINS        := pyproject.toml constraints.txt
+
+# The tests start many processes: without bytecode each would compile every package that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
