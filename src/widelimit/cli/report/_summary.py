@@ -32,9 +32,12 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     networks = tuple(
         NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
         for network in networks_of(file)
+        if network.name in folder.status["parts"]
     )
     data = folder.read("data.json")
     reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
+    # The others are in the pictures, and say themselves how they ended.
+    reasons += [why for name, why in numbers["failed"].items() if name not in folder.status["parts"]]
     return RunSummary(
         title=numbers["title"],
         problem=numbers["problem"],
@@ -59,5 +62,5 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
 def _stored(folder: RunFolder, part: str) -> Trajectory:
     trajectory = folder.load(part)
     if trajectory is None:
-        raise BadInput(f"{folder.path}: {part}.zarr is missing; the folder is damaged.")
+        raise BadInput(f"{folder.path}: {part}.zarr is missing; `widelimit resume {folder.path}` computes it again.")
     return trajectory
