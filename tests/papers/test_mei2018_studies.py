@@ -61,7 +61,6 @@ def test_the_paper_has_them_all():
 
 def test_many_seeds_are_the_runs_of_evolve():
     import widelimit as wl
-
     from widelimit.papers._kit._runs import seeds
 
     examples = module("runs._examples")

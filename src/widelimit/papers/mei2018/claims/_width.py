@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy import optimize
 
 from widelimit import analysis
@@ -119,7 +119,8 @@ def _independent(widths: list[int], draws: int) -> Data:
     """Mean risks of networks of neurons drawn from N(0.5, 1.5^2), and the formula by quadrature in theta."""
     problem, law = neurons(0.0), laws.Normal(0.5, 1.5)
     risks = eqx.filter_jit(lambda nets: jax.lax.map(lambda rows: problem.risk(Particles(rows)), nets))
-    seen = [risks(_networks(law, width, draws, 40 + k)) for k, width in enumerate(widths)]
+    nets = [law.sample(width * draws, key=jax.random.key(40 + k)).positions for k, width in enumerate(widths)]
+    seen = [risks(rows.reshape(draws, width, -1)) for rows, width in zip(nets, widths, strict=True)]
     x, w = np.polynomial.hermite_e.hermegauss(200)
     w = w / w.sum()
     constant, v, u = gauss_tables(0.5 + 1.5 * x)
@@ -131,10 +132,6 @@ def _independent(widths: list[int], draws: int) -> Data:
         "formula": limit + (diagonal - w @ u @ w) / np.array(widths),
         "library": [library.risk(width).value for width in widths],
     }
-
-
-def _networks(law: laws.AbstractLaw, width: int, draws: int, seed: int) -> Float[Array, "S N D"]:
-    return law.sample(width * draws, key=jax.random.key(seed)).positions.reshape(draws, width, -1)
 
 
 @claim("Proposition 1, the reason for (16)", tolerance=1.0, cost=Cost(6.0, 30.0))
