@@ -1,4 +1,4 @@
-"""What the commands do. Standard output has the result alone; progress and notices go to standard error."""
+"""What the commands do."""
 
 import pathlib
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from ._errors import BadInput, Diverged, Interrupted
+from ._errors import BadInput, Failed, Interrupted, tell
 from .call._folder import RunFolder, create, existing, locked, to_json, vacant
 
 
@@ -44,9 +44,9 @@ def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: 
 
     folder = existing(path)
     if folder.state == "diverged":
-        raise Diverged(f"{path}: there is nothing to go on with: {folder.status['message']}")
+        raise Failed(f"{path}: there is nothing to go on with: {folder.status['message']}")
     if folder.state == "finished":
-        _tell(f"{path}: is finished already")
+        tell(f"{path}: is finished already")
         _print(folder, folder.read("numbers.json"), json=json)
         return
     with locked(path), plugged(plugins) as loaded:
@@ -77,7 +77,7 @@ def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
     """`widelimit report`."""
     folder = existing(path)
     if folder.state == "diverged":
-        raise Diverged(f"{path}: has no report: {folder.status['message']}")
+        raise Failed(f"{path}: has no report: {folder.status['message']}")
     if folder.state != "finished":
         raise BadInput(f"{path}: is unfinished; `widelimit resume {path}` goes on with it.")
     from .parse._plugins import plugged, require_same
@@ -97,22 +97,22 @@ def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
     from .report._numbers import checks_of, numbers_of
 
     for notice in built.notices:
-        _tell(f"notice: {notice}")
-    work = Work(folder, file, built, _tell)
+        tell(f"notice: {notice}")
+    work = Work(folder, file, built, tell)
     try:
         limit = compute_limit(work)
         trained = train(work, networks_of(file))
-        _tell("optimality gap, stationarity, dissipation ...")
+        tell("optimality gap, stationarity, dissipation ...")
         numbers = numbers_of(work, limit, trained, checks_of(work, limit))
         folder.write("numbers.json", numbers)
-        _tell("report ...")
+        tell("report ...")
         from .report._summary import write_report
 
         write_report(folder)
     except KeyboardInterrupt:
         folder.mark("stopped")
         raise Interrupted(f"stopped; `widelimit resume {folder.path}` goes on from here") from None
-    except Diverged as error:
+    except Failed as error:
         folder.mark("diverged", str(error))
         raise
     folder.mark("finished")
@@ -130,7 +130,3 @@ def _print(folder: RunFolder, numbers: Any, *, json: bool) -> None:
         print_numbers(folder, numbers)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)

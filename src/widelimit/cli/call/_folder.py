@@ -10,6 +10,8 @@ numbers.json   the results              report.html    the report
 import contextlib
 import dataclasses
 import fcntl
+import json
+import math
 import pathlib
 import re
 import shutil
@@ -17,11 +19,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._errors import BadInput
-from ._files import ANEW, read_json, to_json
 
 if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
 
+ANEW = "Start it anew with `widelimit run FILE --overwrite`."
 _FORMAT = 1
 _OURS = re.compile(
     r"problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html|checkpoints|\.lock|.*\.part"
@@ -195,3 +197,31 @@ def locked(path: pathlib.Path) -> Iterator[None]:
         except OSError:
             raise BadInput(f"{path}: another widelimit process is working in this folder.") from None
         yield
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: is missing; the folder is damaged. {ANEW}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: is damaged (not readable as a JSON object). {ANEW}")
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,9 +11,9 @@ from widelimit.measure import Particles
 from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
+from ..parse._words import in_words
 from ._build import dynamics_of
 from ._part import Part, Work, carry_out_all
-from ._words import in_words
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from widelimit._evolve import evolve, evolve_many
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.trajectory import Checkpoint, Trajectory
 
-from .._errors import BadInput, Diverged, ProblemFileError, sentence
+from .._errors import BadInput, Failed, ProblemFileError, sentence
 from ..parse._problem_file import ProblemFile
 from ._build import Built
 from ._folder import RunFolder
@@ -72,7 +72,7 @@ def carry_out_all(work: Work, label: str, parts: Sequence[Part]) -> list[Traject
     for part, trajectory in zip(parts, done, strict=True):
         if not trajectory.outcome.ok:
             said = trajectory.message.rstrip(".")
-            raise Diverged(f"{part.label}: {said}. What was saved is kept in {work.folder.path}.")
+            raise Failed(f"{part.label}: {said}. What was saved is kept in {work.folder.path}.")
     return done
 
 

@@ -15,7 +15,7 @@ from widelimit.trajectory import Trajectory
 from ..call._limit import Limit, finely
 from ..call._networks import Network
 from ..call._part import Work
-from ..call._words import in_words
+from ..parse._words import in_words
 
 Trained = list[tuple[Network, Trajectory]]
 
@@ -154,7 +154,4 @@ def _number(value: Any) -> float | None:
 
 def _versions() -> dict[str, str]:
     packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
-    }
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}

@@ -1,5 +1,6 @@
 """The report of a run, from what its folder holds."""
 
+import dataclasses
 from typing import Any
 
 from widelimit.report import Checks, NetworkRun, RunSummary, run_report
@@ -42,7 +43,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
-        checks=_checks(numbers["checks"]),
+        checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=data["held_out_rows"] > 0,
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
@@ -52,21 +53,6 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
             "seconds": numbers["seconds"]["total"],
             "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
         },
-    )
-
-
-def _checks(known: dict[str, Any]) -> Checks:
-    """A gap that cannot be stated is NaN in the report; `notes` says why."""
-    return Checks(
-        gap=float("nan") if known["gap"] is None else known["gap"],
-        gap_budget=known["gap_budget"],
-        largest_correlation=known["largest_correlation"],
-        gap_certified=known["gap_certified"],
-        gap_statement=known["gap_statement"],
-        stationarity_rms=known["stationarity_rms"],
-        stationarity_largest=known["stationarity_largest"],
-        dissipation_defect=known["dissipation_defect"],
-        dissipation_method=known["dissipation_method"],
     )
 
 
