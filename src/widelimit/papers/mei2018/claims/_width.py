@@ -167,25 +167,3 @@ def variational_step(bench: Bench) -> Finding:
     distance = bench.piece(_movements, taus=taus, particles=bench.pick(quick=60, paper=400), t1=1.0)["distance"]
     slope = log_slope(taus, distance)
     return Finding(table("tau", taus, {"W_2 at t = 1": distance}) | {"fitted order": slope}, apart(slope, 1.0))
-
-
-def _errors(sizes: list[list[float]]) -> Data:
-    return {"library": np.array([analysis.theorem3_error(int(n), int(dim), step, z=z) for n, dim, step, z in sizes])}
-
-
-@claim("(18)", tolerance=1e-12, cost=Cost(1.0), digits=4)
-def error_term(bench: Bench) -> Finding:
-    """err_(N,D)(z) = (1/N or eps)^(1/2) [(D + log(N/eps))^(1/2) + z] at the sizes of the figures.
-    Compared: the library's function against the formula written out: rounding."""
-    sizes = {
-        "Fig. 1: N = 800, D = 40, eps = 1e-6": [800, 40, 1e-6, 2.0],
-        "Fig. 3: N = 800, D = 322, eps = 2e-4": [800, 322, 2e-4, 2.0],
-        "N = 1e6, D = 40, eps = 1e-8": [1_000_000, 40, 1e-8, 2.0],
-    }
-    library = bench.piece(_errors, sizes=list(sizes.values()))["library"]
-    values = [max(1.0 / n, e) ** 0.5 * ((d + np.log(n / e)) ** 0.5 + z) for n, d, e, z in sizes.values()]
-    why = (
-        "The bound (19) is C exp(C T) times this: at T = 2 and C = 1 already 2.6 for Fig. 1, as much as the risk "
-        "itself. Measured errors are far smaller (limit-rate-width, limit-rate-step)."
-    )
-    return Finding({f"{name}, z = 2": x for name, x in zip(sizes, values, strict=True)}, apart(library, values), why)
