@@ -143,7 +143,7 @@ def steps_linear_in_dimension(bench: Bench) -> Finding:
     return Finding(computed, share_allowed((apart(slope, 1.0), 0.15), (largest(above) - _LEVEL, 0.02)), needs=needs)
 
 
-@claim("Theorem 3, (18), (19), against D and T", tolerance=1.0, cost=Cost(15.0), digits=3)
+@claim("Theorem 3, (18), (19), against D and T", tolerance=1.0, cost=Cost(40.0, 900.0), digits=3)
 def error_term(bench: Bench) -> Finding:
     """|R_N - R| stays below C e^(CT) err_(N,D)(z): here below err(0) itself, and in D it grows no faster (isotropic,
     Delta = 0.5, N = 400, eps = 1/(80 D), D = 20 to 160 up to T = 1.2 and D = 20 up to T = 6).

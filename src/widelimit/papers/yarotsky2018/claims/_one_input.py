@@ -15,7 +15,7 @@ from widelimit.theory import yarotsky2018 as theory
 
 from ..._kit import Bench, Cost, Data, Finding, claim, columns
 from ..._kit._runs import evolved
-from ..._kit._shares import apart, largest, log_slope, share_allowed
+from ..._kit._shares import apart, apart_relative, largest, log_slope, share_allowed, table
 from ..runs._square import flow
 
 
@@ -121,3 +121,31 @@ def one_input_linear(bench: Bench) -> Finding:
     }
     exact = (largest(errors["solves"], errors["closed"]), 1e-10), (apart(errors["rate"], 1.0), 1e-12)
     return Finding(computed, share_allowed(*exact, (apart([corrected, printed, limit], [2.0, 1.0, 2.0]), 0.1)))
+
+
+def formal(lengths: list[float], y: float, y0: float, std: float) -> Data:
+    """dp/dt = -u on [-l, l]: the rate at which the mean nears y, and when p first falls to 0, by the library's u."""
+    law = laws.product(w=laws.Normal(y0, std))
+    potential, rates, times = _one_input(y).potential(law.quantise(400)), [], []
+    for length in lengths:
+        x, weights = np.polynomial.legendre.leggauss(60)
+        w = length * x
+        u = np.asarray(potential(w[:, None]))
+        rates.append(length * weights @ (w * u) / (y0 - y))
+        density = np.exp(-0.5 * ((w - y0) / std) ** 2) / (std * math.sqrt(2.0 * math.pi))
+        times.append(np.min(density[u > 0.0] / u[u > 0.0]))
+    return {"rates": rates, "times": times}
+
+
+@claim("2.4, text after (13)", tolerance=1e-3, cost=Cost(2.0), digits=4)
+def formal_gradient(bench: Bench) -> Finding:
+    """The formal gradient descent dp/dt = -u has no reasonable solutions: with one input and phi = w, for |w| <= l, the
+    mean nears y at the rate 2 l^3/3, where (8) has 1, and p falls below 0 after a time that vanishes as l grows.
+    Printed: blow up in infinitesimal time.
+    Compared: relative distance of the rates by the library's u from 2 l^3/3; 400 weights stand for p."""
+    lengths = [2.0, 4.0, 6.0, 8.0]
+    found = bench.piece(formal, lengths=lengths, y=1.3, y0=-0.4, std=0.8)
+    computed = table("l", lengths, {"rate": found["rates"], "time until p < 0": found["times"]})
+    fades = {"the time until p < 0 vanishes": found["times"][-1] < 1e-12 and np.all(np.diff(found["times"]) < 0.0)}
+    off = apart_relative(found["rates"], 2.0 * np.array(lengths) ** 3 / 3.0)
+    return Finding(computed, off, needs=fades)
