@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.analysis import theorem3_error
+from widelimit.analysis import minimise, theorem3_error
 from widelimit.dynamics import SGD, GradientFlow, integrators
 from widelimit.measure import laws
-from widelimit.problem import Problem, problems
+from widelimit.problem import Problem, activations, problems
 from widelimit.theory import mei2018 as theory
 from widelimit.trajectory import observables
 
@@ -230,3 +230,83 @@ def anisotropic_near_optimum(bench: Bench) -> Finding:
     computed |= {"slope in d, from d = 40 on": slope, "largest risk after that, above inf R": largest(above)}
     parts = (flow["gap"], _LEVEL), (ends[-1], _LEVEL), (apart(slope, 1.0), 0.15), (largest(above) - _LEVEL, 0.02)
     return Finding(computed, share_allowed(*parts))
+
+
+def _dimensions(delta: float, kappa: float, dims: list[float]) -> Data:
+    """R_d of one law of the radius, that of d = 40."""
+    rho = start(40, kappa).quantise(100, laws.Midpoint())
+    return {"risk": [small(delta, dim).risk(rho) for dim in dims]}
+
+
+@claim("text before Theorem 1", tolerance=0.1, cost=Cost(10.0), digits=6)
+def risk_in_dimension(bench: Bench) -> Finding:
+    """The risk R_d of a law of the radius has a limit R_inf as d grows; here like 1/d.
+    Printed: a well-defined limit.
+    Compared: distance from -1 of the exponent of d in R_d - R_inf, d = 40 to 640; R_inf also by closed forms."""
+    dims = [40.0, 80.0, 160.0, 320.0, 640.0, math.inf]
+    risk = bench.piece(_dimensions, delta=0.5, kappa=0.8, dims=dims)["risk"]
+    rho = start(40, 0.8).quantise(100, laws.Midpoint())
+    closed = _infinite_risk(0.5, np.asarray(rho.positions[:, 0]), np.asarray(rho.weights), theory.RAMP)
+    slope = log_slope(dims[:-1], np.abs(risk[:-1] - risk[-1]))
+    computed = table("d", dims, {"R_d": risk}) | {"R_inf in closed form": closed, "exponent of d": slope}
+    return Finding(
+        computed, apart(slope, -1.0), needs={"R_inf is that of closed forms": abs(risk[-1] - closed) < 1e-10}
+    )
+
+
+_MONOTONE = {"wide": ([0.0, 2.0], [-2.0, 6.0]), "two slopes": ([0.5, 1.0, 2.0], [-2.5, 3.0, 7.0])}
+
+
+def _monotone(name: str, dim: int, t1: float) -> Data:
+    """The end of the limit's flow from a good start, the start's R_inf, and the certified least risk."""
+    sigma = activations.piecewise_linear(*_MONOTONE[name])
+    near, far = (problems.isotropic_gaussians(_DELTA, d, sigma).reduced() for d in (float(dim), math.inf))
+    begin = start(dim, 1.6).quantise(200, laws.Midpoint())
+    run, best = evolved(near, begin, GradientFlow(), [t1]), minimise(near)
+    return {"end": run.risk[-1], "start": far.risk(begin), "least": best.risk, "gap": best.gap}
+
+
+@claim("text after Theorem 1, 'a general monotone function'", tolerance=1.0, cost=Cost(15.0), digits=4)
+def other_activations(bench: Bench) -> Finding:
+    """The conclusion of Theorem 1 holds for other monotone activations: the limit's flow from a good start comes within
+    eta of the infimum (a wider ramp, and one of two slopes; Delta = 0.5, d = 40).
+    Compared: the risk at t = 20 above the certified infimum over eta = 0.1."""
+    found = {name: bench.piece(_monotone, name=name, dim=40, t1=20.0) for name in _MONOTONE}
+    above = [one["end"] - one["least"] for one in found.values()]
+    computed = {f"{name}: inf R": one["least"] for name, one in found.items()}
+    computed |= {f"{name}: R(t = 20) - inf R": x for name, x in zip(found, above, strict=True)}
+    needs = {
+        "the starts are good": all(one["start"] < 1.0 for one in found.values()),
+        "the infima are certified": all(one["gap"] < 1e-6 for one in found.values()),
+    }
+    return Finding(computed, share_allowed((above, _LEVEL)), needs=needs)
+
+
+def _directions(dim: int, width: int, step: float, t1: float, seed: int) -> Data:
+    """Of both parts of the weights after training: N |mean of unit vectors|^2, N |their covariance - I/s|^2, over what
+    independent uniform ones have in the mean; and the part of |w|^2 in the relevant directions, before and after."""
+    problem, law = problems.anisotropic_gaussians(_DELTA, dim, dim // 2), weights(dim, _KAPPA)
+    run = trained(problem, law, width, SGD(step, dtype=jnp.float32), [t1], (observables.Moments(),), seed)
+    rows = np.asarray(run.positions[-1], float)
+    ratios = []
+    for part in np.split(rows, 2, axis=1):
+        unit = part / np.linalg.norm(part, axis=1, keepdims=True)
+        mean, covariance = np.sum(np.mean(unit, axis=0) ** 2), unit.T @ unit / width - 2.0 / dim * np.eye(dim // 2)
+        ratios.append([width * mean, width * np.sum(covariance**2) / (1.0 - 2.0 / dim)])
+    shares = [np.sum(x[:, : dim // 2] ** 2) / np.sum(x**2) for x in np.asarray(run.positions, float)]
+    return {"ratios": ratios, "shares": shares}
+
+
+@claim("text before (13) and before Theorem 2", tolerance=1.0, cost=Cost(10.0), digits=3)
+def directions_stay_uniform(bench: Bench) -> Finding:
+    """A start that is uniform given (r1, r2) stays so: after training the directions of both parts of the weights are
+    as uniform as independent ones, while the weights turn to the relevant directions (anisotropic, d = 20, s_0 = 10).
+    Compared: mean and covariance of N = 400 directions in units of those of uniform ones, over 2; chance makes 1.7
+    once in twenty."""
+    found = bench.piece(_directions, dim=20, width=400, step=0.0125 / 20, t1=1.2, seed=7)
+    (mean_1, cov_1), (mean_2, cov_2) = found["ratios"]
+    before, after = found["shares"]
+    computed = {"relevant part: mean": mean_1, "covariance": cov_1, "irrelevant part: mean": mean_2}
+    computed |= {"its covariance": cov_2, "share of |w|^2 in the relevant part at t = 0": before, "at t = 1.2": after}
+    turned = {"the weights turn": after > before + 0.1}
+    return Finding(computed, share_allowed((found["ratios"], 2.0)), needs=turned)
