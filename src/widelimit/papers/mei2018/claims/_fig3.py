@@ -75,8 +75,8 @@ def fig3_printed_setting(bench: Bench) -> Finding:
         computed |= {f"{said}: risk off by": found["risk"], f"{said}: risk at t = 30": found["end"]}
         computed |= {f"{said}: {name} off by": x for name, x in zip(_MEANS, found["means"], strict=True)}
     why = (
-        "the steps are largest at first, eps xi(eps), and their noise moves a and b away from the limit for good; with a "
-        f"noise step/batch of 1.25e-5, a sixteenth of the printed one, N = {width} as well, the means are off by "
+        "the steps are largest at first, eps xi(eps), and their noise moves a and b away from the limit for good; with "
+        f"a sixteenth of the noise, step/batch = 1.25e-5, and N = {width} as well, the means are off by "
         f"{np.max(quiet['means']):.2g} at the most and the risk by {quiet['risk']:.2g}"
     )
     return Finding(computed, share_allowed((printed["risk"], 0.1), (printed["means"], 0.2)), why)
