@@ -67,6 +67,17 @@ def describe(error: Any) -> str:
     return f"expected {expected}, got {shown(given)}" if expected else f"{error['msg']}, got {shown(given)}"
 
 
+def changes(old: Any, new: Any, place: str = "") -> str:
+    """`time.t1 was 0.5 and is 0.6, ...`: where two values made of tables and lists differ; empty where they do not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+        return ", ".join(changes(old.get(key), new.get(key), f"{place}.{key}".lstrip(".")) for key in keys)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and isinstance((old or [0])[0], dict):
+        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+        return ", ".join(changes(a, b, f"{place} {i + 1}") for i, a, b in pairs)
+    return "" if old == new else f"{place} was {shown(old)} and is {shown(new)}"
+
+
 def in_words(registry: Registry, said: Any, *, brief: bool = False) -> str:
     """`neuron, activation tanh, bias, output weight`: a thing and its values; if `brief`, without the defaults."""
     table = registry.table(said)
