@@ -116,7 +116,7 @@ def _alt(data: Data) -> str:
     ends = ", ".join(f"{run['risk'][-1]:.1e}" for run in data["waves"])
     return (
         "Four panels: weights leaving the line c = 0 in a wave; five falling losses on logarithmic axes, at the end "
-        f"{ends} for k = 1 ... 5, each with the theory's dashed line above it; the loss without charges beside a "
+        f"{ends} for k = 1 ... 5, each with the theory's dash-dotted line above it; the loss without charges beside a "
         "series of exponentials, and the ratio of the two."
     )
 
