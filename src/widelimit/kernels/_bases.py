@@ -27,10 +27,7 @@ class NodeBasis(eqx.Module):
 
     x: Float[Array, "Q d"]
     root: Float[np.ndarray, " Q"]
-
-    @property
-    def panels(self) -> None:
-        return None
+    panels = None
 
     def size(self, outputs: tuple[int, ...]) -> int:
         """The number of functions."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import real_number
+from widelimit.numerics import real_number, whole_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
@@ -129,7 +129,7 @@ class Grid(eqx.Module):
 
 def uniform(lower: float, upper: float, cells: int) -> Grid:
     """Equal cells of [lower, upper]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(lower, "grids.uniform(lower=...)")
     real_number(upper, "grids.uniform(upper=...)")
     if not lower < upper:
@@ -139,7 +139,7 @@ def uniform(lower: float, upper: float, cells: int) -> Grid:
 
 def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
     r"""All of [lower, infinity]: $r = \mathrm{lower} + \mathrm{scale}\,t/(1-t)$ for equal cells of t in [0, 1]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(scale, "grids.half_line(scale=...)", above=0.0)
     real_number(lower, "grids.half_line(lower=...)")
     t, middle = np.arange(cells + 1) / cells, (np.arange(cells) + 0.5) / cells
@@ -149,7 +149,7 @@ def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
 
 def line(cells: int, scale: float = 3.0, centre: float = 0.0) -> Grid:
     r"""All of [-inf, inf]: $x = \mathrm{centre} + \mathrm{scale}\,t/(1-t^2)$, equal cells of t in [-1, 1]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(scale, "grids.line(scale=...)", above=0.0)
     real_number(centre, "grids.line(centre=...)")
     t, middle = np.linspace(-1, 1, cells + 1)[1:-1], (2 * np.arange(cells) + 1.0) / cells - 1.0
@@ -164,11 +164,6 @@ def product(*grids: Grid) -> Grid:
     return Grid(
         tuple(side for grid in grids for side in grid.edges), tuple(mid for grid in grids for mid in grid.centres)
     )
-
-
-def _check_cells(cells: Any) -> None:
-    if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 2:
-        raise ValueError(f"grids(cells=...): must be a whole number of at least 2, got {cells!r}.")
 
 
 registry = Registry("grid")

@@ -27,6 +27,8 @@ class Particles(eqx.Module):
     positions: Float[Array, "N D"]
     weights: Float[Array, " N"]
     blocks: Blocks = eqx.field(static=True)
+    grid = None
+    """The grid on which a measure is a density: none here."""
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
         positions = jnp.asarray(positions)
@@ -67,11 +69,6 @@ class Particles(eqx.Module):
         in_order = columns == list(range(self.dim))
         rows = self.positions if in_order else self.positions[:, np.asarray(columns)]
         return Particles(rows, self.weights, blocks=blocks)
-
-    @property
-    def grid(self) -> None:
-        """The grid on which a measure is a density: none here."""
-        return None
 
     @property
     def mass(self) -> Float[Array, ""]:

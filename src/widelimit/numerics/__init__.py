@@ -2,6 +2,7 @@
 
 from ._arguments import (
     Number as Number,
+    known as known,
     leaf as leaf,
     on_host as on_host,
     random_key as random_key,

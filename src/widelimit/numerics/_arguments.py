@@ -1,13 +1,16 @@
 """Checks of numbers that a user gave: one clear ValueError a mistake."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
+
+T = TypeVar("T")
 
 Number = float | Float[Array, ""]
 """A number: plain, or an array of shape ()."""
@@ -72,6 +75,12 @@ def whole_number(value: Any, what: str, *, least: int, most: int | None = None) 
         return int(value)
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
     raise ValueError(f"{what}: must be a whole number {limits}, got {value!r}.")
+
+
+def known(parts: Sequence[T | None]) -> list[T] | None:
+    """The facts of all parts, or None where one is not known."""
+    here = [part for part in parts if part is not None]
+    return here if len(here) == len(parts) else None
 
 
 def random_key(value: Any, what: str) -> jax.Array:

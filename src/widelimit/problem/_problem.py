@@ -13,13 +13,12 @@ from widelimit.numerics import entries
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, inputs_of, supervised
-from ._motion import prox, velocity, with_smooth
 from ._potential import Potential
 from .data import AbstractData, Nodes, Samples, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
 from .networks import AbstractNetwork
-from .symmetry._reduction import reduced_parts
+from .symmetry._reduction import parts_of
 from .symmetry._symmetry import Symmetry
 from .units import AbstractUnit
 
@@ -204,7 +203,8 @@ class Problem(eqx.Module):
         if self.symmetry is not None:
             return self
         unit, task = self.two_layer("reduced()"), self.task("reduced()")
-        parts = reduced_parts(unit, task.data, self.domain, self.penalty, self.mobility, nodes)
+        given = {"domain": self.domain, "penalty": self.penalty, "mobility": self.mobility, "nodes": nodes}
+        parts = parts_of(unit, task.data.rotations("reduced()"), **given)
         return Problem(loss=task.loss, scale=task.scale, budget=task.budget, **parts._asdict())
 
     def project(self, measure: Any) -> Any:
@@ -265,11 +265,22 @@ class Problem(eqx.Module):
             risk, psi, gradient = self.integrals.variation(theta, w)
         else:
             risk, psi, gradient = variation_on(self.task("Problem.variation(nodes=...)"), theta, w, nodes)
-        return Variation(risk, *with_smooth(self.penalty, theta, psi, gradient))
+        for term in penalties.parts(self.penalty):
+            if term.smooth:
+                value, slope = jax.vmap(jax.value_and_grad(term))(theta)
+                psi, gradient = psi + value, jax.tree.map(jnp.add, gradient, slope)
+        return Variation(risk, psi, gradient)
 
     def velocity(self, theta: Any, gradient: Any) -> Any:
         """-P grad psi, projected onto the tangent cone of the domain."""
-        return velocity(self.mobility, self.domain, self.smooth, theta, gradient)
+        drift = jax.tree.map(jnp.negative, jax.vmap(self.mobility)(theta, gradient))
+        if self.domain.unconstrained:
+            return drift
+        inside = jax.vmap(self.domain.tangent)(theta, drift)
+        if self.smooth:
+            return inside
+        # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
+        return inside._replace(**{name: getattr(drift, name) for name in self._walls(theta)})
 
     def retract(self, theta: Any) -> Any:
         """Particles put back into the domain after a step."""
@@ -277,7 +288,16 @@ class Problem(eqx.Module):
 
     def prox(self, theta: Any, step: Any) -> Any:
         """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
-        return theta if self.smooth else prox(self.penalty, self.mobility, self.domain, theta, step)
+        if self.smooth:
+            return theta
+        for term in penalties.parts(self.penalty):
+            if not term.smooth:
+                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
+                theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
+        return theta._replace(**{name: wall.retract(getattr(theta, name)) for name, wall in self._walls(theta).items()})
+
+    def _walls(self, theta: Any) -> dict[str, domains.AbstractDomain]:
+        return {name: self.domain.of(name) for name in theta._fields if self.domain.of(name).walls}
 
     @property
     def smooth(self) -> bool:

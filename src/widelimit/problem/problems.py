@@ -119,14 +119,7 @@ def free_knot_spline(
 
 def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Problem:
     parts = parts_of(unit, classes, domain=Product(()), penalty=penalty, mobility=mobilities.Identity())
-    return Problem(
-        parts.unit,
-        parts.data,
-        losses.squared(1.0) if loss is None else loss,
-        penalty=parts.penalty,
-        domain=parts.domain,
-        symmetry=parts.symmetry,
-    )
+    return Problem(loss=losses.squared(1.0) if loss is None else loss, **parts._asdict())
 
 
 def _check(who: str, delta: Any, dim: Any) -> None:

@@ -46,13 +46,6 @@ def failing(condition: Any) -> bool:
     return not isinstance(condition, Tracer) and bool(np.any(condition))
 
 
-def checked_count(n: Any, where: str) -> int:
-    """`n` as an integer >= 1."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"{where}: must be an integer >= 1, got {n!r}.")
-    return int(n)
-
-
 def checked_probabilities(weights: Any, n: int, where: str) -> Any:
     """`weights` as n non-negative numbers that sum to 1.
 

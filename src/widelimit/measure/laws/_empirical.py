@@ -1,6 +1,6 @@
 """The law of given atoms."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -33,6 +33,7 @@ class Empirical(AbstractLaw):
     weights: Float[Array, " N"]
     shape: tuple[int, ...] = eqx.field(static=True)
     blocks: Blocks = eqx.field(static=True, default=())
+    cube_dim: ClassVar[int] = 1
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
         array = numeric(positions, "Empirical(positions=...)")
@@ -44,10 +45,6 @@ class Empirical(AbstractLaw):
         atoms = Particles(array, checked, blocks=blocks)
         self.positions, self.weights, self.blocks = atoms.positions, atoms.weights, atoms.blocks
         self.shape = () if dim == 1 and not self.blocks else (dim,)
-
-    @property
-    def cube_dim(self) -> int:
-        return 1
 
     @property
     def n_atoms(self) -> int:

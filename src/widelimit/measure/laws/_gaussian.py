@@ -35,6 +35,7 @@ class Gaussian(AbstractLaw):
     cov: Float[Array, "..."]
     root: Float[Array, "D D"]
     shape: tuple[int, ...] = eqx.field(static=True)
+    normal = True
 
     def __init__(self, mean: Any, cov: Any) -> None:
         m, c = numeric(mean, "Gaussian(mean=...)"), numeric(cov, "Gaussian(cov=...)")
@@ -46,10 +47,6 @@ class Gaussian(AbstractLaw):
         square = c.reshape(m.size, m.size)
         # Any root serves; this one has derivatives where eigenvalues coincide.
         self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square))
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
@@ -78,10 +75,6 @@ class Gaussian(AbstractLaw):
         # The root's columns are orthogonal: eigenvectors times standard deviations.
         z = (x - self.location.ravel()) @ (self.root / lengths**2)
         return -0.5 * jnp.sum(z**2, axis=1) - np.sum(np.log(lengths)) - 0.5 * self.dim * math.log(2.0 * math.pi)
-
-    @property
-    def normal(self) -> bool:
-        return True
 
     def mean(self) -> Float[Array, " D"]:
         return self.location.ravel()

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import known
 from widelimit.numerics.registry import named, number, several
 
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
 from ._cube import Nodes, Rows
-from ._law import AbstractLaw, Groups, known, registry
+from ._law import AbstractLaw, Groups, registry
 
 
 class Mixture(AbstractLaw):
@@ -89,7 +90,7 @@ class Mixture(AbstractLaw):
         return None if means is None else self.weights @ jnp.stack(means)
 
     def covariance(self) -> Float[Array, "D D"] | None:
-        means, spreads = known([law.mean() for law in self.laws]), known([law.covariance() for law in self.laws])
+        means, spreads = known([law.mean() for law in self.laws])([law.covariance() for law in self.laws])
         if means is None or spreads is None:
             return None
         off = jnp.stack(means) - self.weights @ jnp.stack(means)

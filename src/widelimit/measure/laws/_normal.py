@@ -33,6 +33,7 @@ class Normal(AbstractLaw):
     location: Float[Array, "..."]
     std: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
+    normal = True
 
     def __init__(self, mean: Any, std: Any, dim: int | tuple[int, ...] = 1) -> None:
         self.shape = checked_shape(dim, "Normal")
@@ -40,10 +41,6 @@ class Normal(AbstractLaw):
         self.std = checked_block(std, self.shape, "Normal(std=...)")
         if failing(self.std < 0):
             raise ValueError(f"Normal(std=...): must not be negative, got {std!r}.")
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
@@ -65,10 +62,6 @@ class Normal(AbstractLaw):
             raise ValueError("log_density: Normal(std=...) with a zero has no density.")
         z = (x - self.location.ravel()) / self.std.ravel()
         return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)
-
-    @property
-    def normal(self) -> bool:
-        return True
 
     def mean(self) -> Float[Array, " D"]:
         return self.location.ravel()

@@ -1,6 +1,5 @@
 """The uniform law on a box."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -38,10 +37,6 @@ class Uniform(AbstractLaw):
         self.upper = checked_block(upper, self.shape, "Uniform(upper=...)")
         if failing(self.lower >= self.upper):
             raise ValueError(f"Uniform(lower=..., upper=...): needs lower < upper, got {lower!r}, {upper!r}.")
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         u = jax.random.uniform(key, (n, self.dim), self.lower.dtype)

@@ -1,7 +1,7 @@
 """What data is to a problem: nodes (a finite measure), fresh batches, or both."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,6 +35,13 @@ class AbstractData(eqx.Module):
     nodes by `freeze`.
     """
 
+    nodes: ClassVar[Nodes | None] = None
+    """The data as a finite measure, or None where there are only fresh samples."""
+    panels: ClassVar[Panels | None] = None
+    """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
+    advice: ClassVar[str] = ""
+    """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
+
     @property
     @abc.abstractmethod
     def inputs(self) -> int:
@@ -45,27 +52,12 @@ class AbstractData(eqx.Module):
     def outputs(self) -> tuple[int, ...]:
         """The shape of one target: () or (C,)."""
 
-    @property
-    @abc.abstractmethod
-    def nodes(self) -> Nodes | None:
-        """The data as a finite measure, or None where there are only fresh samples."""
-
-    @property
-    def panels(self) -> Panels | None:
-        """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
-        return None
-
     def rotations(self, who: str) -> Rotations:
         """The rotations that the law of x, given y, is invariant under. Raises `ValueError` that says why not."""
         raise ValueError(
             f"{who}: the data ({type(self).__name__}) are not known to be invariant under rotations; "
             "needs data.GaussianClasses."
         )
-
-    @property
-    def advice(self) -> str:
-        """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
-        return ""
 
     @abc.abstractmethod
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
@@ -78,6 +70,26 @@ class AbstractData(eqx.Module):
         if n < 1:
             raise ValueError(f"freeze(n=...): must be at least 1, got {n}.")
         return Samples(*self.batch(key, n))
+
+
+class AbstractOnNodes(AbstractData):
+    """Data that hold their nodes: inputs `x`, targets `y`, `weights` that sum to 1."""
+
+    x: eqx.AbstractVar[Float[Array, "Q d"]]
+    y: eqx.AbstractVar[Float[Array, "Q ..."]]
+    weights: eqx.AbstractVar[Float[Array, " Q"]]
+
+    @property
+    def inputs(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.y.shape[1:]
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.x, self.y, self.weights)
 
 
 def require_nodes(data: AbstractData, who: str) -> Nodes:

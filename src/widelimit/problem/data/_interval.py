@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._data import AbstractData, Nodes, Panels, as_numbers, label
+from ._data import AbstractOnNodes, Panels, as_numbers, label
 from ._piecewise import DEGREE, piecewise
 
 # Quadrature panels in all, at least: a unit may bend where the target does not.
@@ -20,7 +20,7 @@ _LEAST = 64
 _BATCH = 1024
 
 
-class Interval(AbstractData):
+class Interval(AbstractOnNodes):
     r"""$x$ uniform on [lower, upper] (Lebesgue measure on [0, 1]), $y = \mathrm{target}(x)$ (yarotsky2018, 3).
 
     **Arguments**
@@ -64,18 +64,6 @@ class Interval(AbstractData):
         self.ends, self.coefficients = jnp.asarray(found.ends), jnp.asarray(found.coefficients)
         self.x, self.weights = _rule(found.ends, self.upper - self.lower)
         self.y = jnp.asarray(_sampled(target)(np.asarray(self.x[:, 0])))
-
-    @property
-    def inputs(self) -> int:
-        return 1
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.x, self.y, self.weights)
 
     @property
     def panels(self) -> Panels:

@@ -1,7 +1,7 @@
 """Data that is drawn afresh for every batch: one-pass SGD."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -34,10 +34,6 @@ class FromLaw(AbstractData):
     @property
     def outputs(self) -> tuple[int, ...]:
         return jax.eval_shape(self.target, jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)).shape
-
-    @property
-    def nodes(self) -> None:
-        return None
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions
@@ -74,10 +70,6 @@ class FromKey(AbstractData):
     def outputs(self) -> tuple[int, ...]:
         return self._shapes[1].shape
 
-    @property
-    def nodes(self) -> None:
-        return None
-
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         return jax.vmap(self.draw)(jax.random.split(key, n))
 
@@ -100,6 +92,8 @@ class GaussianClasses(AbstractData):
     means: Float[Array, "2 d"]
     fraction: Float[Array, ""]
     is_centred: bool = eqx.field(static=True)
+    outputs: ClassVar[tuple[int, ...]] = ()
+    advice = " Or reduce the problem by its symmetry: problem.reduced()."
 
     def __init__(
         self,
@@ -137,20 +131,8 @@ class GaussianClasses(AbstractData):
     def inputs(self) -> int:
         return self.means.shape[-1]
 
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def nodes(self) -> None:
-        return None
-
     def rotations(self, who: str) -> Rotations:
         return groups_of(np.asarray(self.means), np.asarray(self.factors), float(self.fraction), who)
-
-    @property
-    def advice(self) -> str:
-        return " Or reduce the problem by its symmetry: problem.reduced()."
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         key_class, key_x = jax.random.split(key)

@@ -1,6 +1,5 @@
 """Integrals: how risk, psi and grad psi are computed. Dense over the data, exact by sorted knots, or given in pairs."""
 
-from ._choice import choose as choose
 from ._dense import Dense as Dense
 from ._integrals import (
     AbstractField as AbstractField,
@@ -10,6 +9,6 @@ from ._integrals import (
     Variation as Variation,
 )
 from ._pairwise import Pairwise as Pairwise
-from ._sorted_knots import SortedKnots as SortedKnots
+from ._sorted_knots import SortedKnots as SortedKnots, choose as choose
 from ._spline import Spline as Spline
 from ._supervised import Supervised as Supervised

@@ -13,8 +13,7 @@ from widelimit.numerics import map_rows, sum_chunks
 from ..data import Nodes, require_nodes
 from ..scales import Power
 from ._curvature import curvature_on
-from ._fields import AbstractField, OnNodes
-from ._integrals import AbstractIntegrals, Curvature, Estimate, Variation
+from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, OnNodes, Variation
 from ._supervised import Supervised
 
 

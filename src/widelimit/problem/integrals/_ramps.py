@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from widelimit.numerics import Number
 
 from ._cells import Cells
-from ._fields import AbstractField
+from ._integrals import AbstractField
 from ._spline import Spline
 
 

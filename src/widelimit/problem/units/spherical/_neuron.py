@@ -44,6 +44,7 @@ class SphericalNeuron(AbstractUnit):
     dims: tuple[float, ...] = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
     output_weight: bool = eqx.field(static=True)
+    kinked = False
 
     def __init__(
         self, activation: Activation, dims: tuple[float, ...], *, bias: bool = False, output_weight: bool = False
@@ -101,10 +102,6 @@ class SphericalNeuron(AbstractUnit):
         bias = theta.bias if self.bias else jnp.zeros(())
         value = mean_square(self.activation, self.dims, jnp.ravel(theta.radius), bias, x)
         return theta.output**2 * value if self.output_weight else value
-
-    @property
-    def kinked(self) -> bool:
-        return False
 
     @property
     def linear(self) -> str | None:
