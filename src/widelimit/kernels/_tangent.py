@@ -26,8 +26,6 @@ def tangent_kernel(
     Along the gradient flow $\dot f(x) = -\kappa^2 \int M(x, x')\,\ell'(f(x'), y')\,\mu(dx')$ with kappa the factor of
     the output scale (1 for the mean). With only the linear block trainable it is the random-feature kernel.
 
-    **Arguments**
-
     - `measure`: rho; particles or a density on a grid.
     - `x`, `other`: inputs [n, d] and [m, d] ([n] for d = 1); `other` is `x` if left out.
     - `trainable`: the name or names of the blocks that move; all by default.

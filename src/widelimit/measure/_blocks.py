@@ -67,6 +67,23 @@ def columns_of(blocks: Blocks, wanted: Blocks) -> list[int] | None:
     return [column for block in wanted for column in sizes[block.name]]
 
 
+def arrangement(blocks: Blocks, wanted: Blocks) -> list[int]:
+    """As `columns_of`. Raises `ValueError` where the blocks are others."""
+    columns = columns_of(blocks, wanted)
+    if columns is None:
+        raise ValueError(f"the measure's blocks are {describe(blocks)}, not {describe(wanted)}.")
+    return columns
+
+
+def checked_blocks(blocks: Blocks, dim: int, who: str) -> Blocks:
+    """`blocks`, if they are none or make rows of `dim` numbers. Raises `ValueError` otherwise."""
+    if blocks and row_size(blocks) != dim:
+        raise ValueError(
+            f"{who}(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, the measure has {dim}."
+        )
+    return tuple(blocks)
+
+
 def describe(blocks: Blocks) -> str:
     """`output, weight[64], bias`: the columns of a row in words."""
     return ", ".join(block.name + (f"[{', '.join(map(str, block.shape))}]" if block.shape else "") for block in blocks)

@@ -33,8 +33,6 @@ def wasserstein2(a: Particles, b: Particles, *, epsilon: float = 1e-3) -> Float[
     Typically the excess is below epsilon S; distances below sqrt(epsilon S), so W_2(a, a) = 0 too, are not
     resolved.
 
-    **Arguments**
-
     - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass (of mass m, W_2 is sqrt(m)
       times that of the normalised ones). Columns with names are compared by their names.
     - `epsilon`: the strength of the entropy as a fraction of S; smaller is closer and slower (D > 1 only).
@@ -67,8 +65,6 @@ def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, ke
 
     with s . rho the measure of s . theta. The mean is taken over `directions` random ones, each exact
     (relative error about directions^(-1/2)).
-
-    **Arguments**
 
     - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass. Columns with names are compared by
       their names.

@@ -15,8 +15,6 @@ from widelimit.numerics.registry import Registry, named, number, positive, sever
 class Grid(eqx.Module):
     """Cells of a box in one or two parameters: the product of a partition of each axis.
 
-    **Arguments**
-
     - `edges`: one increasing array [n_k + 1] an axis; the first and the last edge may be infinite.
     - `centres`: one array [n_k] an axis, inside the cells; the mid-points if left out. An infinite cell has none, so it
       must be given then.

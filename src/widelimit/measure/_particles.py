@@ -7,14 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._blocks import Blocks, columns_of, describe, row_size, split
+from ._blocks import Blocks, arrangement, checked_blocks, split
 from ._grid import Grid
 
 
 class Particles(eqx.Module):
     r"""The measure $\rho = \sum_i w_i \delta_{\theta_i}$.
-
-    **Arguments**
 
     - `positions`: [N, D], one row a particle; N >= 1.
     - `weights`: [N]; 1/N each if left out. A measure that evolves has weights that sum to 1 (checked by
@@ -41,12 +39,7 @@ class Particles(eqx.Module):
         weights = weights.astype(positions.dtype)
         if weights.shape != (n,):
             raise ValueError(f"Particles(weights=...): expected shape ({n},), got {weights.shape}.")
-        if blocks and row_size(blocks) != dim:
-            raise ValueError(
-                f"Particles(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
-                f"the positions have {dim}."
-            )
-        self.positions, self.weights, self.blocks = positions, weights, tuple(blocks)
+        self.positions, self.weights, self.blocks = positions, weights, checked_blocks(blocks, dim, "Particles")
 
     def __len__(self) -> int:
         return self.positions.shape[0]
@@ -63,9 +56,7 @@ class Particles(eqx.Module):
         """
         if not self.blocks:
             return Particles(self.positions, self.weights, blocks=blocks)
-        columns = columns_of(self.blocks, blocks)
-        if columns is None:
-            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        columns = arrangement(self.blocks, blocks)
         in_order = columns == list(range(self.dim))
         rows = self.positions if in_order else self.positions[:, np.asarray(columns)]
         return Particles(rows, self.weights, blocks=blocks)

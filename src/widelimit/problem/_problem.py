@@ -30,8 +30,6 @@ class Problem(eqx.Module):
     $\psi(\theta; \rho) = \delta\,\mathrm{objective}/\delta\rho$. All of it follows from the risk by automatic
     differentiation. Or R is an energy of the particles themselves: `Problem(integrals=integrals.Pairwise(...))`.
 
-    **Arguments**
-
     - `network`: from `widelimit.networks`; or phi, from `widelimit.units`, for its two-layer mean (also as `unit=`).
     - `data`: mu, from `widelimit.data`.
     - `loss`: from `widelimit.losses`; (f - y)^2 / 2 by default.

@@ -42,8 +42,6 @@ class Pieces(NamedTuple):
 class Activation(eqx.Module):
     """A function sigma: R -> R with declared facts.
 
-    **Arguments**
-
     - `function`: written for one number; JAX operations.
     - `name`: for printing and provenance.
     - `homogeneity`: k when sigma(s z) = s^k sigma(z) for all s > 0, else None.

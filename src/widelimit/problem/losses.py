@@ -42,8 +42,6 @@ class AbstractLoss(eqx.Module):
 class Loss(AbstractLoss):
     """A loss of your own.
 
-    **Arguments**
-
     - `function`: loss(f, y), JAX operations, differentiable in f.
     - `name`: for printing.
     - `convex`, `nonnegative`: facts, see `AbstractLoss`; taken as not so unless you say so.

@@ -29,8 +29,6 @@ def isotropic_gaussians(
 ) -> Problem:
     r"""Two centred Gaussians: $y = \pm1$ with $x \sim N(0, (1 \pm \Delta)^2 I_d)$ (mei2018).
 
-    **Arguments**
-
     - `delta`: Delta in (0, 1).
     - `dim`: d >= 2, or `math.inf`, where only the reduced problem exists and is what is returned.
     - `activation`, `bias`, `output_weight`: the neuron; `ramp` without either by default.
@@ -61,8 +59,6 @@ def anisotropic_gaussians(
     r"""Two centred Gaussians that differ in the first s_0 of d coordinates only (mei2018).
 
     $y = \pm1$ with $x_i \sim N(0, (1 \pm \Delta)^2)$ for $i \le s_0$ and $x_i \sim N(0, 1)$ for the others.
-
-    **Arguments**
 
     - `delta`: Delta in (0, 1).
     - `dim`: d, or `math.inf`, where only the reduced problem exists and is what is returned.
@@ -102,8 +98,6 @@ def free_knot_spline(
     r"""Free-knot linear splines, $f = \int c\,(x - h)_+\,d\rho$, on an interval (yarotsky2018, section 3).
 
     The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `integrals.SortedKnots`.
-
-    **Arguments**
 
     - `target`: y, a JAX function of a number, smooth between `breaks`.
     - `lower`, `upper`: x is uniform between them; Lebesgue measure on [0, 1] by default.

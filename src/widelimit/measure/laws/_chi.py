@@ -19,8 +19,6 @@ from ._law import AbstractLaw
 class Chi(AbstractLaw):
     r"""The law of $|w|$ for $w \sim N(0, s^2 I_d)$, density proportional to $r^{d-1} e^{-r^2/(2 s^2)}$ on r > 0.
 
-    **Arguments**
-
     - `dim`: d >= 1, a number (block of shape ()), or a tuple (d_1, ..., d_G) for G independent lengths (block (G,)).
     - `scale`: s > 0, a number or one a length.
 

@@ -20,8 +20,6 @@ class Empirical(AbstractLaw):
 
     `quantise(n)` returns all the atoms when there are no more than n; else n of them, spread over the others.
 
-    **Arguments**
-
     - `positions`: [N, D]; with D = 1 and no names the block has shape ().
     - `weights`: [N], non-negative, with sum 1; 1/N each if left out.
     - `blocks`: names of the columns, if they have names.

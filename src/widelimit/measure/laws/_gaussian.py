@@ -22,8 +22,6 @@ _ROUNDING = 1e-10
 class Gaussian(AbstractLaw):
     r"""$\theta \sim N(m, C)$ with a full covariance; `Normal` has independent components.
 
-    **Arguments**
-
     - `mean`: m, [D]; a number for a block of shape ().
     - `cov`: C, [D, D]; a number for a number. Zero eigenvalues are allowed: the law then lies on a plane.
 

@@ -130,8 +130,6 @@ class AbstractLaw(eqx.Module):
 
         $$\Big|\int g\,d\rho_n - \int g\,d\rho\Big| \ll n^{-1/2}\qquad\text{for smooth } g.$$
 
-        **Arguments**
-
         - `n`: number of particles, each of weight 1/n; with `Gauss()` the number of nodes per coordinate.
         - `rule`: `Midpoint()`, `Sobol(seed=0)` or `Gauss()`. Left out: all the atoms (with their weights) of
           a law that has no more than n, `Midpoint()` for one cube coordinate, else `Sobol()`.

@@ -21,8 +21,6 @@ from ._law import AbstractLaw, Groups, registry
 class Mixture(AbstractLaw):
     r"""The law $\sum_k p_k \rho_k$.
 
-    **Arguments**
-
     - `laws`: one or more laws whose blocks have the same shape and the same names.
     - `weights`: p [K], non-negative, with sum 1.
 
@@ -90,7 +88,7 @@ class Mixture(AbstractLaw):
         return None if means is None else self.weights @ jnp.stack(means)
 
     def covariance(self) -> Float[Array, "D D"] | None:
-        means, spreads = known([law.mean() for law in self.laws])([law.covariance() for law in self.laws])
+        means, spreads = known([law.mean() for law in self.laws]), known([law.covariance() for law in self.laws])
         if means is None or spreads is None:
             return None
         off = jnp.stack(means) - self.weights @ jnp.stack(means)

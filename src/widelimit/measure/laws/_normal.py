@@ -22,8 +22,6 @@ from ._line import Line, normal_line
 class Normal(AbstractLaw):
     r"""Independent normal components, $\theta_j \sim N(m_j, s_j^2)$.
 
-    **Arguments**
-
     - `mean`, `std`: numbers, or arrays of the block's shape; std >= 0.
     - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
 

@@ -20,8 +20,6 @@ from ._law import AbstractLaw, Groups, registry
 class Sphere(AbstractLaw):
     r"""Uniform on the sphere $\{|\theta| = r\}$ of $R^d$; always a vector, a block of shape (d,).
 
-    **Arguments**
-
     - `dim`: d >= 1 (d = 1: the two points -r and r).
     - `radius`: r > 0.
 

@@ -19,8 +19,6 @@ from ._line import Line, uniform_line
 class Uniform(AbstractLaw):
     r"""Independent uniform components, $\theta_j \sim U[l_j, h_j]$.
 
-    **Arguments**
-
     - `lower`, `upper`: numbers, or arrays of the block's shape; lower < upper in each component.
     - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
 

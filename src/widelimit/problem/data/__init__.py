@@ -8,7 +8,6 @@ from ._data import (
     require_nodes as require_nodes,
 )
 from ._interval import Interval as Interval
-from ._load import load as load
 from ._rotations import Rotations as Rotations
 from ._samplers import (
     FromKey as FromKey,
@@ -25,4 +24,4 @@ from ._samples import (
 )
 from ._teacher import Teacher as Teacher
 from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
-from .tables._table import Table as Table, read_table as read_table, split as split
+from .tables._table import Table as Table, load as load, read_table as read_table, split as split

@@ -24,8 +24,22 @@ class Panels(NamedTuple):
     """A target known on an interval, for inputs uniform there: `ends` [P + 1], `coefficients` [p + 1, P] of the
     monomials in u = (x - centre)/half of each panel."""
 
-    ends: Float[Array, " E"]
-    coefficients: Float[Array, "J P"]
+    ends: Float[Array | np.ndarray, " E"]
+    coefficients: Float[Array | np.ndarray, "J P"]
+
+    def at(self, x: Any) -> Any:
+        """y at places of the interval, by Horner's rule; beyond the ends, the polynomials of the outer panels.
+
+        On the host where all three are NumPy's: a compilation takes longer than the sum.
+        """
+        ends, rows = self
+        xp = jnp if isinstance(x, jax.Array) else np
+        panel = xp.clip(xp.searchsorted(ends, x, side="right") - 1, 0, rows.shape[1] - 1)
+        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
+        out = xp.zeros_like(u)
+        for row in rows[::-1]:
+            out = out * u + row[panel]
+        return out
 
 
 class AbstractData(eqx.Module):

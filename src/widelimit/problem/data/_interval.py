@@ -23,8 +23,6 @@ _BATCH = 1024
 class Interval(AbstractOnNodes):
     r"""$x$ uniform on [lower, upper] (Lebesgue measure on [0, 1]), $y = \mathrm{target}(x)$ (yarotsky2018, 3).
 
-    **Arguments**
-
     - `target`: a JAX function of a number, smooth between `breaks`.
     - `lower`, `upper`: the ends.
     - `breaks`: points inside, where the target may have kinks or jumps.

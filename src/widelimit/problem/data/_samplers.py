@@ -18,8 +18,6 @@ from ._rotations import Rotations, groups_of
 class FromLaw(AbstractData):
     """x drawn from a law, y = target(x).
 
-    **Arguments**
-
     - `law`: of x, from `widelimit.laws`.
     - `target`: a function of one input x [d] -> () or (C,), for instance a `Teacher`.
     """
@@ -76,8 +74,6 @@ class FromKey(AbstractData):
 
 class GaussianClasses(AbstractData):
     r"""Two classes: y = +1 with x ~ N(m_+, C_+), y = -1 with x ~ N(m_-, C_-); mei2018's data.
-
-    **Arguments**
 
     - `plus`, `minus`: the covariances: a number (times the identity; then give `dim`), a vector [d] (diagonal), or
       a symmetric positive definite matrix [d, d].

@@ -15,8 +15,6 @@ from ._data import AbstractOnNodes, as_inputs, as_targets, as_weights, label
 class Samples(AbstractOnNodes):
     """A finite set of (x, y), each with a weight.
 
-    **Arguments**
-
     - `x`: [n, d]; [n] counts as [n, 1].
     - `y`: [n] or [n, C]; or a function of one input x [d], for instance a `Teacher`.
     - `weights`: [n], not negative, scaled to sum to 1; uniform if left out.
@@ -51,8 +49,6 @@ class Samples(AbstractOnNodes):
 
 class Quadrature(AbstractOnNodes):
     r"""A law of inputs known through quadrature nodes; targets are a function of the input.
-
-    **Arguments**
 
     - `law`: of x, from `widelimit.laws`.
     - `n`: nodes (per coordinate for `laws.Gauss`).

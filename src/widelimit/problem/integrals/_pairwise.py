@@ -40,8 +40,6 @@ class Pairwise(AbstractIntegrals):
 
         wl.Problem(integrals=Pairwise(V=lambda a: jnp.sum(a.z**2), U=kernel, blocks=(wl.measure.Block("z", (2,)),)))
 
-    **Arguments**
-
     - `V`: of one particle, and `U`: of two, whose named blocks are fields; JAX operations that give one number. U need
       not be symmetric. A new lambda compiles anew: keep one, or use an `equinox.Module` whose numbers are arrays.
     - `blocks`: the named blocks of one particle.

@@ -52,13 +52,7 @@ class Spline(eqx.Module):
     @eqx.filter_jit
     def target(self, x: Float[Numbers, " n"]) -> Float[Array, " n"]:
         """y at places of [A, B]; beyond the ends, the polynomials of the outer panels."""
-        ends, rows = self.panels
-        panel = jnp.clip(jnp.searchsorted(ends, x, side="right") - 1, 0, rows.shape[1] - 1)
-        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
-        out = jnp.zeros_like(u)
-        for row in rows[::-1]:
-            out = out * u + row[panel]
-        return out
+        return self.panels.at(x)
 
     @eqx.filter_jit
     def cells(self, a: Float[Numbers, " N"], knots: Float[Numbers, " N"]) -> Cells:

@@ -21,8 +21,6 @@ class Function(AbstractUnit):
 
         unit = Function(lambda theta, x: theta.charge * jnp.sin(theta.phase + x[0]), columns=["charge", "phase"])
 
-    **Arguments**
-
     - `function`: phi(theta, x) for one particle and one input x [d]; shape () or (C,); JAX operations. A new
       lambda compiles anew: keep one and pass it on, or use an `equinox.Module` whose numbers are arrays.
     - `columns`: the names of the columns, each a number; or a mapping from names to shapes.

@@ -28,8 +28,6 @@ class SphericalNeuron(AbstractUnit):
 
     Blocks: `output` (a: (), if `output_weight`), `radius` (r: () for one group, else (G,)), `bias` (b: (), if `bias`).
 
-    **Arguments**
-
     - `activation`: piecewise linear: closed forms, to rounding for one group and to 1e-12 for two; or smooth: by
       quadrature, for tanh to 1e-11 at r s up to 100 for one group with d >= 12, at r s up to 4 for smaller d, and to
       1e-6 at r s up to 2 for two groups.
