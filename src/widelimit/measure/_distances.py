@@ -121,10 +121,7 @@ def _arrays(measure: Particles, where: str) -> tuple[Float[np.ndarray, "N D"], F
 
 
 def _sorted_cost(
-    x: Float[np.ndarray, " N"],
-    w: Float[np.ndarray, " N"],
-    y: Float[np.ndarray, " M"],
-    v: Float[np.ndarray, " M"],
+    x: Float[np.ndarray, " N"], w: Float[np.ndarray, " N"], y: Float[np.ndarray, " M"], v: Float[np.ndarray, " M"]
 ) -> float:
     r"""$\int_0^1 (F^{-1}(t) - G^{-1}(t))^2 dt$."""
     i, j = np.argsort(x), np.argsort(y)

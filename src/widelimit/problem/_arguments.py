@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
 
 from . import losses, scales
-from .data import AbstractData, as_numbers
+from .data import AbstractData
 from .domains import Product
 from .integrals import Supervised
 from .mobilities import AbstractMobility
@@ -87,17 +86,6 @@ def check_columns(start: Measure | laws.AbstractLaw, blocks: Blocks) -> None:
         raise ValueError(
             f"the measure's blocks are {describe(start.blocks)}; the unit's are {describe(blocks)}, in this order."
         )
-
-
-def inputs_of(x: Any, inputs: int, dtype: Any) -> tuple[Float[Array, "n d"], bool]:
-    """Inputs [n, d], and whether they were one. Raises `ValueError` for another shape."""
-    points = as_numbers(x, "predict(x=...)").astype(dtype)
-    single = points.ndim == 1 and (inputs > 1 or points.shape[0] == 1)
-    points = points[None] if single else points
-    points = points[:, None] if points.ndim == 1 and inputs == 1 else points
-    if points.ndim != 2 or points.shape[1] != inputs:
-        raise ValueError(f"predict(x=...): expected [n, {inputs}], got shape {jnp.shape(x)}.")
-    return points, single
 
 
 def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: AbstractMobility, domain: Product) -> None:

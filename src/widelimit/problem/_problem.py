@@ -12,9 +12,9 @@ from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, 
 from widelimit.numerics import entries
 
 from . import domains, losses, mobilities, penalties, scales
-from ._arguments import arranged, check_columns, check_kind, check_motion, inputs_of, supervised
+from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
 from ._potential import Potential
-from .data import AbstractData, Nodes, Samples, require_nodes
+from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
 from .networks import AbstractNetwork
@@ -155,8 +155,10 @@ class Problem(eqx.Module):
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
         task = self.task("Problem.predict")
-        points, single = inputs_of(x, task.data.inputs, w.dtype)
-        f = choose(task).predict(theta, w, points)
+        inputs, x = task.data.inputs, as_numbers(x, "predict(x=...)")
+        single = x.ndim == 1 and (inputs > 1 or x.shape == (1,))
+        points = as_points(x[None] if single else x, inputs, "predict(x=...)")
+        f = choose(task).predict(theta, w, points.astype(w.dtype))
         return f[0] if single else f
 
     def risk(self, measure: Measure) -> Float[Array, ""]:

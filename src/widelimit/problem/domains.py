@@ -68,7 +68,6 @@ class AbstractDomain(eqx.Module):
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise `ValueError` when a block of this shape cannot live here."""
-        return None
 
 
 class Euclidean(AbstractDomain):

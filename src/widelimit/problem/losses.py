@@ -36,7 +36,6 @@ class AbstractLoss(eqx.Module):
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         """Raise `ValueError` for targets that the loss is not made for."""
-        return None
 
 
 class Loss(AbstractLoss):

@@ -61,7 +61,6 @@ class AbstractPenalty(eqx.Module):
 
     def check(self, blocks: Blocks) -> None:
         """Raise `ValueError` when the penalty names a block that is not among `blocks`."""
-        return None
 
     def touches(self, name: str) -> bool:
         """Whether the penalty may depend on the block `name`."""

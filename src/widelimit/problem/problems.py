@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import real_number, whole_number
+
 from . import activations, losses, mobilities
 from ._problem import Problem
 from .activations import Activation
@@ -75,11 +77,9 @@ def anisotropic_gaussians(
             raise ValueError("anisotropic_gaussians(relevant=...): leave it out at d = infinity.")
         std = np.array([[1.0 + delta, 1.0], [1.0 - delta, 1.0]])
         return _infinite(unit, Rotations(((), ()), (math.inf, math.inf), std, 0.5), loss, penalty)
-    if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
-        raise ValueError(
-            f"anisotropic_gaussians(relevant=...): must be a whole number from 1 to dim - 1, got {relevant!r}."
-        )
-    inside = np.arange(int(dim)) < relevant
+    inside = np.arange(int(dim)) < whole_number(
+        relevant, "anisotropic_gaussians(relevant=...)", least=1, most=int(dim) - 1
+    )
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
     return Problem(unit, GaussianClasses(plus, minus), losses.squared(1.0) if loss is None else loss, penalty=penalty)
 
@@ -117,8 +117,6 @@ def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Prob
 
 
 def _check(who: str, delta: Any, dim: Any) -> None:
-    if not isinstance(delta, int | float | np.number) or not 0.0 < delta < 1.0:
-        raise ValueError(f"{who}(delta=...): must lie in (0, 1), got {delta!r}.")
-    is_number = isinstance(dim, int | float | np.number)
-    if not is_number or not dim >= 2 or (dim != math.inf and dim != int(dim)):
+    real_number(delta, f"{who}(delta=...)", above=0.0, below=1.0)
+    if dim != math.inf and real_number(dim, f"{who}(dim=...)", least=2) != int(dim):
         raise ValueError(f"{who}(dim=...): must be a whole number of at least 2, or math.inf; got {dim!r}.")

@@ -2,7 +2,8 @@
 
 import abc
 import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -15,12 +16,30 @@ from .._blocks import Blocks
 from .._grid import Grid
 from .._particles import Particles
 from ._cube import Gauss, Midpoint, Nodes, Rows, Rule, Sobol
-from ._line import Line
 
 registry = Registry("law", tag="law")
 
 # Groups of coordinates, for `radial`.
 Groups = tuple[tuple[int, ...], ...]
+
+
+Numbers = Float[np.ndarray, "..."]
+
+
+class Line(NamedTuple):
+    """A law of one number h that has a density; all on the host.
+
+    - `support`: the smallest closed interval with all the mass; its ends may be infinite.
+    - `edges`: [E], ascending: between neighbours some twenty Gauss nodes integrate the density times a polynomial to
+      rounding, and outside of them it has less than rounding.
+    - `density(h)`, `below(x)`: P(h <= x), `ramp(x)`: E (x - h)_+, the integral of `below`.
+    """
+
+    support: tuple[float, float]
+    edges: Float[np.ndarray, " E"]
+    density: Callable[[Numbers], Numbers]
+    below: Callable[[Numbers], Numbers]
+    ramp: Callable[[Numbers], Numbers]
 
 
 class AbstractLaw(eqx.Module):

@@ -15,8 +15,7 @@ from ._arguments import checked_block, checked_shape, failing
 from ._atom import Atom
 from ._chi import Chi
 from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
-from ._law import AbstractLaw, Groups, registry
-from ._line import Line, normal_line
+from ._law import AbstractLaw, Groups, Line, registry
 
 
 class Normal(AbstractLaw):
@@ -74,7 +73,7 @@ class Normal(AbstractLaw):
     def line(self) -> Line | None:
         if self.dim != 1 or float(self.std.ravel()[0]) == 0.0:
             return None
-        return normal_line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
+        return _line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
 
     def radial(self, groups: Groups) -> AbstractLaw | None:
         std = np.ravel(self.std)
@@ -96,6 +95,21 @@ def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> 
     a, b = (lower - mean) / std, (upper - mean) / std
     # On the side where both are small, so that far cells keep their digits.
     return np.where(a > 0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+
+
+def _line(mean: float, std: float) -> Line:
+    """N(mean, std^2), std > 0. Nine standard deviations away the density is below rounding."""
+    from scipy.special import ndtr
+
+    def density(x: Any) -> Any:
+        return np.exp(-0.5 * ((x - mean) / std) ** 2) / (np.sqrt(2.0 * np.pi) * std)
+
+    def ramp(x: Any) -> Any:
+        z = (x - mean) / std
+        return std * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
+
+    edges = mean + std * np.arange(-9.0, 10.5, 1.5)
+    return Line((-np.inf, np.inf), edges, density, lambda x: ndtr((x - mean) / std), ramp)
 
 
 _narrow = {"1/sqrt(d)": lambda place: place["inputs"] ** -0.5}

@@ -4,11 +4,12 @@ from ._data import (
     AbstractData as AbstractData,
     Nodes as Nodes,
     Panels as Panels,
+    Rotations as Rotations,
     as_numbers as as_numbers,
+    as_points as as_points,
     require_nodes as require_nodes,
 )
 from ._interval import Interval as Interval
-from ._rotations import Rotations as Rotations
 from ._samplers import (
     FromKey as FromKey,
     FromLaw as FromLaw,

@@ -9,8 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._rotations import Rotations
-
 
 class Nodes(NamedTuple):
     """A finite data measure: inputs [Q, d], targets [Q] or [Q, C], weights [Q] that sum to 1."""
@@ -40,6 +38,18 @@ class Panels(NamedTuple):
         for row in rows[::-1]:
             out = out * u + row[panel]
         return out
+
+
+class Rotations(NamedTuple):
+    """Two centred normal classes that rotations of groups of coordinates leave as they are.
+
+    `groups` of coordinates (or () at d = infinity), their `dims`, `std` [2, G] of the classes, and P(y = +1).
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    dims: tuple[float, ...]
+    std: np.ndarray
+    fraction: float
 
 
 class AbstractData(eqx.Module):
@@ -165,6 +175,15 @@ def as_numbers(value: Any, what: str) -> Array:
     return jnp.asarray(given, given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else float)
 
 
+def as_points(value: Any, inputs: int, what: str) -> Array:
+    """Inputs [n, d] of what a user gave; [n] counts as [n, 1]. Raises `ValueError` for another shape."""
+    points = as_numbers(value, what)
+    points = points[:, None] if points.ndim == 1 and inputs == 1 else points
+    if points.ndim != 2 or points.shape[1] != inputs:
+        raise ValueError(f"{what}: expected [n, {inputs}], got shape {jnp.shape(value)}.")
+    return points
+
+
 def _as_float(value: Any, what: str) -> Array:
     array = as_numbers(value, what)
     try:
@@ -176,3 +195,38 @@ def _as_float(value: Any, what: str) -> Array:
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(f"{what}: not finite at index {where} ({int((~finite).sum())} such entries).")
     return array
+
+
+def groups_of(means: np.ndarray, factors: np.ndarray, fraction: float, who: str) -> Rotations:
+    """The groups of coordinates with the same two variances; the one in which the classes differ comes first.
+
+    `means` [2, d], `factors` [2, d] or [2, d, d]. Raises `ValueError` that says what singles out a direction.
+    """
+    for name, mean in zip(("+1", "-1"), means, strict=True):
+        if np.any(mean):
+            raise ValueError(f"{who}: the mean of class y = {name} is not zero, which singles out a direction.")
+    if factors.ndim == 3:
+        for name, factor in zip(("+1", "-1"), factors, strict=True):
+            if np.any(factor - np.diag(np.diagonal(factor))):
+                raise ValueError(
+                    f"{who}: the covariance of class y = {name} is not diagonal; rotate the inputs to its axes."
+                )
+        factors = np.stack([np.diagonal(factor) for factor in factors])
+    # Equal but for rounding: variances may come out of a computation.
+    rounded = np.round(np.log(factors.T), 11)
+    _, first, which = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    pairs = factors.T[first]
+    if len(pairs) > 2:
+        raise ValueError(
+            f"{who}: the coordinates have {len(pairs)} different pairs of variances; the reduction knows one group "
+            "of coordinates or two."
+        )
+    order = sorted(range(len(pairs)), key=lambda g: (pairs[g, 0] == pairs[g, 1], first[g]))
+    groups = tuple(tuple(map(int, np.flatnonzero(which.ravel() == g))) for g in order)
+    alone = [g for group in groups if len(group) < 2 for g in group]
+    if alone:
+        raise ValueError(
+            f"{who}: coordinate {alone[0]} is alone in its group; a group needs two or more coordinates to have "
+            "rotations."
+        )
+    return Rotations(groups, tuple(float(len(g)) for g in groups), pairs[order].T, fraction)

@@ -7,8 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.numerics import real_number
 
 from ._data import AbstractOnNodes, Panels, as_numbers, label
 from ._piecewise import DEGREE, piecewise
@@ -48,7 +49,9 @@ class Interval(AbstractOnNodes):
     def __init__(self, target: Any, lower: Any = 0.0, upper: Any = 1.0, *, breaks: Any = ()) -> None:
         if not callable(target):
             raise ValueError(f"Interval(target=...): expected a function of a number, got {target!r}.")
-        self.lower, self.upper = _ends(lower, upper)
+        self.lower, self.upper = real_number(lower, "Interval(lower=...)"), real_number(upper, "Interval(upper=...)")
+        if not self.lower < self.upper:
+            raise ValueError(f"Interval(lower, upper): lower must be below upper, got {lower} and {upper}.")
         self.target, self.breaks = target, _breaks(breaks, self.lower, self.upper)
         _check_number(target)
         inner = np.array([self.lower, *self.breaks, self.upper])
@@ -70,18 +73,6 @@ class Interval(AbstractOnNodes):
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = jax.random.uniform(key, (n,), self.x.dtype, self.lower, self.upper)
         return x[:, None], label(self.target, x)
-
-
-def _ends(lower: Any, upper: Any) -> tuple[float, float]:
-    ends = []
-    for name, value in (("lower", lower), ("upper", upper)):
-        number = isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
-        if isinstance(value, Tracer) or not number or not np.isfinite(value):
-            raise ValueError(f"Interval({name}=...): must be a finite number, got {value!r}.")
-        ends.append(float(value))
-    if not ends[0] < ends[1]:
-        raise ValueError(f"Interval(lower, upper): lower must be below upper, got {ends[0]:g} and {ends[1]:g}.")
-    return ends[0], ends[1]
 
 
 def _breaks(breaks: Any, lower: float, upper: float) -> tuple[float, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import laws
+from widelimit.numerics import leaf
 
-from ._data import AbstractData, as_numbers, label
-from ._rotations import Rotations, groups_of
+from ._data import AbstractData, Rotations, as_numbers, groups_of, label
 
 
 class FromLaw(AbstractData):
@@ -112,15 +112,13 @@ class GaussianClasses(AbstractData):
                 f"GaussianClasses: the arguments show the dimensions {sorted(sizes)}; exactly one is needed "
                 "(give dim=... when covariances and means are numbers)."
             )
-        if not 0.0 < fraction < 1.0:
-            raise ValueError(f"GaussianClasses(fraction=...): must lie in (0, 1), got {fraction}.")
+        self.fraction = leaf(fraction, "GaussianClasses(fraction=...)", above=0.0, below=1.0)
         d = sizes.pop()
         factors = [_factor(given[0], d, "plus"), _factor(given[1], d, "minus")]
         if any(f.ndim == 2 for f in factors):
             factors = [f if f.ndim == 2 else np.diag(f) for f in factors]
         self.factors = jnp.asarray(np.stack(factors))
         self.means = jnp.asarray(np.stack([np.broadcast_to(m, (d,)) for m in given[2:]]))
-        self.fraction = jnp.asarray(fraction)
         self.is_centred = not np.any(given[2]) and not np.any(given[3])
 
     @property

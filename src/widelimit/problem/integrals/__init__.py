@@ -6,9 +6,9 @@ from ._integrals import (
     AbstractIntegrals as AbstractIntegrals,
     Curvature as Curvature,
     Estimate as Estimate,
+    Supervised as Supervised,
     Variation as Variation,
 )
 from ._pairwise import Pairwise as Pairwise
 from ._sorted_knots import SortedKnots as SortedKnots, choose as choose
 from ._spline import Spline as Spline
-from ._supervised import Supervised as Supervised

@@ -9,10 +9,9 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Number
 
 from ._dense import Dense, estimate
-from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, Variation
+from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, Supervised, Variation
 from ._ramps import curvature, ramps, residual, variation
 from ._spline import Spline
-from ._supervised import Supervised
 
 
 class SortedKnots(AbstractIntegrals):

@@ -28,7 +28,7 @@ class Spline(eqx.Module):
     In all methods `a` [N] is what each ramp is multiplied by: weight times charge (times the output scale), or the
     weight itself for `FreeKnot(charge=False)`. Knots may lie anywhere, be equal, and carry no weight.
 
-    - `panels`: the target on [A, B]; `slope`: k' = 2 k of the loss k |f - y|^2.
+    - `panels`: the target on [A, B] = [`lower`, `upper`]; `slope`: k' = 2 k of the loss k |f - y|^2.
     """
 
     panels: Panels
@@ -36,17 +36,14 @@ class Spline(eqx.Module):
 
     @property
     def lower(self) -> Float[Array, ""]:
-        """A."""
         return self.panels.ends[0]
 
     @property
     def upper(self) -> Float[Array, ""]:
-        """B."""
         return self.panels.ends[-1]
 
     @property
     def length(self) -> Float[Array, ""]:
-        """B - A."""
         return self.upper - self.lower
 
     @eqx.filter_jit
