@@ -32,7 +32,14 @@ def row_size(blocks: Blocks) -> int:
 @functools.cache
 def theta_type(names: tuple[str, ...]) -> Any:
     """The named tuple (a pytree) whose fields are the blocks: `theta.weight`, `theta.bias`, ..."""
-    return collections.namedtuple("Theta", names)
+    kind: Any = collections.namedtuple("Theta", names)
+    # The class is found again by its names: pickle looks for one under a name of a module.
+    kind.__reduce__ = lambda theta: (_theta, (names, tuple(theta)))
+    return kind
+
+
+def _theta(names: tuple[str, ...], fields: tuple[Any, ...]) -> Any:
+    return theta_type(names)(*fields)
 
 
 def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit.numerics import own_array
+
 from ._blocks import Blocks, arrangement, checked_blocks
 from ._grid import Grid
 from ._particles import Particles
@@ -31,7 +33,7 @@ class GridDensity(eqx.Module):
     def __init__(self, grid: Grid, masses: Any, *, blocks: Blocks = ()) -> None:
         if not isinstance(grid, Grid):
             raise ValueError(f"GridDensity(grid=...): expected a Grid, got {grid!r}.")
-        masses = jnp.asarray(masses, float)
+        masses = jnp.asarray(own_array(masses, "GridDensity(masses=...)"), float)
         if masses.shape != grid.shape:
             raise ValueError(f"GridDensity(masses=...): expected the grid's shape {grid.shape}, got {masses.shape}.")
         self.grid, self.masses, self.blocks = grid, masses, checked_blocks(blocks, grid.dim, "GridDensity")

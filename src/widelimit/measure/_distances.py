@@ -73,9 +73,10 @@ def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, ke
     Raises `ValueError` for other arguments. Runs on the host: not inside `jax.jit`.
     """
     x, w, y, v, mass = _checked(a, b, "sliced_wasserstein2")
-    if isinstance(directions, bool) or directions < 1:
-        raise ValueError(f"sliced_wasserstein2(directions=...): must be an integer >= 1, got {directions!r}.")
-    normal = np.asarray(jax.random.normal(key, (directions, x.shape[1])), np.float64)
+    directions = whole_number(directions, "sliced_wasserstein2(directions=...)", least=1)
+    normal = np.asarray(
+        jax.random.normal(random_key(key, "sliced_wasserstein2(key=...)"), (directions, x.shape[1])), np.float64
+    )
     unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     cost = np.mean([_sorted_cost(x @ s, w, y @ s, v) for s in unit])
     return jnp.sqrt(jnp.asarray(mass * cost))

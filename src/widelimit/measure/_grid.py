@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import real_number, whole_number
+from widelimit.numerics import own_array, real_number, whole_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
@@ -29,8 +29,8 @@ class Grid(eqx.Module):
 
     def __init__(self, edges: Any, centres: Any = None) -> None:
         try:
-            sides = [np.asarray(side, float) for side in edges]
-        except (TypeError, ValueError):
+            sides = [np.asarray(own_array(side, "Grid(edges=...)"), float) for side in edges]
+        except TypeError:
             raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis, got {edges!r}.") from None
         if not sides or any(side.ndim != 1 or len(side) < 2 for side in sides):
             raise ValueError("Grid(edges=...): expected one array of two or more edges for each axis.")
@@ -45,7 +45,7 @@ class Grid(eqx.Module):
                 raise ValueError("Grid(edges=...): an infinite cell has no mid-point; give centres=...")
             middles = [0.5 * (side[1:] + side[:-1]) for side in sides]
         else:
-            middles = [np.asarray(middle, float) for middle in centres]
+            middles = [np.asarray(own_array(middle, "Grid(centres=...)"), float) for middle in centres]
             inside = len(middles) == len(sides) and all(
                 m.shape == (len(s) - 1,) and np.all((m > s[:-1]) & (m < s[1:])) and np.all(np.isfinite(m))
                 for m, s in zip(middles, sides, strict=True)

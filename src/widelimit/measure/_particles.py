@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit.numerics import own_array
+
 from ._blocks import Blocks, arrangement, checked_blocks, split
 from ._grid import Grid
 
@@ -29,14 +31,14 @@ class Particles(eqx.Module):
     """The grid on which a measure is a density: none here."""
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
-        positions = jnp.asarray(positions)
+        positions = jnp.asarray(own_array(positions, "Particles(positions=...)"))
         if not jnp.issubdtype(positions.dtype, jnp.floating):
             positions = positions.astype(float)
         if positions.ndim != 2 or positions.shape[0] == 0 or positions.shape[1] == 0:
             raise ValueError(f"Particles(positions=...): expected [N, D] with N, D >= 1, got shape {positions.shape}.")
         n, dim = positions.shape
-        weights = jnp.full(n, 1.0 / n, positions.dtype) if weights is None else jnp.asarray(weights)
-        weights = weights.astype(positions.dtype)
+        given = np.full(n, 1.0 / n) if weights is None else own_array(weights, "Particles(weights=...)")
+        weights = jnp.asarray(given, positions.dtype)
         if weights.shape != (n,):
             raise ValueError(f"Particles(weights=...): expected shape ({n},), got {weights.shape}.")
         self.positions, self.weights, self.blocks = positions, weights, checked_blocks(blocks, dim, "Particles")

@@ -9,6 +9,7 @@ from ._arguments import (
     real_number as real_number,
     whole_number as whole_number,
 )
+from ._arrays import own_array as own_array, require_x64 as require_x64
 from ._chebyshev import (
     chebyshev_fit as chebyshev_fit,
     chebyshev_points as chebyshev_points,

@@ -1,7 +1,8 @@
 """A learning problem: a network, data, a loss, how its risk is computed, and what the parameters may do."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import entries
+from widelimit.numerics import entries, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
@@ -21,6 +22,39 @@ from .networks import AbstractNetwork
 from .symmetry._reduction import parts_of
 from .symmetry._symmetry import Symmetry
 from .units import AbstractUnit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Bound:
+    """A method and its object, compared by identity; equinox's bound methods hold arrays, and `jax.jit` needs a hash."""
+
+    def __init__(self, function: Callable[..., Any], owner: Any) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.owner = function, owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(self.owner, *args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bound) and self.owner is other.owner and self.function is other.function
+
+    def __hash__(self) -> int:
+        return hash((id(self.owner), self.function))
+
+
+class _Jittable:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self.function if owner is None else _Bound(self.function, owner)
+
+
+def jittable(function: F) -> F:
+    """A method that `jax.jit` takes as it is, `jax.jit(problem.risk)`: the arrays of the object are constants there."""
+    method: Any = _Jittable(function)
+    return method
 
 
 class Problem(eqx.Module):
@@ -69,6 +103,7 @@ class Problem(eqx.Module):
         integrals: AbstractIntegrals | Callable[[Supervised], AbstractIntegrals] | None = None,
         budget: int | None = None,
     ) -> None:
+        require_x64("Problem")
         check_kind("penalty", penalty, penalties.AbstractPenalty)
         check_kind("domain", domain, domains.AbstractDomain | domains.Product)
         check_kind("mobility", mobility, mobilities.AbstractMobility)
@@ -151,6 +186,7 @@ class Problem(eqx.Module):
         nodes = require_nodes(self.data, "Problem.on_nodes")
         return eqx.tree_at(lambda p: p.data, self, Samples(nodes.x, nodes.y, nodes.weights))
 
+    @jittable
     def predict(self, measure: Measure, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
@@ -161,6 +197,7 @@ class Problem(eqx.Module):
         f = choose(task).predict(theta, w, points.astype(w.dtype))
         return f[0] if single else f
 
+    @jittable
     def risk(self, measure: Measure) -> Float[Array, ""]:
         """R(rho) on the data's nodes, or exactly where the integrals are.
 
@@ -170,15 +207,17 @@ class Problem(eqx.Module):
 
     def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
-        if samples < 2:
-            raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
+        samples = whole_number(samples, "estimate_risk(samples=...)", least=2)
+        random_key(key, "estimate_risk(key=...)")
         theta, w = self.unpack(measure)
         return choose(self.task("Problem.estimate_risk")).estimate(theta, w, samples, key)
 
+    @jittable
     def objective(self, measure: Measure) -> Float[Array, ""]:
         """risk + INT penalty d rho."""
         return self.risk(measure) + self.penalty_of(measure)
 
+    @jittable
     def penalty_of(self, measure: Measure) -> Float[Array, ""]:
         """INT penalty d rho; zero without a penalty."""
         theta, w = self.unpack(measure)
@@ -245,6 +284,7 @@ class Problem(eqx.Module):
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
+        require_x64("Problem")
         measure = arranged(measure, self.blocks)
         return split(self.blocks, measure.positions), measure.weights
 

@@ -1,13 +1,18 @@
 """What data is to a problem: nodes (a finite measure), fresh batches, or both."""
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.numerics import own_array, random_key, whole_number
+
+T = TypeVar("T")
 
 
 class Nodes(NamedTuple):
@@ -91,9 +96,8 @@ class AbstractData(eqx.Module):
         """n samples drawn once, as data with nodes."""
         from ._samples import Samples
 
-        if n < 1:
-            raise ValueError(f"freeze(n=...): must be at least 1, got {n}.")
-        return Samples(*self.batch(key, n))
+        n = whole_number(n, "freeze(n=...)", least=1)
+        return Samples(*self.batch(random_key(key, "freeze(key=...)"), n))
 
 
 class AbstractOnNodes(AbstractData):
@@ -128,9 +132,23 @@ def require_nodes(data: AbstractData, who: str) -> Nodes:
 
 
 def label(target: Any, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-    """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here."""
-    y = jnp.asarray(jax.vmap(target)(x))
-    return y.astype(x.dtype)
+    """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here.
+
+    Raises `ValueError` for a function that JAX cannot trace.
+    """
+    return jnp.asarray(traceable(lambda: jax.vmap(target)(x))).astype(x.dtype)
+
+
+def traceable(evaluate: Callable[[], T]) -> T:
+    """What a user's target gives. Raises `ValueError` that says what to do where it is written in NumPy."""
+    try:
+        return evaluate()
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        said = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"target: JAX cannot trace this function ({said}); write it with jax.numpy, without float() or `if`, or "
+            "give data.Samples the values themselves, y=[n]."
+        ) from None
 
 
 def as_inputs(x: Any, who: str) -> Float[Array, "n d"]:
@@ -164,14 +182,8 @@ def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]
 
 
 def as_numbers(value: Any, what: str) -> Array:
-    """A float array of what a user gave. Raises `ValueError` naming `what` where it is not one."""
-    try:
-        # NumPy first: JAX warns about or passes on some of what is refused here.
-        given = value if isinstance(value, jax.Array) else np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{what}: expected an array of numbers, got rows of different lengths ({error}).") from None
-    if not (jnp.issubdtype(given.dtype, jnp.number) or given.dtype == bool) or jnp.iscomplexobj(given):
-        raise ValueError(f"{what}: expected real numbers, got {given.dtype} values.")
+    """A float array of what a user gave, and his no more. Raises `ValueError` naming `what` where it is not one."""
+    given = own_array(value, what)
     return jnp.asarray(given, given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else float)
 
 

@@ -51,7 +51,9 @@ class Interval(AbstractOnNodes):
             raise ValueError(f"Interval(target=...): expected a function of a number, got {target!r}.")
         self.lower, self.upper = real_number(lower, "Interval(lower=...)"), real_number(upper, "Interval(upper=...)")
         if not self.lower < self.upper:
-            raise ValueError(f"Interval(lower, upper): lower must be below upper, got {self.lower:g} and {self.upper:g}.")
+            raise ValueError(
+                f"Interval(lower, upper): lower must be below upper, got {self.lower:g} and {self.upper:g}."
+            )
         self.target, self.breaks = target, _breaks(breaks, self.lower, self.upper)
         _check_number(target)
         inner = np.array([self.lower, *self.breaks, self.upper])

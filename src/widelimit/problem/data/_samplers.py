@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import laws
 from widelimit.numerics import leaf
 
-from ._data import AbstractData, Rotations, as_numbers, groups_of, label
+from ._data import AbstractData, Rotations, as_numbers, groups_of, label, traceable
 
 
 class FromLaw(AbstractData):
@@ -31,7 +31,8 @@ class FromLaw(AbstractData):
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        return jax.eval_shape(self.target, jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)).shape
+        one = jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)
+        return traceable(lambda: jax.eval_shape(self.target, one)).shape
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions
@@ -55,7 +56,7 @@ class FromKey(AbstractData):
 
     @property
     def _shapes(self) -> Any:
-        return jax.eval_shape(lambda: self.draw(jax.random.key(0)))
+        return traceable(lambda: jax.eval_shape(lambda: self.draw(jax.random.key(0))))
 
     @property
     def inputs(self) -> int:
