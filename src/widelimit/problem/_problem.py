@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Bound:
-    """A method and its object, compared by identity; equinox's bound methods hold arrays, and `jax.jit` needs a hash."""
+    """A method and its object, compared by identity; equinox's own hold arrays, and `jax.jit` needs a hash."""
 
     def __init__(self, function: Callable[..., Any], owner: Any) -> None:
         functools.update_wrapper(self, function)
@@ -44,6 +44,8 @@ class _Bound:
 
 
 class _Jittable:
+    """A method that `jax.jit` takes as it is, `jax.jit(problem.risk)`: the arrays of the object are constants there."""
+
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
@@ -51,10 +53,12 @@ class _Jittable:
         return self.function if owner is None else _Bound(self.function, owner)
 
 
-def jittable(function: F) -> F:
-    """A method that `jax.jit` takes as it is, `jax.jit(problem.risk)`: the arrays of the object are constants there."""
-    method: Any = _Jittable(function)
-    return method
+if TYPE_CHECKING:
+
+    def jittable(function: F) -> F: ...
+
+else:
+    jittable = _Jittable
 
 
 class Problem(eqx.Module):
