@@ -30,8 +30,8 @@ class Grid(eqx.Module):
     def __init__(self, edges: Any, centres: Any = None) -> None:
         try:
             sides = [np.asarray(own_array(side, "Grid(edges=...)"), float) for side in edges]
-        except TypeError:
-            raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis, got {edges!r}.") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis ({error}).") from None
         if not sides or any(side.ndim != 1 or len(side) < 2 for side in sides):
             raise ValueError("Grid(edges=...): expected one array of two or more edges for each axis.")
         if len(sides) > 2:
