@@ -89,6 +89,9 @@ def _check_dynamics(file: ProblemFile, name: str, problem: Problem, start: laws.
                     raise ProblemFileError(
                         name, f"{where} trainable", f"the unit has no such block: {unknown(block, blocks)}"
                     )
+        batch, rows = getattr(section, "batch", None), len(problem.data.x)
+        if batch is not None and batch > rows and section.sampling.kind == "epochs":
+            raise ProblemFileError(name, f"{where} batch", f"must be at most the {rows} rows to train on, got {batch}.")
         reason = moves.accepts(problem, measure)
         if reason is None and measure is sampled and "particles" not in moves.facts(problem).conserves:
             reason = f"{section.dynamics!r} does not move the neurons of a network; it goes into [limit]."

@@ -34,12 +34,17 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
             "largest_correlation": _number(gap.largest_correlation),
             "gap_certified": bool(gap.certified),
             "gap_statement": gap.statement,
+            "gap_lower": _number(gap.lower),
+            "gap_upper": _number(gap.upper),
+            "gap_bracket": gap.bracket,
+            "gap_informs": gap.informs,
         }
         if checks["gap"] is None:
             checks["reasons"]["gap"] = gap.statement
     except ValueError as error:
-        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation"))
+        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation", "gap_lower", "gap_upper"))
         checks |= {"gap_certified": False, "gap_statement": f"No gap can be stated: {error}"}
+        checks |= {"gap_bracket": "", "gap_informs": False}
         checks["reasons"]["gap"] = str(error)
     rest = stationarity(problem, last.final)
     checks |= {"stationarity_rms": _number(rest.rms), "stationarity_largest": _number(rest.largest)}
