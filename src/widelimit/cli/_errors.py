@@ -1,6 +1,7 @@
 """How a command ends when it does not end well: one sentence on standard error and an exit code."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -8,6 +9,8 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
 class BadInput(ValueError):
     """Something the user can set right."""
+
+    code = BAD_INPUT
 
 
 class ProblemFileError(BadInput):
@@ -22,12 +25,16 @@ class ProblemFileError(BadInput):
         self.file, self.place = file, place
 
 
-class Diverged(Exception):
-    """A run that stopped before its end time; what was saved is kept."""
+class Failed(Exception):
+    """Something that was computed did not come out well; what was saved is kept."""
+
+    code = FAILED
 
 
 class Interrupted(Exception):
     """Ctrl-C; the message says how to go on."""
+
+    code = INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -48,17 +55,19 @@ def guarded() -> Iterator[None]:
 
     try:
         yield
-    except BadInput as error:
-        _say(error)
-        raise typer.Exit(BAD_INPUT) from None
-    except Diverged as error:
-        _say(error)
+    except (BadInput, Failed, Interrupted) as error:
+        tell(f"widelimit: {sentence(error)}")
+        raise typer.Exit(error.code) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            # The reader has seen enough; typer ends quietly.
+            raise
+        why = sentence(error.strerror or error)
+        place = "standard output cannot be written" if error.filename is None else str(error.filename)
+        tell(f"widelimit: {place} ({why}).")
         raise typer.Exit(FAILED) from None
-    except Interrupted as error:
-        _say(error)
-        raise typer.Exit(INTERRUPTED) from None
     except KeyboardInterrupt:
-        _say("stopped")
+        tell("widelimit: stopped")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -67,7 +76,8 @@ def sentence(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def _say(what: object) -> None:
+def tell(text: str) -> None:
+    """Progress and notices: standard error, so that standard output has the result alone."""
     import typer
 
-    typer.echo(f"widelimit: {sentence(what)}", err=True)
+    typer.echo(text, err=True)

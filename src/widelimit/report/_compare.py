@@ -6,16 +6,15 @@ import numpy as np
 
 from widelimit.trajectory import Trajectory
 
-from ._canvas import to_png
-from ._curves import Curve, Curves, Group, fell, is_early, minus, observed, over_a_decade
-from ._draw_curves import draw_curves
-from ._draw_neurons import draw_runs
-from ._neuron_section import MOST_BLOCKS, frame_notes
-from ._neurons import Marginal, marginal
-from ._page import Page, Picture, Section, Table, facts, make_page
+from ._curves import Curve, Curves, Group, differences, draw_curves, fell, is_early, minus, observed, over_a_decade
+from ._neuron_section import MOST_BLOCKS, density_words, frame_notes
+from ._neurons import Marginal, draw_runs, marginal
 from ._spread import Spread, blocks_of, label_of, spread_of
 from ._summary import require
+from ._terms import TERMS
 from ._words import DASH, above, beside, clock, listed, moment, number, with_error
+from .canvas import to_png
+from .pages import Page, Picture, Section, Table, facts, make_page
 
 
 def compare(**trajectories: Trajectory) -> Page:
@@ -42,7 +41,7 @@ def compare(**trajectories: Trajectory) -> Page:
     ]
     lead = [f"The risk of {curve.label} {fell(curve)}." for curve in curves]
     stopped = [f"{name}: {run.message}" for name, run in trajectories.items() if not run.outcome.ok]
-    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections)
+    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections, terms=TERMS)
 
 
 def risks(curves: list[Curve]) -> Curves:
@@ -50,14 +49,6 @@ def risks(curves: list[Curve]) -> Curves:
     groups = tuple(Group(curve.label, (curve,)) for curve in curves[1:])
     log = over_a_decade([curve.values for curve in curves])
     return Curves(curves[0], groups, "risk R", log, is_early(curves[0]))
-
-
-def offsets(curves: list[Curve]) -> Curves:
-    """Every other run minus the first, which becomes zero with its error."""
-    first, *others = curves
-    zero = Curve(first.label, first.times, np.zeros_like(first.values), first.error)
-    groups = tuple(Group(curve.label, (minus(curve, first),)) for curve in others)
-    return Curves(zero, groups, f"risk minus that of {first.label}", early=is_early(first))
 
 
 def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
@@ -75,18 +66,33 @@ def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
 
 def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
     data = risks(curves)
-    last = min(curves, key=lambda curve: curve.last)
-    caption = f"The lowest risk at the end is that of {last.label}, {number(last.last)}."
+    caption = _lowest(curves)
     alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
     pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
     if len(curves) > 1:
-        off = offsets(curves)
+        off = differences(data)
         gaps = [group.mean for group in off.groups]
         parts = [f"{gap.label} is {above(gap.last)} it at {moment(gap.until)}" for gap in gaps]
         caption = f"Measured from {curves[0].label}, {listed(parts)}."
-        alt = f"Risk minus the risk of {curves[0].label} over time. {caption}"
+        spans = [f"{gap.label} between {number(np.min(gap.values))} and {number(np.max(gap.values))}" for gap in gaps]
+        alt = f"Risk minus the risk of {curves[0].label} over time: {listed(spans)}."
         pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
     return tuple(pictures)
+
+
+def _lowest(curves: list[Curve]) -> str:
+    """Which run ends lowest, as far as their errors tell."""
+    if len(curves) == 1:
+        return f"The risk of {curves[0].label} {fell(curves[0])}."
+    low, second = sorted(curves, key=lambda curve: curve.last)[:2]
+    gap, known = second.last - low.last, low.error is not None and second.error is not None
+    within = low.error_at(low.until) + second.error_at(second.until)
+    if gap > max(within, 0.0 if known else 0.01 * abs(second.last)):
+        more = f", more than their errors, {number(within)}" if within > 0 else ""
+        lowest = f"The lowest risk at the end is that of {low.label}, {number(low.last)}"
+        return f"{lowest}: {number(gap)} below {second.label}{more}."
+    why = f"no more than their errors, {number(within)}" if gap <= within else "and their errors are not known"
+    return f"{low.label} and {second.label} end lowest, at {number(low.last)}: {number(gap)} apart, {why}."
 
 
 def _neurons(trajectories: dict[str, Trajectory]) -> Section:
@@ -96,7 +102,9 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
         parts = [f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
         caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
         png = to_png(lambda figure, data=data: draw_runs(figure, data, list(trajectories)), height=3.8)
-        alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
+        alt = (
+            f"Histograms of {data.label} over the neurons at the end: " + "; ".join(map(density_words, data.rows)) + "."
+        )
         pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))
     left = len(marginals) - MOST_BLOCKS
     sentences = (f"{left} more parameters are not shown.",) if left > 0 else ()

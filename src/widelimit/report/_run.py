@@ -1,12 +1,15 @@
-"""The report of a run: a limit, and networks beside it."""
+"""The report of a run: a limit, networks beside it, and what was checked."""
 
-from ._check_section import check_section, limit_section
-from ._curves import differences, fell, reaches, risk_curves
+import numpy as np
+
+from ._curves import between, differences, fell, reaches, risk_curves
+from ._function_section import function_section
 from ._neuron_section import neuron_section
-from ._page import Page, Section, Table, facts, make_page
 from ._risk_section import held_out_section, risk_section
-from ._summary import RunSummary
-from ._words import above, count, listed, number
+from ._summary import Checks, RunSummary
+from ._terms import TERMS
+from ._words import DASH, count, listed, number
+from .pages import Page, Section, Table, facts, make_page
 
 
 def run_report(summary: RunSummary) -> Page:
@@ -17,6 +20,7 @@ def run_report(summary: RunSummary) -> Page:
     **Returns** a `Page`, complete in one file: pictures are inside it and nothing is fetched.
     """
     sections = [_problem_section(summary), risk_section(summary)]
+    sections += [function_section(summary.fit)] if summary.fit is not None else []
     sections += [held_out_section(summary)] if summary.held_out else []
     sections += [
         neuron_section(summary.best, summary.columns),
@@ -24,29 +28,31 @@ def run_report(summary: RunSummary) -> Page:
         limit_section(summary),
         Section("provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)),
     ]
-    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes)
+    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes, terms=TERMS)
 
 
 def _lead(summary: RunSummary) -> list[str]:
     """What the page says, in a few sentences."""
     curves = risk_curves(summary)
-    assert curves.reference is not None
     said = [f"In the limit of infinite width the risk {fell(curves.reference)}."]
     if curves.groups:
-        groups = differences(curves).groups
-        ends = [(group.label, group.mean) for group in groups]
-        done = [f"{above(gap.last)} it at {name}" for name, gap in ends if reaches(gap, curves.reference)]
-        seeds = " (mean over seeds)" if len(summary.networks) > len(groups) else ""
-        said += [f"The networks end {listed(done)}{seeds}."] if done else []
-    return [*said, *([summary.checks.gap_statement] if summary.checks.gap_statement else [])]
+        off = differences(curves)
+        done = [group for group in off.groups if reaches(group.mean, curves.reference)]
+        ends = [f"{group.apart(off.reference)} at {group.label}" for group in done]
+        seeds = " (means over seeds ± their standard error)" if any(len(group.longest) > 1 for group in done) else ""
+        said += [f"The networks end {listed(ends)}{seeds}."] if done else []
+    return [summary.checks.gap_bracket, *said] if summary.checks.gap_informs else said
 
 
 def _warnings(summary: RunSummary) -> list[str]:
     """What makes a reader doubt the pictures comes before the pictures."""
     said = []
-    if not summary.limit_converged:
-        error = number(float(summary.limit_error.max()))
-        said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {error}.")
+    error, largest = float(summary.limit_error.max()), float(np.max(np.abs(summary.best.risk)))
+    if summary.limit_converged is False:
+        said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {number(error)}.")
+    elif summary.limit_converged is None and error > 0.05 * largest:
+        share = f"{error / largest:.0%} of the largest risk" if largest > 0 else "more than the risk itself"
+        said.append(f"The limit's risk is known roughly: its estimated error reaches {number(error)}, {share}.")
     said += [f"The limit with {run.size} particles: {run.message}" for run in summary.limit if not run.outcome.ok]
     said += [
         f"The network of width {run.width}, seed {run.seed}: {run.trajectory.message}"
@@ -66,3 +72,51 @@ def _problem_section(summary: RunSummary) -> Section:
     if rows:
         tables.append(Table("Networks beside the limit", ("width", "trained by", "runs"), rows))
     return Section("problem", "Problem", tables=tuple(tables))
+
+
+def check_section(checks: Checks) -> Section:
+    """A check a row: what it is, its value, what it means."""
+    kind = "certified bound" if checks.gap_certified else "estimate"
+    rows = [(f"optimality gap ({kind})", checks.gap, checks.gap_statement)]
+    if checks.gap_bracket:
+        rows.append(("infimum, from below", checks.gap_lower, checks.gap_bracket))
+        rows.append(("infimum, from above", checks.gap_upper, "the best measure that was found"))
+    if checks.gap_budget is not None:
+        meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
+        rows.append(("budget of the gap", checks.gap_budget, meaning))
+    if checks.largest_correlation is not None:
+        meaning = "the most that any unit correlates with the slope of the loss; 0 at an optimum without penalty"
+        rows.append(("largest correlation", checks.largest_correlation, meaning))
+    meaning = "size of grad psi over the neurons, the force on a neuron; 0 at rest"
+    rows.append(("stationarity, root mean square", checks.stationarity_rms, meaning))
+    rows.append(("stationarity, largest", checks.stationarity_largest, "the same for the neuron farthest from rest"))
+    meaning = checks.dissipation_method or "not computed for this problem"
+    if checks.dissipation_defect is not None:
+        what = "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
+        meaning = f"{what} ({meaning})"
+    rows.append(("dissipation defect", checks.dissipation_defect, meaning))
+    table = Table("", ("check", "value", "meaning"), tuple((name, number(v), words) for name, v, words in rows))
+    return Section("checks", "Checks at the end of the limit", tables=(table,))
+
+
+def limit_section(summary: RunSummary) -> Section:
+    """The same limit with more and more particles."""
+    rows = []
+    for coarse, fine in zip((None, *summary.limit), summary.limit, strict=False):
+        end = float(np.asarray(fine.risk)[-1])
+        moved = DASH
+        if coarse is not None:
+            shared = fine.times <= coarse.times[-1]
+            old = between(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
+            moved = number(float(np.max(np.abs(fine.risk[shared] - old))))
+        rows.append((str(fine.size), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
+    header = ("particles", "risk at the end", "largest change of the risk curve", "steps", "time taken")
+    largest, last = float(np.max(summary.limit_error)), float(summary.limit_error[-1])
+    sentences = (
+        f"The estimated error of the limit's risk is at most {number(largest)} along the run "
+        f"and {number(last)} at its end.",
+        summary.limit_note,
+    )
+    return Section(
+        "limit", "How exact the limit is", tuple(s for s in sentences if s), tables=(Table("", header, tuple(rows)),)
+    )

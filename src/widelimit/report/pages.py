@@ -1,10 +1,143 @@
-"""Pages of one's own: sections of sentences, pictures and tables in one HTML file."""
+"""Pages, the report's and of one's own: sentences, pictures and tables in one file that needs nothing else."""
 
-from ._page import (
-    Page as Page,
-    Picture as Picture,
-    Section as Section,
-    Table as Table,
-    facts as facts,
-    make_page as make_page,
-)
+import base64
+import dataclasses
+import os
+import pathlib
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from widelimit.numerics import write_whole
+
+from ._terms import anchor, linked, terms_in
+from ._words import DASH
+from .canvas import DPI
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """`name` is its key in `Page.figures`; `caption` says what to read from it, `alt` what is to be seen."""
+
+    name: str
+    png: bytes
+    caption: str
+    alt: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its pixels, which a PNG says in its header."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+    @property
+    def rem(self) -> float:
+        """The width at which its text is as large as that of the page."""
+        return 6.6 * self.size[0] / DPI
+
+    @property
+    def source(self) -> str:
+        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of cells, all text. The first cell of a row is its head; cells of several lines keep them."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading, a few sentences, pictures, tables; `folded` tables are shown on request."""
+
+    anchor: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    folded: tuple[Table, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """An HTML page in one file: `html` is its text, `figures` the pictures in it, name -> PNG."""
+
+    title: str
+    html: str
+    figures: dict[str, bytes] = dataclasses.field(repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
+        target = pathlib.Path(path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, self.html.encode())
+        except OSError as error:
+            raise ValueError(f"Page.save(path=...): cannot write {target}: {error.strerror}.") from error
+        return target
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from html import escape
+
+        return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:40em;border:0"></iframe>'
+
+
+def make_page(
+    title: str,
+    lead: Sequence[str],
+    warnings: Sequence[str],
+    sections: Sequence[Section],
+    *,
+    notes: Sequence[str] = (),
+    terms: Mapping[str, str] | None = None,
+) -> Page:
+    """Put the parts into the template: below the lead what gives reason to doubt, then the notes.
+
+    `terms`: what the page's terms mean; those that occur are explained at its end and link there.
+    """
+    from importlib.resources import files
+
+    import jinja2
+
+    from widelimit import __version__
+
+    text = files("widelimit.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    known = terms or {}
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["linked"] = lambda text: linked(text, known)
+    shown = "\n".join([*lead, *(text for section in sections for text in _linked_texts(section))])
+    explained = [(anchor(term), term, known[term]) for term in terms_in(shown, known)]
+    html = environment.from_string(text).render(
+        title=title, lead=lead, warnings=warnings, notes=notes, sections=sections, terms=explained, version=__version__
+    )
+    pictures = {picture.name: picture.png for section in sections for picture in section.pictures}
+    return Page(title, html, pictures)
+
+
+def _linked_texts(section: Section) -> list[str]:
+    """The texts in which the template links terms."""
+    cells = [
+        cell for table in section.tables for cell in (table.caption, *table.header, *(row[0] for row in table.rows))
+    ]
+    return [*section.sentences, *(picture.caption for picture in section.pictures), *cells]
+
+
+def facts(caption: str, values: dict[str, Any]) -> Table:
+    """A table of two columns; nested values become rows of their own: versions, jax."""
+    return Table(caption, (), tuple(_flat(values, "")))
+
+
+def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}, ")
+        else:
+            rows.append((f"{prefix}{key}", DASH if value is None else str(value)))
+    return rows

@@ -1,8 +1,11 @@
 """The report of a run, from what its folder holds."""
 
+import dataclasses
 from typing import Any
 
-from widelimit.report import Checks, NetworkRun, RunSummary, run_report
+import numpy as np
+
+from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from .._errors import BadInput
@@ -31,19 +34,26 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     networks = tuple(
         NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
         for network in networks_of(file)
+        if network.name in folder.status["parts"]
     )
     data = folder.read("data.json")
+    held_out = data["held_out_rows"] > 0
+    coarse, fine = limit[-2:]
     reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
+    # The others are in the pictures, and say themselves how they ended.
+    reasons += [why for name, why in numbers["failed"].items() if name not in folder.status["parts"]]
     return RunSummary(
         title=numbers["title"],
         problem=numbers["problem"],
         limit=limit,
-        limit_error=limit_error(limit[-2].risk, limit[-1].risk),
+        limit_error=limit_error(coarse.risk, fine.risk),
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
-        checks=_checks(numbers["checks"]),
-        held_out=data["held_out_rows"] > 0,
+        checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
+        held_out=held_out,
+        held_out_error=limit_error(coarse.held_out_risk, fine.held_out_risk) if held_out else None,
+        fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
         provenance={
@@ -55,23 +65,16 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     )
 
 
-def _checks(known: dict[str, Any]) -> Checks:
-    """A gap that cannot be stated is NaN in the report; `notes` says why."""
-    return Checks(
-        gap=float("nan") if known["gap"] is None else known["gap"],
-        gap_budget=known["gap_budget"],
-        largest_correlation=known["largest_correlation"],
-        gap_certified=known["gap_certified"],
-        gap_statement=known["gap_statement"],
-        stationarity_rms=known["stationarity_rms"],
-        stationarity_largest=known["stationarity_largest"],
-        dissipation_defect=known["dissipation_defect"],
-        dissipation_method=known["dissipation_method"],
-    )
+def _fit(known: dict[str, Any] | None, data: dict[str, Any]) -> Fit | None:
+    if known is None:
+        return None
+    functions = {name: np.array(values, float) for name, values in known["functions"].items()}
+    arrays = [np.array(known[name], float) for name in ("x", "inputs", "targets")]
+    return Fit((data["features"][0], data["target"]), arrays[0], functions, *arrays[1:])
 
 
 def _stored(folder: RunFolder, part: str) -> Trajectory:
     trajectory = folder.load(part)
     if trajectory is None:
-        raise BadInput(f"{folder.path}: {part}.zarr is missing; the folder is damaged.")
+        raise BadInput(f"{folder.path}: {part}.zarr is missing; `widelimit resume {folder.path}` computes it again.")
     return trajectory
