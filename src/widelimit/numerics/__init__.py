@@ -8,11 +8,7 @@ from ._arguments import (
     real_number as real_number,
     whole_number as whole_number,
 )
-from ._chebyshev import (
-    chebyshev_fit as chebyshev_fit,
-    chebyshev_points as chebyshev_points,
-    clenshaw as clenshaw,
-)
+from ._chebyshev import chebyshev_fit as chebyshev_fit, chebyshev_points as chebyshev_points, clenshaw as clenshaw
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
 from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
 from ._files import (

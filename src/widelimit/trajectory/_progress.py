@@ -42,13 +42,7 @@ class Progress:
 
     def _open(self) -> Any:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress as Bar,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("{task.description}"),

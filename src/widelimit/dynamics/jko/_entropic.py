@@ -93,13 +93,7 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
     blur: Float[Array, ""] | None
 
     def __init__(
-        self,
-        tau: Any,
-        *,
-        grid: Any = None,
-        temperature: Any = 0.0,
-        schedule: Any = 1.0,
-        blur: Any = None,
+        self, tau: Any, *, grid: Any = None, temperature: Any = 0.0, schedule: Any = 1.0, blur: Any = None
     ) -> None:
         self.tau = leaf(tau, "EntropicJKO(tau=...)", above=0.0)
         if grid is not None and not isinstance(grid, Grid):

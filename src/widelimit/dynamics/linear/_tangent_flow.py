@@ -171,9 +171,5 @@ def _shift(state: TangentState, clock: Any) -> Float[Array, "N K"]:
 
 
 registry.add(
-    "tangent_flow",
-    TangentFlow,
-    particles=start_particles,
-    trainable=several(text),
-    schedule=named(schedules.registry),
+    "tangent_flow", TangentFlow, particles=start_particles, trainable=several(text), schedule=named(schedules.registry)
 )

@@ -148,10 +148,7 @@ class Quantiles(AbstractFlow):
     def facts(self, problem: Problem) -> Facts:
         # Of a law it makes particles, more of them where they are needed; those of a start stay.
         return Facts(
-            conserves=("mass", "particles"),
-            decreases=("objective",),
-            splits=problem.scale.mean_field,
-            permutes=True,
+            conserves=("mass", "particles"), decreases=("objective",), splits=problem.scale.mean_field, permutes=True
         )
 
     def accepts(self, problem: Problem, start: Start) -> str | None:
