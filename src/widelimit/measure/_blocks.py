@@ -35,6 +35,11 @@ def theta_type(names: tuple[str, ...]) -> Any:
     return collections.namedtuple("Theta", names)
 
 
+def fields_of(blocks: Blocks) -> Any:
+    """The blocks themselves by name: what has facts for each field of a theta is asked with it."""
+    return theta_type(tuple(block.name for block in blocks))(*blocks)
+
+
 def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
     """Rows [..., D] as named blocks: field `name` has shape [..., *block.shape]."""
     batch = rows.shape[:-1]

@@ -5,16 +5,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Particles, theta_type
+from widelimit.measure import Particles, fields_of, theta_type
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, refusal, registry, require_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, registry, require_particles
 from .._stability import stable_step
 from ..clocks import Reading, Steps
 from ..sampling import AbstractSampling, Fresh, registry as samplings
@@ -72,14 +71,11 @@ class SGD(AbstractDynamics[SGDState]):
         trainable: Any = None,
         dtype: Any = jnp.float64,
     ) -> None:
-        known = isinstance(step, int | float | np.number | np.ndarray | jax.Array) and np.ndim(step) == 0
-        if not isinstance(step, Tracer) and not (known and 0 < step < float("inf")):
-            raise ValueError(f"SGD(step=...): must be a number, positive and finite; got {step!r}.")
         if sampling is not None and not isinstance(sampling, AbstractSampling):
             raise ValueError(f"SGD(sampling=...): expected one of widelimit.sampling, got {sampling!r}.")
         if dtype not in (jnp.float32, jnp.float64, "float32", "float64"):
             raise ValueError(f"SGD(dtype=...): must be float32 or float64, got {dtype!r}.")
-        self.step_size = jnp.asarray(step, float)
+        self.step_size = leaf(step, "SGD(step=...)", above=0.0)
         self.batch = schedules.as_schedule(batch, "SGD(batch=...)")
         self.sampling = Fresh() if sampling is None else sampling
         self.schedule = schedules.as_schedule(schedule, "SGD(schedule=...)")
@@ -95,28 +91,30 @@ class SGD(AbstractDynamics[SGDState]):
             raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")
 
     def facts(self, problem: Problem) -> Facts:
-        exact = not self.sampling.stochastic and self.temperature is None
-        smooth = not problem.integrals.kinked and problem.domain.unconstrained
-        mean_field = problem.scale.mean_field
+        cold = self.temperature is None
+        smooth = cold and not problem.integrals.kinked and problem.domain.unconstrained
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
-            order=self.sampling.order(problem.data, self.largest_batch)
-            if smooth and self.temperature is None
-            else None,
+            order=self.sampling.order(problem.data, self.largest_batch) if smooth else None,
             conserves=("mass", "particles"),
-            decreases=("objective",) if exact and smooth else (),
-            splits=mean_field and self.temperature is None,
-            permutes=self.temperature is None,
+            decreases=("objective",) if smooth and not self.sampling.stochastic else (),
+            splits=cold and problem.scale.mean_field,
+            permutes=cold,
             adaptive=False,
             digits=jnp.finfo(self.dtype).precision,
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(self._check, problem, start)
+    def placed(self, problem: Problem, start: Start) -> Particles:
+        measure = require_particles(start, "SGD")
+        self.sampling.check(problem.data)
+        if self.temperature is not None and problem.mobility.scales(fields_of(problem.blocks)) is None:
+            raise ValueError(
+                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
+            )
+        return measure
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
-        self.check(problem, measure)
-        measure = require_particles(measure, "SGD")
+        measure = self.placed(problem, measure)
         random = self.sampling.stochastic or self.temperature is not None
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
@@ -180,14 +178,6 @@ class SGD(AbstractDynamics[SGDState]):
         step = min(stable_step(problem, require_particles(measure, "SGD"), self._largest_rate()) or now, now / 4.0)
         return f"try SGD(step={step:.2g})"
 
-    def _check(self, problem: Problem, start: Start) -> None:
-        require_particles(start, "SGD")
-        self.sampling.check(problem.data)
-        if self.temperature is not None and problem.mobility.scales(_names(problem)) is None:
-            raise ValueError(
-                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
-            )
-
     def _largest_rate(self) -> float:
         """sup xi, or what its first step takes where it is not known."""
         known = self.schedule.largest()
@@ -206,11 +196,6 @@ class SGD(AbstractDynamics[SGDState]):
 def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
-
-
-def _names(problem: Problem) -> Any:
-    names = tuple(block.name for block in problem.blocks)
-    return theta_type(names)(*names)
 
 
 registry.add(
