@@ -3,12 +3,14 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
+from widelimit.measure import Grid
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
@@ -16,7 +18,7 @@ from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, obser
 from ._checks import arranged, check_run, save_times, watched_of
 from ._host import Keeper, Run, explain
 from ._provenance import mark_of, provenance
-from ._saving import Watch, given_weights, size_of_save, trajectory_of
+from ._saving import Ended, Watch, given_weights, grid_of, size_of_save, trajectory_of
 
 
 def evolve(
@@ -56,27 +58,66 @@ def evolve(
     **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
     checkpoint if there is a folder for it.
     """
-    check_run(problem, measure, dynamics, t1, max_steps, key)
-    measure = arranged(problem, measure)
-    watched = watched_of(problem, observe, dynamics)
-    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint)
-    moved = array_numbers(dynamics)
-    watch = Watch(problem, moved, moved.prepare(problem), watched)
-    state = moved.init(watch.prepared, measure, t1=t1, key=key)
-    end = moved.clock.reading(t1)
-    times = save_times(t1, save_at, size_of_save(watch, state, end))
-    run = Run(watch, times, given_weights(watch, measure), max_steps)
-    mark = mark_of((problem, measure, dynamics, float(t1), times, watched, key), checkpoint)
-    keeper = None
-    if checkpoint is not None and mark is not None:
-        keeper = Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
-    with Progress(t1, progress, type(dynamics).__name__) as bar:
-        ended = run.drive(state, keeper, bar)
-    message = explain(watch, ended, times, max_steps, measure)
-    told = provenance(problem, dynamics, key, mark)
-    fixed = run.weights is not None
-    trajectory = trajectory_of(watch, ended, times, end, fixed=fixed, message=message, provenance=told)
-    if throw and not ended.outcome.ok:
-        raise EvolutionError(message, trajectory)
+    runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
+    run = Run(runs.watch, runs.times, runs.states[0], runs.weights[0], max_steps)
+    (trajectory,) = runs.drive(run, [0], Checkpoint.of(checkpoint), progress)
+    if throw and not trajectory.outcome.ok:
+        raise EvolutionError(trajectory.message, trajectory)
     return trajectory
+
+
+class Runs(NamedTuple):
+    """Runs of one dynamics before they go. `dynamics`: as it was given, for people; `watch` has it as it moves."""
+
+    dynamics: AbstractDynamics
+    watch: Watch
+    starts: list[Start]
+    keys: list[PRNGKeyArray | None]
+    states: list[Any]
+    weights: list[Float[Array, " N"] | None]
+    times: np.ndarray
+    grid: Grid | None
+
+    def drive(
+        self, run: Run, group: list[int], checkpoint: Checkpoint | None, progress: bool | None
+    ) -> list[Trajectory]:
+        """Those of a group, which `run` holds; their checkpoint is of all of them."""
+        problem, label = self.watch.problem, type(self.dynamics).__name__
+        told = [(self.starts[i], self.keys[i]) for i in group]
+        mark = mark_of((problem, told, self.dynamics, self.times, self.watch.watched), checkpoint)
+        keeper = None
+        if checkpoint is not None and mark is not None:
+            keeper = Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
+        many = "" if len(group) == 1 else f", {len(group)} runs"
+        with Progress(float(self.times[-1]), progress, label + many) as bar:
+            ended = run.drive(keeper, bar)
+        return [self._trajectory(i, one, run.max_steps, mark) for i, one in zip(group, ended, strict=True)]
+
+    def _trajectory(self, i: int, ended: Ended, max_steps: int | None, mark: str | None) -> Trajectory:
+        message = explain(self.watch, ended, self.times, max_steps, self.starts[i])
+        told = provenance(self.watch.problem, self.dynamics, self.keys[i], mark)
+        fixed = self.weights[i] is not None
+        return trajectory_of(self.watch, ended, self.times, self.grid, fixed=fixed, message=message, provenance=told)
+
+
+def set_up(
+    problem: Problem,
+    starts: list[Start],
+    dynamics: AbstractDynamics,
+    t1: float,
+    keys: list[PRNGKeyArray | None],
+    save_at: Any,
+    observe: Any,
+    max_steps: int | None,
+) -> Runs:
+    """The first states of some runs, and when they are saved; the arguments are those of `evolve`."""
+    for start, key in zip(starts, keys, strict=True):
+        check_run(problem, start, dynamics, t1, max_steps, key)
+    starts = [arranged(problem, start) for start in starts]
+    moved = array_numbers(dynamics)
+    watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
+    states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
+    end = moved.clock.reading(t1)
+    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end))
+    weights = [given_weights(watch, start) for start in starts]
+    return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0]))

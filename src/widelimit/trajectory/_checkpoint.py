@@ -35,6 +35,11 @@ class Checkpoint:
         if not (isinstance(self.every, int | float) and self.every >= 0):
             raise ValueError(f"Checkpoint(every=...): must be seconds, not negative; got {self.every!r}.")
 
+    @classmethod
+    def of(cls, place: "Checkpoint | str | os.PathLike[str] | None") -> "Checkpoint | None":
+        """A folder as a checkpoint; None as it is."""
+        return place if place is None or isinstance(place, Checkpoint) else cls(place)
+
 
 @dataclasses.dataclass(frozen=True)
 class Saved:

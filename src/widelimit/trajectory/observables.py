@@ -27,9 +27,9 @@ class AbstractObservable(eqx.Module):
     def names(self, problem: Problem) -> tuple[str, ...]:
         """The names of the arrays."""
 
-    @abc.abstractmethod
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` where it cannot be computed for the problem."""
+        return None
 
 
 class Risk(AbstractObservable):
@@ -54,9 +54,6 @@ class Risk(AbstractObservable):
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         return ("risk",) if problem.integrals.deterministic else ("risk", "risk_error")
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 class RiskOn(AbstractObservable):
@@ -93,9 +90,6 @@ class Penalty(AbstractObservable):
     def names(self, problem: Problem) -> tuple[str, ...]:
         return ("penalty",)
 
-    def check(self, problem: Problem) -> None:
-        return None
-
 
 class Dissipation(AbstractObservable):
     r"""`dissipation`: $\int \nabla\psi \cdot P\nabla\psi\,d\rho$ (with the walls of the domain), the rate at which the
@@ -128,9 +122,6 @@ class Moments(AbstractObservable):
     def names(self, problem: Problem) -> tuple[str, ...]:
         return ("mean", "second_moment")
 
-    def check(self, problem: Problem) -> None:
-        return None
-
 
 class Function(AbstractObservable):
     """Anything else: `function(problem, measure)` gives an array of fixed shape, recorded under `name`."""
@@ -146,9 +137,6 @@ class Function(AbstractObservable):
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         return (self.name,)
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 # What a trajectory has already, and the names of its axes.
