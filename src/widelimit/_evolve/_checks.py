@@ -1,6 +1,5 @@
 """What can be checked before a run, its save times and its observables."""
 
-import math
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.measure import GridDensity, Particles, laws
+from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
 from widelimit.trajectory import observables
 
@@ -26,14 +26,13 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         )
     if not isinstance(dynamics, AbstractDynamics):
         raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
-    if not _is_number(t1) or not 0 < t1 < math.inf:
-        raise ValueError(f"evolve(t1=...): must be a number, positive and finite; got {t1!r}.")
+    real_number(t1, "evolve(t1=...)", above=0.0)
     if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
         raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
-    if max_steps is not None and not (isinstance(max_steps, int) and max_steps >= 1):
-        raise ValueError(f"evolve(max_steps=...): must be a whole number of at least 1, got {max_steps!r}.")
-    if key is not None and not isinstance(key, jax.Array):
-        raise ValueError(f"evolve(key=...): expected a key such as jax.random.key(0), got {key!r}.")
+    if max_steps is not None:
+        whole_number(max_steps, "evolve(max_steps=...)", least=1)
+    if key is not None:
+        random_key(key, "evolve(key=...)")
     if isinstance(measure, laws.AbstractLaw):
         return
     theta, _ = problem.unpack(measure)
@@ -72,10 +71,6 @@ def save_times(t1: float, save_at: Any, size: int) -> np.ndarray:
     if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
         raise ValueError(f"evolve(save_at=...): expected a list of times in [0, {t1:g}], got {save_at}.")
     return np.unique(np.concatenate([[0.0], times, [t1]]))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
 
 
 def watched_of(

@@ -24,20 +24,6 @@ _GOES_ON, _DIVERGED, _MAX_STEPS, _STALLED = map(
 )
 
 
-@dataclasses.dataclass
-class Keeper:
-    """Writes a checkpoint when one is due."""
-
-    folder: Folder
-    every: float
-    last: float = dataclasses.field(default_factory=time.monotonic)
-
-    def offer(self, now: "Now", rows: list[Row], wall: float, due: bool = False) -> None:
-        if due or time.monotonic() - self.last >= self.every:
-            self.folder.write(now, rows, wall)
-            self.last = time.monotonic()
-
-
 class Now(NamedTuple):
     """Where a drive stands, all that a checkpoint needs beside the rows.
 
@@ -71,9 +57,9 @@ class Run:
     max_steps: int | None
     count: int = 1
 
-    def drive(self, keeper: Keeper | None, bar: Progress) -> list[Ended]:
+    def drive(self, folder: Folder | None, bar: Progress) -> list[Ended]:
         """How each run ended, with its rows."""
-        now, rows, spent = self._begin(keeper)
+        now, rows, spent = self._begin(folder)
         began = time.monotonic()
 
         def wall() -> float:
@@ -92,18 +78,18 @@ class Run:
                     now, done = self._advanced(now, before, stop, most)
                     chunk = next_chunk(chunk, done, time.monotonic() - tick)
                     bar.update(self._time(now, len(rows), stops), int(np.sum(now.steps)))
-                    if keeper is not None:
-                        keeper.offer(now, rows, wall())
+                    if folder is not None:
+                        folder.offer(now, rows, wall())
                 if not (now.ends == _GOES_ON).any():
                     break
                 now, rows = self._saved(now, rows, stop)
                 bar.update(float(self.times[len(rows) - 1]), int(np.sum(now.steps)))
         except KeyboardInterrupt:
-            if keeper is not None:
-                keeper.offer(now, rows, wall(), due=True)
+            if folder is not None:
+                folder.offer(now, rows, wall(), due=True)
             raise
-        if keeper is not None:
-            keeper.offer(now, rows, wall(), due=True)
+        if folder is not None:
+            folder.offer(now, rows, wall(), due=True)
         # Each run's share, so that the seconds of all of them add up.
         return [self._ended(i, now, rows, wall() / self.count) for i in range(self.count)]
 
@@ -130,10 +116,10 @@ class Run:
 
     # The same for all.
 
-    def _begin(self, keeper: Keeper | None) -> tuple[Now, list[Row], float]:
+    def _begin(self, folder: Folder | None) -> tuple[Now, list[Row], float]:
         """The start, or what a run that was killed goes on from: where it stands, its rows, its seconds."""
         start = Now(self.states, *(np.zeros(self.count, int) for _ in range(3)))
-        saved = None if keeper is None else keeper.folder.read()
+        saved = None if folder is None else folder.read()
         if saved is None:
             return start, [], 0.0
         found = restore(start, saved.leaves)

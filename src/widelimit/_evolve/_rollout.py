@@ -9,6 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Measure
+from widelimit.numerics import whole_number
 from widelimit.problem import Problem
 
 from ._checks import arranged
@@ -27,8 +28,7 @@ def rollout(
 
     Raises `ValueError` for input that does not fit, and for a dynamics that needs more and more room.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"rollout(steps=...): must be a whole number, not negative; got {steps!r}.")
+    whole_number(steps, "rollout(steps=...)", least=0)
     if dynamics.growth is not None:
         raise ValueError(f"rollout(dynamics=...): {type(dynamics).__name__} needs more and more room; use evolve.")
     dynamics = array_numbers(dynamics)

@@ -1,7 +1,6 @@
 """The one verb: move a measure by a dynamics and record what happens."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
 
 from ._checks import arranged, check_run, save_times, watched_of
-from ._host import Keeper, Run, explain
+from ._host import Run, explain
 from ._provenance import mark_of, provenance
 from ._saving import Ended, Watch, given_weights, grid_of, size_of_save, trajectory_of
 
@@ -85,12 +84,10 @@ class Runs(NamedTuple):
         problem, label = self.watch.problem, type(self.dynamics).__name__
         told = [(self.starts[i], self.keys[i]) for i in group]
         mark = mark_of((problem, told, self.dynamics, self.times, self.watch.watched), checkpoint)
-        keeper = None
-        if checkpoint is not None and mark is not None:
-            keeper = Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
+        folder = None if checkpoint is None or mark is None else Folder(checkpoint, mark)
         many = "" if len(group) == 1 else f", {len(group)} runs"
         with Progress(float(self.times[-1]), progress, label + many) as bar:
-            ended = run.drive(keeper, bar)
+            ended = run.drive(folder, bar)
         return [self._trajectory(i, one, run.max_steps, mark) for i, one in zip(group, ended, strict=True)]
 
     def _trajectory(self, i: int, ended: Ended, max_steps: int | None, mark: str | None) -> Trajectory:

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
@@ -16,6 +16,9 @@ Reading = float | int | Float[Array, ""] | Int[Array, ""]
 class AbstractClock(eqx.Module):
     """The end predicate, the same on host and device: a state is before a stop while its reading is less."""
 
+    counts: ClassVar[bool] = False
+    """Whether it counts steps: then all runs of one dynamics show the same after as many steps."""
+
     @abc.abstractmethod
     def reading(self, t: float) -> float | int:
         """What the clock shows at time t; on the host."""
@@ -23,11 +26,6 @@ class AbstractClock(eqx.Module):
     @abc.abstractmethod
     def of(self, state: Any) -> Array:
         """What it shows at a state."""
-
-    @property
-    @abc.abstractmethod
-    def counts(self) -> bool:
-        """Whether it counts steps: then all runs of one dynamics show the same after as many steps."""
 
     def before(self, state: Any, stop: Reading) -> Bool[Array, ""]:
         return self.of(state) < stop
@@ -46,10 +44,6 @@ class Tau(AbstractClock):
     def of(self, state: Any) -> Array:
         return state.clock
 
-    @property
-    def counts(self) -> bool:
-        return False
-
 
 class Steps(AbstractClock):
     r"""k steps of eps in t, $s_k = \varepsilon\,\xi(k\varepsilon)$; a state has k in its field `k`.
@@ -58,16 +52,13 @@ class Steps(AbstractClock):
     """
 
     size: Float[Array, ""]
+    counts: ClassVar[bool] = True
 
     def reading(self, t: float) -> int:
         return round(t / float(self.size))
 
     def of(self, state: Any) -> Array:
         return state.k
-
-    @property
-    def counts(self) -> bool:
-        return True
 
     def at(self, schedule: schedules.AbstractSchedule, k: Any) -> Float[Array, ""]:
         """A schedule during step k: its value at the left end, at the right one where xi(0) is infinite."""

@@ -1,7 +1,7 @@
 """Checks of numbers that a user gave: one clear ValueError a mistake."""
 
 import math
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -41,15 +41,16 @@ def real_number(
     raise ValueError(f"{what}: {said}; got {value!r}.")
 
 
-def leaf(
-    value: Any,
-    what: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    below: float = math.inf,
-    most: float = math.inf,
-) -> jax.Array:
+class Bounds(TypedDict, total=False):
+    """Those of a `real_number`."""
+
+    above: float
+    least: float
+    below: float
+    most: float
+
+
+def leaf(value: Any, what: str, **bounds: Unpack[Bounds]) -> jax.Array:
     """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
 
     Checked like a `real_number`, unless it is being traced and has no value yet.
@@ -57,7 +58,7 @@ def leaf(
     if isinstance(value, Tracer):
         return jnp.asarray(value)
     # From a Python float the array is of weak type: it takes the precision of what it meets.
-    return jnp.asarray(real_number(value, what, above=above, least=least, below=below, most=most))
+    return jnp.asarray(real_number(value, what, **bounds))
 
 
 def on_host(value: Any) -> Any:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import time
 from typing import Any
 
 import jax
@@ -57,10 +58,10 @@ class Folder:
     that counts and is replaced in one step, so a kill at any moment leaves the old checkpoint or the new one.
     """
 
-    def __init__(self, path: pathlib.Path, fingerprint: str) -> None:
-        self.path, self.fingerprint = path, fingerprint
-        self._rows = 0
-        self._turn = 0
+    def __init__(self, checkpoint: Checkpoint, fingerprint: str) -> None:
+        self.path, self.fingerprint, self._every = pathlib.Path(checkpoint.path), fingerprint, checkpoint.every
+        self._rows = self._turn = 0
+        self._last, path = time.monotonic(), self.path
         try:
             path.mkdir(parents=True, exist_ok=True)
             probe = path / ".writable"
@@ -90,6 +91,12 @@ class Folder:
                 "differ, or the version of the library); delete the folder or choose another."
             )
         return saved
+
+    def offer(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float, due: bool = False) -> None:
+        """Write a checkpoint where one is due."""
+        if due or time.monotonic() - self._last >= self._every:
+            self.write(state, rows, wall)
+            self._last = time.monotonic()
 
     def write(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float) -> None:
         try:

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,9 +23,11 @@ class AbstractObservable(eqx.Module):
     @abc.abstractmethod
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]: ...
 
-    @abc.abstractmethod
+    shown: ClassVar[tuple[str, ...]] = ()
+
     def names(self, problem: Problem) -> tuple[str, ...]:
-        """The names of the arrays."""
+        """The names of the arrays; `shown` where they are always the same."""
+        return self.shown
 
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` where it cannot be computed for the problem."""
@@ -84,11 +86,10 @@ class RiskOn(AbstractObservable):
 class Penalty(AbstractObservable):
     """`penalty`: INT penalty d rho."""
 
+    shown: ClassVar[tuple[str, ...]] = ("penalty",)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"penalty": problem.penalty_of(measure)}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("penalty",)
 
 
 class Dissipation(AbstractObservable):
@@ -97,15 +98,14 @@ class Dissipation(AbstractObservable):
     objective falls along the gradient flow; smooth penalties only, data with nodes.
     """
 
+    shown: ClassVar[tuple[str, ...]] = ("dissipation",)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         theta, w = problem.unpack(measure)
         gradient = problem.variation(theta, w).gradient
         drift = problem.velocity(theta, gradient)
         power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
         return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("dissipation",)
 
     def check(self, problem: Problem) -> None:
         problem.integrals.require_deterministic("observables.Dissipation")
@@ -116,11 +116,10 @@ class Dissipation(AbstractObservable):
 class Moments(AbstractObservable):
     """`mean` and `second_moment` of every parameter, [D] each."""
 
+    shown: ClassVar[tuple[str, ...]] = ("mean", "second_moment")
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"mean": moment(measure, 1), "second_moment": moment(measure, 2)}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("mean", "second_moment")
 
 
 class Function(AbstractObservable):

@@ -162,7 +162,7 @@ class Characteristics(AbstractOnePass):
         return {"log_density": y.log_density, "entropy": entropy, "dissipated": energy}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return state.carried.left | self.stuck(problem, state)
+        return state.carried.left | super().stalled(problem, state)
 
     def advice(self, problem: Problem, start: Start) -> str:
         if not problem.domain.unconstrained:

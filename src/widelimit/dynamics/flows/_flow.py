@@ -179,10 +179,6 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return {"dissipated": self.at(problem, state, reading)[1]}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return self.stuck(problem, state)
-
-    def stuck(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        """Whether the integrator no longer moves the clock."""
         return _stuck(self, problem, state)
 
     def advice(self, problem: Problem, start: Start) -> str:

@@ -186,7 +186,7 @@ class Quantiles(AbstractOnePass):
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
         full = state.carried.marked.shape[0] == MOST_PANELS
-        return self.stuck(problem, state) | (full and _short(state.carried))
+        return super().stalled(problem, state) | (full and _short(state.carried))
 
     @property
     def growth(self) -> MorePanels:
