@@ -169,7 +169,10 @@ def test_another_run_is_refused(short_run: Any, name: str) -> None:
     """Each thing that `evolve` is told is part of what a run is: the checkpoint of another one is not gone on with."""
     told, folder = short_run
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(ValueError, match="another run"):
+    # It says what is another.
+    words = {"problem": "problem.penalty", "measure": "the start", "key": "the key", "observe": "observe"}
+    differs = {"dynamics": "dynamics.batch, dynamics.largest_batch", "t1": "the times", "save_at": "the times"} | words
+    with pytest.raises(ValueError, match=f"another run, from which this one differs in {differs[name]}; delete"):
         wl.evolve(**(told | {name: _changed(name, told[name])}), checkpoint=folder)
     assert sorted(path.name for path in folder.iterdir()) == before
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from widelimit.dynamics import Start, advance
+from widelimit.numerics import Signals
 from widelimit.results import Outcome
 from widelimit.trajectory import Folder, Progress, restore
 
@@ -57,13 +58,17 @@ class Run:
     max_steps: int | None
     count: int = 1
 
-    def drive(self, folder: Folder | None, bar: Progress) -> list[Ended]:
+    def drive(self, folder: Folder | None, bar: Progress, signals: Signals) -> list[Ended]:
         """How each run ended, with its rows."""
         now, rows, spent = self._begin(folder)
         began = time.monotonic()
 
         def wall() -> float:
             return spent + time.monotonic() - began
+
+        def keep() -> None:
+            if folder is not None:
+                folder.offer(now, rows, wall(), due=True)
 
         stops, chunk = stops_at(self.watch, self.times), 8
         try:
@@ -78,18 +83,18 @@ class Run:
                     now, done = self._advanced(now, before, stop, most)
                     chunk = next_chunk(chunk, done, time.monotonic() - tick)
                     bar.update(self._time(now, len(rows), stops), int(np.sum(now.steps)))
+                    signals.heed(keep)
                     if folder is not None:
                         folder.offer(now, rows, wall())
                 if not (now.ends == _GOES_ON).any():
                     break
                 now, rows = self._saved(now, rows, stop)
                 bar.update(float(self.times[len(rows) - 1]), int(np.sum(now.steps)))
-        except KeyboardInterrupt:
-            if folder is not None:
-                folder.offer(now, rows, wall(), due=True)
+                signals.heed(keep)
+        except (KeyboardInterrupt, SystemExit):
+            keep()
             raise
-        if folder is not None:
-            folder.offer(now, rows, wall(), due=True)
+        keep()
         # Each run's share, so that the seconds of all of them add up.
         return [self._ended(i, now, rows, wall() / self.count) for i in range(self.count)]
 

@@ -14,13 +14,14 @@ import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, advance
+from widelimit.numerics import Signals
 from widelimit.problem import Problem
 from widelimit.trajectory import Checkpoint, Trajectory, observables
 
 from ._checks import check_run
 from ._host import Moved, Now, Run
 from ._saving import Row, Watch, show
-from ._verb import evolve, set_up
+from ._verb import Runs, evolve, set_up
 
 
 def evolve_many(
@@ -60,21 +61,21 @@ def evolve_many(
             evolve(problem, start, dynamics, key=key, checkpoint=_part(kept, i), progress=progress, throw=False, **rest)
             for i, (start, key) in enumerate(zip(starts, seeds, strict=True))
         ]
-    runs = set_up(problem, starts, dynamics, t1, seeds, save_at, observe, max_steps)
-    found: list[Any] = [None] * len(starts)
-    for number, group in enumerate(_groups(runs.states, runs.weights)):
-        states, weights = [runs.states[i] for i in group], [runs.weights[i] for i in group]
-        fleet = _Fleet(
-            runs.watch,
-            runs.times,
-            _stack(states, shared=runs.watch.dynamics.clock.counts),
-            None if weights[0] is None else jnp.stack(weights),
-            max_steps,
-            len(group),
-        )
-        for i, one in zip(group, runs.drive(fleet, group, _part(kept, number), progress), strict=True):
-            found[i] = one
-    return found
+    with Signals(keeps=kept is not None) as signals:
+        runs = set_up(problem, starts, dynamics, t1, seeds, save_at, observe, max_steps)
+        found: dict[int, Trajectory] = {}
+        for number, group in enumerate(_groups(runs.states, runs.weights)):
+            fleet = _Fleet(runs.watch, runs.times, *_stacked(runs, group), max_steps, len(group))
+            made = runs.drive(fleet, group, _part(kept, number), progress, signals)
+            found |= dict(zip(group, made, strict=True))
+    return [found[i] for i in range(len(starts))]
+
+
+def _stacked(runs: Runs, group: list[int]) -> tuple[Any, Array | None]:
+    """The states and the weights of a group."""
+    weights = [w for w in (runs.weights[i] for i in group) if w is not None]
+    states = [runs.states[i] for i in group]
+    return _stack(states, runs.watch.dynamics.clock.counts), jnp.stack(weights) if weights else None
 
 
 def _groups(states: list[Any], weights: list[Any]) -> list[list[int]]:

@@ -10,13 +10,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Grid
+from widelimit.numerics import Signals
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
 
 from ._checks import arranged, check_run, save_times, watched_of
 from ._host import Run, explain
-from ._provenance import mark_of, provenance
+from ._provenance import marks_of, provenance
 from ._saving import Ended, Watch, given_weights, grid_of, size_of_save, trajectory_of
 
 
@@ -55,11 +56,14 @@ def evolve(
     **Returns** a `Trajectory`.
 
     **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
-    checkpoint if there is a folder for it.
+    checkpoint if there is a folder for it; then SIGTERM does the same and raises `SystemExit(143)`, and SIGUSR1 leaves
+    a checkpoint and the run goes on (in the main thread of a process).
     """
-    runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
-    run = Run(runs.watch, runs.times, runs.states[0], runs.weights[0], max_steps)
-    (trajectory,) = runs.drive(run, [0], Checkpoint.of(checkpoint), progress)
+    place = Checkpoint.of(checkpoint)
+    with Signals(keeps=place is not None) as signals:
+        runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
+        run = Run(runs.watch, runs.times, runs.states[0], runs.weights[0], max_steps)
+        (trajectory,) = runs.drive(run, [0], place, progress, signals)
     if throw and not trajectory.outcome.ok:
         raise EvolutionError(trajectory.message, trajectory)
     return trajectory
@@ -78,21 +82,22 @@ class Runs(NamedTuple):
     grid: Grid | None
 
     def drive(
-        self, run: Run, group: list[int], checkpoint: Checkpoint | None, progress: bool | None
+        self, run: Run, group: list[int], checkpoint: Checkpoint | None, progress: bool | None, signals: Signals
     ) -> list[Trajectory]:
         """Those of a group, which `run` holds; their checkpoint is of all of them."""
         problem, label = self.watch.problem, type(self.dynamics).__name__
-        told = [(self.starts[i], self.keys[i]) for i in group]
-        mark = mark_of((problem, told, self.dynamics, self.times, self.watch.watched), checkpoint)
-        folder = None if checkpoint is None or mark is None else Folder(checkpoint, mark)
+        starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
+        kept, watched = checkpoint is not None, self.watch.watched
+        marks = marks_of(problem, starts, self.dynamics, self.times, watched, keys, kept=kept)
+        folder = None if checkpoint is None or marks is None else Folder(checkpoint, marks)
         many = "" if len(group) == 1 else f", {len(group)} runs"
         with Progress(float(self.times[-1]), progress, label + many) as bar:
-            ended = run.drive(folder, bar)
-        return [self._trajectory(i, one, run.max_steps, mark) for i, one in zip(group, ended, strict=True)]
+            ended = run.drive(folder, bar, signals)
+        return [self._trajectory(i, one, run.max_steps, marks) for i, one in zip(group, ended, strict=True)]
 
-    def _trajectory(self, i: int, ended: Ended, max_steps: int | None, mark: str | None) -> Trajectory:
+    def _trajectory(self, i: int, ended: Ended, max_steps: int | None, marks: dict[str, str] | None) -> Trajectory:
         message = explain(self.watch, ended, self.times, max_steps, self.starts[i])
-        told = provenance(self.watch.problem, self.dynamics, self.keys[i], mark)
+        told = provenance(self.watch.problem, self.dynamics, self.keys[i], marks)
         fixed = self.weights[i] is not None
         return trajectory_of(self.watch, ended, self.times, self.grid, fixed=fixed, message=message, provenance=told)
 

@@ -32,5 +32,6 @@ from ._search import (
     evaluate as evaluate,
     search_line as search_line,
 )
+from ._signals import Signals as Signals
 from ._simplex import quadratic_on_simplex as quadratic_on_simplex
 from ._tridiagonal import solve_exchange as solve_exchange

@@ -58,8 +58,8 @@ class Folder:
     that counts and is replaced in one step, so a kill at any moment leaves the old checkpoint or the new one.
     """
 
-    def __init__(self, checkpoint: Checkpoint, fingerprint: str) -> None:
-        self.path, self.fingerprint, self._every = pathlib.Path(checkpoint.path), fingerprint, checkpoint.every
+    def __init__(self, checkpoint: Checkpoint, marks: dict[str, str]) -> None:
+        self.path, self.marks, self._every = pathlib.Path(checkpoint.path), marks, checkpoint.every
         self._rows = self._turn = 0
         self._last, path = time.monotonic(), self.path
         try:
@@ -80,15 +80,16 @@ class Folder:
             state = _arrays(self.path / known["state"])
             rows = [_arrays(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
             saved = Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
-            mark, self._rows, self._turn = known["fingerprint"], known["rows"], known["turn"]
+            marks, self._rows, self._turn = dict(known["fingerprint"]), known["rows"], known["turn"]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"checkpoint: {self.path} is damaged ({error}); delete the folder to start anew."
             ) from error
-        if mark != self.fingerprint:
+        differ = [name for name in sorted({*marks, *self.marks}) if marks.get(name) != self.marks.get(name)]
+        if differ:
             raise ValueError(
-                f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
-                "differ, or the version of the library); delete the folder or choose another."
+                f"checkpoint: {self.path} belongs to another run, from which this one differs in {', '.join(differ)}; "
+                "delete the folder or choose another."
             )
         return saved
 
@@ -107,7 +108,7 @@ class Folder:
             leaves = {f"leaf{i}": as_array(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
             write_whole(self.path / name, arrays_to_bytes(leaves))
             manifest = {
-                "fingerprint": self.fingerprint,
+                "fingerprint": self.marks,
                 "state": name,
                 "rows": self._rows,
                 "turn": self._turn,
