@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from widelimit.dynamics import AbstractDynamics, Start
+from widelimit.dynamics.clocks import AbstractClock
 from widelimit.measure import GridDensity, Particles, laws
 from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
@@ -60,17 +61,23 @@ def default_times(t1: float, size: int) -> np.ndarray:
     return t1 * np.linspace(0.0, 1.0, count) ** 2
 
 
-def save_times(t1: float, save_at: Any, size: int) -> np.ndarray:
-    """The save times; `size` numbers are saved at each."""
-    if save_at is None:
-        return default_times(t1, size)
+def save_times(t1: float, save_at: Any, size: int, clock: AbstractClock) -> np.ndarray:
+    """The times of what is saved, by the clock; `size` numbers are saved at each."""
+    asked = default_times(t1, size) if save_at is None else _asked_times(t1, save_at)
+    return np.unique([0.0, *(clock.nearest(float(t)) for t in asked if t < t1), clock.end(float(t1))])
+
+
+def _asked_times(t1: float, save_at: Any) -> np.ndarray:
     try:
         times = np.asarray(save_at, float)
     except (TypeError, ValueError):
         raise ValueError(f"evolve(save_at=...): expected a list of times, got {save_at!r}.") from None
-    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
+    # 0.1 + 0.2 is more than 0.3.
+    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1 * (1 + 1e-12))):
         raise ValueError(f"evolve(save_at=...): expected a list of times in [0, {t1:g}], got {save_at}.")
-    return np.unique(np.concatenate([[0.0], times, [t1]]))
+    if np.any(np.diff(times) < 0):
+        raise ValueError(f"evolve(save_at=...): expected increasing times, got {save_at}.")
+    return times
 
 
 def watched_of(

@@ -49,7 +49,7 @@ def evolve_many(
     Raises `ValueError` as `evolve` does.
     """
     starts = list(starts)
-    seeds = [None] * len(starts) if keys is None else list(keys)
+    seeds: list[PRNGKeyArray | None] = [None] * len(starts) if keys is None else list(keys)
     if not starts or len(seeds) != len(starts):
         raise ValueError(f"evolve_many(keys=...): {len(seeds)} keys for {len(starts)} starts; give one each.")
     kept = Checkpoint.of(checkpoint)

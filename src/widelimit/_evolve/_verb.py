@@ -45,6 +45,8 @@ def evolve(
     - `t1`: the end, > 0, in mean-field time.
     - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
       among them. By default 65 of them (fewer for huge measures), denser at the start. The steps do not depend on them.
+      A dynamics that counts steps (SGD, JKO) saves at the nearest step's own time, and ends at the first that reaches
+      t1.
     - `observe`: from `widelimit.observables`; risk, penalty and dissipation by default.
     - `key`: a `jax.random.key`, needed by dynamics that draw random numbers.
     - `max_steps`: the most steps to take; no limit by default.
@@ -120,6 +122,6 @@ def set_up(
     watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
     states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
     end = moved.clock.reading(t1)
-    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end))
+    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end), moved.clock)
     weights = [given_weights(watch, start) for start in starts]
     return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0]))

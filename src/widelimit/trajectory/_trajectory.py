@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Trajectory:
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
-    - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1.
+    - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1 (or the
+      time of the first step that reaches it).
     - `positions`: [T, N, D], of particles; of densities on a grid [N, D], the centres of the cells.
     - `weights`: [T, N], of particles or cells; `blocks`: the columns' names.
     - `observables`: name -> [T, ...]; `risk` is among them by default.

@@ -128,7 +128,8 @@ def unit_table(problem: Problem, grid: Grid, who: str, *, room: int | None = Non
         rows = np.ones((grid.shape[1 - axis], 2))
         rows[:, 1 - axis] = np.asarray(grid.centres[1 - axis])
         inner, charges = _one_table(problem, rows, rows.shape[:1], who, most), grid.centres[axis]
-        return Charged(inner, charges, _spread(jnp.abs(charges), inner.largest, axis), axis)
+        sizes = _spread(jnp.abs(charges), inner.largest, axis)
+        return Charged(inner=inner, charges=charges, largest=sizes, axis=axis)
     return _one_table(problem, rows, grid.shape, who, most)
 
 
@@ -155,13 +156,13 @@ def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...], who: 
     thin = low_rank(values, len(rows), weights, piece=size, most=min(columns // 2, room // len(rows)))
     if thin is not None:
         left, right = jnp.asarray(np.ascontiguousarray(thin.left.T)), jnp.asarray(thin.right)
-        return Stored(left, right, jnp.asarray(largest.reshape(shape)), outputs)
+        return Stored(left=left, right=right, largest=jnp.asarray(largest.reshape(shape)), outputs=outputs)
     if len(rows) * columns <= room:
         whole = jnp.asarray(values(np.arange(len(rows))).T)
-        return Stored(whole, None, jnp.asarray(largest.reshape(shape)), outputs)
+        return Stored(left=whole, right=None, largest=jnp.asarray(largest.reshape(shape)), outputs=outputs)
     for at in range(0, len(rows), size):
         values(np.arange(at, min(at + size, len(rows))))
-    return Recomputed(jnp.asarray(rows), nodes.x, jnp.asarray(largest.reshape(shape)))
+    return Recomputed(rows=jnp.asarray(rows), x=nodes.x, largest=jnp.asarray(largest.reshape(shape)))
 
 
 def _check_finite(values: np.ndarray, rows: np.ndarray, who: str) -> None:

@@ -65,8 +65,8 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
     objective may rise towards that. A finer grid lowers it; the error is of order one in tau while it is small.
 
     Masses stay positive and sum to 1. The edges of the grid are walls without flux, and a uniform density stays uniform
-    between them. A mobility diag(P) scales the distance along each axis. Time is t = k tau: end and save times are
-    rounded to whole steps.
+    between them. A mobility diag(P) scales the distance along each axis. Time is t = k tau: what is
+    saved has the time of its step.
 
     **Arguments**
 

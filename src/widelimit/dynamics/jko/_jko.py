@@ -60,7 +60,7 @@ class JKO(AbstractDynamics[JKOState]):
 
     At T > 0 the density is taken as constant between neighbouring particles (moments are right to O(1/N)); the entropy
     of a reduced problem is relative to its volume. Walls of the domain are respected; a mobility P scales s. Time is
-    t = k tau: end and save times are rounded to whole steps. The minimum is unique while s P psi'' > -1; where Newton's
+    t = k tau: what is saved has the time of its step. The minimum is unique while s P psi'' > -1; where Newton's
     method finds none, or particles overtake each other, the run ends as stalled.
 
     **Arguments**

@@ -35,7 +35,7 @@ class SGDState(eqx.Module):
 class SGD(AbstractDynamics[SGDState]):
     r"""$\theta^{k+1} = \mathrm{retract}\,\mathrm{prox}\,(\theta^k - s_k P \nabla\hat\psi_k + \sqrt{2 s_k T P}\,g_k)$.
 
-    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (end and save times are rounded to whole steps);
+    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (what is saved has the time of its step);
     $\nabla\hat\psi_k$ is the gradient of the first variation on the batch (mei2018 (11) with T = 2/beta; an l2
     penalty gives the decay $1 - 2\lambda s_k$). The gradient with respect to a neuron's mass carries no 1/N: the time
     is that of the mean-field limit.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.measure import Blocks
+from widelimit.measure import Blocks, fields_of
 from widelimit.numerics import whole_number
 
 from .. import domains, mobilities, penalties
