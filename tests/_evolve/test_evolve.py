@@ -114,7 +114,7 @@ def test_what_is_saved_of_steps_has_the_time_of_its_step(t1: float) -> None:
 
 def test_times_that_differ_by_rounding_and_times_that_go_back() -> None:
     np.testing.assert_array_equal(_run("tsit5", t1=0.3, save_at=[0, 0.1, 0.1 + 0.2]).times, [0.0, 0.1, 0.3])
-    with pytest.raises(ValueError, match="save_at=...\): expected increasing times"):
+    with pytest.raises(ValueError, match=r"save_at=\.\.\.\): expected increasing times"):
         _run("tsit5", save_at=[0.2, 0.1])
 
 

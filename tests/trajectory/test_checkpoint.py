@@ -1,5 +1,7 @@
 """Checkpoints: a run that was killed, interrupted or damaged."""
 
+import errno
+import fcntl
 import functools
 import os
 import pathlib
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
+from widelimit.numerics import alone
 
 _SETUP = """
 import jax, numpy as np, widelimit as wl
@@ -274,6 +277,23 @@ def test_a_place_that_cannot_be_written(go: Any, tmp_path: pathlib.Path) -> None
     for path in (tmp_path / "file", tmp_path / "file" / "run", "/proc/nothing"):
         with pytest.raises(ValueError, match="checkpoint: cannot write"):
             go("fresh", checkpoint=path)
+
+
+def test_two_runs_do_not_share_a_folder(short_run: Any) -> None:
+    told, folder = short_run
+    with alone(folder), pytest.raises(ValueError, match=r"another run is at work in .*run; choose another"):
+        wl.evolve(**told, checkpoint=folder)
+    assert wl.evolve(**told, checkpoint=folder).outcome.ok
+
+
+def test_a_file_system_without_locks_is_said_and_gone_on_with(short_run: Any, monkeypatch: Any) -> None:
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    told, folder = short_run
+    with pytest.warns(UserWarning, match=r"run: no lock is to be had here \(Function not implemented\)"):
+        assert wl.evolve(**told, checkpoint=folder).outcome.ok
 
 
 @pytest.mark.parametrize("every", [-1.0, float("nan")])

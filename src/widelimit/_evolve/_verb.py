@@ -1,5 +1,6 @@
 """The one verb: move a measure by a dynamics and record what happens."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -91,9 +92,12 @@ class Runs(NamedTuple):
         starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
         kept, watched = checkpoint is not None, self.watch.watched
         marks = marks_of(problem, starts, self.dynamics, self.times, watched, keys, kept=kept)
-        folder = None if checkpoint is None or marks is None else Folder(checkpoint, marks)
+        place = None if checkpoint is None or marks is None else Folder(checkpoint, marks)
         many = "" if len(group) == 1 else f", {len(group)} runs"
-        with Progress(float(self.times[-1]), progress, label + many) as bar:
+        with (
+            Progress(float(self.times[-1]), progress, label + many) as bar,
+            place or contextlib.nullcontext() as folder,
+        ):
             ended = run.drive(folder, bar, signals)
         return [self._trajectory(i, one, run.max_steps, marks) for i, one in zip(group, ended, strict=True)]
 

@@ -17,6 +17,7 @@ from ._coordinate import (
     gauss_coordinate as gauss_coordinate,
 )
 from ._files import (
+    alone as alone,
     arrays_from_bytes as arrays_from_bytes,
     arrays_to_bytes as arrays_to_bytes,
     write_whole as write_whole,

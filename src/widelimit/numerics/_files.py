@@ -1,10 +1,12 @@
 """Files: written whole or not at all; named arrays as the bytes of an npz archive, and back. Nothing is pickled."""
 
+import contextlib
 import io
 import os
 import pathlib
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -21,6 +23,29 @@ def write_whole(path: pathlib.Path, content: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def alone(folder: pathlib.Path) -> Iterator[None]:
+    """Only one run at a time works in a folder; the lock falls with the process, however it ends.
+
+    Raises `BlockingIOError` where another one works there, and `OSError` where nothing can be written. Where the system
+    knows no locks it warns, and the run goes on without.
+    """
+    with open(folder / ".lock", "a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except (ImportError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            warnings.warn(
+                f"{folder}: no lock is to be had here ({reason}); see to it that no other process works in this folder.",
+                stacklevel=4,
+            )
+        yield
 
 
 def arrays_to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -1,5 +1,6 @@
 """Checkpoints: what is needed to go on with a run that was killed, written atomically and without pickle."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.numerics import arrays_from_bytes, arrays_to_bytes, write_whole
+from widelimit.numerics import alone, arrays_from_bytes, arrays_to_bytes, write_whole
 
 from ._fingerprint import as_array
 
@@ -61,14 +62,22 @@ class Folder:
     def __init__(self, checkpoint: Checkpoint, marks: dict[str, str]) -> None:
         self.path, self.marks, self._every = pathlib.Path(checkpoint.path), marks, checkpoint.every
         self._rows = self._turn = 0
-        self._last, path = time.monotonic(), self.path
+        self._last = time.monotonic()
+        self._lock = contextlib.ExitStack()
+
+    def __enter__(self) -> "Folder":
+        """Raises `ValueError` where the folder cannot be written, or another run is at work in it."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            probe = path / ".writable"
-            probe.touch()
-            probe.unlink()
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.enter_context(alone(self.path))
+        except BlockingIOError:
+            raise ValueError(f"checkpoint: another run is at work in {self.path}; choose another folder.") from None
         except OSError as error:
-            raise ValueError(f"checkpoint: cannot write the folder {path}: {error.strerror or error}.") from error
+            raise ValueError(f"checkpoint: cannot write the folder {self.path}: {error.strerror or error}.") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
 
     def read(self) -> Saved | None:
         """The checkpoint, or None where there is none. Raises `ValueError` if it is damaged or of another run."""

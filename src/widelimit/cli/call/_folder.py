@@ -9,7 +9,6 @@ numbers.json   the results              report.html    the report
 
 import contextlib
 import dataclasses
-import fcntl
 import pathlib
 import re
 import shutil
@@ -185,13 +184,14 @@ def existing(path: pathlib.Path) -> RunFolder:
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
     """Only one process at a time works in a folder; the lock falls with the process, however it ends."""
+    # Here and not above: the numerical tools bring JAX.
+    from widelimit.numerics import alone
+
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open(path / ".lock", "a"))
+            stack.enter_context(alone(path))
+        except BlockingIOError:
+            raise BadInput(f"{path}: another widelimit process is working in this folder.") from None
         except OSError as error:
             raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BadInput(f"{path}: another widelimit process is working in this folder.") from None
         yield
