@@ -42,7 +42,7 @@ def alone(folder: pathlib.Path) -> Iterator[None]:
         except (ImportError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             warnings.warn(
-                f"{folder}: no lock is to be had here ({reason}); see to it that no other process works in this folder.",
+                f"{folder}: no lock is to be had here ({reason}); no other process may work in this folder.",
                 stacklevel=4,
             )
         yield
