@@ -1,5 +1,6 @@
 """A tiny problem file and one finished run of it. Nothing here may import widelimit at the top."""
 
+import json
 import pathlib
 import shutil
 from types import SimpleNamespace
@@ -64,6 +65,21 @@ def refused(*arguments: object) -> str:
     lines = result.err.splitlines()
     assert len(lines) == 1
     return lines[0]
+
+
+def numbers_of(folder):
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads((folder / "numbers.json").read_text(), parse_constant=refuse)
+
+
+def comparable(folder):
+    """The numbers without the seconds; the hashes of all parts."""
+    numbers = numbers_of(folder)
+    del numbers["seconds"]
+    status = json.loads((folder / "status.json").read_text())
+    return numbers, {name: part["sha256"] for name, part in status["parts"].items()}
 
 
 @pytest.fixture(scope="session")

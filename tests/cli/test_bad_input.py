@@ -2,10 +2,12 @@
 
 import json
 import os
+import pathlib
+import shutil
 
 import pytest
 
-from .conftest import TOML, call, refused, write_tiny
+from .conftest import TOML, call, comparable, refused, write_tiny
 
 
 def out_of(tmp_path):
@@ -104,8 +106,58 @@ def test_an_output_folder_without_permission(tmp_path):
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
     path = write_tiny(tmp_path)
     said = refused("run", path, "--out", tmp_path, "--overwrite")
-    assert "holds 'tiny.csv', which is not of a run" in said
+    assert "holds 'problem.toml' and is not the folder of a run" in said
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["numbers.json", "status.json", "problem.json", "limit-2.zarr"])
+def test_names_that_are_anybodys_make_no_run(tmp_path, name):
+    out_of(tmp_path).mkdir()
+    (out_of(tmp_path) / name).write_text('{"state": "mine"}')
+    said = refused("run", write_tiny(tmp_path), "--out", out_of(tmp_path), "--overwrite")
+    assert f"holds {name!r} and is not the folder of a run" in said
+    assert (out_of(tmp_path) / name).read_text() == '{"state": "mine"}'
+
+
+def test_overwriting_removes_what_is_a_runs_alone(run_copy):
+    from widelimit.cli.call._folder import create, vacant
+
+    mine = ("notes.txt", "limit-8.zarr.backup", "limit-final.zarr", "data.json.old")
+    for name in mine:
+        (run_copy / name).write_text("mine")
+    vacant(run_copy, overwrite=True)
+    create(run_copy, {"problem.toml": b""}, overwrite=True)
+    assert {entry.name for entry in run_copy.iterdir()} == {*mine, ".lock", "problem.toml", "status.json"}
+
+
+def test_bad_input_that_is_found_late_leaves_no_folder(tmp_path, monkeypatch):
+    from widelimit.cli.call import _part
+
+    def fails(*_, **__):
+        raise ValueError("evolve: the risk is not finite at the start.")
+
+    monkeypatch.setattr(_part, "evolve", fails)
+    path = write_tiny(tmp_path)
+    result = call("run", path, "--out", out_of(tmp_path))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.splitlines()[-1].startswith(
+        f"widelimit: {path}: [limit]: limit, gradient flow, 4 particles: evolve:"
+    )
+    assert not out_of(tmp_path).exists()
+
+
+def test_a_run_killed_as_it_began(tmp_path, monkeypatch):
+    from widelimit.cli.call._folder import RunFolder, create
+
+    out_of(tmp_path).mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "mark", lambda self, state: self.set(state="begun"))
+        create(out_of(tmp_path), {"problem.json": {}}, overwrite=False)
+    path = write_tiny(tmp_path)
+    assert "is half-written" in refused("resume", out_of(tmp_path))
+    assert "holds a half-written run already; --overwrite replaces it" in refused(
+        "run", path, "--out", out_of(tmp_path)
+    )
 
 
 def test_a_finished_run_is_not_replaced_by_mistake(run_copy, tmp_path):
@@ -123,10 +175,21 @@ def mark(folder, **changes):
 
 
 def test_an_unfinished_run_is_to_be_resumed(run_copy, tmp_path):
+    from widelimit.cli.call._folder import locked
+
     mark(run_copy, state="running")
-    said = refused("run", write_tiny(tmp_path), "--out", run_copy)
+    path = write_tiny(tmp_path)
+    said = refused("run", path, "--out", run_copy)
     assert f"`widelimit resume {run_copy}`" in said
     assert "is unfinished; `widelimit resume" in refused("report", run_copy)
+    with locked(run_copy):
+        for arguments in (
+            ("run", path, "--out", run_copy),
+            ("run", path, "--out", run_copy, "--overwrite"),
+            ("report", run_copy),
+        ):
+            assert "another widelimit process is working in this folder" in refused(*arguments)
+        assert "another widelimit process is working in this folder" in call("show", run_copy).out
 
 
 @pytest.mark.parametrize("command", ["resume", "show", "report"])
@@ -134,10 +197,10 @@ def test_folders_that_are_no_runs(tmp_path, command):
     assert "there is no such folder" in refused(command, tmp_path / "no")
     assert "is not the folder of a run" in refused(command, tmp_path)
     (tmp_path / "problem.json").write_text("{")
-    assert "is half-written (status.json is missing)" in refused(command, tmp_path)
+    assert "is not the folder of a run" in refused(command, tmp_path)
 
 
-@pytest.mark.parametrize("command", ["resume", "show", "report"])
+@pytest.mark.parametrize("command", ["show", "report"])
 @pytest.mark.parametrize(
     "content",
     [
@@ -151,7 +214,8 @@ def test_folders_that_are_no_runs(tmp_path, command):
 )
 def test_a_damaged_status(run_copy, command, content):
     (run_copy / "status.json").write_text(content)
-    assert f"{run_copy / 'status.json'}: is damaged" in refused(command, run_copy)
+    said = refused(command, run_copy)
+    assert f"{run_copy / 'status.json'}: is damaged. `widelimit resume {run_copy}` goes on with the parts" in said
 
 
 @pytest.mark.parametrize("command", ["show", "report"])
@@ -163,16 +227,56 @@ def test_damaged_numbers(run_copy, command, content):
     assert "is missing; the folder is damaged" in refused(command, run_copy)
 
 
-def test_a_damaged_trajectory(run_copy):
+def test_a_damaged_part_is_computed_again(run_copy, finished):
     chunks = [path for path in (run_copy / "limit-8.zarr" / "positions").rglob("*") if path.is_file()]
     next(path for path in chunks if path.name != "zarr.json").unlink()
-    assert "limit-8.zarr is damaged" in refused("report", run_copy)
-    mark(run_copy, state="running")
+    said = refused("report", run_copy)
+    assert "limit-8.zarr is damaged" in said
+    assert f"`widelimit resume {run_copy}` computes it again" in said
+    # The status as well, as a full disk may leave it.
+    (run_copy / "status.json").write_text("{")
     result = call("resume", run_copy)
-    assert result.code == 2
-    assert "limit-8.zarr is damaged" in result.err
-    assert "Traceback" not in result.err
-    assert (run_copy / "limit-8.zarr").exists()
+    assert result.code == 0, result.err
+    assert "notice: " in result.err
+    assert "limit, gradient flow, 8 particles ..." in result.err
+    assert "limit, gradient flow, 4 particles ..." not in result.err
+    assert comparable(run_copy) == comparable(finished.path)
+
+
+def test_a_damaged_checkpoint_costs_its_part_alone(tmp_path, finished):
+    """As a kill leaves it in the second run of the limit, and a bad disk after that."""
+    out = pathlib.Path(shutil.copytree(finished.path, tmp_path / "run"))
+    for name in ("limit-8.zarr", "network-4-0.zarr", "network-4-1.zarr"):
+        shutil.rmtree(out / name)
+    known = json.loads((out / "status.json").read_text())["parts"]["limit-4"]
+    mark(out, state="stopped", parts={"limit-4": known})
+    (out / "checkpoints" / "limit-8").mkdir(parents=True)
+    (out / "checkpoints" / "limit-8" / "manifest.json").write_text("{")
+    result = call("resume", out)
+    assert result.code == 0, result.err
+    assert "limit-8 is damaged" in result.err
+    assert "this part starts anew" in result.err
+    assert comparable(out) == comparable(finished.path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("time", "t1"), 0.6, "time.t1 was 0.5 and is 0.6"),
+        (("networks", 0, "step"), 0.1, "networks 1.step was 0.05 and is 0.1"),
+        (("limit", "tolerance"), 0.1, "limit.tolerance was None and is 0.1"),
+    ],
+)
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_an_edited_problem(run_copy, keys, value, said, state):
+    mark(run_copy, state=state)
+    problem = json.loads((run_copy / "problem.json").read_text())
+    inner = problem
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    (run_copy / "problem.json").write_text(json.dumps(problem))
+    assert f"problem.json: was edited since the run began ({said})" in refused("resume", run_copy)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
@@ -188,7 +292,9 @@ def test_data_that_changed(finished, run_copy):
     before = table.read_text()
     try:
         table.write_text(before.replace("\n0,0,", "\n9,0,", 1))
-        assert "has changed since the run began" in refused("resume", run_copy)
+        assert "has changed since the run began (other numbers)" in refused("resume", run_copy)
+        table.write_text(before + "9,9,9\n")
+        assert "has changed since the run began (rows was 12 and is 13)" in refused("resume", run_copy)
     finally:
         table.write_text(before)
 

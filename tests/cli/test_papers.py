@@ -12,9 +12,9 @@ def papers(monkeypatch):
     """The tiny paper and its bad sister in place of the real ones; the module of both."""
     import tiny_paper
 
-    from widelimit.papers._kit import _registry
+    from widelimit.papers._kit import _paper
 
-    monkeypatch.setattr(_registry, "HOMES", {"tiny": "tiny_paper"})
+    monkeypatch.setattr(_paper, "HOMES", {"tiny": "tiny_paper"})
     tiny_paper.CALLS.clear()
     tiny_paper.STOP_AT.clear()
     return tiny_paper
@@ -24,7 +24,7 @@ def papers(monkeypatch):
 def bad(monkeypatch, papers):
     """The bad paper alone."""
     monkeypatch.setattr(papers, "paper", papers.bad_paper)
-    monkeypatch.setattr("widelimit.papers._kit._registry.HOMES", {"bad": "tiny_paper"})
+    monkeypatch.setattr("widelimit.papers._kit._paper.HOMES", {"bad": "tiny_paper"})
 
 
 def test_reproduce_a_paper(tmp_path):

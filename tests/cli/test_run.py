@@ -10,24 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from .conftest import TOML, call, write_tiny
+from .conftest import TOML, call, comparable, numbers_of, write_tiny
 
 PARTS = ("limit-4", "limit-8", "network-4-0", "network-4-1")
-
-
-def numbers_of(folder):
-    def refuse(word):
-        raise AssertionError(f"{word} is not JSON")
-
-    return json.loads((folder / "numbers.json").read_text(), parse_constant=refuse)
-
-
-def comparable(folder):
-    """The numbers without the seconds; the hashes of all parts."""
-    numbers = numbers_of(folder)
-    del numbers["seconds"]
-    status = json.loads((folder / "status.json").read_text())
-    return numbers, {name: part["sha256"] for name, part in status["parts"].items()}
 
 
 def positions(folder):
@@ -94,6 +79,9 @@ def test_the_numbers(finished):
     assert network["risk"]["values"] == risks
     assert network["risk"]["mean"] == pytest.approx(np.mean(risks), rel=1e-12)
     assert network["risk"]["std"] == pytest.approx(abs(risks[0] - risks[1]) / 2**0.5, rel=1e-12)
+    assert network["risk"]["error"] == pytest.approx(abs(risks[0] - risks[1]) / 2, rel=1e-12)
+    off = np.hypot(network["risk"]["error"], numbers["limit"]["risk_error"])
+    assert network["above_limit_error"] == pytest.approx(off, rel=1e-12)
     assert numbers["checks"]["gap"] > 0
     assert numbers["checks"]["stationarity_rms"] > 0
     assert abs(numbers["checks"]["dissipation_defect"]) < 1e-3
@@ -120,7 +108,7 @@ def test_json_doubling_and_overwrite(tmp_path):
     toml = TOML.replace("particles = 8", "tolerance = 0.99\nfirst_particles = 2\nmost_particles = 8")
     path = write_tiny(tmp_path, toml)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "problem.toml").write_text("old")
+    (tmp_path / "out" / "problem.json").write_text('{"data": 1, "unit": 2, "limit": 3}')
     (tmp_path / "out" / "limit-64.zarr").mkdir()
     result = call("run", path, "--out", tmp_path / "out", "--json", "--overwrite")
     assert result.code == 0, result.err
@@ -131,20 +119,54 @@ def test_json_doubling_and_overwrite(tmp_path):
     assert not (tmp_path / "out" / "limit-64.zarr").exists()
 
 
-def test_a_run_that_diverges_keeps_what_was_saved(tmp_path):
+def test_a_network_that_diverges_is_said_and_the_others_are_there(tmp_path):
     toml = TOML.replace('target = "y"', 'target = "y"\nscaling = "none"').replace("tanh", "quadratic")
     toml = toml.replace("t1 = 0.5", "t1 = 40.0").replace("step = 0.05", "step = 2.0")
     toml = toml.replace("particles = 8", "particles = 2")
     start = '[start]\noutput = {law = "normal", std = 0.01}\nweight = {law = "normal", std = 0.01}\n[limit]'
-    result = call("run", write_tiny(tmp_path, toml.replace("[limit]", start)), "--out", tmp_path / "out")
+    toml = toml.replace("[limit]", start) + '[[networks]]\nwidths = [2]\ndynamics = "gradient_flow"\n'
+    out = tmp_path / "out"
+    result = call("run", write_tiny(tmp_path, toml), "--out", out)
     assert result.code == 1, result.err
     said = result.err.splitlines()[-1]
     assert "network of width 4, seed 0" in said
+    assert "network of width 4, seed 1" in said
     assert "try SGD(step=" in said
-    assert (tmp_path / "out" / "network-4-0.zarr").exists()
-    assert "try SGD(step=" in call("show", tmp_path / "out").out
-    assert call("resume", tmp_path / "out").code == 1
-    assert call("report", tmp_path / "out").code == 1
+    assert "0 of 2" in result.out
+    numbers = numbers_of(out)
+    diverged, fine = numbers["networks"]
+    assert (diverged["ended"], diverged["risk"], diverged["above_limit"]) == (0, None, None)
+    assert (fine["ended"], fine["width"]) == (1, 2)
+    assert set(numbers["failed"]) == {"network-4-0", "network-4-1"}
+    report = (out / "report.html").read_text()
+    assert "The network of width 4, seed 1: " in report
+    assert "try SGD(step=" in report
+    again = call("resume", out)
+    assert (again.code, again.out) == (1, result.out)
+    assert again.err.splitlines()[-1] == said
+    assert call("show", out).code == 0
+    assert call("report", out).code == 0
+
+
+def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypatch):
+    from widelimit.cli.call import _networks
+
+    real = _networks.carry_out_all
+
+    def fails(work, label, parts):
+        if "network-4-0" in [part.name for part in parts]:
+            raise ProblemFileError(work.name, parts[0].place, "no memory for it.")
+        return real(work, label, parts)
+
+    from widelimit.cli._errors import ProblemFileError
+
+    monkeypatch.setattr(_networks, "carry_out_all", fails)
+    path = write_tiny(tmp_path, TOML + '[[networks]]\nwidths = [2]\ndynamics = "sgd"\nstep = 0.1\n')
+    result = call("run", path, "--out", tmp_path / "out")
+    assert result.code == 1
+    assert f"{path}: [[networks]] 1: no memory for it." in result.err.splitlines()[-1]
+    assert [network["ended"] for network in numbers_of(tmp_path / "out")["networks"]] == [0, 1]
+    assert "no memory for it." in (tmp_path / "out" / "report.html").read_text()
 
 
 # The two networks are the third call.

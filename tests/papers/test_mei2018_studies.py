@@ -61,20 +61,19 @@ def test_the_paper_has_them_all():
 
 def test_many_seeds_are_the_runs_of_evolve():
     import widelimit as wl
+    from widelimit.papers._kit._runs import seeds
 
-    examples, tools = module("runs._examples"), module("runs._seeds")
+    examples = module("runs._examples")
     problem, law, dynamics = examples.neurons(0.05), wl.laws.Normal(-1.0, 0.5), wl.SGD(0.01, temperature=0.1)
     starts = [law.sample(7, key=jax.random.key(j)) for j in range(3)]
-    rows = tools.seeds(problem, starts, dynamics, t1=0.2, saves=4, first=50)
+    rows, risks = seeds(problem, starts, dynamics, t1=0.2, saves=4, first=50)
     assert rows.shape == (3, 5, 7, 1)
     run = wl.evolve(problem, starts[2], dynamics, t1=0.2, save_at=[0.05, 0.1, 0.15], key=jax.random.key(52))
     # Vectorised sums may round differently.
     np.testing.assert_allclose(rows[2], run.positions, rtol=1e-13, atol=1e-14)
     assert not np.allclose(rows[0, -1], rows[1, -1])
     risk = float(problem.risk(wl.Particles(rows[2, 3])))
-    np.testing.assert_allclose(tools.risks(problem, rows)[2, 3], risk, rtol=1e-13)
-    with pytest.raises(ValueError, match="20 steps are no multiple of 3"):
-        tools.seeds(problem, starts, dynamics, t1=0.2, saves=3, first=0)
+    np.testing.assert_allclose(risks[2, 3], risk, rtol=1e-13)
 
 
 def test_potentials_of_the_examples_are_those_of_the_library():

@@ -83,7 +83,7 @@ def test_a_logarithmic_axis_needs_positive_values_over_a_decade():
 
 @pytest.mark.parametrize("end", [20.0, 1.0, 0.37, 1e-6, 12345.0])
 def test_the_ticks_of_early_time_increase_up_to_the_end(end):
-    from widelimit.report._draw_curves import early_ticks
+    from widelimit.report._curves import early_ticks
 
     ticks = np.array(early_ticks(end))
     assert ticks[0] == 0.0

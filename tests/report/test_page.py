@@ -159,11 +159,11 @@ def test_compare_takes_whatever_runs_there_are(run, tmp_path):
 
 
 def test_compare_is_exact_about_the_difference(run):
-    from widelimit.report._compare import ends, offsets
-    from widelimit.report._curves import observed
+    from widelimit.report._compare import ends, risks
+    from widelimit.report._curves import differences, observed
 
     curves = [observed(run(8), "risk", "a"), observed(run(9, floor=0.03), "risk", "b")]
-    np.testing.assert_allclose(offsets(curves).groups[0].curves[0].values, 0.02, rtol=1e-12)
+    np.testing.assert_allclose(differences(risks(curves)).groups[0].curves[0].values, 0.02, rtol=1e-12)
     found = ends({"a": run(8), "b": run(9)})
     assert [(m.label, [row.label for row in m.rows]) for m in found] == [
         ("output", ["a", "b"]),

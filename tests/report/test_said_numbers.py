@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from widelimit import report
-from widelimit.report._check_section import limit_section
 from widelimit.report._risk_section import held_out_section, risk_section
+from widelimit.report._run import limit_section
 from widelimit.report._words import DASH, MINUS
 
 

@@ -1,4 +1,4 @@
-"""What a measure has to be before anything is said of it."""
+"""What a measure and a problem have to be before anything is said of them."""
 
 import numpy as np
 
@@ -39,4 +39,13 @@ def check_measure(problem: Problem, measure: Measure, who: str, *, probability: 
         raise ValueError(
             f"{who}: particle {i} at {rows[i].tolist()[:6]} lies outside the problem's domain "
             f"({int(outside.sum())} such particles)."
+        )
+
+
+def check_convex(problem: Problem, who: str) -> None:
+    """Raise `ValueError` unless the loss is declared convex in f."""
+    if not problem.loss.convex:
+        raise ValueError(
+            f"{who}(problem=...): the loss {problem.loss.name!r} is not declared convex "
+            "(losses.Loss(function, convex=True) declares it)."
         )

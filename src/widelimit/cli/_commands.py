@@ -1,4 +1,4 @@
-"""What the commands do. Standard output has the result alone; progress and notices go to standard error."""
+"""What the commands do."""
 
 import pathlib
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-from ._errors import BadInput, Diverged, Interrupted
-from .call._folder import RunFolder, create, existing, locked, to_json, vacant
+from ._errors import BadInput, Failed, Interrupted, ProblemFileError, tell
+from .call._folder import RunFolder, create, existing, how_to_go_on, locked, to_json, vacant
 
 
 def run_file(
@@ -33,38 +33,43 @@ def run_file(
             if loaded:
                 files["plugins.json"] = {"plugins": loaded}
             folder = create(folder_path, files, overwrite=overwrite)
-            _carry_out(folder, file, built, json=json)
+            _carry_out(folder, file, str(path), built, json=json)
 
 
 def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: bool) -> None:
-    """`widelimit resume`."""
+    """`widelimit resume`: what is missing or damaged is computed, the rest is taken as it is."""
     from .call._build import build
     from .parse._plugins import plugged, require_same
     from .parse._problem_file import check
+    from .parse._words import changes
 
-    folder = existing(path)
-    if folder.state == "diverged":
-        raise Diverged(f"{path}: there is nothing to go on with: {folder.status['message']}")
-    if folder.state == "finished":
-        _tell(f"{path}: is finished already")
+    folder = existing(path, mend=True)
+    if folder.state == "failed":
+        raise Failed(f"{path}: there is nothing to go on with: {folder.status['message']}")
+    stored, name = folder.read("problem.json"), str(path / "problem.json")
+    if edited := changes(folder.status["problem"], stored):
+        raise BadInput(f"{name}: was edited since the run began ({edited}); a changed problem is a new run.")
+    if folder.state == "finished" and _is_whole(folder):
+        tell(f"{path}: is finished already")
         _print(folder, folder.read("numbers.json"), json=json)
         return
     with locked(path), plugged(plugins) as loaded:
         require_same(folder.plugins, loaded, path)
-        name = str(path / "problem.json")
-        file = check(folder.read("problem.json"), name)
-        built = build(file, name)
-        if built.facts["arrays_sha256"] != folder.read("data.json").get("arrays_sha256"):
-            raise BadInput(f"{path}: {file.data.source} has changed since the run began.")
+        file = check(stored, name)
+        built, facts = build(file, name), folder.read("data.json")
+        if built.facts["arrays_sha256"] != facts.get("arrays_sha256"):
+            seen = {key: value for key, value in built.facts.items() if not key.endswith("sha256")}
+            what = changes({key: facts.get(key) for key in seen}, seen) or "other numbers"
+            raise BadInput(f"{path}: {file.data.source} has changed since the run began ({what}).")
         folder.mark("running")
-        _carry_out(folder, file, built, json=json)
+        _carry_out(folder, file, str(path / "problem.toml"), built, json=json)
 
 
 def show_folder(path: pathlib.Path, *, json: bool) -> None:
     """`widelimit show`."""
     folder = existing(path)
     if folder.state == "finished":
-        _print(folder, folder.read("numbers.json"), json=json)
+        _print(folder, folder.read("numbers.json"), json=json, ends=False)
     elif json:
         typer.echo(to_json(folder.status), nl=False)
     else:
@@ -76,10 +81,10 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
 def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
     """`widelimit report`."""
     folder = existing(path)
-    if folder.state == "diverged":
-        raise Diverged(f"{path}: has no report: {folder.status['message']}")
+    if folder.state == "failed":
+        raise Failed(f"{path}: has no report: {folder.status['message']}")
     if folder.state != "finished":
-        raise BadInput(f"{path}: is unfinished; `widelimit resume {path}` goes on with it.")
+        raise BadInput(f"{path}: is unfinished; {how_to_go_on(path)}.")
     from .parse._plugins import plugged, require_same
     from .report._summary import write_report
 
@@ -89,48 +94,65 @@ def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
     typer.echo(str(path / "report.html"))
 
 
-def _carry_out(folder: RunFolder, file: Any, built: Any, *, json: bool) -> None:
+def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: bool) -> None:
     """All parts, then numbers and report; a stop or a failure is written down before it is passed on."""
     from .call._limit import compute_limit
     from .call._networks import networks_of, train
     from .call._part import Work
     from .report._numbers import checks_of, numbers_of
+    from .report._summary import write_report
 
     for notice in built.notices:
-        _tell(f"notice: {notice}")
-    work = Work(folder, file, built, _tell)
+        tell(f"notice: {notice}")
+    work = Work(folder, file, name, built, tell)
     try:
         limit = compute_limit(work)
         trained = train(work, networks_of(file))
-        _tell("optimality gap, stationarity, dissipation ...")
+        tell("optimality gap, stationarity, dissipation ...")
         numbers = numbers_of(work, limit, trained, checks_of(work, limit))
         folder.write("numbers.json", numbers)
-        _tell("report ...")
-        from .report._summary import write_report
-
+        tell("report ...")
         write_report(folder)
     except KeyboardInterrupt:
         folder.mark("stopped")
         raise Interrupted(f"stopped; `widelimit resume {folder.path}` goes on from here") from None
-    except Diverged as error:
-        folder.mark("diverged", str(error))
+    except Failed as error:
+        folder.mark("failed", str(error))
+        raise
+    except ProblemFileError as error:
+        # Found late, and by nothing but a new problem file to be set right.
+        if folder.status["parts"]:
+            folder.mark("failed", str(error))
+        else:
+            folder.clear()
         raise
     folder.mark("finished")
     folder.tidy()
     _print(folder, folder.read("numbers.json"), json=json)
 
 
-def _print(folder: RunFolder, numbers: Any, *, json: bool) -> None:
+def _is_whole(folder: RunFolder) -> bool:
+    """Whether all parts and the numbers of a finished run are there."""
+    try:
+        parts = [folder.load(part) for part in folder.status["parts"]]
+        return None not in parts and "limit" in folder.read("numbers.json")
+    except BadInput:
+        return False
+
+
+def _print(folder: RunFolder, numbers: Any, *, json: bool, ends: bool = True) -> None:
+    """The numbers of a finished run; with `ends`, that networks failed is how the command ends."""
     if json:
         typer.echo(to_json(numbers), nl=False)
-        return
-    from .report._show import print_numbers
+    else:
+        from .report._show import print_numbers
 
-    try:
-        print_numbers(folder, numbers)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadInput(f"{folder.path / 'numbers.json'}: is damaged ({error!r}).") from error
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
+        try:
+            print_numbers(folder, numbers)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInput(
+                f"{folder.path / 'numbers.json'}: is damaged ({error!r}); "
+                f"`widelimit resume {folder.path}` makes it again."
+            ) from error
+    if ends and numbers["failed"]:
+        raise Failed("; ".join(why.rstrip(".") for why in numbers["failed"].values()) + ".")

@@ -10,6 +10,8 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 class BadInput(ValueError):
     """Something the user can set right."""
 
+    code = BAD_INPUT
+
 
 class ProblemFileError(BadInput):
     """A problem file that does not say what is needed.
@@ -26,12 +28,16 @@ class ProblemFileError(BadInput):
         return type(self), (self.file, self.place, self.text)
 
 
-class Diverged(Exception):
-    """A run that stopped before its end time; what was saved is kept."""
+class Failed(Exception):
+    """Something that was computed did not come out well; what was saved is kept."""
+
+    code = FAILED
 
 
 class Interrupted(Exception):
     """Ctrl-C; the message says how to go on."""
+
+    code = INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -52,17 +58,11 @@ def guarded() -> Iterator[None]:
 
     try:
         yield
-    except BadInput as error:
-        _say(error)
-        raise typer.Exit(BAD_INPUT) from None
-    except Diverged as error:
-        _say(error)
-        raise typer.Exit(FAILED) from None
-    except Interrupted as error:
-        _say(error)
-        raise typer.Exit(INTERRUPTED) from None
+    except (BadInput, Failed, Interrupted) as error:
+        tell(f"widelimit: {sentence(error)}")
+        raise typer.Exit(error.code) from None
     except KeyboardInterrupt:
-        _say("stopped")
+        tell("widelimit: stopped")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -71,7 +71,8 @@ def sentence(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def _say(what: object) -> None:
+def tell(text: str) -> None:
+    """Progress and notices: standard error, so that standard output has the result alone."""
     import typer
 
-    typer.echo(f"widelimit: {sentence(what)}", err=True)
+    typer.echo(text, err=True)

@@ -9,9 +9,8 @@ import typer
 from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, named, names, reproduce
 from widelimit.results import one_of
 
-from ._errors import FAILED, BadInput, Interrupted, sentence
-from .call._files import to_json
-from .call._folder import locked
+from ._errors import FAILED, BadInput, Interrupted, sentence, tell
+from .call._folder import locked, to_json
 
 
 def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
@@ -24,11 +23,11 @@ def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
             papers[0].figure(figure)
     _writable(out, papers)
     for paper in papers:
-        _tell(_contents(paper, size))
+        tell(_contents(paper, size))
     news = []
     for paper in papers:
         with locked(out / paper.name), _stoppable("reproduce", out):
-            done = reproduce(paper, out, scale=size, figure=figure or None, tell=_tell)
+            done = reproduce(paper, out, scale=size, figure=figure or None, tell=tell)
         if done.checked:
             _show(paper, done.checked)
         typer.echo(str(done.page))
@@ -59,12 +58,12 @@ def check_papers(name: str | None, scale: str, only: list[str], out: pathlib.Pat
 def _check(paper: Paper, claims: list[Claim], size: Scale, out: pathlib.Path | None) -> tuple[Checked, ...]:
     """Check claims; with a folder the pieces and the results are kept there."""
     if out is None:
-        return check_claims(claims, Bench(size, None, _tell))
+        return check_claims(claims, Bench(size, None, tell))
     from widelimit.papers import Results
 
     results = Results(out / paper.name, size)
     with locked(out / paper.name), _stoppable("claims", out):
-        return check_claims(claims, results.bench(_tell), keep=results)
+        return check_claims(claims, results.bench(tell), keep=results)
 
 
 def _chosen(paper: Paper, only: list[str], *, alone: bool) -> list[Claim]:
@@ -96,7 +95,7 @@ def _news(paper: Paper, checked: tuple[Checked, ...]) -> list[str]:
 def _end(news: list[str]) -> None:
     """Exit code 1 with the sentences, if something is not as it should be."""
     for line in news:
-        _tell(f"widelimit: {sentence(line)}")
+        tell(f"widelimit: {sentence(line)}")
     if news:
         raise typer.Exit(FAILED)
 
@@ -136,7 +135,3 @@ def _stoppable(command: str, out: pathlib.Path) -> Iterator[None]:
         raise Interrupted(f"stopped; the same `widelimit {command}` goes on from what is finished in {out}") from None
     except OSError as error:
         raise BadInput(f"--out {out}: cannot be written ({error.strerror}).") from None
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)

@@ -2,20 +2,16 @@
 
 import json
 
-import numpy as np
-
 from widelimit.trajectory import Trajectory
 
-from ._canvas import to_png
-from ._curves import Curve, Curves, Group, fell, is_early, minus, observed, over_a_decade
-from ._draw_curves import draw_curves
-from ._draw_neurons import draw_runs
+from ._curves import Curve, Curves, Group, differences, draw_curves, fell, is_early, minus, observed, over_a_decade
 from ._neuron_section import MOST_BLOCKS, frame_notes
-from ._neurons import Marginal, marginal
-from ._page import Page, Picture, Section, Table, facts, make_page
+from ._neurons import Marginal, draw_runs, marginal
 from ._spread import Spread, blocks_of, label_of, spread_of
 from ._summary import require
 from ._words import DASH, above, beside, clock, listed, moment, number, with_error
+from .canvas import to_png
+from .pages import Page, Picture, Section, Table, facts, make_page
 
 
 def compare(**trajectories: Trajectory) -> Page:
@@ -52,14 +48,6 @@ def risks(curves: list[Curve]) -> Curves:
     return Curves(curves[0], groups, "risk R", log, is_early(curves[0]))
 
 
-def offsets(curves: list[Curve]) -> Curves:
-    """Every other run minus the first, which becomes zero with its error."""
-    first, *others = curves
-    zero = Curve(first.label, first.times, np.zeros_like(first.values), first.error)
-    groups = tuple(Group(curve.label, (minus(curve, first),)) for curve in others)
-    return Curves(zero, groups, f"risk minus that of {first.label}", early=is_early(first))
-
-
 def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
     """The distributions at the end of every named column, over the runs that have it."""
     found: dict[str, list[Spread]] = {}
@@ -80,7 +68,7 @@ def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
     alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
     pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
     if len(curves) > 1:
-        off = offsets(curves)
+        off = differences(data)
         gaps = [group.mean for group in off.groups]
         parts = [f"{gap.label} is {above(gap.last)} it at {moment(gap.until)}" for gap in gaps]
         caption = f"Measured from {curves[0].label}, {listed(parts)}."

@@ -3,20 +3,11 @@
 from widelimit.measure import Block
 from widelimit.trajectory import Trajectory
 
-from ._canvas import to_png
-from ._draw_neurons import draw_ages, draw_inputs, draw_pair, top_of
-from ._neurons import (
-    Density,
-    Inputs,
-    Marginal,
-    Pair,
-    inputs,
-    marginal,
-    pair,
-)
-from ._page import Picture, Section
+from ._neurons import Density, Inputs, Marginal, Pair, draw_ages, draw_inputs, draw_pair, inputs, marginal, pair, top_of
 from ._spread import blocks_of, few_times, label_of, spread_of
 from ._words import beside, clock, moment, number
+from .canvas import to_png
+from .pages import Picture, Section
 
 # Pictures of more blocks than this would drown the rest of the page.
 MOST_BLOCKS = 6

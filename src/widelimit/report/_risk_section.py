@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from ._canvas import to_png
-from ._curves import Curve, Curves, differences, fell, over_a_decade, reaches, risk_curves
-from ._draw_curves import draw_curves
-from ._draw_width import draw_width
-from ._page import Picture, Section, Table
+from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
 from ._summary import HELD_OUT, RunSummary
-from ._width import AgainstWidth, against_width
+from ._width import AgainstWidth, against_width, draw_width
 from ._words import DASH, above, clock, moment, number, with_error
+from .canvas import to_png
+from .pages import Picture, Section, Table
 
 
 def risk_section(summary: RunSummary) -> Section:
@@ -29,8 +27,6 @@ def held_out_section(summary: RunSummary) -> Section:
     """The risk on data that trained nothing, beside the limit's risk on the data that did."""
     train, curves = risk_curves(summary), risk_curves(summary, HELD_OUT)
     trained, limit = train.reference, curves.reference
-    assert trained is not None
-    assert limit is not None
     drawn = [trained.values, limit.values]
     drawn += [curve.values for group in curves.groups for curve in group.curves]
     limit = Curve("limit, held-out", limit.times, limit.values)
@@ -54,7 +50,6 @@ def held_out_section(summary: RunSummary) -> Section:
 
 def _risk_picture(curves: Curves) -> Picture:
     limit = curves.reference
-    assert limit is not None
     if not curves.groups:
         caption = f"The limit's risk {fell(limit)}; the grey band is its own error."
     else:
@@ -104,7 +99,6 @@ def _width_picture(data: AgainstWidth) -> Picture:
 
 def _final_table(summary: RunSummary, curves: Curves) -> Table:
     limit = curves.reference
-    assert limit is not None
     header = ("", "t", "risk", "lowest to highest", "minus limit")
     error = None if limit.error is None else float(limit.error[-1])
     rows = [("limit", clock(limit.until), with_error(limit.last, error), DASH, DASH)]
@@ -124,7 +118,6 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     if summary.held_out:
         header = (*header, "held-out risk")
         held = risk_curves(summary, HELD_OUT)
-        assert held.reference is not None
         ends = [held.reference, *(group.mean for group in held.groups)]
         rows = [(*row, number(curve.last)) for row, curve in zip(rows, ends, strict=True)]
     return Table("At the end", header, tuple(rows))

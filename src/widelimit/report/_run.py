@@ -1,12 +1,13 @@
-"""The report of a run: a limit, and networks beside it."""
+"""The report of a run: a limit, networks beside it, and what was checked."""
 
-from ._check_section import check_section, limit_section
-from ._curves import differences, fell, reaches, risk_curves
+import numpy as np
+
+from ._curves import between, differences, fell, reaches, risk_curves
 from ._neuron_section import neuron_section
-from ._page import Page, Section, Table, facts, make_page
 from ._risk_section import held_out_section, risk_section
-from ._summary import RunSummary
-from ._words import above, count, listed, number
+from ._summary import Checks, RunSummary
+from ._words import DASH, above, count, listed, number
+from .pages import Page, Section, Table, facts, make_page
 
 
 def run_report(summary: RunSummary) -> Page:
@@ -30,7 +31,6 @@ def run_report(summary: RunSummary) -> Page:
 def _lead(summary: RunSummary) -> list[str]:
     """What the page says, in a few sentences."""
     curves = risk_curves(summary)
-    assert curves.reference is not None
     said = [f"In the limit of infinite width the risk {fell(curves.reference)}."]
     if curves.groups:
         groups = differences(curves).groups
@@ -66,3 +66,48 @@ def _problem_section(summary: RunSummary) -> Section:
     if rows:
         tables.append(Table("Networks beside the limit", ("width", "trained by", "runs"), rows))
     return Section("problem", "Problem", tables=tuple(tables))
+
+
+def check_section(checks: Checks) -> Section:
+    """A check a row: what it is, its value, what it means."""
+    kind = "certified bound" if checks.gap_certified else "estimate"
+    rows = [(f"optimality gap ({kind})", checks.gap, checks.gap_statement)]
+    if checks.gap_budget is not None:
+        meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
+        rows.append(("budget of the gap", checks.gap_budget, meaning))
+    if checks.largest_correlation is not None:
+        meaning = "the most that any unit correlates with the slope of the loss; 0 at an optimum without penalty"
+        rows.append(("largest correlation", checks.largest_correlation, meaning))
+    meaning = "size of grad psi over the neurons, the force on a neuron; 0 at rest"
+    rows.append(("stationarity, root mean square", checks.stationarity_rms, meaning))
+    rows.append(("stationarity, largest", checks.stationarity_largest, "the same for the neuron farthest from rest"))
+    meaning = checks.dissipation_method or "not computed for this problem"
+    if checks.dissipation_defect is not None:
+        what = "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
+        meaning = f"{what} ({meaning})"
+    rows.append(("dissipation defect", checks.dissipation_defect, meaning))
+    table = Table("", ("check", "value", "meaning"), tuple((name, number(v), words) for name, v, words in rows))
+    return Section("checks", "Checks at the end of the limit", tables=(table,))
+
+
+def limit_section(summary: RunSummary) -> Section:
+    """The same limit with more and more particles."""
+    rows = []
+    for coarse, fine in zip((None, *summary.limit), summary.limit, strict=False):
+        end = float(np.asarray(fine.risk)[-1])
+        moved = DASH
+        if coarse is not None:
+            shared = fine.times <= coarse.times[-1]
+            old = between(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
+            moved = number(float(np.max(np.abs(fine.risk[shared] - old))))
+        rows.append((str(fine.size), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
+    header = ("particles", "risk at the end", "largest change of the risk curve", "steps", "time taken")
+    largest, last = float(np.max(summary.limit_error)), float(summary.limit_error[-1])
+    sentences = (
+        f"The estimated error of the limit's risk is at most {number(largest)} along the run "
+        f"and {number(last)} at its end.",
+        summary.limit_note,
+    )
+    return Section(
+        "limit", "How exact the limit is", tuple(s for s in sentences if s), tables=(Table("", header, tuple(rows)),)
+    )

@@ -40,13 +40,13 @@ class Checks:
     - `dissipation_defect`: max_t |fall of the objective - energy dissipated|, relative to the largest fall.
     """
 
-    gap: float
+    gap: float | None
     gap_budget: float | None
     largest_correlation: float | None
     gap_certified: bool
     gap_statement: str
-    stationarity_rms: float
-    stationarity_largest: float
+    stationarity_rms: float | None
+    stationarity_largest: float | None
     dissipation_defect: float | None
     dissipation_method: str
 

@@ -7,10 +7,9 @@ _SPACE = "\N{NO-BREAK SPACE}"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float, digits: int = 3) -> str:
-    """`digits` significant digits: 0.00372, 12300, 4.1 x 10^-5; an en dash for what is not finite."""
-    value = float(value)
-    if not math.isfinite(value):
+def number(value: float | None, digits: int = 3) -> str:
+    """`digits` significant digits: 0.00372, 12300, 4.1 x 10^-5; an en dash for what is not finite or not known."""
+    if value is None or not math.isfinite(value):
         return DASH
     if value == 0:
         return "0"

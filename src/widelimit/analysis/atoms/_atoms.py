@@ -1,5 +1,7 @@
 """The atoms of a measure: particles that are one point put together, walls met exactly."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -43,9 +45,8 @@ def atoms(problem: Problem, measure: Measure, merge: float, who: str) -> Particl
     return Particles(rows, w, blocks=problem.blocks)
 
 
-def _merged(
-    problem: Problem, rows: Float[np.ndarray, "N D"], w: Float[np.ndarray, " N"], merge: float
-) -> tuple[Float[np.ndarray, "M D"], Float[np.ndarray, " M"]]:
+def _merged(problem: Problem, rows: Any, w: Any, merge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [N, D] and weights [N], those of each cluster as one."""
     period = _periods(problem)
     size = 1.0 + np.max(np.where(np.isfinite(rows), np.abs(rows), 0.0), axis=1)
     free = np.ones(len(w), bool)
@@ -70,24 +71,19 @@ def _way(row: Float[np.ndarray, " D"], rows: Float[np.ndarray, "N D"], period: F
 
 
 def _periods(problem: Problem) -> Float[np.ndarray, " D"]:
-    out = []
-    for block in problem.blocks:
-        domain = problem.domain.of(block.name)
-        out += [np.inf if domain.period is None else float(domain.period)] * block.size
-    return np.asarray(out)
+    periods = [problem.domain.of(block.name).period for block in problem.blocks]
+    return np.repeat([np.inf if p is None else float(p) for p in periods], [b.size for b in problem.blocks])
 
 
-def walls(problem: Problem) -> tuple[Float[np.ndarray, " D"], Float[np.ndarray, " D"]]:
+def walls(problem: Problem) -> tuple[Float[np.ndarray, " D"], ...]:
     """The least and the greatest value of each parameter that a box allows; infinite where there is no wall."""
-    lower, upper = [], []
+    sides = []
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
         if domain.walls and not domain.box:
             raise ValueError(f"problem: the walls of {domain!r}, the domain of {block.name!r}, are not known.")
-        low, high = domain.bounds(block.shape) if domain.box else (-np.inf, np.inf)
-        lower += [low] * block.size
-        upper += [high] * block.size
-    return np.asarray(lower), np.asarray(upper)
+        sides += [domain.bounds(block.shape) if domain.box else (-np.inf, np.inf)] * block.size
+    return tuple(np.asarray(sides, float).T)
 
 
 def _on_walls(problem: Problem, rows: Float[np.ndarray, "N D"], merge: float) -> Float[np.ndarray, "N D"]:

@@ -29,6 +29,10 @@ from widelimit.problem import Problem
 
 from ._atoms import walls
 
+Rows = Float[np.ndarray, "N D"]
+Matrices = Float[np.ndarray, "N D D"]
+Moves = Bool[np.ndarray, "N D"]
+
 
 class Expansion(NamedTuple):
     """psi [N], its gradient [N, D] and Hessian [N, D, D] at the atoms, and the coupling K [N, D, N, D].
@@ -55,11 +59,11 @@ class Linearisation(NamedTuple):
     """
 
     expansion: Expansion
-    frames: Float[np.ndarray, "N D D"]
-    moves: Bool[np.ndarray, "N D"]
-    held: Bool[np.ndarray, "N D"]
-    far: Bool[np.ndarray, "N D"]
-    local: Float[np.ndarray, "N D D"]
+    frames: Matrices
+    moves: Moves
+    held: Moves
+    far: Moves
+    local: Matrices
     matrix: Float[np.ndarray, "K K"]
     residual: float
 
@@ -89,7 +93,7 @@ def linearise(problem: Problem, measure: Particles, tolerance: float) -> Lineari
     return Linearisation(expansion, frames, moves, held, far, local, matrix, residual)
 
 
-def _known(found: Expansion, far: Bool[np.ndarray, "N D"]) -> Expansion:
+def _known(found: Expansion, far: Moves) -> Expansion:
     """On the host, with zeros for what belongs to a parameter at infinity: psi is flat there.
 
     Raises `ValueError` for what is not finite otherwise.
@@ -109,51 +113,41 @@ def _known(found: Expansion, far: Bool[np.ndarray, "N D"]) -> Expansion:
     return known
 
 
-def _pushed(
-    problem: Problem, rows: Float[np.ndarray, "N D"], gradient: Float[np.ndarray, "N D"], least: float
-) -> Bool[np.ndarray, "N D"]:
+def _pushed(problem: Problem, rows: Rows, gradient: Rows, least: float) -> Moves:
     lower, upper = walls(problem)
     return ((rows <= lower) & (gradient > least)) | ((rows >= upper) & (gradient < -least) & np.isfinite(rows))
 
 
-def _frames(
-    problem: Problem,
-    rows: Float[np.ndarray, "N D"],
-    mobility: Float[np.ndarray, "N D D"],
-    fixed: Bool[np.ndarray, "N D"],
-) -> tuple[Float[np.ndarray, "N D D"], Bool[np.ndarray, "N D"]]:
+def _frames(problem: Problem, rows: Rows, mobility: Matrices, fixed: Moves) -> tuple[Matrices, Moves]:
     """A with A A^T = P on the tangent space: columns of eigenvectors times roots of eigenvalues."""
     free = np.where(fixed, 0.0, 1.0)[:, :, None] * np.eye(rows.shape[1])
-    for start, stop in _spheres(problem):
-        normal = rows[:, start:stop] / np.linalg.norm(rows[:, start:stop], axis=1, keepdims=True)
-        free[:, start:stop, start:stop] -= normal[:, :, None] * normal[:, None, :]
+    for block in _spheres(problem):
+        normal = rows[:, block] / np.linalg.norm(rows[:, block], axis=1, keepdims=True)
+        free[:, block, block] -= normal[:, :, None] * normal[:, None, :]
     values, vectors = np.linalg.eigh(free @ mobility @ free)
     moves = values > 1e-12 * np.max(values, axis=1, keepdims=True, initial=0.0)
     return vectors * np.sqrt(np.where(moves, values, 0.0))[:, None, :], moves
 
 
-def _bending(
-    problem: Problem, rows: Float[np.ndarray, "N D"], gradient: Float[np.ndarray, "N D"]
-) -> Float[np.ndarray, "N D D"]:
+def _bending(problem: Problem, rows: Rows, gradient: Rows) -> Matrices:
     """What a sphere adds to a Hessian: -(grad psi . z) / |z|^2 on its block."""
     out = np.zeros((*rows.shape, rows.shape[1]))
-    for start, stop in _spheres(problem):
-        z, g = rows[:, start:stop], gradient[:, start:stop]
+    for block in _spheres(problem):
+        z, g = rows[:, block], gradient[:, block]
         radial = np.sum(z * g, axis=1) / np.sum(z * z, axis=1)
-        out[:, start:stop, start:stop] = -radial[:, None, None] * np.eye(stop - start)
+        out[:, block, block] = -radial[:, None, None] * np.eye(z.shape[1])
     return out
 
 
-def _spheres(problem: Problem) -> list[tuple[int, int]]:
+def _spheres(problem: Problem) -> list[slice]:
     """The columns of the blocks that live on a sphere."""
-    found, start = [], 0
+    found, stop = [], 0
     for block in problem.blocks:
-        domain = problem.domain.of(block.name)
+        domain, start, stop = problem.domain.of(block.name), stop, stop + block.size
         if not domain.flat and domain.radius is None:
             raise ValueError(f"problem: how {domain!r}, the domain of {block.name!r}, bends is not known.")
         if domain.radius is not None:
-            found.append((start, start + block.size))
-        start += block.size
+            found.append(slice(start, stop))
     return found
 
 

@@ -29,9 +29,9 @@ class Spreading:
     - `verdict`: in words.
     """
 
-    hessian: Float[np.ndarray, "D D"]
+    hessian: Float[np.ndarray, "D D"] = dataclasses.field(repr=False)
     rates: Float[np.ndarray, " K"]
-    directions: Float[np.ndarray, "K D"]
+    directions: Float[np.ndarray, "K D"] = dataclasses.field(repr=False)
     expansive: int
     is_stationary: bool
     residual: float
@@ -43,9 +43,6 @@ class Spreading:
     def block(self, row: str, column: str) -> Float[np.ndarray, "a b"]:
         """The part of H between two blocks, such as `block("h", "h")`. Raises `ValueError` for an unknown name."""
         return self.hessian[np.ix_(_columns(self.blocks, row), _columns(self.blocks, column))]
-
-    def __repr__(self) -> str:
-        return f"Spreading(rates={self.rates}, {self.verdict!r})"
 
 
 def spreading(problem: Problem, point: Any, *, tolerance: float = 1e-6) -> Spreading:
@@ -72,19 +69,9 @@ def spreading(problem: Problem, point: Any, *, tolerance: float = 1e-6) -> Sprea
     rates, directions = _modes(found)
     zero = tolerance * max(float(np.max(np.abs(found.local))), float(np.max(np.abs(hessian))))
     expansive = int(np.sum(rates > zero))
-    stationary, coupling = found.residual <= tolerance, _coupling(problem, hessian)
-    return Spreading(
-        hessian,
-        rates,
-        directions,
-        expansive,
-        stationary,
-        found.residual,
-        coupling,
-        _verdict(rates, directions, zero, stationary, problem.blocks),
-        b,
-        problem.blocks,
-    )
+    rests, mixed, blocks = found.residual <= tolerance, _coupling(problem, hessian), problem.blocks
+    words = _verdict(rates, directions, zero, rests, blocks)
+    return Spreading(hessian, rates, directions, expansive, rests, found.residual, mixed, words, b, blocks)
 
 
 def _modes(found: Linearisation) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "K D"]]:
@@ -97,11 +84,9 @@ def _modes(found: Linearisation) -> tuple[Float[np.ndarray, " K"], Float[np.ndar
 
 
 def _columns(blocks: Blocks, name: str) -> np.ndarray:
-    start = 0
-    for block in blocks:
-        if block.name == name:
-            return np.arange(start, start + block.size)
-        start += block.size
+    found = np.flatnonzero(np.repeat([block.name == name for block in blocks], [block.size for block in blocks]))
+    if len(found):
+        return found
     raise ValueError(f"Spreading.block: the unit has no block {name!r}; it has {', '.join(b.name for b in blocks)}.")
 
 
@@ -109,8 +94,7 @@ def _coupling(problem: Problem, hessian: Float[np.ndarray, "D D"]) -> float | No
     name = problem.unit.linear
     if name is None:
         return None
-    inside = np.isin(np.arange(len(hessian)), _columns(problem.blocks, name))
-    return float(np.max(np.abs(hessian[inside]), initial=0.0))
+    return float(np.max(np.abs(hessian[_columns(problem.blocks, name)]), initial=0.0))
 
 
 def _verdict(rates: Any, directions: Any, zero: float, stationary: bool, blocks: Blocks) -> str:

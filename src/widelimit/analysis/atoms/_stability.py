@@ -37,13 +37,10 @@ class Stability:
     is_stationary: bool
     residual: float
     rates: Float[np.ndarray, " K"]
-    spread_rates: Float[np.ndarray, "N D"]
-    hessians: Float[np.ndarray, "N D D"]
-    positions: Float[np.ndarray, "N D"]
-    weights: Float[np.ndarray, " N"]
-
-    def __repr__(self) -> str:
-        return f"Stability(stable={self.stable}, is_stationary={self.is_stationary}, {self.verdict!r})"
+    spread_rates: Float[np.ndarray, "N D"] = dataclasses.field(repr=False)
+    hessians: Float[np.ndarray, "N D D"] = dataclasses.field(repr=False)
+    positions: Float[np.ndarray, "N D"] = dataclasses.field(repr=False)
+    weights: Float[np.ndarray, " N"] = dataclasses.field(repr=False)
 
 
 def stability(problem: Problem, measure: Measure, *, tolerance: float = 1e-6, merge: float = 1e-6) -> Stability:
@@ -80,17 +77,8 @@ def stability(problem: Problem, measure: Measure, *, tolerance: float = 1e-6, me
             f"Not a fixed point: the force on an atom is {found.residual:.2g} of its parts (tolerance "
             f"{tolerance:.2g}), so its rates say nothing."
         )
-    return Stability(
-        stable,
-        verdict,
-        stationary,
-        found.residual,
-        rates,
-        spread,
-        found.expansion.hessian,
-        np.asarray(rho.positions),
-        np.asarray(rho.weights),
-    )
+    rows, p, hessian = np.asarray(rho.positions), np.asarray(rho.weights), found.expansion.hessian
+    return Stability(stable, verdict, stationary, found.residual, rates, spread, hessian, rows, p)
 
 
 def check(problem: Problem, tolerance: float, merge: float, who: str) -> None:

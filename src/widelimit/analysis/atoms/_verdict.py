@@ -33,10 +33,8 @@ class Fixed:
         if np.any(least < -self.zero):
             return False, self._unstable(least)
         if np.any(self.rates < -self.zero):
-            return (
-                False,
-                f"Unstable: the atoms' centres leave it at rate {-self.rates[0]:.3g}, as clouds that contract.",
-            )
+            rate = -self.rates[0]
+            return False, f"Unstable: the atoms' centres leave it at rate {rate:.3g}, as clouds that contract."
         if np.any(np.abs(self.rates) <= self.zero) or np.any(np.abs(self.spread) <= self.zero):
             return None, self._undecided()
         return True, self._stable(least)
@@ -85,10 +83,8 @@ class Fixed:
                 f"Undecided by a linearisation: {self._atom(int(far[0]))} lies at infinity; psi falls towards it, so "
                 "mass moves out, ever more slowly and at no exponential rate."
             )
-        return (
-            "Undecided: a rate is zero within the tolerance, and Theorem 6 asks for strictly positive ones."
-            + self._scope()
-        )
+        why = "a rate is zero within the tolerance, and Theorem 6 asks for strictly positive ones"
+        return f"Undecided: {why}.{self._scope()}"
 
     def _stable(self, least: Float[np.ndarray, " N"]) -> str:
         finite = np.isfinite(self.rates)
@@ -98,12 +94,9 @@ class Fixed:
         held = (
             " Mass reaches a wall that holds an atom in finite time: psi has a slope there." if not finite.all() else ""
         )
-        if len(self.rho) == 1:
-            start = "Stable. By Theorem 6 every start supported near the atom converges to it"
-        else:
-            start = (
-                "Stable at these weights, which the flow keeps: starts supported near the atoms converge to such atoms"
-            )
+        start = "Stable. By Theorem 6 every start supported near the atom converges to it"
+        if len(self.rho) > 1:
+            start = "Stable at these weights, which the flow keeps: starts near the atoms converge to such atoms"
         return f"{start}; {spread}{mean}.{held}{self._scope()}"
 
     def _scope(self) -> str:

@@ -9,7 +9,7 @@ the discrete form of objective + T INT rho log(rho / vol). V_i is the cell's vol
 reduced problem (SUM_g (d_g - 1) log r_g in the exponent) at the centre.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,6 +22,8 @@ from widelimit.measure import GridDensity, Measure
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
+
+from .._measures import check_convex
 
 
 def free_energy(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
@@ -39,7 +41,7 @@ def free_energy(problem: Problem, density: Measure, temperature: float) -> Float
     """
     require_nodes(problem.data, "free_energy")
     rho = as_density(problem, density, temperature, "free_energy")
-    return energies(problem, rho, log_volumes(problem, rho.grid).ravel(), jnp.asarray(temperature, float)).free
+    return energies(problem, rho, log_volumes(problem, rho.grid).ravel(), jnp.asarray(temperature, float))[0]
 
 
 def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
@@ -69,18 +71,11 @@ def log_gibbs(problem: Problem, density: GridDensity, log_v: Any, temperature: A
     return jax.nn.log_softmax(log_v - psi / temperature)
 
 
-class Energies(NamedTuple):
-    """The free energy, and its part without the entropy."""
-
-    free: Float[Array, ""]
-    objective: Float[Array, ""]
-
-
 @eqx.filter_jit
-def energies(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> Energies:
-    m = density.weights
-    objective = problem.objective(density)
-    return Energies(objective + temperature * jnp.sum(m * log_density(m, log_v)), objective)
+def energies(problem: Problem, density: GridDensity, log_v: Any, temperature: Any) -> tuple[Array, Array]:
+    """The free energy, and its part without the entropy."""
+    m, objective = density.weights, problem.objective(density)
+    return objective + temperature * jnp.sum(m * log_density(m, log_v)), objective
 
 
 @eqx.filter_jit
@@ -88,14 +83,6 @@ def scaled_divergence(m: Any, log_g: Any, temperature: Any) -> Float[Array, ""]:
     """T KL(m || G)."""
     # With - m + g, which add up to nothing, every term is nonnegative: no cancellation between cells near the minimum.
     return temperature * jnp.maximum(jnp.sum(m * log_density(m, log_g) - m + jnp.exp(log_g)), 0.0)
-
-
-def check_convex(problem: Problem, who: str) -> None:
-    if not problem.loss.convex:
-        raise ValueError(
-            f"{who}(problem=...): the loss {problem.loss.name!r} is not declared convex "
-            "(losses.Loss(function, convex=True) declares it)."
-        )
 
 
 def as_density(problem: Problem, density: Measure, temperature: float, who: str) -> GridDensity:

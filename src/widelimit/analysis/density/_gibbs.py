@@ -13,8 +13,9 @@ from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
+from .._measures import check_convex
 from ._dual_newton import Dual, solve
-from ._free_energy import check_convex, energies, log_gibbs, scaled_divergence
+from ._free_energy import energies, log_gibbs, scaled_divergence
 
 # Mass at an edge of the grid, where the domain goes on, above which a grid is called too small.
 _EDGE = 1e-8
@@ -43,9 +44,6 @@ class GibbsState:
     gap: float
     iterations: int
     statement: str
-
-    def __repr__(self) -> str:
-        return f"GibbsState(free_energy={self.free_energy:.12g}, objective={self.objective:.12g}, {self.statement!r})"
 
 
 def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float = 1e-13) -> GibbsState:
@@ -82,20 +80,13 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     image = log_gibbs(problem, density, log_v, heat)
     residual = 0.5 * float(np.sum(np.abs(np.exp(image) - np.asarray(density.weights))))
     gap = float(scaled_divergence(density.weights, image, heat))
-    energy = energies(problem, density, log_v, heat)
-    if not math.isfinite(float(energy.free) + residual + gap):
+    free, objective = (float(part) for part in energies(problem, density, log_v, heat))
+    if not math.isfinite(free + residual + gap):
         raise ValueError(
             f"gibbs(temperature=...): psi/T leaves the range of numbers at T = {float(temperature):.4g}; raise it."
         )
-    return GibbsState(
-        density,
-        float(energy.free),
-        float(energy.objective),
-        residual,
-        gap,
-        int(found.iterations),
-        _say(residual, gap, bool(found.converged), _spilled(problem, density)),
-    )
+    words = _say(residual, gap, bool(found.converged), _spilled(problem, density))
+    return GibbsState(density, free, objective, residual, gap, int(found.iterations), words)
 
 
 def _spilled(problem: Problem, density: GridDensity) -> list[str]:
@@ -113,12 +104,8 @@ def _spilled(problem: Problem, density: GridDensity) -> list[str]:
 
 def _say(residual: float, gap: float, converged: bool, spilled: list[str]) -> str:
     state = "A fixed point" if converged else "Newton's method did not converge; a fixed point"
-    text = (
-        f"{state} to {residual:.2g} in total variation; its free energy is within {gap:.2g} of the least on the grid."
-    )
-    if spilled:
-        text += f" The grid is too small: mass {', '.join(spilled)}."
-    return text
+    text = f"{state} to {residual:.2g} in total variation; its free energy is within {gap:.2g} of the grid's least."
+    return f"{text} The grid is too small: mass {', '.join(spilled)}." if spilled else text
 
 
 def _check(problem: Problem, temperature: float, grid: Grid, tolerance: float) -> None:

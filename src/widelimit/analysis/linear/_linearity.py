@@ -10,6 +10,7 @@ from jaxtyping import Float
 from widelimit.dynamics import schedules
 from widelimit.kernels import LinearTheory, linear_theory, tangent_kernel
 from widelimit.measure import GridDensity, Particles
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 from widelimit.trajectory import Trajectory
@@ -61,8 +62,7 @@ def linearity(
 
     **Raises** `ValueError` for a tolerance that is not positive, and as `TangentFlow` does.
     """
-    if not 0.0 < tolerance < math.inf:
-        raise ValueError(f"linearity(tolerance=...): must be positive and finite, got {tolerance}.")
+    real_number(tolerance, "linearity(tolerance=...)", above=0.0)
     clock = schedules.as_schedule(schedule, "linearity(schedule=...)")
     runs = [_particles(trajectory[i]) for i in range(len(trajectory))]
     theory = linear_theory(problem, runs[0], at=at, trainable=trainable, who="linearity")

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from widelimit.kernels import LinearTheory, linear_theory
 from widelimit.measure import Measure, Particles, laws
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
 # Beyond this no time is looked for.
@@ -33,11 +34,8 @@ class Limit(NamedTuple):
     risk: float
     tail: float
 
-    def __repr__(self) -> str:
-        return f"Limit(risk={self.risk:.4g}, tail={self.tail:.3g}, {len(self.measure)} particles)"
 
-
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True)
 class Spectrum:
     r"""The eigenvalues of $M[\rho]$, which are those of the operators of the parameters (R, K~), and the loss by them,
 
@@ -49,20 +47,13 @@ class Spectrum:
     - `coefficients`: b_k [r], <v_k, f - y> of the start; `amplitudes`: k b_k^2; `floor`: the risk that never falls.
     """
 
-    theory: LinearTheory
+    theory: LinearTheory = dataclasses.field(repr=False)
     eigenvalues: Float[np.ndarray, " r"]
     resolved: int
     speed: float
-    coefficients: Float[np.ndarray, " r"]
-    amplitudes: Float[np.ndarray, " r"]
+    coefficients: Float[np.ndarray, " r"] = dataclasses.field(repr=False)
+    amplitudes: Float[np.ndarray, " r"] = dataclasses.field(repr=False)
     floor: float
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{value:.6g}" for value in self.eigenvalues[:4])
-        return (
-            f"Spectrum({len(self.eigenvalues)} eigenvalues [{shown}, ...], risk {float(self.risk(0.0)):.4g} -> "
-            f"{self.floor:.4g})"
-        )
 
     def eigenfunctions(self, x: Any) -> Float[np.ndarray, "n ... r"]:
         """v_k(x), orthonormal in L2(mu), at inputs x [n, d] ([n] for d = 1); signs are arbitrary.
@@ -99,9 +90,7 @@ class Spectrum:
         """The time tau at which the loss has come down to `risk`; 0 if it starts below, infinite if it never does."""
         import scipy.optimize
 
-        if not math.isfinite(risk):
-            raise ValueError(f"time_to(risk=...): must be a finite number, got {risk!r}.")
-        excess = risk - self.floor
+        excess = real_number(risk, "time_to(risk=...)") - self.floor
         if excess >= float(np.sum(self.amplitudes)):
             return 0.0
         if not excess > 0.0:
@@ -127,11 +116,9 @@ class Spectrum:
         shift = theory.field() @ (1.0 / theory.rates)
         rows = np.array(start.positions, float)
         rows[:, list(found.columns)] += shift
-        parts = self.coefficients**2 / self.eigenvalues
-        half = parts[: self.resolved]
-        whole = float(np.sum(half))
-        finite = self.resolved == len(parts)
-        tail = 0.0 if finite or whole == 0.0 else float(np.sum(half[len(half) // 2 :])) / whole
+        parts = (self.coefficients**2 / self.eigenvalues)[: self.resolved]
+        whole, finite = float(np.sum(parts)), self.resolved == len(self.eigenvalues)
+        tail = 0.0 if finite or whole == 0.0 else float(np.sum(parts[len(parts) // 2 :])) / whole
         prediction = theory.seen.prediction - found.on_nodes() @ self.coefficients
         measure = Particles(rows, start.weights, blocks=found.problem.blocks)
         return Limit(measure, shift, prediction, self.floor, tail)
@@ -159,12 +146,5 @@ def spectrum(
     """
     at = None if start is None else measure
     theory = linear_theory(problem, measure if start is None else start, at=at, trainable=trainable, who="spectrum")
-    return Spectrum(
-        theory,
-        theory.found.eigenvalues,
-        theory.found.resolved,
-        theory.speed,
-        theory.seen.coefficients,
-        theory.losses,
-        theory.floor,
-    )
+    modes, b = theory.found, theory.seen.coefficients
+    return Spectrum(theory, modes.eigenvalues, modes.resolved, theory.speed, b, theory.losses, theory.floor)

@@ -22,6 +22,7 @@ from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
+from .._measures import check_convex
 from ._competitors import Competitors, competitors
 from ._exchange import Round, enough, exchange, padded, remaining
 from ._extremum import Search
@@ -106,17 +107,10 @@ def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
     if not isinstance(problem, Problem):
         raise ValueError(f"minimise(problem=...): expected a Problem, got {type(problem).__name__}.")
     problem.two_layer("minimise")
-    if not problem.loss.convex:
-        raise ValueError(
-            f"minimise(problem=...): the loss {problem.loss.name!r} is not declared convex "
-            "(losses.Loss(function, convex=True) declares it)."
-        )
+    check_convex(problem, "minimise")
     require_nodes(problem.data, "minimise")
     if not problem.scale.mean_field:
-        raise ValueError(
-            "minimise(problem=...): the output scale depends on the number of neurons, so there is no objective of a "
-            "measure; use scales.MeanField()."
-        )
+        raise ValueError("minimise(problem=...): this output scale depends on N; use scales.MeanField().")
     real_number(tolerance, "minimise(tolerance=...)", above=0.0)
     if budget is not None:
         real_number(budget, "minimise(budget=...)", above=0.0)

@@ -26,7 +26,7 @@ from widelimit.measure import Measure
 from widelimit.numerics import evaluate, real_number
 from widelimit.problem import Potential, Problem
 
-from .._measures import check_measure
+from .._measures import check_convex, check_measure
 from ._charges import is_free, least_costs, variation
 from ._depths import Correlation, Depth, correlation, potential_depth
 from ._extremum import Extremum, Search, climb_all, prove, scan
@@ -82,11 +82,7 @@ def optimality_gap(
     **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
     problem.two_layer("optimality_gap")
-    if not problem.loss.convex:
-        raise ValueError(
-            f"optimality_gap(problem=...): the loss {problem.loss.name!r} is not declared convex "
-            "(losses.Loss(function, convex=True) declares it)."
-        )
+    check_convex(problem, "optimality_gap")
     if budget is not None:
         budget = real_number(budget, "optimality_gap(budget=...)", above=0.0)
     check_measure(problem, measure, "optimality_gap(measure=...)", probability=False)

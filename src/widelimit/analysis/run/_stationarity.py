@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Measure, join, laws
-from widelimit.numerics import entries, sum_chunks
+from widelimit.numerics import entries, real_number, sum_chunks
 from widelimit.problem import Problem, penalties
 from widelimit.problem.data import Nodes, require_nodes
 
@@ -77,8 +77,7 @@ def stationarity(problem: Problem, measure: Any, *, tolerance: float = 1e-6) -> 
             "analysis.orthogonality judges laws of free-knot splines."
         )
     nodes = require_nodes(problem.data, "stationarity")
-    if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"stationarity(tolerance=...): must lie in (0, 1), got {tolerance}.")
+    real_number(tolerance, "stationarity(tolerance=...)", above=0.0, below=1.0)
     norms, dissipation, conditions = _measured(problem, measure, _thinned(problem, measure, nodes))
     w = measure.weights
     rms = float(jnp.sqrt(jnp.sum(w * norms**2) / jnp.sum(w)))

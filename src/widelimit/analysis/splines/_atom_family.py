@@ -1,7 +1,7 @@
 """A stationary distribution of atoms, up to what knots and masses leave open."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -27,9 +27,6 @@ class KnotStability:
     stable: bool | None
     growth_rates: Float[np.ndarray, "n M"]
     verdict: str
-
-    def __repr__(self) -> str:
-        return f"KnotStability(stable={self.stable}, {self.verdict!r})"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,13 +62,6 @@ class AtomFamily:
     mobility: float
     blocks: Blocks
 
-    def __repr__(self) -> str:
-        case = "with" if self.has_left_mass else "without"
-        return (
-            f"AtomFamily({len(self.knots)} knots, {case} mass at h < {self.lower:g}, risk={self.risk:.6g}, "
-            f"stable={self.stable}, complete={self.complete!r})"
-        )
-
     @property
     def stable(self) -> bool | None:
         """For one atom a knot: its charge has the sign of the mass."""
@@ -85,7 +75,7 @@ class AtomFamily:
         H_hc and H_cc are zero at rest (30), so a cloud evolves in h alone: it spreads where c (f - f_rho) > 0.
         """
         if c is None:
-            c = self._charges(np.full(len(self.knots), 1.0 / self._particles))
+            c = self.masses * self._particles
         c = np.asarray(as_numbers(c, "AtomFamily: c"), float)
         if c.ndim > 2 or (c.ndim > 0 and c.shape[-1] != len(self.knots)) or not np.all(np.isfinite(c)):
             raise ValueError(
@@ -105,28 +95,17 @@ class AtomFamily:
         """
         rates = self.growth_rates(c)
         if c is not None:
-            self._check_signs(
-                np.atleast_2d(np.broadcast_to(np.asarray(c, float), (*np.shape(c)[:-1], len(self.knots))))
-            )
-        spreads, still = np.any(rates > 0.0, axis=0), np.any(rates == 0.0, axis=0)
-        if np.any(spreads):
-            i = int(np.argmax(np.max(rates, axis=0)))
-            top = float(np.max(rates))
-            return KnotStability(
-                False,
-                rates,
-                f"Unstable: a cloud at h = {self.knots[i]:.6g} spreads in h as exp({top:.4g} t)"
-                + (f"; {int(spreads.sum())} of {len(self.knots)} knots do." if len(self.knots) > 1 else "."),
-            )
-        if np.any(still):
-            i = int(np.argmax(still))
-            return KnotStability(None, rates, f"Undecided: at h = {self.knots[i]:.6g} the growth rate is zero.")
-        return KnotStability(
-            True,
-            rates,
-            f"Stable in h: clouds contract at every knot, the slowest as exp({float(np.max(rates)):.4g} t); the "
-            "charges are neutral.",
-        )
+            self._check_signs(np.broadcast_to(np.asarray(c, float), rates.shape))
+        fastest = np.max(rates, axis=0)
+        top, knot = float(np.max(fastest)), self.knots[int(np.argmax(fastest))]
+        if top > 0.0:
+            count = f"; {np.sum(fastest > 0.0)} of {len(self.knots)} knots do" if len(self.knots) > 1 else ""
+            words = f"Unstable: a cloud at h = {knot:.6g} spreads in h as exp({top:.4g} t){count}."
+        elif top == 0.0:
+            words = f"Undecided: at h = {knot:.6g} the growth rate is zero."
+        else:
+            words = f"Stable in h: clouds contract at every knot, the slowest as exp({top:.4g} t); charges are neutral."
+        return KnotStability(None if top == 0.0 else top < 0.0, rates, words)
 
     def measure(self, weights: Any = None) -> Particles:
         """One law of the family: an atom a knot, and, with mass at h < A, two atoms at A - (B - A)/2 and A - (B - A).
@@ -144,7 +123,7 @@ class AtomFamily:
                 f"AtomFamily.measure(weights=...): expected {n} positive numbers with sum 1"
                 f"{' (two for the atoms at h < A come last)' if self.has_left_mass else ''}, got {weights!r}."
             )
-        h, charges = self.knots, self._charges(w[: len(self.knots)])
+        h, charges = self.knots, self.masses / w[: len(self.knots)]
         if self.has_left_mass:
             length = self.upper - self.lower
             left = self.lower - length * np.array([0.5, 1.0])
@@ -156,9 +135,6 @@ class AtomFamily:
     @property
     def _particles(self) -> int:
         return len(self.knots) + (2 if self.has_left_mass else 0)
-
-    def _charges(self, w: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
-        return self.masses / w
 
     def _check_signs(self, c: Float[np.ndarray, "n M"]) -> None:
         wrong = np.all(c * np.sign(self.masses) <= 0.0, axis=0) & (np.abs(self.masses) > _ZERO * self.size)
@@ -186,6 +162,3 @@ class StationaryAtoms(Sequence[AtomFamily]):
 
     def __len__(self) -> int:
         return len(self.families)
-
-    def __iter__(self) -> Iterator[AtomFamily]:
-        return iter(self.families)

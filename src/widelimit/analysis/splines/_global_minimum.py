@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
 from ._error import SplineError, spline_error
@@ -30,9 +31,6 @@ class GlobalMinimum:
     risk: float
     verdict: str
 
-    def __repr__(self) -> str:
-        return f"GlobalMinimum(holds={self.holds}, {self.verdict!r})"
-
 
 def global_minimum(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> GlobalMinimum:
     r"""The criterion for zero risk, $\int c\,p(c, x)\,dc = f''(x)$ on [A, B] and f_rho, f_rho' right at A.
@@ -47,8 +45,7 @@ def global_minimum(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Gl
     **Raises** `ValueError` for a problem that is not (x - h)_+, with or without c, on an interval with a squared
     loss, and for other laws.
     """
-    if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"global_minimum(tolerance=...): must lie in (0, 1), got {tolerance}.")
+    real_number(tolerance, "global_minimum(tolerance=...)", above=0.0, below=1.0)
     error = spline_error(problem, rho, "global_minimum", charges=False)
     target, law = error.target, error.law
     start = error.edges[:1]

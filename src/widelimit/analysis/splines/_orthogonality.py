@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
 from ._error import POINTS, SplineError, spline_error
@@ -33,9 +34,6 @@ class Orthogonality:
     zero_charge: float
     verdict: str
 
-    def __repr__(self) -> str:
-        return f"Orthogonality(is_stationary={self.is_stationary}, {self.verdict!r})"
-
 
 def orthogonality(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Orthogonality:
     r"""A.5's criterion: a law is stationary if and only if, for the error r = f_rho - f and each (c, h) of its support,
@@ -52,8 +50,7 @@ def orthogonality(problem: Problem, rho: Any, *, tolerance: float = 1e-6) -> Ort
 
     **Raises** `ValueError` for a problem that is not c (x - h)_+ on an interval with a squared loss, and other laws.
     """
-    if not 0.0 < tolerance < 1.0:
-        raise ValueError(f"orthogonality(tolerance=...): must lie in (0, 1), got {tolerance}.")
+    real_number(tolerance, "orthogonality(tolerance=...)", above=0.0, below=1.0)
     error = spline_error(problem, rho, "orthogonality", charges=True)
     law, upper = error.law, error.target.upper
     free = float(law.weights[law.h >= upper].sum())

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from widelimit.measure import fields_of
+from widelimit.numerics import whole_number
 from widelimit.problem import Problem
 
 from ._atom_family import AtomFamily, StationaryAtoms
@@ -46,8 +47,7 @@ def stationary_atoms(problem: Problem, count: int, *, starts: int = 200) -> Stat
     parts = quadratic(target)
     if parts is not None and parts[2] == 0.0:
         raise ValueError(
-            "stationary_atoms(problem=...): the target is affine, so any knots with total charge zero at each are "
-            "stationary: the families are not isolated."
+            "stationary_atoms(problem=...): the target is affine, so any knots of total charge zero are stationary."
         )
     shape = None if parts is not None else _shape(problem, target)
     families: list[AtomFamily] = []
@@ -128,15 +128,12 @@ def _shape(problem: Problem, target: Target) -> Shape | None:
 def _checked(problem: Problem, count: int, starts: int) -> Target:
     who = "stationary_atoms"
     target = target_of(problem, who)
-    for name, value, most in (("count", count, _MOST), ("starts", starts, 10**6)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
-            raise ValueError(f"{who}({name}=...): must be a whole number from 1 to {most:,}, got {value!r}.")
+    whole_number(count, f"{who}(count=...)", least=1, most=_MOST)
+    whole_number(starts, f"{who}(starts=...)", least=1, most=10**6)
     if problem.penalty is not None:
         raise ValueError(f"{who}(problem=...): a penalty moves the knots; leave it out.")
     if not problem.domain.unconstrained:
-        raise ValueError(
-            f"{who}(problem=...): walls of the domain hold particles that the error does not; leave it out."
-        )
+        raise ValueError(f"{who}(problem=...): walls hold particles that the error does not; leave the domain out.")
     scales = _scales(problem)
     if scales is None:
         raise ValueError(f"{who}(problem=...): the mobility must be one number a block (mobilities.Diagonal).")

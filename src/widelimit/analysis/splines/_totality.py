@@ -37,9 +37,6 @@ class Totality:
     outside: float | None
     verdict: str
 
-    def __repr__(self) -> str:
-        return f"Totality(total={self.total}, {self.verdict!r})"
-
 
 def totality(problem: Problem, rho: Any) -> Totality:
     r"""Proposition 2: if rho is stationary and its features are total in L^2(mu), then L(rho) = 0.

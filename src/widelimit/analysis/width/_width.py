@@ -39,12 +39,12 @@ class WidthRisk:
 
     def risk(self, width: int) -> Estimate:
         """E R_N for N = `width` neurons."""
-        n = _checked_width(width, "WidthRisk.risk")
+        n = whole_number(width, "WidthRisk.risk(width=...)", least=1)
         return _estimate(self.draws[:, 0] + self.draws[:, 1] / n)
 
     def bound(self, width: int) -> Estimate:
         """K/N, mei2018 (16): |inf R_N - inf R| is no larger where rho attains inf R."""
-        n = _checked_width(width, "WidthRisk.bound")
+        n = whole_number(width, "WidthRisk.bound(width=...)", least=1)
         return _estimate(self.draws[:, 2] / n)
 
 
@@ -105,10 +105,9 @@ def theorem3_error(width: int, dim: int, step: float, *, z: float = 0.0) -> floa
 
     **Raises** `ValueError` for numbers outside these ranges.
     """
-    n = _checked_width(width, "theorem3_error")
+    n = whole_number(width, "theorem3_error(width=...)", least=1)
     dim = whole_number(dim, "theorem3_error(dim=...)", least=1)
-    if real_number(step, "theorem3_error(step=...)", above=0.0) > 1.0:
-        raise ValueError(f"theorem3_error(step=...): must lie in (0, 1], got {step}.")
+    real_number(step, "theorem3_error(step=...)", above=0.0, most=1.0)
     real_number(z, "theorem3_error(z=...)", least=0.0)
     return math.sqrt(max(1.0 / n, step)) * (math.sqrt(dim + math.log(n / step)) + z)
 
@@ -128,10 +127,8 @@ def _drawn(
 
 def _terms(problem: Problem, measure: Measure, nodes: Nodes, drawn: int | None) -> Float[np.ndarray, "3"]:
     """(R, variance, K) on a finite data measure, of a measure or, from `drawn` samples of it, of a law."""
-    exact = problem.integrals.exact
-    found = (
-        _of_ramps(problem, *problem.unpack(measure)) if exact else _integrals(problem, *problem.unpack(measure), nodes)
-    )
+    parts = problem.unpack(measure)
+    found = _of_ramps(problem, *parts) if problem.integrals.exact else _integrals(problem, *parts, nodes)
     misfit, spread, square, turning = (float(v) for v in found)
     if drawn is not None:
         # The variance of n draws is too small by (n-1)/n, and the risk of their mean too large by variance/n.
@@ -184,12 +181,6 @@ def _over(function: Any, theta: Any, x: Any) -> Array:
 def _estimate(values: Float[np.ndarray, " G"]) -> Estimate:
     error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return Estimate(jnp.asarray(np.mean(values)), jnp.asarray(error))
-
-
-def _checked_width(width: int, who: str) -> int:
-    if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
-        raise ValueError(f"{who}(width=...): must be a whole number of at least 1, got {width!r}.")
-    return int(width)
 
 
 def _check(problem: Problem, samples: int, neurons: int) -> None:

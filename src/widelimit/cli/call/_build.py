@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import operator
 from typing import Any
 
@@ -12,14 +13,15 @@ from jaxtyping import Float64
 from widelimit import dynamics
 from widelimit.measure import Block, laws
 from widelimit.problem import Problem, domains, losses, mobilities, penalties, scales, units
-from widelimit.problem.data import Samples
+from widelimit.problem.data import Samples, Scaling, Table, read_table, split
 from widelimit.trajectory import observables
 
 from .._errors import ProblemFileError, place, sentence
 from ..parse._problem_file import ProblemFile
-from ..parse._sections import LimitSection, NetworksSection
+from ..parse._sections import DataSection, LimitSection, NetworksSection
 from ..parse._words import unknown
-from ._data import read_data
+
+_Arrays = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Built:
 def build(file: ProblemFile, name: str) -> Built:
     """Read the data and make the problem; `name` is the problem file's. Raises `ProblemFileError`."""
     with place(name, "[data]"):
-        train, test, facts, notices = read_data(file.data)
+        train, test, facts, notices = _read_data(file.data)
     samples = Samples(*train)
     problem = _problem(file, name, samples)
     factors = {}
@@ -134,3 +136,41 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
 def _law(file: ProblemFile, block: Block, inputs: int) -> laws.AbstractLaw:
     # A number is dim=1; (1,) as a tuple is a vector with one entry.
     return laws.registry.make(file.law(block.name), shape=block.shape, dim=block.shape or 1, inputs=inputs)
+
+
+def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str, Any], tuple[str, ...]]:
+    """(train, held out or None, facts, notices); the scaling is fitted on the train part alone.
+
+    Raises `ValueError` for data that cannot be read or learned from.
+    """
+    table = read_table(section.source, target=section.target, classes=section.classes, features=section.features)
+    train, test = (table, None) if section.held_out == 0 else split(table, section.held_out, section.seed)
+    inputs = Scaling.fit(train.features, section.scaling, names=table.feature_names)
+    targets = Scaling.fit(train.target, section.target_scaling, names=table.target_name.split(", "))
+    if targets.constant:
+        raise ValueError(f"the target {targets.constant[0]!r} is the same in all rows left to train on.")
+
+    def scaled(part: Table) -> _Arrays:
+        return inputs(part.features), targets(part.target)
+
+    arrays = scaled(train), None if test is None else scaled(test)
+    facts = {
+        "source": table.source,
+        "sha256": table.sha256,
+        "arrays_sha256": _digest(*arrays[0], *(arrays[1] or ())),
+        "rows": len(train),
+        "held_out_rows": 0 if test is None else len(test),
+        "features": list(table.feature_names),
+        "target": table.target_name,
+        "classes": list(table.classes),
+        "constant_features": list(inputs.constant),
+    }
+    notices = () if inputs.notice is None else (f"{table.source}: {inputs.notice}",)
+    return *arrays, facts, notices
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}".encode() + np.ascontiguousarray(array, "<f8").tobytes())
+    return digest.hexdigest()

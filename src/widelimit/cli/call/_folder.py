@@ -2,37 +2,46 @@
 
 problem.toml   the user's file          problem.json   the same with every default said
 data.json      what the data was        plugins.json   what code of the user's own was run, if any
-status.json    how far the run is; written last
-<part>.zarr    a finished trajectory    checkpoints/   of the part that is running
+status.json    how far the run is       checkpoints/   of the part that is running
+<part>.zarr    a finished trajectory
 numbers.json   the results              report.html    the report
 """
 
 import contextlib
 import dataclasses
+import fcntl
+import json
+import math
 import pathlib
 import re
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._errors import BadInput
-from ._files import ANEW, read_json, to_json
+from .._errors import BadInput, tell
 
 if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
 
-_FORMAT = 1
-_OURS = re.compile(
-    r"problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html|checkpoints|\.lock|.*\.part"
-    r"|\.?(limit|network)-[0-9.e-]+\.zarr.*"
-)
+ANEW = "Start it anew with `widelimit run FILE --overwrite`."
+_FORMAT = 2
+# What a run writes, and what a kill in the middle of that leaves. Nothing else in a folder is ever removed.
+_FILE = r"(problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html)(\.part)?|\.lock"
+_STORE = r"(limit|network)-[0-9][0-9.e+-]*\.zarr"
+_OURS = re.compile(rf"{_FILE}|{_STORE}|\.{_STORE}\.[0-9a-f]{{8}}\.(part|old)|checkpoints")
 _NOTED = {"sha256", "outcome", "t", "risk", "held_out_risk", "steps", "seconds"}
-_STATES = ("running", "stopped", "diverged", "finished")
+_BUSY = "another widelimit process is working in this folder"
+_STATES = ("begun", "running", "stopped", "failed", "finished")
 
 
 @dataclasses.dataclass
 class RunFolder:
-    """One run on disk. `status` has `state`, `message` and `parts`: what is known of the finished ones."""
+    """One run on disk. `status` has
+
+    - `state`, and a `message` where that says too little;
+    - `parts`: what is known of the finished ones; `failed`: network -> why it did not reach its end;
+    - `problem`: what problem.json holds, so that a change there is seen.
+    """
 
     path: pathlib.Path
     status: dict[str, Any]
@@ -42,7 +51,11 @@ class RunFolder:
         return self.status["state"]
 
     def mark(self, state: str, message: str = "") -> None:
-        self.status = {**self.status, "state": state, "message": message}
+        self.set(state=state, message=message)
+
+    def set(self, **changes: Any) -> None:
+        """Write the status down with some entries changed."""
+        self.status = {**self.status, **changes}
         self.write("status.json", self.status)
 
     def write(self, name: str, content: Any) -> None:
@@ -51,10 +64,8 @@ class RunFolder:
         from widelimit.numerics import write_whole
 
         raw = content if isinstance(content, bytes) else to_json(content).encode()
-        try:
+        with _writing(str(self.path / name)):
             write_whole(self.path / name, raw)
-        except OSError as error:
-            raise BadInput(f"{self.path / name}: cannot be written ({error.strerror}).") from None
 
     def read(self, name: str) -> dict[str, Any]:
         """A JSON file of the folder."""
@@ -73,25 +84,33 @@ class RunFolder:
         return self.path / "checkpoints" / part
 
     def load(self, part: str) -> "Trajectory | None":
-        """The trajectory of a finished part; None if it is not finished.
-
-        Raises `BadInput` where it is damaged.
-        """
+        """The trajectory of a finished part; None if it is not finished. Raises `BadInput` where it is damaged."""
         from widelimit.trajectory import digest, load
 
         path, known = self.path / f"{part}.zarr", self.status["parts"].get(part)
         if known is None and not path.exists():
             return None
+        again = f"`widelimit resume {self.path}` computes it again."
         try:
             trajectory = load(path)
         except ValueError as error:
-            raise BadInput(f"{self.path}: {error} {ANEW}") from None
+            raise BadInput(f"{self.path}: {error} {again}") from None
         # Whole, but is it this run's?
         if known is not None and digest(trajectory) != known["sha256"]:
-            raise BadInput(f"{path}: is damaged (its numbers are not those that were written). {ANEW}")
+            raise BadInput(f"{path}: is damaged (its numbers are not those that were written). {again}")
         if known is None:
             self._note(part, trajectory)
         return trajectory
+
+    def mended(self, part: str) -> "Trajectory | None":
+        """The same, where a damaged part is forgotten, with a notice."""
+        try:
+            return self.load(part)
+        except BadInput as error:
+            tell(f"notice: {error}")
+        _remove(self.path / f"{part}.zarr")
+        self.set(parts={name: known for name, known in self.status["parts"].items() if name != part})
+        return None
 
     def keep(self, part: str, trajectory: "Trajectory") -> None:
         """Store a part and forget its checkpoint."""
@@ -108,6 +127,13 @@ class RunFolder:
         """Remove what only an unfinished run needs."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
+    def clear(self) -> None:
+        """Remove all that is a run's, and the folder if nothing else is in it."""
+        _clear(self.path)
+        (self.path / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     def _note(self, part: str, trajectory: "Trajectory") -> None:
         from widelimit.trajectory import digest
 
@@ -121,16 +147,20 @@ class RunFolder:
             "steps": trajectory.steps,
             "seconds": trajectory.wall,
         }
-        self.status = {**self.status, "parts": {**self.status["parts"], part: entry}}
-        self.write("status.json", self.status)
+        self.set(parts={**self.status["parts"], part: entry})
 
 
 def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> RunFolder:
-    """A folder for a new run; `files` are written before the status is. Call `vacant` first."""
-    for entry in list(path.iterdir()) if overwrite else []:
-        if entry.name != ".lock":
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    folder = RunFolder(path, {"format": _FORMAT, "state": "running", "message": "", "parts": {}})
+    """A folder for a new run. The status comes first, so that whatever is left can be told to be a run's.
+
+    Call `vacant` first.
+    """
+    if overwrite:
+        _clear(path)
+    problem = files.get("problem.json")
+    status = {"format": _FORMAT, "state": "begun", "message": "", "parts": {}, "failed": {}, "problem": problem}
+    folder = RunFolder(path, status)
+    folder.mark("begun")
     for name, content in files.items():
         folder.write(name, content)
     folder.mark("running")
@@ -139,59 +169,154 @@ def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> Run
 
 def vacant(path: pathlib.Path, *, overwrite: bool) -> None:
     """Raise `BadInput` unless a run may be written at `path`; makes the folder, removes nothing."""
-    try:
+    with _writing(f"--out {path}"):
         path.mkdir(parents=True, exist_ok=True)
         inside = sorted(entry.name for entry in path.iterdir())
         (path / ".lock.part").write_bytes(b"")
         (path / ".lock.part").unlink()
-    except OSError as error:
-        raise BadInput(f"--out {path}: cannot be written ({error.strerror}).") from None
-    foreign = [name for name in inside if not _OURS.fullmatch(name)]
-    if foreign:
-        raise BadInput(f"--out {path}: holds {foreign[0]!r}, which is not of a run; choose another folder.")
-    if overwrite or not set(inside) - {".lock"}:
+    foreign = [name for name in inside if name != ".lock"]
+    if not foreign:
         return
-    state = existing(path).state if (path / "status.json").exists() else "half-written"
+    if not _is_run(path):
+        raise BadInput(f"--out {path}: holds {foreign[0]!r} and is not the folder of a run; choose another folder.")
+    state = _state(path)
+    if at_work(path):
+        raise BadInput(f"--out {path}: {_BUSY}.")
+    if overwrite:
+        return
     if state in ("running", "stopped"):
-        raise BadInput(
-            f"--out {path}: holds an unfinished run; `widelimit resume {path}` goes on with it, "
-            "--overwrite replaces it."
-        )
+        raise BadInput(f"--out {path}: holds an unfinished run; {how_to_go_on(path)}, --overwrite replaces it.")
     raise BadInput(f"--out {path}: holds a {state} run already; --overwrite replaces it.")
 
 
-def existing(path: pathlib.Path) -> RunFolder:
-    """The run at `path`. Raises `BadInput` for a folder that is none, or a damaged one."""
+def existing(path: pathlib.Path, *, mend: bool = False) -> RunFolder:
+    """The run at `path`; with `mend` also one whose status is damaged, without what that knew of its parts.
+
+    Raises `BadInput` for a folder that is none, or a damaged one.
+    """
     if not path.is_dir():
         raise BadInput(f"{path}: there is no such folder.")
-    if not (path / "status.json").exists():
-        begun = (path / "problem.json").exists() or (path / "problem.toml").exists()
-        raise BadInput(
-            f"{path}: is half-written (status.json is missing). {ANEW}"
-            if begun
-            else f"{path}: is not the folder of a run (no status.json in it)."
-        )
+    state = _state(path)
+    if state == "none":
+        raise BadInput(f"{path}: is not the folder of a run (no status.json in it).")
+    if state == "half-written":
+        raise BadInput(f"{path}: is half-written (the run was killed as it began). {ANEW}")
+    if state == "damaged":
+        problem = path / "problem.json"
+        if not mend or not problem.exists():
+            goes_on = f"`widelimit resume {path}` goes on with the parts that are there." if problem.exists() else ANEW
+            raise BadInput(f"{path / 'status.json'}: is damaged. {goes_on}")
+        status = {"format": _FORMAT, "state": "running", "message": "", "parts": {}, "failed": {}}
+        return RunFolder(path, {**status, "problem": read_json(problem)})
     status = read_json(path / "status.json")
-    parts = status.get("parts")
-    good = isinstance(parts, dict) and all(isinstance(p, dict) and set(p) == _NOTED for p in parts.values())
-    if not good or status.get("state") not in _STATES or not isinstance(status.get("message"), str):
-        raise BadInput(f"{path / 'status.json'}: is damaged. {ANEW}")
-    if status.get("format") != _FORMAT:
-        raise BadInput(f"{path}: is of another version (format {status.get('format')!r}, not {_FORMAT}).")
+    if status["format"] != _FORMAT:
+        raise BadInput(f"{path}: is of another version (format {status['format']!r}, not {_FORMAT}). {ANEW}")
     return RunFolder(path, status)
+
+
+def _state(path: pathlib.Path) -> str:
+    """How the run at `path` stands; also "none", "half-written", "damaged"."""
+    if not (path / "status.json").exists():
+        return "half-written" if _is_run(path) else "none"
+    try:
+        status = read_json(path / "status.json")
+    except BadInput:
+        return "damaged"
+    parts, state = status.get("parts"), status.get("state")
+    good = isinstance(parts, dict) and all(isinstance(p, dict) and set(p) == _NOTED for p in parts.values())
+    good = good and state in _STATES and isinstance(status.get("message"), str) and "format" in status
+    if status.get("format") == _FORMAT:
+        good = good and isinstance(status.get("failed"), dict) and isinstance(status.get("problem"), dict | None)
+    return ("half-written" if state == "begun" else str(state)) if good else "damaged"
+
+
+def _is_run(path: pathlib.Path) -> bool:
+    """Whether a folder is a run's, by the content of one of its files: names alone are anybody's."""
+    for name, keys in (("status.json", {"format", "state", "parts"}), ("problem.json", {"data", "unit", "limit"})):
+        with contextlib.suppress(BadInput):
+            if keys <= set(read_json(path / name)):
+                return True
+    return False
+
+
+def how_to_go_on(path: pathlib.Path) -> str:
+    """With an unfinished run, in words."""
+    return _BUSY if at_work(path) else f"`widelimit resume {path}` goes on with it"
+
+
+def at_work(path: pathlib.Path) -> bool:
+    """Whether a process is working in a folder."""
+    try:
+        with open(path / ".lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
     """Only one process at a time works in a folder; the lock falls with the process, however it ends."""
-    # Here and not above: the numerical tools bring JAX.
-    from widelimit.numerics import alone
-
     with contextlib.ExitStack() as stack:
+        with _writing(str(path)):
+            file = stack.enter_context(open(path / ".lock", "a"))
         try:
-            stack.enter_context(alone(path))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"{path}: another widelimit process is working in this folder.") from None
+            raise BadInput(f"{path}: {_BUSY}.") from None
         except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None
+            tell(f"notice: {path}: no locks on this file system ({error.strerror}); start one process at a time here.")
         yield
+
+
+@contextlib.contextmanager
+def _writing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"{what}: cannot be written ({error.strerror}).") from None
+
+
+def _clear(path: pathlib.Path) -> None:
+    with _writing(str(path)):
+        for entry in list(path.iterdir()):
+            if entry.name != ".lock" and _OURS.fullmatch(entry.name):
+                _remove(entry)
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
+    mends = f"`widelimit resume {path.parent}` makes it again." if path.name == "numbers.json" else ANEW
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: is missing; the folder is damaged. {mends}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: is damaged (not readable as a JSON object). {mends}")
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,9 +11,9 @@ from widelimit.dynamics import Start
 from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
+from ..parse._words import in_words
 from ._build import dynamics_of, start_of
 from ._part import Part, Work, carry_out
-from ._words import in_words
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

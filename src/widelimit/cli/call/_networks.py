@@ -10,10 +10,11 @@ from widelimit import dynamics
 from widelimit.measure import Particles
 from widelimit.trajectory import Trajectory
 
+from .._errors import ProblemFileError
 from ..parse._problem_file import ProblemFile
+from ..parse._words import in_words
 from ._build import dynamics_of
 from ._part import Part, Work, carry_out_all
-from ._words import in_words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +42,28 @@ def networks_of(file: ProblemFile) -> tuple[Network, ...]:
 
 
 def train(work: Work, networks: Sequence[Network]) -> list[tuple[Network, Trajectory]]:
-    """Train networks from neurons drawn from the start law: those of one table and width at once."""
+    """Train networks from neurons drawn from the start law: those of one table and width at once.
+
+    All are tried. Those that do not reach their end are written down in the folder's status, with what to try; those
+    that could not even start are not among the trained.
+    """
     trained: list[tuple[Network, Trajectory]] = []
+    failed: dict[str, str] = {}
     for _, group in itertools.groupby(networks, key=lambda network: (network.table, network.width)):
         alike = list(group)
         parts = [_part_of(work, network) for network in alike]
         seeds = ", ".join(str(network.seed) for network in alike)
         label = f"networks of width {alike[0].width}, seeds {seeds}, {alike[0].words}"
-        done = carry_out_all(work, label if len(alike) > 1 else parts[0].label, parts)
+        try:
+            done = carry_out_all(work, label if len(alike) > 1 else parts[0].label, parts)
+        except ProblemFileError as error:
+            work.say(f"  {error}")
+            failed |= dict.fromkeys((part.name for part in parts), str(error))
+            continue
         trained.extend(zip(alike, done, strict=True))
+        ends = zip(parts, done, strict=True)
+        failed |= {part.name: f"{part.label}: {run.message}" for part, run in ends if not run.outcome.ok}
+    work.folder.set(failed=failed)
     return trained
 
 

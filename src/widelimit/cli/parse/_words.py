@@ -1,9 +1,10 @@
-"""Sentences for what is wrong with a value."""
+"""Sentences for what is wrong with a value, and registered things in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widelimit import results
+from widelimit.numerics.registry import UNSAID, Registry
 
 
 def unknown(given: Any, allowed: Sequence[str]) -> str:
@@ -64,3 +65,49 @@ def describe(error: Any) -> str:
         return context["text"]
     expected = _EXPECTED.get(kind.removesuffix("_type"))
     return f"expected {expected}, got {shown(given)}" if expected else f"{error['msg']}, got {shown(given)}"
+
+
+def changes(old: Any, new: Any, place: str = "") -> str:
+    """`time.t1 was 0.5 and is 0.6, ...`: where two values made of tables and lists differ; empty where they do not."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+        return ", ".join(changes(old.get(key), new.get(key), f"{place}.{key}".lstrip(".")) for key in keys)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and isinstance((old or [0])[0], dict):
+        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+        return ", ".join(changes(a, b, f"{place} {i + 1}") for i, a, b in pairs)
+    return "" if old == new else f"{place} was {shown(old)} and is {shown(new)}"
+
+
+def in_words(registry: Registry, said: Any, *, brief: bool = False) -> str:
+    """`neuron, activation tanh, bias, output weight`: a thing and its values; if `brief`, without the defaults."""
+    table = registry.table(said)
+    entry = registry[table[registry.tag]]
+    # Abbreviations in capitals, as their classes have them.
+    capitals = entry.maker.__name__ == entry.name.upper()
+    words = [entry.name.upper() if capitals else entry.name.replace("_", " ")]
+    for key, value in entry.said.items():
+        given = table.get(key)
+        usual = value.default is not UNSAID and given == _plain(value.registry, value.default)
+        if given is None or (brief and usual):
+            continue
+        name = key.replace("_", " ")
+        if isinstance(given, bool):
+            words.append(name if given else f"no {name}")
+        else:
+            words.append(f"{name} {_value(value.registry, given)}")
+    return ", ".join(words)
+
+
+def _plain(registry: Registry | None, default: Any) -> Any:
+    """A default as a section holds it."""
+    return default if registry is None or default is None else registry.table(default)
+
+
+def _value(registry: Registry | None, given: Any) -> str:
+    if isinstance(given, list | tuple):
+        return f"({'; '.join(_value(registry, one) for one in given)})"
+    if registry is not None:
+        return in_words(registry, given)
+    if isinstance(given, Mapping):
+        return ", ".join(f"{name} {_value(None, one)}" for name, one in given.items())
+    return f"{given:g}" if isinstance(given, float) else str(given)

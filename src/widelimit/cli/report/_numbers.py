@@ -13,9 +13,9 @@ from widelimit.problem import domains, losses, mobilities, penalties, scales, un
 from widelimit.trajectory import Trajectory
 
 from ..call._limit import Limit, finely
-from ..call._networks import Network
+from ..call._networks import Network, networks_of
 from ..call._part import Work
-from ..call._words import in_words
+from ..parse._words import in_words
 
 Trained = list[tuple[Network, Trajectory]]
 
@@ -75,7 +75,8 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
             "risks": [float(run.risk[-1]) for run in limit.runs],
             "movements": list(limit.movements),
         },
-        "networks": _networks(work, trained, float(final.risk[-1])),
+        "networks": _networks(work, trained, limit),
+        "failed": work.folder.status["failed"],
         "checks": checks,
         "notices": list(work.built.notices),
         "seconds": {
@@ -112,36 +113,41 @@ def describe(work: Work) -> dict[str, str]:
     return words
 
 
-def _networks(work: Work, trained: Trained, limit_risk: float) -> list[dict[str, Any]]:
-    """One record for every [[networks]] table and width: mean and spread over its seeds."""
-    groups: dict[tuple[int, int], Trained] = {}
-    for network, trajectory in trained:
-        groups.setdefault((network.table, network.width), []).append((network, trajectory))
+def _networks(work: Work, trained: Trained, limit: Limit) -> list[dict[str, Any]]:
+    """One record for every [[networks]] table and width: mean, spread and error over the seeds that reached the end."""
+    groups: dict[tuple[int, int], list[Network]] = {}
+    for network in networks_of(work.file):
+        groups.setdefault((network.table, network.width), []).append(network)
+    runs = {network.name: trajectory for network, trajectory in trained if trajectory.outcome.ok}
     records = []
     for (_, width), members in groups.items():
-        risks = [float(trajectory.risk[-1]) for _, trajectory in members]
-        held_out = [_last(trajectory, "held_out_risk") for _, trajectory in members]
-        records.append(
-            {
-                "width": width,
-                "dynamics": members[0][0].words,
-                "seeds": [network.seed for network, _ in members],
-                "risk": _spread(risks),
-                "above_limit": float(np.mean(risks)) - limit_risk,
-                "held_out_risk": _spread([r for r in held_out if r is not None]),
-            }
-        )
+        ended = [runs[network.name] for network in members if network.name in runs]
+        risk = _spread([float(run.risk[-1]) for run in ended])
+        above, error = (None, None) if risk is None else (risk["mean"] - float(limit.runs[-1].risk[-1]), risk["error"])
+        # The limit's own error counts as well.
+        error = None if error is None else float(np.hypot(error, limit.error[-1]))
+        held_out = [last for run in ended if (last := _last(run, "held_out_risk")) is not None]
+        record = {"width": width, "dynamics": members[0].words, "seeds": [network.seed for network in members]}
+        record |= {
+            "ended": len(ended),
+            "risk": risk,
+            "above_limit": above,
+            "above_limit_error": error,
+            "held_out_risk": _spread(held_out),
+        }
+        records.append(record if ended else record | {"reason": "no network of this width reached the end"})
     return records
 
 
 def _spread(values: list[float]) -> dict[str, Any] | None:
-    """Mean and standard deviation; the deviation of one value is null."""
+    """Mean, standard deviation over the seeds and standard error of the mean; the last two of one value are null."""
     if not values:
         return None
-    found: dict[str, Any] = {"mean": float(np.mean(values)), "std": None, "values": values}
+    found: dict[str, Any] = {"mean": float(np.mean(values)), "std": None, "error": None, "values": values}
     if len(values) == 1:
         return {**found, "reason": "one seed has no spread"}
-    return {**found, "std": float(np.std(values, ddof=1))}
+    std = float(np.std(values, ddof=1))
+    return {**found, "std": std, "error": std / len(values) ** 0.5}
 
 
 def _last(trajectory: Trajectory, name: str) -> float | None:
@@ -154,7 +160,4 @@ def _number(value: Any) -> float | None:
 
 def _versions() -> dict[str, str]:
     packages = ("widelimit", "jax", "jaxlib", "equinox", "diffrax", "numpy")
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
-    }
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..call._folder import RunFolder
+from ..call._folder import RunFolder, how_to_go_on
 
 
 def _console() -> Console:
@@ -34,7 +34,7 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
     )
     for name, value in rows:
         console.print(f"  {name:22} {_number(value)}")
-    for notice in numbers["notices"]:
+    for notice in (*numbers["notices"], *numbers["failed"].values()):
         console.print(f"  notice: {escape(notice)}")
     report = escape(str(folder.path / "report.html"))
     console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")
@@ -48,31 +48,34 @@ def print_status(folder: RunFolder) -> None:
         row = (name, part["outcome"].lower(), f"{part['t']:g}", _number(part["risk"]))
         table.add_row(*row, _number(part["held_out_risk"]), f"{part['steps']}", f"{part['seconds']:.1f}")
     console.print(table)
-    if folder.state == "diverged":
-        console.print(escape(folder.status["message"]))
-    else:
-        console.print(f"unfinished; `widelimit resume {escape(str(folder.path))}` goes on from here")
+    said = [*folder.status["failed"].values(), folder.status["message"]]
+    if folder.state != "failed":
+        said.append(f"unfinished; {how_to_go_on(folder.path)}")
+    for sentence in filter(None, said):
+        console.print(escape(sentence))
 
 
 def _risks(numbers: dict[str, Any]) -> Table:
     limit = numbers["limit"]
-    table = Table("", "seeds", "risk", "over the limit", "held-out risk", title=f"at t = {numbers['t1']:g}")
+    title = f"at t = {numbers['t1']:g}; ± is the standard error of a mean over seeds, and the limit's own error"
+    table = Table("", "seeds", "risk", "over the limit", "held-out risk", title=title)
     risk = _with_error(limit["risk"], limit["risk_error"])
     table.add_row(f"limit, {limit['resolution']}", "", risk, "", _number(limit["held_out_risk"]))
     for network in numbers["networks"]:
-        held_out = network["held_out_risk"]
-        table.add_row(
-            f"width {network['width']}, {network['dynamics']}",
-            str(len(network["seeds"])),
-            _with_error(network["risk"]["mean"], network["risk"]["std"]),
-            f"{network['above_limit']:+.3g}",
-            "-" if held_out is None else _with_error(held_out["mean"], held_out["std"]),
-        )
+        ended, above = network["ended"], network["above_limit"]
+        seeds = f"{ended} of {len(network['seeds'])}" if ended < len(network["seeds"]) else str(ended)
+        off = "-" if above is None else _with_error(above, network["above_limit_error"], sign="+")
+        means = [_mean(network[name]) for name in ("risk", "held_out_risk")]
+        table.add_row(f"width {network['width']}, {network['dynamics']}", seeds, means[0], off, means[1])
     return table
 
 
-def _with_error(value: float, error: float | None) -> str:
-    return _number(value) if error is None else f"{_number(value)} ± {error:.2g}"
+def _mean(found: dict[str, Any] | None) -> str:
+    return "-" if found is None else _with_error(found["mean"], found["error"])
+
+
+def _with_error(value: float, error: float | None, *, sign: str = "") -> str:
+    return f"{value:{sign}.5g}" if error is None else f"{value:{sign}.5g} ± {error:.2g}"
 
 
 def _number(value: float | None) -> str:

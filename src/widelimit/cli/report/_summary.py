@@ -1,5 +1,6 @@
 """The report of a run, from what its folder holds."""
 
+import dataclasses
 from typing import Any
 
 from widelimit.report import Checks, NetworkRun, RunSummary, run_report
@@ -31,9 +32,12 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     networks = tuple(
         NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
         for network in networks_of(file)
+        if network.name in folder.status["parts"]
     )
     data = folder.read("data.json")
     reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
+    # The others are in the pictures, and say themselves how they ended.
+    reasons += [why for name, why in numbers["failed"].items() if name not in folder.status["parts"]]
     return RunSummary(
         title=numbers["title"],
         problem=numbers["problem"],
@@ -42,7 +46,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
-        checks=_checks(numbers["checks"]),
+        checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=data["held_out_rows"] > 0,
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
@@ -55,23 +59,8 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     )
 
 
-def _checks(known: dict[str, Any]) -> Checks:
-    """A gap that cannot be stated is NaN in the report; `notes` says why."""
-    return Checks(
-        gap=float("nan") if known["gap"] is None else known["gap"],
-        gap_budget=known["gap_budget"],
-        largest_correlation=known["largest_correlation"],
-        gap_certified=known["gap_certified"],
-        gap_statement=known["gap_statement"],
-        stationarity_rms=known["stationarity_rms"],
-        stationarity_largest=known["stationarity_largest"],
-        dissipation_defect=known["dissipation_defect"],
-        dissipation_method=known["dissipation_method"],
-    )
-
-
 def _stored(folder: RunFolder, part: str) -> Trajectory:
     trajectory = folder.load(part)
     if trajectory is None:
-        raise BadInput(f"{folder.path}: {part}.zarr is missing; the folder is damaged.")
+        raise BadInput(f"{folder.path}: {part}.zarr is missing; `widelimit resume {folder.path}` computes it again.")
     return trajectory

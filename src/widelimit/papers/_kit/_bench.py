@@ -29,10 +29,6 @@ class Cost:
         return self.quick if scale is Scale.QUICK or self.paper is None else self.paper
 
 
-def _silent(text: str) -> None:
-    return None
-
-
 @dataclasses.dataclass(frozen=True)
 class Bench:
     """The scale, and the pieces computed so far.
@@ -47,7 +43,7 @@ class Bench:
 
     scale: Scale
     pieces: pathlib.Path | None = None
-    tell: Callable[[str], None] = _silent
+    tell: Callable[[str], None] = lambda text: None
     _known: dict[str, Data] = dataclasses.field(default_factory=dict, repr=False)
 
     def pick(self, *, quick: _T, paper: _T) -> _T:

@@ -114,13 +114,7 @@ class Claim:
 
 
 def claim(
-    where: str,
-    *,
-    tolerance: float,
-    cost: Cost,
-    printed: Value = None,
-    expected: Verdict | None = None,
-    digits: int = 6,
+    where: str, *, tolerance: float, cost: Cost, printed: Value = None, expected: Verdict | None = None, digits: int = 6
 ) -> Callable[[Callable[[Bench], Finding]], Claim]:
     """A claim from the function that checks it: its name is the id; its docstring has the statement and other texts.
 

@@ -32,7 +32,6 @@ class Shown:
     caption: str
     alt: str
     png: bytes
-    seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Results:
             try:
                 texts = {key: str(said[key]) for key in _TEXT}
                 png = (self.place / f"{name}.png").read_bytes()
-                found.append(Shown(**texts, png=png, seconds=float(said["seconds"])))
+                found.append(Shown(**texts, png=png))
             except (KeyError, TypeError, ValueError, OSError):
                 continue
         return found

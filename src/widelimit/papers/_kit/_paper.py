@@ -1,4 +1,4 @@
-"""A paper: its figures and its claims."""
+"""A paper: its figures and its claims; the papers by name, a module each, imported when it is asked for."""
 
 import dataclasses
 import importlib
@@ -12,6 +12,8 @@ from ._claims import Claim
 from ._figures import Figure
 
 _T = TypeVar("_T")
+# The module has the paper as its `paper`.
+HOMES: dict[str, str] = {"mei2018": "widelimit.papers.mei2018", "yarotsky2018": "widelimit.papers.yarotsky2018"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +60,13 @@ def paper_in(package: str, citation: str) -> Paper:
 def gathered(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:
     """All objects of a kind that stand in the modules, in the order in which they do."""
     return tuple(value for module in modules for value in vars(module).values() if isinstance(value, kind))
+
+
+def names() -> tuple[str, ...]:
+    """The papers there are."""
+    return tuple(HOMES)
+
+
+def named(name: str) -> Paper:
+    """A paper by its key. Raises `ValueError` with the keys there are."""
+    return importlib.import_module(HOMES[one_of(name, names(), "paper")]).paper

@@ -7,10 +7,9 @@ from widelimit.dynamics import SGD, Quantiles
 from widelimit.measure import laws
 
 from ..._kit import Bench, Cost, Data, Finding, claim
-from ..._kit._runs import evolved
+from ..._kit._runs import evolved, seeds
 from ..._kit._shares import apart_relative, crossing, in_errors, largest, log_slope, outside, share_allowed, table
 from ..runs._examples import neurons
-from ..runs._seeds import risks, seeds
 
 _MEAN, _STD = -1.0, 0.5
 _T1, _SAVES = 4.0, 50
@@ -28,16 +27,16 @@ def _random_starts(width: int, runs: int, step: float, t1: float, saves: int) ->
     """Risk and mean of sin(theta) [runs, saves + 1] of SGD from independent neurons, and the first neuron's sine."""
     law = laws.Normal(_MEAN, _STD)
     starts = [law.sample(width, key=jax.random.key(1000 + j)) for j in range(runs)]
-    rows = seeds(neurons(0.0), starts, SGD(step), t1=t1, saves=saves, first=2000)
+    rows, risk = seeds(neurons(0.0), starts, SGD(step), t1=t1, saves=saves, first=2000)
     sine = np.sin(rows[..., 0])
-    return {"risk": risks(neurons(0.0), rows), "sine": np.mean(sine, axis=2), "own": np.var(sine, axis=(0, 2))}
+    return {"risk": risk, "sine": np.mean(sine, axis=2), "own": np.var(sine, axis=(0, 2))}
 
 
 def _even_starts(width: int, runs: int, step: float, t1: float, saves: int) -> Data:
     """The same from the quantiles of the start, which leaves only the noise of the samples."""
     start = laws.Normal(_MEAN, _STD).quantise(width, laws.Midpoint())
-    rows = seeds(neurons(0.0), [start] * runs, SGD(step), t1=t1, saves=saves, first=3000)
-    return {"risk": risks(neurons(0.0), rows), "sine": np.mean(np.sin(rows[..., 0]), axis=2)}
+    rows, risk = seeds(neurons(0.0), [start] * runs, SGD(step), t1=t1, saves=saves, first=3000)
+    return {"risk": risk, "sine": np.mean(np.sin(rows[..., 0]), axis=2)}
 
 
 def _by_width(bench: Bench, widths: list[int]) -> tuple[Data, list[Data]]:

@@ -9,10 +9,9 @@ from widelimit.dynamics import SGD, GradientFlow, TransportPDE
 from widelimit.measure import grids, laws
 
 from ..._kit import Bench, Cost, Data, Finding, claim
-from ..._kit._runs import evolved
+from ..._kit._runs import evolved, seeds
 from ..._kit._shares import in_errors, largest, log_slope, outside, share_allowed, table
 from ..runs._examples import far_bump, neurons
-from ..runs._seeds import risks, seeds
 
 
 def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t1: float, saves: int) -> Data:
@@ -24,7 +23,7 @@ def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t
     starts = [law.sample(width, key=jax.random.key(100 + j)) for j in range(runs)]
     out = {"gibbs": np.array(masses @ theta**2 - (masses @ theta) ** 2)}
     for name, heat in (("corrected", 2.0 / beta), ("printed", 1.0 / beta)):
-        rows = seeds(problem, starts, SGD(step, temperature=heat), t1=t1, saves=saves, first=200)
+        rows, _ = seeds(problem, starts, SGD(step, temperature=heat), t1=t1, saves=saves, first=200)
         out[name] = np.mean(np.var(rows[:, saves // 2 :, :, 0], axis=2), axis=1)
     return out
 
@@ -61,10 +60,10 @@ def _with_noise(strength: float, beta: float, width: int, runs: int, step: float
     grid, times = grids.uniform(-8.0, 8.0, 800), t1 * np.arange(1, saves + 1) / saves
     limit = evolved(problem, law, TransportPDE(grid, temperature=heat, rtol=1e-6), times)
     starts = [law.sample(width, key=jax.random.key(300 + j)) for j in range(runs)]
-    rows = seeds(problem, starts, SGD(step, temperature=heat), t1=t1, saves=saves, first=400)[:, 1:]
+    rows, risk = seeds(problem, starts, SGD(step, temperature=heat), t1=t1, saves=saves, first=400)
     sine = limit.weights[1:] @ np.sin(np.asarray(grid.points[:, 0]))
     return {
-        "sgd": {"risk": risks(problem, rows), "sine": np.mean(np.sin(rows[..., 0]), axis=2)},
+        "sgd": {"risk": risk[:, 1:], "sine": np.mean(np.sin(rows[:, 1:, :, 0]), axis=2)},
         "limit": {"risk": limit.risk[1:], "sine": sine},
     }
 
@@ -99,8 +98,7 @@ def _escape(
     first, worst = [], []
     for width in widths:
         starts = [law.sample(width, key=jax.random.key(500 + j)) for j in range(runs)]
-        rows = seeds(problem, starts, SGD(step, temperature=2.0 / beta), t1=end, saves=saves, first=600)
-        risk = risks(problem, rows)
+        rows, risk = seeds(problem, starts, SGD(step, temperature=2.0 / beta), t1=end, saves=saves, first=600)
         objective = risk + strength * np.mean(np.sum(rows**2, axis=3), axis=2)
         below = objective <= best.objective + level
         first.append(np.where(below.any(axis=1), np.argmax(below, axis=1), np.inf) * (end / saves))

@@ -1,5 +1,6 @@
 """Claims on a finite width without training: (4), (5), Proposition 1, independent neurons; and the step (10)."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,6 @@ from ..._kit._runs import evolved
 from ..._kit._shares import apart, largest, log_slope, outside, share_allowed, table
 from ..runs._examples import WIDTH, gauss_tables, narrow_bumps, neurons
 from ..runs._isotropic import small
-from ..runs._seeds import risks
 
 
 def _two_ways(delta: float, dim: int, width: int) -> Data:
@@ -118,7 +118,9 @@ def support_minimises_potential(bench: Bench) -> Finding:
 def _independent(widths: list[int], draws: int) -> Data:
     """Mean risks of networks of neurons drawn from N(0.5, 1.5^2), and the formula by quadrature in theta."""
     problem, law = neurons(0.0), laws.Normal(0.5, 1.5)
-    seen = [risks(problem, _networks(law, width, draws, 40 + k)) for k, width in enumerate(widths)]
+    risks = eqx.filter_jit(lambda nets: jax.lax.map(lambda rows: problem.risk(Particles(rows)), nets))
+    nets = [law.sample(width * draws, key=jax.random.key(40 + k)).positions for k, width in enumerate(widths)]
+    seen = [risks(rows.reshape(draws, width, -1)) for rows, width in zip(nets, widths, strict=True)]
     x, w = np.polynomial.hermite_e.hermegauss(200)
     w = w / w.sum()
     constant, v, u = gauss_tables(0.5 + 1.5 * x)
@@ -130,11 +132,6 @@ def _independent(widths: list[int], draws: int) -> Data:
         "formula": limit + (diagonal - w @ u @ w) / np.array(widths),
         "library": [library.risk(width).value for width in widths],
     }
-
-
-def _networks(law: laws.AbstractLaw, width: int, draws: int, seed: int) -> Float[np.ndarray, "S N D"]:
-    rows = np.asarray(law.sample(width * draws, key=jax.random.key(seed)).positions)
-    return rows.reshape(draws, width, -1)
 
 
 @claim("Proposition 1, the reason for (16)", tolerance=1.0, cost=Cost(6.0, 30.0))

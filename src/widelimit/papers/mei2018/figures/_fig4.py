@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from widelimit.dynamics import SGD
-from widelimit.measure import Particles
-from widelimit.problem import Problem
 from widelimit.report.canvas import dash
 from widelimit.trajectory import observables
 
@@ -41,13 +38,9 @@ def network(kappa: float, neurons: int, step: float, batch: int, times: list[flo
     The noise of the steps pushes a weight out of the cone at 0 to a radius of about 4000 step/batch, which must be
     small beside the distance to the barrier.
     """
-    seen = (observables.Risk(samples=samples), observables.Function("mean", _mean_length))
-    sgd = SGD(step, batch=batch, dtype=jnp.float32)
+    mean = observables.Function("mean", lambda _, rho: rho.weights @ jnp.linalg.norm(rho.positions, axis=1))
+    sgd, seen = SGD(step, batch=batch, dtype=jnp.float32), (observables.Risk(samples=samples), mean)
     return curves(trained(full(DELTA, DIM, SIGMA), weights(DIM, kappa), neurons, sgd, times, seen, seed), "mean")
-
-
-def _mean_length(problem: Problem, measure: Particles) -> jax.Array:
-    return measure.weights @ jnp.linalg.norm(measure.positions, axis=1)
 
 
 def _settings(bench: Bench) -> dict[str, Any]:

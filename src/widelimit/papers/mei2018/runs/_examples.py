@@ -88,10 +88,6 @@ def narrow_bumps() -> Problem:
 
 def far_bump(strength: float) -> Problem:
     """Units exp(-2 (x - theta)^2), x uniform on [-2.5, 2.5], the target one of them at 1.5, times 0.8."""
-    unit = units.Function(wide_bump, columns=["centre"], bound=1.0, bend=_wide_bend)
+    unit = units.Function(wide_bump, columns=["centre"], bound=1.0, bend=lambda x: jnp.asarray(4.0, x.dtype))
     source = data.gauss_legendre(40, one_bump, lower=-2.5, upper=2.5)
     return Problem(unit, source, losses.squared(1.0), penalty=penalties.l2(strength) if strength else None)
-
-
-def _wide_bend(x: Float[Array, " d"]) -> Float[Array, ""]:
-    return jnp.asarray(4.0, x.dtype)

@@ -46,12 +46,7 @@ def zeta_ten_digits(bench: Bench) -> Finding:
     return Finding(computed, largest(apart_relative(zeta**-0.25, roots), apart_relative(zeta, roots**-4.0)))
 
 
-@claim(
-    "A.6; 3.2 has zeta_k to two digits",
-    printed=_PRINTED,
-    tolerance=1.0,
-    cost=Cost(1.0),
-)
+@claim("A.6; 3.2 has zeta_k to two digits", printed=_PRINTED, tolerance=1.0, cost=Cost(1.0))
 def zeta_printed(bench: Bench) -> Finding:
     """The first three xi_k and zeta_k.
     Compared: in units of the last printed place: the print cuts off xi_2 and zeta_1 instead of rounding them."""

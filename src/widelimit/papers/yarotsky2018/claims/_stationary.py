@@ -198,11 +198,6 @@ def proposition_2(bench: Bench) -> Finding:
     return Finding(computed, share_allowed((many["loss"], 1e-8), stuck, (one["residual"], 1e-6)), needs=needs)
 
 
-def tilted(x: Any) -> Any:
-    """x^2 + 0.3 x + 0.1: slope and intercept at 0, for (34) and (35)."""
-    return x * x + 0.3 * x + 0.1
-
-
 @functools.cache
 def _minimisers() -> dict[str, tuple[Problem, Any]]:
     """Laws with INT c p(c, h) dc = 2 on [0, 1], very different ones; the last with mass at h < 0."""
@@ -215,14 +210,16 @@ def _minimisers() -> dict[str, tuple[Problem, Any]]:
         "all c = 2": (spline(), laws.product(c=laws.Atom(2.0), h=spread)),
         "c ~ N(2, 9)": (spline(), laws.product(c=laws.Normal(2.0, 3.0), h=spread)),
         "c ~ U(-1, 5)": (spline(), laws.product(c=laws.Uniform(-1.0, 5.0), h=spread)),
-        "x² + 0.3 x + 0.1": (problems.free_knot_spline(tilted), half),
+        # Slope and intercept at 0, for (34) and (35).
+        "x² + 0.3 x + 0.1": (problems.free_knot_spline(lambda x: x * x + 0.3 * x + 0.1), half),
     }
 
 
 def minima(nodes: int) -> Data:
     """The criterion for several laws, and their losses again from many atoms each; for laws that break it a little;
     and the loss of laws for which (33) holds as printed."""
-    flat = problems.free_knot_spline(halved)
+    # f'' = 1.
+    flat = problems.free_knot_spline(lambda x: 0.5 * x * x)
     # Each of two conditions alone broken by a little.
     low = laws.product(c=laws.Atom(1.9), h=laws.Uniform(0.0, 1.0))
     left = laws.product(c=laws.Atom(2.0), h=laws.Uniform(-0.1, 0.9))
@@ -240,11 +237,6 @@ def minima(nodes: int) -> Data:
 def _judged(problem: Problem, law: Any) -> Data:
     found = analysis.global_minimum(problem, law)
     return {"holds": found.holds, "loss": found.risk}
-
-
-def halved(x: Any) -> Any:
-    """x^2/2, with f'' = 1."""
-    return 0.5 * x * x
 
 
 @claim("(33)-(35) and 3.1, first sentence", tolerance=1.0, cost=Cost(3.0), digits=4)
