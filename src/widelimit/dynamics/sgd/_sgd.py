@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, fields_of, theta_type
@@ -18,9 +19,17 @@ from .._stability import stable_step
 from ..clocks import Reading, Steps
 from ..sampling import AbstractSampling, Fresh, registry as samplings
 
+# The part of a step that float32 may round away. Above it the sum is kept in two numbers, which takes twice the time.
+_ROUNDED = 2.0**-8
+# Steps by which the motion is measured.
+_MEASURED = 16
+
 
 class SGDState(eqx.Module):
-    """`y`: the blocks that move. `order`: what the sampling carries."""
+    """`y`: the blocks that move. `order`: what the sampling carries.
+
+    `lost`: by how much y is too small, where its steps are so short that float32 would round them away.
+    """
 
     y: Any
     k: Array
@@ -30,6 +39,7 @@ class SGDState(eqx.Module):
     order: Any
     still: Any
     weights: Float[Array, " N"]
+    lost: Any = None
 
 
 class SGD(AbstractDynamics[SGDState]):
@@ -48,7 +58,8 @@ class SGD(AbstractDynamics[SGDState]):
     - `schedule`: xi; a number, a schedule or a function of t.
     - `temperature`: T; the same. Constant in `trainable` blocks only.
     - `trainable`: the name or names of the blocks that move; all by default.
-    - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it.
+    - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it. Where steps are
+      so short that rounding would take 1/256 of a block's motion at the start, each sum is kept in two numbers.
     """
 
     step_size: Float[Array, ""]
@@ -127,7 +138,17 @@ class SGD(AbstractDynamics[SGDState]):
         still = {name: cast[name] for name in cast if name not in names}
         order = self.sampling.start(problem.data, streams[0])
         zero = jnp.zeros((), jnp.int64)
-        return SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights.astype(self.dtype))
+        weights = weights.astype(self.dtype)
+        state = SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights)
+        if self.dtype == jnp.float64:
+            return state
+        # In traced code nothing can be measured.
+        traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((self, problem, state)))
+        if not traced and not float(_rounded(self, problem, state)) > _ROUNDED:
+            return state
+        return eqx.tree_at(
+            lambda s: s.lost, state, jax.tree.map(jnp.zeros_like, moves), is_leaf=lambda leaf: leaf is None
+        )
 
     def prepare(self, problem: Problem) -> Problem:
         def cast(leaf: Any) -> Any:
@@ -145,30 +166,38 @@ class SGD(AbstractDynamics[SGDState]):
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
     def step(self, problem: Problem, state: SGDState, noise: Noise) -> SGDState:
-        drawn, brownian = (None, None) if noise is None else noise
         ds = self.step_size * self.clock.at(self.schedule, state.k)
         s = ds.astype(self.dtype)
-        size = self.largest_batch
+        drift, order = self._drift(problem, state, noise)
+        old = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
+        new = {name: z + s * getattr(drift, name) for name, z in old.items()}
+        brownian = None if noise is None else noise[1]
+        if brownian is not None and self.temperature is not None:
+            heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
+            scales = problem.mobility.scales(_merge(problem, state.y, state.still))
+            new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
+        if not (problem.smooth and problem.domain.unconstrained):
+            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
+            new = {name: getattr(moved, name) for name in new}
+        y = jax.tree.map(lambda z: z.astype(self.dtype), new)
+        lost = None if state.lost is None else jax.tree.map(lambda a, b: (a - b).astype(self.dtype), new, y)
+        rest = (state.tau + ds, order, state.still, state.weights, lost)
+        return SGDState(y, state.k + 1, state.key, state.key_noise, *rest)
+
+    def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:
+        """-P grad psi on the batch of the step, and the order to carry on."""
+        drawn, size = None if noise is None else noise[0], self.largest_batch
         nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
         if isinstance(self.batch, schedules.Piecewise):
             # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
             inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
             nodes = nodes._replace(weights=inside / jnp.sum(inside))
         theta = _merge(problem, state.y, state.still)
-        drift = problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient)
-        new = {name: z + s * getattr(drift, name) for name, z in state.y.items()}
-        if brownian is not None and self.temperature is not None:
-            heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
-            scales = problem.mobility.scales(theta)
-            new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
-        if not (problem.smooth and problem.domain.unconstrained):
-            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
-            new = {name: getattr(moved, name) for name in new}
-        tau = state.tau + ds
-        return SGDState(new, state.k + 1, state.key, state.key_noise, tau, order, state.still, state.weights)
+        return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
 
     def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
-        return problem.pack(_merge(problem, state.y, state.still), state.weights)
+        y = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
+        return problem.pack(_merge(problem, y, state.still), state.weights)
 
     def record(self, problem: Problem, state: SGDState, reading: Reading) -> dict[str, Array]:
         return {"tau": state.tau}
@@ -191,6 +220,29 @@ class SGD(AbstractDynamics[SGDState]):
             name: jax.random.normal(one, z.shape, self.dtype)
             for one, (name, z) in zip(keys, state.y.items(), strict=True)
         }
+
+
+def _sum(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    return a.astype(jnp.float64) + b.astype(jnp.float64)
+
+
+@eqx.filter_jit
+def _rounded(sgd: SGD, problem: Problem, state: SGDState) -> Float[Array, ""]:
+    """The part of a step that rounding may take, eps |z| / (2 s |drift|) of the block where it is largest."""
+
+    def squares(k: Array) -> dict[str, Array]:
+        at = eqx.tree_at(lambda s: s.k, state, k)
+        drift, _ = sgd._drift(problem, at, sgd.noise(problem, at, k))
+        return {name: jnp.mean(getattr(drift, name).astype(float) ** 2) for name in state.y}
+
+    motion = jax.lax.map(squares, jnp.arange(_MEASURED))
+    known = [xi for xi in sgd.schedule.values() or [] if xi > 0]
+    s = sgd.step_size * (min(known) if known else sgd.clock.at(sgd.schedule, 0))
+    parts = [
+        jnp.sqrt(jnp.mean(z.astype(float) ** 2)) / (s * jnp.sqrt(jnp.mean(motion[name]))) for name, z in state.y.items()
+    ]
+    # A block that is zero and does not move is no number, and rounds nothing.
+    return 0.5 * float(jnp.finfo(sgd.dtype).eps) * jnp.max(jnp.nan_to_num(jnp.stack(parts), posinf=jnp.inf))
 
 
 def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
