@@ -118,6 +118,19 @@ def test_times_that_differ_by_rounding_and_times_that_go_back() -> None:
         _run("tsit5", save_at=[0.2, 0.1])
 
 
+@pytest.mark.parametrize(
+    ("dynamics", "t1", "words"),
+    [
+        (wl.SGD(1e-12), 1e308, r"to 1e\+308 SGD takes inf steps, which no run can"),
+        (wl.SGD(1e-12), 1e5, r"to 100000 SGD takes 1e\+17 steps"),
+        (wl.GradientFlow(), 1e-320, r"t1=\.\.\.\): must be a finite number at least 2\.22507e-308"),
+    ],
+)
+def test_a_run_that_cannot_end_is_refused(dynamics: Any, t1: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        wl.evolve(PROBLEM, START, dynamics, t1=t1, key=KEY)
+
+
 def test_default_times_fit_into_memory() -> None:
     for size, count in ((10, 65), (2**20, 32), (2**30, 3)):
         times = default_times(2.0, size)

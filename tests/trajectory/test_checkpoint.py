@@ -296,6 +296,28 @@ def test_a_file_system_without_locks_is_said_and_gone_on_with(short_run: Any, mo
         assert wl.evolve(**told, checkpoint=folder).outcome.ok
 
 
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/run", pathlib.Path("s3://bucket/run"), "", "a\0b", "~nobody-of-that-name/x"]
+)
+def test_what_is_no_place_on_this_machine_is_refused(place: Any) -> None:
+    run = wl.Trajectory(
+        np.zeros(1), np.zeros((1, 1, 1)), np.ones((1, 1)), (), {}, wl.Outcome.SUCCESS, "", 0, 0.0, {"key": None}
+    )
+    for use in (wl.Checkpoint, wl.load, run.save):
+        with pytest.raises(ValueError, match=r"path=\.\.\.\): '.*"):
+            use(place)
+    assert not pathlib.Path("s3:").exists()
+
+
+def test_a_tilde_is_the_home_folder(short_run: Any, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    told, _ = short_run
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = wl.evolve(**told, checkpoint="~/kept")
+    assert (tmp_path / "kept" / "manifest.json").exists()
+    assert run.save("~/run.zarr") == tmp_path / "run.zarr"
+    _same(wl.load("~/run.zarr"), run)
+
+
 @pytest.mark.parametrize("every", [-1.0, float("nan")])
 def test_bad_interval(every: float) -> None:
     with pytest.raises(ValueError, match=r"Checkpoint\(every"):

@@ -1,5 +1,6 @@
 """What can be checked before a run, its save times and its observables."""
 
+import math
 from typing import Any
 
 import jax
@@ -27,9 +28,10 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         )
     if not isinstance(dynamics, AbstractDynamics):
         raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
-    real_number(t1, "evolve(t1=...)", above=0.0)
-    if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
-        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
+    # Below the least normal number compiled code takes it for 0.
+    real_number(t1, "evolve(t1=...)", least=float(np.finfo(float).tiny))
+    if dynamics.clock.counts:
+        _check_steps(dynamics, float(t1))
     if max_steps is not None:
         whole_number(max_steps, "evolve(max_steps=...)", least=1)
     if key is not None:
@@ -48,6 +50,21 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         )
     if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+
+
+def _check_steps(dynamics: AbstractDynamics, t1: float) -> None:
+    """Raise `ValueError` where a run has no step, or more than can be counted."""
+    try:
+        steps = dynamics.clock.reading(t1)
+    except OverflowError:
+        steps = math.inf
+    name = type(dynamics).__name__
+    if steps < 1:
+        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {name}.")
+    if steps > 2**53:
+        raise ValueError(
+            f"evolve(t1=...): to {t1:g} {name} takes {steps:.2g} steps, which no run can; take longer ones."
+        )
 
 
 def arranged(problem: Problem, measure: Start) -> Start:

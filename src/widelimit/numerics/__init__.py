@@ -20,6 +20,7 @@ from ._files import (
     alone as alone,
     arrays_from_bytes as arrays_from_bytes,
     arrays_to_bytes as arrays_to_bytes,
+    local_path as local_path,
     write_whole as write_whole,
 )
 from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host

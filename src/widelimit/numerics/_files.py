@@ -4,11 +4,31 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+
+
+def local_path(path: Any, what: str) -> pathlib.Path:
+    """`path` on this machine, `~` as the home folder.
+
+    Raises `ValueError` that names `what` for what is no path, and for a URL: it would become a folder `s3:`.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueError(f"{what}: expected a path, got {path!r}.")
+    text = os.fspath(path)
+    # A Path has written one slash for the two.
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text)
+    if scheme is not None or "\0" in text or not text:
+        raise ValueError(f"{what}: {text!r} must be a path on this machine" + (", not a URL." if scheme else "."))
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{what}: {text!r}: {error}") from error
 
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.numerics import alone, arrays_from_bytes, arrays_to_bytes, write_whole
+from widelimit.numerics import alone, arrays_from_bytes, arrays_to_bytes, local_path, real_number, write_whole
 
 from ._fingerprint import as_array
 
@@ -32,10 +32,8 @@ class Checkpoint:
     every: float = 10.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str | os.PathLike):
-            raise ValueError(f"Checkpoint(path=...): expected the name of a checkpoint folder, got {self.path!r}.")
-        if not (isinstance(self.every, int | float) and self.every >= 0):
-            raise ValueError(f"Checkpoint(every=...): must be seconds, not negative; got {self.every!r}.")
+        local_path(self.path, "Checkpoint(path=...)")
+        real_number(self.every, "Checkpoint(every=...), in seconds", least=0.0)
 
     @classmethod
     def of(cls, place: "Checkpoint | str | os.PathLike[str] | None") -> "Checkpoint | None":
@@ -60,7 +58,7 @@ class Folder:
     """
 
     def __init__(self, checkpoint: Checkpoint, marks: dict[str, str]) -> None:
-        self.path, self.marks, self._every = pathlib.Path(checkpoint.path), marks, checkpoint.every
+        self.path, self.marks, self._every = local_path(checkpoint.path, "checkpoint"), marks, checkpoint.every
         self._rows = self._turn = 0
         self._last = time.monotonic()
         self._lock = contextlib.ExitStack()

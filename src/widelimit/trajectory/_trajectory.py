@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.measure import Blocks, Grid, GridDensity, Particles
+from widelimit.numerics import local_path
 from widelimit.results import Outcome
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ class Trajectory:
         """
         from ._store import write
 
-        return write(self, pathlib.Path(path))
+        return write(self, local_path(path, "save(path=...)"))
 
 
 def load(path: str | os.PathLike[str]) -> Trajectory:
     """Read a trajectory that `Trajectory.save` wrote. Raises `ValueError` when it is missing or damaged."""
     from ._store import read
 
-    return read(pathlib.Path(path))
+    return read(local_path(path, "load(path=...)"))

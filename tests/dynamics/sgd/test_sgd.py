@@ -327,7 +327,7 @@ def test_single_precision_stays_single(source: str) -> None:
 
 
 @pytest.mark.parametrize("step", [1e-7, 2e-8])
-@pytest.mark.parametrize("penalty", [None, wl.penalties.l1(0.01)])
+@pytest.mark.parametrize("penalty", [None, wl.penalties.total_variation(0.01, "weight")])
 def test_steps_below_the_rounding_of_float32_are_not_lost(step: float, penalty: Any) -> None:
     """3000 steps move theta by less than a thousandth; in one number of 24 bits each would be rounded, or nothing."""
     problem = wl.Problem(_NEURON, _SAMPLES, penalty=penalty)
