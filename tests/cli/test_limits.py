@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import call, refused, write_tiny
+from .conftest import TOML, call, refused, write_tiny
 
 LINE = """
 [data]
@@ -122,3 +122,53 @@ def test_too_many_parameters_for_a_grid(tmp_path):
     said = refused("run", path, "--out", tmp_path / "out")
     assert "[limit] dynamics: TransportPDE" in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "said"),
+    [
+        ("widths = [4]", "widths = [100_000_000]", "[[networks]] 1, widths", "100,000,000 neurons of 2 seeds"),
+        ("particles = 8", "particles = 100_000_000", "[limit] particles", "100,000,000 particles with 65 save times"),
+        ("particles = 8", "most_particles = 100_000_000", "[limit] most_particles", "take about 292 GB"),
+        ("step = 0.05", "step = 1e-12", "[[networks]] 1, step", "sgd takes 5e+11 steps to t1 = 0.5"),
+        ("t1 = 0.5", "t1 = 1e30", "[time] t1", "gradient_flow takes, at about one a unit of time, 1e+30 steps"),
+        ("t1 = 0.5", "t1 = 1e308", "[time] t1", "between 1e-50 and 1e+50 in size, got 1e+308"),
+        ("t1 = 0.5", "t1 = 1e-320", "[time] t1", "between 1e-50 and 1e+50 in size, got 9.99989e-321"),
+        ("[time]", "[start]\nweight = {law = 'normal', std = 1e200}\n[time]", "[start] weight.std", "got 1e+200"),
+        ("[time]", "[penalty]\nl2 = 1e300\n[time]", "[penalty] l2", "got 1e+300"),
+        (
+            'kind = "neuron"\nactivation = "tanh"',
+            "kind = 'radial_basis'\nwidth = 1e-300",
+            "[unit] width",
+            "got 1e-300",
+        ),
+    ],
+)
+def test_what_cannot_end_or_fit_is_refused_beforehand(tmp_path, monkeypatch, old, new, place, said):
+    from widelimit.cli.call import _cost
+
+    monkeypatch.setattr(_cost, "memory", lambda: 64e9)
+    toml = TOML.replace("saves = 4\n", "").replace(old, new)
+    message = refused("run", write_tiny(tmp_path, toml), "--out", tmp_path / "out")
+    assert f"problem.toml: {place}: " in message
+    assert said in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_force_runs_what_looks_too_large(tmp_path, monkeypatch, finished):
+    from widelimit.cli.call import _cost, _limit
+
+    def reached(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_cost, "memory", lambda: 1.0)
+    monkeypatch.setattr(_limit, "_run", reached)
+    path = write_tiny(tmp_path)
+    assert "this machine has 1 bytes" in refused("run", path, "--out", tmp_path / "out")
+    assert call("run", path, "--out", tmp_path / "out", "--force").code == 130
+
+
+def test_the_memory_of_this_machine():
+    from widelimit.cli.call._cost import memory
+
+    assert 1e8 < memory() < 1e14

@@ -145,7 +145,6 @@ def test_a_network_that_diverges_is_said_and_the_others_are_there(tmp_path):
     assert (again.code, again.out) == (1, result.out)
     assert again.err.splitlines()[-1] == said
     assert call("show", out).code == 0
-    assert call("report", out).code == 0
 
 
 def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypatch):

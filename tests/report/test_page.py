@@ -64,9 +64,9 @@ def test_the_whole_report(summary, tmp_path):
         "risk", "difference", "width", "held_out", "neurons_output", "neurons_weight", "neurons_bias",
         "neurons_pair", "neurons_inputs",
     }  # fmt: skip
-    assert "width 40 is 0.0375 above the limit (mean of 2 seeds)" in reader.text
+    assert "width 40 is level with the limit as far as 2 seeds tell (0.038 ± 0.013 above)" in reader.text
     assert "the limit's own error there is 0.00100" in reader.text
-    assert "slope \N{MINUS SIGN}1.0" in reader.text
+    assert "slope \N{MINUS SIGN}1.00 ± 0.34" in reader.text
     assert "No network does better by more than 0.02." in reader.text
     assert "One column is constant." in reader.text
     path = page.save(tmp_path / "new" / "report.html")

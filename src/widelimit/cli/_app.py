@@ -69,12 +69,13 @@ def run(
     plugin: _Plugins = None,
     json: _Json = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run in DIR.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
 ) -> None:
     """Compute the limit, train the networks beside it, and write numbers and a report."""
     with guarded():
         from ._commands import run_file
 
-        run_file(file, out, plugin or [], json=json, overwrite=overwrite)
+        run_file(file, out, plugin or [], json=json, overwrite=overwrite, force=force)
 
 
 @app.command()

@@ -11,10 +11,17 @@ from .call._folder import RunFolder, create, existing, how_to_go_on, locked, to_
 
 
 def run_file(
-    path: pathlib.Path, out: pathlib.Path | None, plugins: Sequence[pathlib.Path], *, json: bool, overwrite: bool
+    path: pathlib.Path,
+    out: pathlib.Path | None,
+    plugins: Sequence[pathlib.Path],
+    *,
+    json: bool,
+    overwrite: bool,
+    force: bool,
 ) -> None:
     """`widelimit run`: everything that can be checked is checked before anything is written or replaced."""
     from .call._build import build
+    from .call._cost import check_cost
     from .parse._plugins import plugged
     from .parse._problem_file import read_problem_file
 
@@ -22,6 +29,8 @@ def run_file(
         file, content = read_problem_file(path)
         file = file.model_copy(update={"title": file.title or path.stem})
         built = build(file, str(path))
+        if not force:
+            check_cost(file, str(path), built)
         folder_path = pathlib.Path("runs") / path.stem if out is None else out
         vacant(folder_path, overwrite=overwrite)
         stored = file.model_dump(mode="json", exclude_none=True) | {"limit": file.limit.stated()}

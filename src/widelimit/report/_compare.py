@@ -63,8 +63,7 @@ def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
 
 def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
     data = risks(curves)
-    last = min(curves, key=lambda curve: curve.last)
-    caption = f"The lowest risk at the end is that of {last.label}, {number(last.last)}."
+    caption = _lowest(curves)
     alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
     pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
     if len(curves) > 1:
@@ -75,6 +74,21 @@ def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
         alt = f"Risk minus the risk of {curves[0].label} over time. {caption}"
         pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
     return tuple(pictures)
+
+
+def _lowest(curves: list[Curve]) -> str:
+    """Which run ends lowest, as far as their errors tell."""
+    if len(curves) == 1:
+        return f"The risk of {curves[0].label} {fell(curves[0])}."
+    low, second = sorted(curves, key=lambda curve: curve.last)[:2]
+    gap, known = second.last - low.last, low.error is not None and second.error is not None
+    within = low.error_at(low.until) + second.error_at(second.until)
+    if gap > max(within, 0.0 if known else 0.01 * abs(second.last)):
+        more = f", more than their errors, {number(within)}" if within > 0 else ""
+        lowest = f"The lowest risk at the end is that of {low.label}, {number(low.last)}"
+        return f"{lowest}: {number(gap)} below {second.label}{more}."
+    why = f"no more than their errors, {number(within)}" if gap <= within else "and their errors are not known"
+    return f"{low.label} and {second.label} end lowest, at {number(low.last)}: {number(gap)} apart, {why}."
 
 
 def _neurons(trajectories: dict[str, Trajectory]) -> Section:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._summary import HELD_OUT, RunSummary
-from ._words import moment, number, with_error
+from ._words import apart, moment, number, with_error
 from .canvas import LIMIT, add_legend, colour, dash, plain
 
 if TYPE_CHECKING:
@@ -68,11 +68,19 @@ class Group:
 
     @property
     def mean(self) -> Curve:
-        """The mean over `longest`, at the times of the first of them."""
-        curves = self.longest
-        times = curves[0].times
-        error = curves[0].error if len(curves) == 1 else None
-        return Curve(self.label, times, np.mean([curve.at(times) for curve in curves], axis=0), error)
+        """The mean over `longest`, at the times of the first of them, with the standard error over them."""
+        first, *others = self.longest
+        if not others:
+            return dataclasses.replace(first, label=self.label)
+        values = np.stack([first.values, *(curve.at(first.times) for curve in others)])
+        error = np.std(values, axis=0, ddof=1) / len(values) ** 0.5
+        return Curve(self.label, first.times, np.mean(values, axis=0), error)
+
+    def apart(self, zero: Curve, index: int = -1, it: str = "it") -> str:
+        """How far the mean of differences is from the reference, which is `zero`, at a save point, in words."""
+        mean, seeds = self.mean, len(self.longest)
+        error = float(mean.error[index]) if mean.error is not None and seeds > 1 else None
+        return apart(float(mean.values[index]), error, seeds, zero.error_at(float(mean.times[index])), it)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +126,7 @@ def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
     """The limit with its error and the networks by width; `name` may be the held-out risk."""
     held_out = name == HELD_OUT
     label = f"limit, {summary.best.size} particles"
-    limit = observed(summary.best, name, label, None if held_out else summary.limit_error)
+    limit = observed(summary.best, name, label, summary.held_out_error if held_out else summary.limit_error)
     groups = tuple(
         Group(
             _label(summary, width, dynamics),
@@ -204,7 +212,7 @@ def draw_curves(figure: "Figure", data: Curves) -> None:
             for curve in group.curves:
                 axes.plot(curve.times, curve.values, color=tint, lw=0.8, alpha=0.5, zorder=2)
         mean = group.mean
-        seeds = f", mean of {len(group.longest)}" if len(group.curves) > 1 else ""
+        seeds = f", mean of {len(group.longest)} ± standard error" if len(group.curves) > 1 else ""
         _line(axes, mean, tint, style, plain(group.label) + seeds)
         _band(axes, mean, tint, None)
     if data.beside is not None:

@@ -5,7 +5,7 @@ import numpy as np
 from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
 from ._summary import HELD_OUT, RunSummary
 from ._width import AgainstWidth, against_width, draw_width
-from ._words import DASH, above, clock, moment, number, with_error
+from ._words import DASH, clock, listed, moment, number, with_error
 from .canvas import to_png
 from .pages import Picture, Section, Table
 
@@ -29,23 +29,35 @@ def held_out_section(summary: RunSummary) -> Section:
     trained, limit = train.reference, curves.reference
     drawn = [trained.values, limit.values]
     drawn += [curve.values for group in curves.groups for curve in group.curves]
-    limit = Curve("limit, held-out", limit.times, limit.values)
+    limit = Curve("limit, held-out", limit.times, limit.values, limit.error)
     extra = Curve("limit, training", trained.times, trained.values)
     data = Curves(limit, curves.groups, "risk R", over_a_decade(drawn), train.early, extra)
-    best = int(np.argmin(limit.values))
-    lowest, last = float(limit.values[best]), limit.last
+    last, seen = limit.last, trained.last
+    ratio = f", {number(last / seen, 2)} times" if seen > 0 and last > 0 else ", beside"
     caption = (
-        f"At the end the limit's held-out risk is {number(last)}, against {number(trained.last)} on the training data"
+        f"At the end the limit's held-out risk is {number(last)}{ratio} its risk on the training data, {number(seen)}; "
     )
-    if last > 1.02 * lowest:
-        caption += f"; it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}: training on overfits."
-    else:
-        rise = last / lowest - 1.0
-        end = "it ends at its lowest" if rise < 5e-4 else f"it ends {rise:.1%} above its lowest"
-        caption += f", and {end}: no overfitting to speak of."
-    alt = "Held-out risk over time for the limit and the networks, beside the limit's training risk."
-    png = to_png(lambda figure: draw_curves(figure, data))
-    return Section("held-out", "Held-out risk", pictures=(Picture("held_out", png, caption, alt),))
+    caption += _held_out_course(limit) + "."
+    alt = f"Held-out risk over time: the limit {fell(limit)}{_and_networks(curves)} Dotted: its training risk."
+    return Section(
+        "held-out",
+        "Held-out risk",
+        pictures=(Picture("held_out", to_png(lambda figure: draw_curves(figure, data)), caption, alt),),
+    )
+
+
+def _held_out_course(limit: Curve) -> str:
+    """Where a held-out risk was lowest, and whether the limit's own error lets one say that it rises from there."""
+    best = int(np.argmin(limit.values))
+    lowest, rise = float(limit.values[best]), limit.last - float(limit.values[best])
+    if rise == 0:
+        return "it is at its lowest there"
+    place = f"it was lowest, {number(lowest)}, at {moment(float(limit.times[best]))}"
+    share = f"{number(100 * rise / lowest, 2)} % since" if lowest > 0 else number(rise)
+    within = limit.error_at(limit.until) + limit.error_at(float(limit.times[best]))
+    if rise > within:
+        return f"{place}, and has risen by {share}: from there on training overfits"
+    return f"{place}, and the rise since, {number(rise)}, is within the limit's own error there"
 
 
 def _risk_picture(curves: Curves) -> Picture:
@@ -53,12 +65,12 @@ def _risk_picture(curves: Curves) -> Picture:
     if not curves.groups:
         caption = f"The limit's risk {fell(limit)}; the grey band is its own error."
     else:
-        nearest = differences(curves).groups[-1].mean
-        name = curves.groups[-1]
+        off = differences(curves)
+        last = off.groups[-1]
+        until = last.mean.until
         caption = (
-            f"{_when(nearest, limit)} the network of {name.label} is {above(nearest.last)} the limit"
-            f"{_of_seeds(len(name.longest))}; "
-            f"the limit's own error there is {number(limit.error_at(nearest.until))}."
+            f"{_when(last.mean, limit)} the network of {last.label} is {last.apart(off.reference, it='the limit')}"
+            f"; the limit's own error there is {number(limit.error_at(until))}."
         )
     alt = f"Risk over time: the limit {fell(limit)}" + _and_networks(curves)
     return Picture("risk", to_png(lambda figure: draw_curves(figure, curves)), caption, alt)
@@ -69,32 +81,40 @@ def _difference_picture(data: Curves) -> Picture:
     for group in data.groups:
         mean = group.mean
         worst = int(np.argmax(np.abs(mean.values)))
-        place = f"{above(float(mean.values[worst]))} it at {moment(float(mean.times[worst]))}"
-        parts.append((group, place))
-    first, last = parts[0], parts[-1]
-    caption = f"Farthest from the limit, the networks of {first[0].label} are {first[1]} on average"
-    caption += f", those of {last[0].label} {last[1]}" if len(parts) > 1 else ""
+        parts.append(f"{group.apart(data.reference, worst)} at {moment(float(mean.times[worst]))} at {group.label}")
+    chosen = [parts[0], parts[-1]] if len(parts) > 1 else parts
+    caption = f"Where they are farthest from the limit, the networks are {listed(chosen)}"
     caption += "; inside the grey band a difference is not resolved."
-    alt = "Risk of the networks minus risk of the limit over time" + _and_networks(data)
+    alt = f"Risk of the networks minus risk of the limit over time. {caption}"
     return Picture("difference", to_png(lambda figure: draw_curves(figure, data)), caption, alt)
 
 
 def _width_picture(data: AgainstWidth) -> Picture:
-    if data.slope is None:
-        caption = "Some networks do not differ from the limit at all."
-    else:
-        factor = 2.0**-data.slope
-        verb = "divides" if factor > 1 else "multiplies"
-        change = f"{verb} the difference by {number(max(factor, 1 / factor), 2)}"
-        caption = (
-            f"Doubling the width {change} (averaged over time, slope {number(data.slope, 2)}); theory has "
-            "1/N for the mean over many seeds and 1/√N for the chance of a single start."
-        )
-        if data.slope > -0.35:
-            caption += " So slow a fall points to the step and the batch of the training, or to the limit's error."
+    caption = f"{_rate(data)} A hollow mark is a network below the limit."
     numbers = ", ".join(f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True))
-    alt = f"Difference between network and limit against width, averaged over time: {numbers}."
-    return Picture("width", to_png(lambda figure: draw_width(figure, data), height=4.9), caption, alt)
+    alt = f"Size of the difference between network and limit against width, averaged over time: {numbers}. {caption}"
+    return Picture("width", to_png(lambda figure: draw_width(figure, data), height=7.2), caption, alt)
+
+
+def _rate(data: AgainstWidth) -> str:
+    """How the difference falls with the width, as far as the seeds decide it."""
+    if data.slope is None:
+        return "Some networks do not differ from the limit at all."
+    if data.slope_error is None:
+        return f"With one seed a width no rate is decided (slope {number(data.slope, 2)})."
+    slope = f"slope {with_error(data.slope, data.slope_error)}"
+    if abs(data.slope) < 2 * data.slope_error:
+        return f"The seeds' scatter hides how the difference changes with the width ({slope})."
+    factor = 2.0**-data.slope
+    change = f"{'divides' if factor > 1 else 'multiplies'} the difference by {number(max(factor, 1 / factor), 2)}"
+    said = (
+        f"Doubling the width {change} ({slope}); theory has 1/N for the mean over many seeds and 1/√N for the chance "
+        "of a single start."
+    )
+    if data.slope - 2 * data.slope_error > -0.5:
+        trained = "the step and the batch of the training, or to " if data.stochastic else ""
+        said += f" So slow a fall points to {trained}the limit's own error."
+    return said
 
 
 def _final_table(summary: RunSummary, curves: Curves) -> Table:
@@ -105,30 +125,34 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     for group, gap in zip(curves.groups, differences(curves).groups, strict=True):
         ends = [curve.last for curve in group.longest]
         of = f" of {len(group.curves)}" if len(ends) < len(group.curves) else ""
-        mean, off = group.mean, gap.mean
+        off = gap.mean
+        # Of one seed no error is known; of several the limit's own counts as well.
+        error = (
+            float(np.hypot(off.error[-1], limit.error_at(off.until))) if off.error is not None and ends[1:] else None
+        )
         rows.append(
             (
                 f"{group.label}, {len(ends)}{of} {'seed' if len(group.curves) == 1 else 'seeds'}",
-                clock(mean.until),
-                number(mean.last),
+                clock(off.until),
+                _last_of(group.mean),
                 f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else DASH,
-                number(off.last),
+                with_error(off.last, error) if error else number(off.last),
             )
         )
     if summary.held_out:
         header = (*header, "held-out risk")
         held = risk_curves(summary, HELD_OUT)
         ends = [held.reference, *(group.mean for group in held.groups)]
-        rows = [(*row, number(curve.last)) for row, curve in zip(rows, ends, strict=True)]
-    return Table("At the end", header, tuple(rows))
+        rows = [(*row, _last_of(curve)) for row, curve in zip(rows, ends, strict=True)]
+    return Table("At the end (± of networks: the standard error over seeds)", header, tuple(rows))
+
+
+def _last_of(curve: Curve) -> str:
+    return number(curve.last) if curve.error is None else with_error(curve.last, float(curve.error[-1]))
 
 
 def _when(curve: Curve, limit: Curve) -> str:
     return "At the end" if reaches(curve, limit) else f"At {moment(curve.until)}"
-
-
-def _of_seeds(seeds: int) -> str:
-    return f" (mean of {seeds} seeds)" if seeds > 1 else ""
 
 
 def _and_networks(curves: Curves) -> str:

@@ -6,7 +6,7 @@ from ._curves import between, differences, fell, reaches, risk_curves
 from ._neuron_section import neuron_section
 from ._risk_section import held_out_section, risk_section
 from ._summary import Checks, RunSummary
-from ._words import DASH, above, count, listed, number
+from ._words import DASH, count, listed, number
 from .pages import Page, Section, Table, facts, make_page
 
 
@@ -33,20 +33,23 @@ def _lead(summary: RunSummary) -> list[str]:
     curves = risk_curves(summary)
     said = [f"In the limit of infinite width the risk {fell(curves.reference)}."]
     if curves.groups:
-        groups = differences(curves).groups
-        ends = [(group.label, group.mean) for group in groups]
-        done = [f"{above(gap.last)} it at {name}" for name, gap in ends if reaches(gap, curves.reference)]
-        seeds = " (mean over seeds)" if len(summary.networks) > len(groups) else ""
-        said += [f"The networks end {listed(done)}{seeds}."] if done else []
+        off = differences(curves)
+        done = [group for group in off.groups if reaches(group.mean, curves.reference)]
+        ends = [f"{group.apart(off.reference)} at {group.label}" for group in done]
+        seeds = " (means over seeds ± their standard error)" if any(len(group.longest) > 1 for group in done) else ""
+        said += [f"The networks end {listed(ends)}{seeds}."] if done else []
     return [*said, *([summary.checks.gap_statement] if summary.checks.gap_statement else [])]
 
 
 def _warnings(summary: RunSummary) -> list[str]:
     """What makes a reader doubt the pictures comes before the pictures."""
     said = []
-    if not summary.limit_converged:
-        error = number(float(summary.limit_error.max()))
-        said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {error}.")
+    error, largest = float(summary.limit_error.max()), float(np.max(np.abs(summary.best.risk)))
+    if summary.limit_converged is False:
+        said.append(f"The limit's risk is not as exact as was asked: its estimated error reaches {number(error)}.")
+    elif summary.limit_converged is None and error > 0.05 * largest:
+        share = f"{error / largest:.0%} of the largest risk" if largest > 0 else "more than the risk itself"
+        said.append(f"The limit's risk is known roughly: its estimated error reaches {number(error)}, {share}.")
     said += [f"The limit with {run.size} particles: {run.message}" for run in summary.limit if not run.outcome.ok]
     said += [
         f"The network of width {run.width}, seed {run.seed}: {run.trajectory.message}"

@@ -58,9 +58,9 @@ class RunSummary:
     - `problem`: facts for a table, in order: data, rows, unit, loss, start, ...
     - `limit`: the same limit with more and more particles; the last is the best, and is the one shown.
     - `limit_error`: [T], an estimate of the error of the limit's risk at the times of the last of `limit`;
-      `limit_converged`: whether it met what was asked; `limit_note`: one sentence on it.
+      `limit_converged`: whether it met what was asked, None where nothing was; `limit_note`: one sentence on it.
     - `networks`: any number, of any widths and seeds.
-    - `held_out`: whether the trajectories observed `held_out_risk`.
+    - `held_out`: whether the trajectories observed `held_out_risk`; `held_out_error`: [T], that of the limit's.
     - `columns`: names of the input features, for the weights on them; may be empty.
     - `notes`: sentences the reader must see; `provenance`: nested plain data.
 
@@ -71,7 +71,7 @@ class RunSummary:
     problem: dict[str, str]
     limit: tuple[Trajectory, ...]
     limit_error: Float[np.ndarray, " T"]
-    limit_converged: bool
+    limit_converged: bool | None
     limit_note: str
     networks: tuple[NetworkRun, ...]
     checks: Checks
@@ -79,6 +79,7 @@ class RunSummary:
     columns: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: dict[str, Any]
+    held_out_error: Float[np.ndarray, " T"] | None = None
 
     def __post_init__(self) -> None:
         if not self.limit:

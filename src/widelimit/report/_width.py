@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ._curves import Curve, Curves, minus, reaches
 from ._words import MINUS
-from .canvas import LIMIT, colour, dash
+from .canvas import LIMIT, add_legend, colour, dash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Distances:
-    """Distances of networks from the limit's risk, an array of one number a seed for each width.
+    """Sizes of the difference between networks and the limit, one a seed for each width; negative below the limit.
 
     `limit_error`: the limit's own error in the same sense; nothing below it can be read.
     """
@@ -31,26 +31,37 @@ class Distances:
         """The mean size for each width."""
         return np.array([float(np.mean(np.abs(values))) for values in self.seeds])
 
+    @property
+    def error(self) -> Float[np.ndarray, " W"] | None:
+        """The standard error of that; None where some width has one seed alone."""
+        if min(len(values) for values in self.seeds) < 2:
+            return None
+        return np.array([float(np.std(np.abs(values), ddof=1)) / len(values) ** 0.5 for values in self.seeds])
+
 
 @dataclasses.dataclass(frozen=True)
 class AgainstWidth:
     """Network minus limit, against width; only networks that reached the limit's end time.
 
     - `widths`: [W].
-    - `average`: |network minus limit| averaged over the time of the run; `end`: signed, at the end.
-    - `slope`: of log `average` against log width.
+    - `average`: |network minus limit| averaged over the time of the run; `end`: at the end.
+    - `slope`: of log `average` against log width, with the standard error that the seeds give it.
+    - `stochastic`: whether the networks were trained with a step and a batch.
     """
 
     widths: Float[np.ndarray, " W"]
     average: Distances
     end: Distances
     slope: float | None
+    slope_error: float | None
+    stochastic: bool
 
 
 def against_width(curves: Curves) -> AgainstWidth | None:
     """From the risk curves, of the dynamics that has the most widths; None with fewer than two."""
     trained = [group.dynamics for group in curves.groups]
-    groups = [group for group in curves.groups if group.dynamics == max(trained, key=trained.count)]
+    chosen = max(trained, key=trained.count, default="")
+    groups = [group for group in curves.groups if group.dynamics == chosen]
     limit = curves.reference
     kept: dict[int, list[Curve]] = {}
     for group in groups:
@@ -60,18 +71,27 @@ def against_width(curves: Curves) -> AgainstWidth | None:
     if len(kept) < 2:
         return None
     error = np.zeros_like(limit.values) if limit.error is None else limit.error
-    average = Distances(
-        "averaged over time",
-        tuple(np.array([time_mean(gap.times, np.abs(gap.values)) for gap in gaps]) for gaps in kept.values()),
-        time_mean(limit.times, error),
-    )
-    end = Distances(
-        "at the end", tuple(np.array([gap.values[-1] for gap in gaps]) for gaps in kept.values()), float(error[-1])
-    )
-    numbers = np.array(list(kept), float)
-    mean = average.mean
-    slope = float(np.polyfit(np.log(numbers), np.log(mean), 1)[0]) if np.all(mean > 0) else None
-    return AgainstWidth(numbers, average, end, slope)
+    sizes = tuple(np.array([_signed_size(gap) for gap in gaps]) for gaps in kept.values())
+    average = Distances("averaged over time", sizes, time_mean(limit.times, error))
+    ends = tuple(np.array([gap.values[-1] for gap in gaps]) for gaps in kept.values())
+    end = Distances("at the end", ends, float(error[-1]))
+    slope = _slope(np.log(np.array(list(kept), float)), average)
+    return AgainstWidth(np.array(list(kept), float), average, end, *slope, chosen.startswith("SGD"))
+
+
+def _signed_size(gap: Curve) -> float:
+    """The mean over time of |difference|, with the sign of the mean difference."""
+    size = time_mean(gap.times, np.abs(gap.values))
+    return -size if time_mean(gap.times, gap.values) < 0 else size
+
+
+def _slope(x: Float[np.ndarray, " W"], sizes: Distances) -> tuple[float | None, float | None]:
+    """The least-squares slope of log size, sum_i c_i log m_i, and its error, (sum_i (c_i e_i / m_i)^2)^(1/2)."""
+    mean, error = sizes.mean, sizes.error
+    if not np.all(mean > 0):
+        return None, None
+    c = (x - np.mean(x)) / np.sum((x - np.mean(x)) ** 2)
+    return float(c @ np.log(mean)), None if error is None else float(np.linalg.norm(c * error / mean))
 
 
 def time_mean(times: Float[np.ndarray, " T"], values: Float[np.ndarray, " T"]) -> float:
@@ -83,25 +103,21 @@ def time_mean(times: Float[np.ndarray, " T"], values: Float[np.ndarray, " T"]) -
 
 def draw_width(figure: "Figure", data: AgainstWidth) -> None:
     """|network minus limit| against width, averaged over time and at the end, beside 1/N and 1/√N."""
-    left = figure.add_subplot(1, 2, 1)
-    right = figure.add_subplot(1, 2, 2, sharey=left)
-    for axes, distances in ((left, data.average), (right, data.end)):
+    upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
+    for axes, distances in ((upper, data.average), (lower, data.end)):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_title(distances.title, fontsize=13)
-        axes.set_xlabel("width N (neurons)")
+        axes.set_ylabel(f"|network {MINUS} limit|, risk")
         _distances(axes, data.widths, distances)
         _guides(axes, data.widths, distances.mean)
         _ticks(axes, data.widths)
-    left.set_ylabel(f"|risk of network {MINUS} risk of limit|")
-    right.tick_params(labelleft=False)
-    # The right panel has all that the left has, and perhaps networks below the limit.
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=2.8)
+    lower.set_xlabel("width N (neurons)")
+    add_legend(upper, lower)
 
 
 def _distances(axes: "Axes", widths: np.ndarray, data: Distances) -> None:
-    """A square a seed, hollow below the limit; a line through the means; the limit's error dashed."""
+    """A square a seed, hollow below the limit; the means with their standard error; the limit's error dashed."""
     points = [(w, float(d)) for w, values in zip(widths, data.seeds, strict=True) for d in values]
     style = {"ls": "", "marker": "s", "mec": colour(1), "mew": 1.4, "ms": 5.5, "zorder": 4}
     for face, sign, label in ((colour(1), 1, "a network above"), ("white", -1, "a network below")):
@@ -109,7 +125,9 @@ def _distances(axes: "Axes", widths: np.ndarray, data: Distances) -> None:
         if chosen:
             axes.plot(*zip(*chosen, strict=True), mfc=face, label=label, **style)
     seen = data.mean > 0
-    axes.plot(widths[seen], data.mean[seen], "-o", color=colour(0), lw=2, ms=7, label="mean over seeds", zorder=3)
+    bars = None if data.error is None else data.error[seen]
+    look = {"color": colour(0), "lw": 2, "ms": 7, "capsize": 4, "zorder": 3}
+    axes.errorbar(widths[seen], data.mean[seen], bars, fmt="-o", label="mean of the sizes ± standard error", **look)
     if data.limit_error > 0:
         axes.axhline(data.limit_error, color=LIMIT, ls=dash(0), lw=1.4, label="limit's own error", zorder=1)
 

@@ -60,6 +60,25 @@ def above(difference: float) -> str:
     return f"{number(abs(difference))} {'above' if difference > 0 else 'below'}"
 
 
+def apart(difference: float, error: float | None, seeds: int, within: float, it: str) -> str:
+    """How far a mean over seeds is from `it`, which is known to `within`, as the standard `error` lets it be said.
+
+    `0.15 ± 0.01 above it (4 seeds)`; `level with it as far as 3 seeds tell (0.0036 ± 0.0060 below)`, inside
+    Student's interval of 95 %; `0.15 above it (one seed decides nothing)`.
+    """
+    from scipy.special import stdtrit
+
+    if difference == 0:
+        return f"level with {it}"
+    side = "above" if difference > 0 else "below"
+    if seeds < 2 or error is None:
+        return f"{number(abs(difference))} {side} {it} (one seed decides nothing)"
+    size = with_error(abs(difference), error)
+    if abs(difference) > float(stdtrit(seeds - 1, 0.975)) * error + within:
+        return f"{size} {side} {it} ({seeds} seeds)"
+    return f"level with {it} as far as {seeds} seeds tell ({size} {side})"
+
+
 def count(n: int, what: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{n:,} {what}{'' if n == 1 else 's'}".replace(",", "\u202f")

@@ -18,28 +18,29 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # From the start to the end of a run: lighter to darker, and dotted to solid.
 AGES = (("#E69F00", ":"), ("#56B4E9", "-."), ("#0072B2", "--"), ("#000000", "-"))
 LIMIT = "#000000"
+# At 5.6 inches the text is still read where a telephone shows the picture at its own width.
 DPI = 170
 
 _STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "figure.dpi": DPI,
-    "font.size": 13,
-    "axes.labelsize": 13,
+    "font.size": 12,
+    "axes.labelsize": 12,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
-    "legend.fontsize": 12,
+    "legend.fontsize": 11,
     "legend.framealpha": 0.85,
     "legend.edgecolor": "#CCCCCC",
-    "xtick.labelsize": 12.5,
-    "ytick.labelsize": 12.5,
+    "xtick.labelsize": 11.5,
+    "ytick.labelsize": 11.5,
 }
 
 
-def to_png(draw: Callable[["Figure"], None], width: float = 7.2, height: float = 4.4) -> bytes:
+def to_png(draw: Callable[["Figure"], None], width: float = 5.6, height: float = 4.6) -> bytes:
     """What `draw` puts on an empty figure of so many inches, whatever style the caller has set."""
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -74,8 +75,11 @@ def plain(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def add_legend(axes: "Axes", columns: int = 1) -> None:
-    """A legend where there is room, for what has a label."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        axes.legend(handles, labels, ncols=columns, handlelength=2.8)
+def add_legend(*axes: "Axes") -> None:
+    """One legend below the axes of a figure, where it covers nothing, for what has a label in any of them."""
+    found = {label: handle for each in axes for handle, label in zip(*each.get_legend_handles_labels(), strict=True)}
+    if found:
+        # Two columns where they fit side by side.
+        columns = 2 if max(map(len, found)) < 30 else 1
+        place = {"loc": "outside lower center", "ncols": columns, "handlelength": 2.8}
+        axes[0].figure.legend(found.values(), found.keys(), **place)

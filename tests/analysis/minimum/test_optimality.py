@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
+from widelimit.analysis.minimum import _bracket, _charges, _depths, _extremum, _regions
 
 KNOTS = np.linspace(0.0, 1.0, 401)
 
@@ -83,6 +84,48 @@ def test_budget_bounds_the_distance_to_the_constrained_optimum(strength):
     assert gap.budget == size
     assert float(problem.risk(rho)) - risk <= gap.gap + 1e-12
     assert gap.certified
+
+
+@pytest.mark.parametrize("size", [0.5, 4.0])
+def test_the_infimum_lies_in_its_bracket(size):
+    """The constrained LASSO, by an interior-point method; the grid's optimum lies above, by O(grid^2)."""
+    problem, rho = knot_problem(), some_particles(seed=1)
+    _, y, mu = (np.asarray(a) for a in problem.data.nodes)
+    c = cvxpy.Variable(len(KNOTS))
+    risk = 0.5 * cvxpy.sum_squares(cvxpy.multiply(np.sqrt(mu), ramps(problem.data) @ c - y))
+    best = cvxpy.Problem(cvxpy.Minimize(risk), [cvxpy.norm1(c) <= size]).solve(solver=cvxpy.CLARABEL)
+    gap = wl.analysis.optimality_gap(problem, rho, budget=size)
+    assert gap.objective == pytest.approx(float(problem.risk(rho)))
+    assert gap.lower <= best + 1e-9
+    assert best - 1e-4 <= gap.upper <= gap.objective
+    # The gap of this measure alone says much less, where the budget is large nothing.
+    assert gap.upper - gap.lower < 0.02 * gap.gap
+    assert gap.certified
+    assert gap.informs
+    # The better measure is within the budget, and as good as is said.
+    assert float(jnp.sum(gap.competitor.weights * jnp.abs(gap.competitor["c"]))) <= size * (1 + 1e-12)
+    assert float(problem.risk(gap.competitor)) == pytest.approx(gap.upper, rel=1e-9)
+    assert "what is missing" in gap.bracket
+
+
+def test_a_longer_or_shorter_residual_bounds_better():
+    """Targets out of reach: the bound at a poor measure, by the dual's best multiple, against the least squares."""
+    problem, rho = knot_problem(), some_particles(seed=1)
+    best = wl.minimise(problem, budget=0.5).objective
+    at = problem.on_nodes()
+    region = _regions.Region.of_features(at)
+    search = _extremum.Search(2, jax.random.key(0), 10**5, 64)
+    top = _extremum.scan(_depths.depth(at.potential(rho), region), search).upper
+    others = _bracket.Comparison(_charges.Costs(0.0, 0.0), 0.5, 0.5, "")
+    bound = _bracket.DualBound(at, rho, at.potential(rho), top, others)
+    first = float(problem.risk(rho)) - (
+        float(jnp.sum(rho.weights * at.potential(rho)(rho.positions))) - bound.floor(1.0)
+    )
+    scaled = _bracket._scaled(bound)
+    assert first + 1e-3 < scaled <= best + 1e-12
+    # Of the sampled multiples none is better.
+    tilt, bend = (float(part) for part in _bracket._conjugate(at, rho))
+    assert max(bound.floor(t) - t * tilt - t * t * bend for t in np.linspace(0.0, 3.0, 3001)) <= scaled + 1e-12
 
 
 def test_default_budget_is_that_of_the_measure():

@@ -12,7 +12,7 @@ from widelimit.measure import split
 from widelimit.problem import Potential, Problem, penalties
 
 from ._charges import Costs, exact_costs, is_free
-from ._depths import Correlation, Depth, correlation, potential_depth
+from ._depths import Depth, depth
 from ._family import Atoms, Expansion, Family
 from ._regions import Region
 
@@ -41,10 +41,9 @@ class Competitors(NamedTuple):
         """psi at the best atom of a place is this times (a constant minus the searched function)."""
         return float(self.family.budget) if self.family.budgeted else 1.0
 
-    def function(self, potential: Potential) -> Depth | Correlation:
+    def function(self, potential: Potential) -> Depth:
         """What is to be searched for its maximum."""
-        region = self.family.region
-        return correlation(potential, region) if self.family.budgeted else potential_depth(potential, region)
+        return depth(potential, self.family.region)
 
     def level(self, now: Expansion, atoms: Atoms) -> float:
         """The searched function at an atom with the mean psi: what lies above lowers the objective."""

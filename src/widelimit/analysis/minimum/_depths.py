@@ -16,45 +16,14 @@ from widelimit.problem.units import feature
 from ._regions import Region
 
 
-class Correlation(eqx.Module):
-    """max -c . g(u) over the charges |c| <= 1, with g(u) = <R'(f), phi~(w, .)>: the Euclidean norm |g|.
-
-    `side` +1 or -1 leaves the charges c >= 0 or c <= 0 only: then it is |(-g)_+| or |(g)_+|; for a number -g or g
-    itself, which is not flat where it is negative. `slope` bounds the derivative in u.
-    """
-
-    potential: Potential
-    region: Region
-    slope: Float[Array, ""] | None
-    side: int = eqx.field(static=True)
-
-    def __call__(self, u: Float[Array, " m"]) -> Float[Array, ""]:
-        if self.side != 0 and self.potential.dual.ndim == 1:
-            return self.side * _pull(self.potential, self.region.theta(u))
-        square = jnp.sum(self.pull(u) ** 2)
-        # The root's derivative is infinite at zero; searches never need it there.
-        return jnp.sqrt(jnp.maximum(square, 1e-300))
-
-    def pull(self, u: Float[Array, " m"]) -> Float[Array, "..."]:
-        """-g, or its part of the allowed sign: the best charge has this direction."""
-        pull = _pull(self.potential, self.region.theta(u))
-        return pull if self.side == 0 else self.side * jnp.maximum(self.side * pull, 0.0)
-
-    @property
-    def weight(self) -> float:
-        """How many times the bounds on phi~ count."""
-        return 1.0
-
-    @property
-    def penalty(self) -> None:
-        """What it holds of a penalty: the cost of a charge is taken off the maximum."""
-        return None
-
-
 class Depth(eqx.Module):
-    """-psi as a function of u; `slope` bounds its derivative.
+    """How far psi reaches down, as a function of u; `slope` bounds its derivative.
 
-    `charges`: the least and the greatest value of a linear block that is not searched: psi is the least over it.
+    `charges`: the least and the greatest value of a linear block that the region does not search. None: -psi itself.
+    Both finite: -psi at the best charge between them. Of a free block, infinite on one side or on both: the
+    correlation max -c . g(u) over the charges |c| <= 1 of a sign that is allowed, with g(u) = <R'(f), phi~(w, .)>:
+    |g|, or |(-g)_+|, |(g)_+|; for a number of one sign -g or g itself, which is not flat where it is negative. What a
+    charge costs is taken off its maximum.
     """
 
     potential: Potential
@@ -67,22 +36,39 @@ class Depth(eqx.Module):
         if self.charges is None:
             return -self.potential.at(theta)
         pull = _pull(self.potential, theta)
-        best = jnp.sum(jnp.maximum(self.charges[0] * pull, self.charges[1] * pull))
-        # The penalty does not depend on the block that theta leaves one.
-        return best if self.penalty is None else best - self.penalty(theta)
+        if not self.free:
+            best = jnp.sum(jnp.maximum(self.charges[0] * pull, self.charges[1] * pull))
+            # The penalty does not depend on the block that theta leaves one.
+            return best if self.penalty is None else best - self.penalty(theta)
+        if self.side != 0 and pull.ndim == 0:
+            return self.side * pull
+        # The root's derivative is infinite at zero; searches never need it there.
+        return jnp.sqrt(jnp.maximum(jnp.sum(self.pull(u) ** 2), 1e-300))
+
+    def pull(self, u: Float[Array, " m"]) -> Float[Array, "..."]:
+        """-g, or its part of the allowed sign: where the best charge points to."""
+        pull = _pull(self.potential, self.region.theta(u))
+        return pull if self.side == 0 else self.side * jnp.maximum(self.side * pull, 0.0)
+
+    @property
+    def free(self) -> bool:
+        """Whether it is a correlation."""
+        return self.charges is not None and not np.all(np.isfinite(self.charges))
+
+    @property
+    def side(self) -> int:
+        """1 or -1 where a free charge has one sign, else 0."""
+        lower, upper = self.charges if self.charges is not None and self.free else (-1.0, 1.0)
+        return 1 if lower >= 0.0 else -1 if upper <= 0.0 else 0
 
     @property
     def penalty(self) -> penalties.AbstractPenalty | None:
-        return self.potential.penalty
-
-    def pull(self, u: Float[Array, " m"]) -> Float[Array, "..."]:
-        """-g: the best charge is the greatest where this is positive, the least where it is negative."""
-        return _pull(self.potential, self.region.theta(u))
+        return None if self.free else self.potential.penalty
 
     @property
     def weight(self) -> float:
         """How many times the bounds on phi~ count: the largest |c|."""
-        if self.charges is None:
+        if self.charges is None or self.free:
             return 1.0
         name = self.potential.unit.linear or ""
         return max(map(abs, self.charges)) * _size(self.potential, name) ** 0.5
@@ -97,29 +83,15 @@ def _size(potential: Potential, name: str) -> int:
     return next(block.size for block in potential.blocks if block.name == name)
 
 
-def correlation(potential: Potential, region: Region) -> Correlation:
-    """For a unit with a free linear block; `region` is that of its features."""
-    per_point = slopes(potential)
-    slope = None if per_point is None else jnp.sum(sizes(potential.dual) * per_point) * region.radius
-    name = potential.unit.linear
-    assert name is not None
-    lower, upper = region.domain.of(name).bounds(dict(potential.blocks)[name])
-    return Correlation(potential, region, slope, 1 if lower >= 0.0 else -1 if upper <= 0.0 else 0)
-
-
-def potential_depth(potential: Potential, region: Region) -> Depth:
-    """For all other units; a linear block that `region` does not search is bounded."""
+def depth(potential: Potential, region: Region) -> Depth:
+    """For any unit; `region` is that of its features where a linear block is free."""
     name, charges = potential.unit.linear, None
     if name is not None and name not in region.names:
-        charges = region.domain.of(name).bounds(dict(potential.blocks)[name])
+        lower, upper = region.domain.of(name).bounds(dict(potential.blocks)[name])
+        charges = float(lower), float(upper)
     plain = Depth(potential, region, None, charges)
-    slope = _potential_slope(plain)
-    return Depth(potential, region, None if slope is None else jnp.asarray(slope), charges)
-
-
-def slopes(potential: Potential) -> Float[Array, " Q"] | None:
-    """The unit's Lipschitz constant at each data point, or None."""
-    return facts(potential.unit.lipschitz, potential)
+    slope = _correlation_slope(plain) if plain.free else _potential_slope(plain)
+    return plain if slope is None else Depth(potential, region, jnp.asarray(slope), charges)
 
 
 def facts(fact: Callable[[Any], Any], potential: Potential) -> Float[Array, " Q"] | None:
@@ -133,10 +105,15 @@ def sizes(dual: Float[Array, "Q ..."]) -> Float[Array, " Q"]:
     return jnp.sqrt(jnp.sum(dual.reshape(dual.shape[0], -1) ** 2, axis=1))
 
 
+def _correlation_slope(depth: Depth) -> Float[Array, ""] | None:
+    per_point = facts(depth.potential.unit.lipschitz, depth.potential)
+    return None if per_point is None else jnp.sum(sizes(depth.potential.dual) * per_point) * depth.region.radius
+
+
 def _potential_slope(depth: Depth) -> float | None:
     """A Lipschitz constant of psi on a bounded region; None where the parts do not give one."""
     potential, region = depth.potential, depth.region
-    per_point, box = slopes(potential), region.box
+    per_point, box = facts(potential.unit.lipschitz, potential), region.box
     if per_point is None or box is None:
         return None
     heights = sizes(potential.dual)

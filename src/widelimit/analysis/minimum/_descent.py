@@ -7,6 +7,8 @@ quadratically.
 """
 
 import contextlib
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +35,8 @@ _NEAR = 1e-3
 
 _EPS = np.finfo(float).eps
 
+Expand = Callable[[Atoms], Expansion]
+
 
 class _Step(NamedTuple):
     z: Float[np.ndarray, "n m"]
@@ -41,29 +45,33 @@ class _Step(NamedTuple):
     slope: float
 
 
-def reweigh(family: Family, atoms: Atoms) -> Atoms:
-    """The best weights at the same places; atoms of weight zero are left out."""
-    now = family.expand(atoms)
+def reweigh(family: Family, atoms: Atoms, *, places: bool = True) -> Atoms:
+    """The best weights at the same places; atoms of weight zero are left out.
+
+    `places`: whether the expansions are those of `slide`, which are compiled anyway, or cheaper ones.
+    """
+    expand = functools.partial(family.expand, places=places)
+    now = expand(atoms)
     for _ in range(_MOST_STEPS):
         bend = now.hessian[:, -1, :, -1]
         best = quadratic_on_simplex(bend, now.psi - bend @ atoms.p, atoms.p)
         step = _Step(np.zeros_like(atoms.z), best - atoms.p, float(now.psi @ (best - atoms.p)))
-        moved = _search(family, atoms, now, step, 1.0)
+        moved = _search(expand, atoms, now, step, 1.0)
         if moved is None:
             break
         atoms, now = moved
         if step.slope > -_EPS * max(1.0, abs(now.value)):
             break
-    return _thin(family, atoms.of(atoms.p > 0))
+    return _thin(expand, atoms.of(atoms.p > 0))
 
 
-def _thin(family: Family, atoms: Atoms) -> Atoms:
+def _thin(expand: Expand, atoms: Atoms) -> Atoms:
     """The same prediction and cost from fewer atoms, where some of them are mixtures of the others.
 
     A change d of the weights with H d = 0, SUM d = 0 and psi . d = 0 changes neither; it is followed until a weight is
     zero.
     """
-    now = family.expand(atoms)
+    now = expand(atoms)
     while len(atoms.p) > 1:
         bend = now.hessian[:, -1, :, -1]
         # Columns scaled to 1, so that weights count alike whatever the size of a feature.
@@ -75,11 +83,11 @@ def _thin(family: Family, atoms: Atoms) -> Atoms:
             break
         way = modes[-1] * scale
         way = way if np.max(-way / atoms.p) >= np.max(way / atoms.p) else -way
-        moved = _search(family, atoms, now, _Step(np.zeros_like(atoms.z), way, 0.0), 1.0 / np.max(-way / atoms.p))
+        moved = _search(expand, atoms, now, _Step(np.zeros_like(atoms.z), way, 0.0), 1.0 / np.max(-way / atoms.p))
         if moved is None or np.all(moved[0].p > 0):
             break
         atoms = moved[0].of(moved[0].p > 0)
-        now = family.expand(atoms)
+        now = expand(atoms)
     return atoms
 
 
@@ -95,7 +103,7 @@ def slide(family: Family, atoms: Atoms) -> Atoms:
         falling = step.p < 0
         wall = float(np.min(-atoms.p[falling] / step.p[falling], initial=np.inf))
         longest = float(np.max(np.abs(step.z), initial=0.0))
-        moved = _search(family, atoms, now, step, min(1.0, wall, _LONGEST / max(longest, _LONGEST)))
+        moved = _search(family.expand, atoms, now, step, min(1.0, wall, _LONGEST / max(longest, _LONGEST)))
         if moved is None:
             break
         atoms, now = moved
@@ -168,7 +176,7 @@ def _downhill(hessian: Float[np.ndarray, "M M"], pull: Float[np.ndarray, " M"]) 
     return modes @ ((modes.T @ pull) / np.maximum(np.abs(bends), _FLAT[0] * largest))
 
 
-def _search(family: Family, atoms: Atoms, now: Expansion, step: _Step, length: float) -> tuple[Atoms, Expansion] | None:
+def _search(expand: Expand, atoms: Atoms, now: Expansion, step: _Step, length: float) -> tuple[Atoms, Expansion] | None:
     """The first point along the step, from `length` inwards, that is low enough; None where there is none."""
 
     def trial(s: float) -> tuple[tuple[Atoms, Expansion], float, float]:
@@ -176,7 +184,7 @@ def _search(family: Family, atoms: Atoms, now: Expansion, step: _Step, length: f
         # A weight that the step brings to zero is zero, not what rounding leaves of it.
         p = np.where((step.p < 0) & (p <= 1e-15), 0.0, np.maximum(p, 0.0))
         there = Atoms(atoms.z + s * step.z, p / p.sum(), atoms.pinned)
-        then = family.expand(there)
+        then = expand(there)
         return (there, then), then.value, s * step.slope
 
     slack = 4 * _EPS * max(1.0, abs(now.value))

@@ -12,7 +12,7 @@ from widelimit.measure import Particles
 from widelimit.numerics import evaluate
 
 from ._competitors import Competitors
-from ._depths import Correlation, Depth
+from ._depths import Depth
 from ._descent import merge, reweigh, slide
 from ._extremum import MOST_PEAKS, Extremum, Search, climb_all, prove, scan
 from ._family import Atoms, Expansion, Family, filled
@@ -24,8 +24,6 @@ _MOST_IDLE = 3
 _WORTH = 1e-2
 # The share of the tolerance that an exhaustive search may leave open.
 _OPEN = 0.3
-# Steps of a local search: what it finds need not be a minimum of psi to the last digit, since atoms slide.
-_CLIMBS = 50
 # The lowest point of psi need not be known better than this share of its depth, until that is the tolerance.
 _ROUGH = 0.1
 # Places closer than this, relative to their size, are one.
@@ -38,21 +36,21 @@ class Round(NamedTuple):
     atoms: Atoms
     now: Expansion
     level: float
-    function: Depth | Correlation
+    function: Depth
     found: Extremum
 
 
-def exchange(rivals: Competitors, search: Search, tolerance: float) -> tuple[Round, int]:
-    """The round that left least to be gained, and how many there were."""
-    last = best = _look(rivals, _improve(rivals.family, rivals.first), search, tolerance, 0)
+def exchange(rivals: Competitors, search: Search, tolerance: float, most: int = _MOST_ROUNDS) -> tuple[Round, int]:
+    """The round that left least to be gained, of at most so many, and how many there were."""
+    last = best = _look(rivals, _improve(rivals.family, rivals.first, search.places), search, tolerance, 0)
     idle = count = 0
-    while count < _MOST_ROUNDS and idle < _MOST_IDLE:
+    while count < most and idle < _MOST_IDLE:
         if remaining(rivals, last) <= enough(last, tolerance):
             # An exhaustive search that comes late may know better than the local ones.
             best = last = last._replace(found=prove(last.function, last.found, search))
             if remaining(rivals, last) <= enough(last, tolerance):
                 return best, count
-        atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)))
+        atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)), search.places)
         last, count = _look(rivals, atoms, search, tolerance, count + 1), count + 1
         left, least = remaining(rivals, last), remaining(rivals, best)
         idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-3 * least else idle + 1
@@ -60,8 +58,9 @@ def exchange(rivals: Competitors, search: Search, tolerance: float) -> tuple[Rou
     return best._replace(found=prove(best.function, best.found, search)), count
 
 
-def _improve(family: Family, atoms: Atoms) -> Atoms:
-    return merge(family, slide(family, reweigh(family, atoms)))
+def _improve(family: Family, atoms: Atoms, places: bool) -> Atoms:
+    atoms = reweigh(family, atoms, places=places)
+    return merge(family, slide(family, atoms)) if places else atoms
 
 
 def enough(seen: Round, tolerance: float) -> float:
@@ -76,13 +75,13 @@ def remaining(rivals: Competitors, seen: Round) -> float:
 
 def _look(rivals: Competitors, atoms: Atoms, search: Search, tolerance: float, count: int) -> Round:
     """Search the first variation of a measure."""
-    family, now = rivals.family, rivals.family.expand(atoms)
+    family, now = rivals.family, rivals.family.expand(atoms, places=search.places)
     function = rivals.function(family.problem.potential(padded(family, atoms)))
     level = rivals.level(now, atoms)
     atol = _OPEN * tolerance * max(1.0, abs(now.value)) / rivals.scale
     found = scan(function, search, level=level, atol=atol, rtol=_ROUGH)
     if found is None:
-        found = climb_all(function, _starts(function, family, atoms, search, count), search, _CLIMBS)
+        found = climb_all(function, _starts(function, family, atoms, search, count), search)
     return Round(atoms, now, level, function, found)
 
 
@@ -91,9 +90,7 @@ def padded(family: Family, atoms: Atoms) -> Particles:
     return Particles(*filled(family.rows(atoms.z), atoms.p), blocks=family.problem.blocks)
 
 
-def _starts(
-    function: Depth | Correlation, family: Family, atoms: Atoms, search: Search, count: int
-) -> Float[Array, "S m"]:
+def _starts(function: Depth, family: Family, atoms: Atoms, search: Search, count: int) -> Float[Array, "S m"]:
     """Half the best of many random points at all scales, a quarter any of them, a quarter the atoms."""
     quarter = max(1, search.starts // 4)
     near, far = jax.random.split(jax.random.fold_in(search.key, count))
@@ -126,11 +123,11 @@ def _same(a: Float[np.ndarray, " D"], b: Float[np.ndarray, " D"]) -> bool:
     return bool(np.all(way <= _SAME * (1.0 + np.abs(np.where(np.isfinite(a), a, 0.0)))))
 
 
-def _places(family: Family, function: Depth | Correlation, rows: Float[Array, "k D"]) -> Float[np.ndarray, "k m"]:
+def _places(family: Family, function: Depth, rows: Float[Array, "k D"]) -> Float[np.ndarray, "k m"]:
     pull = _pulls(function, family.region.starts(rows)) if family.charged else rows
     return family.places(rows, pull)
 
 
 @eqx.filter_jit
-def _pulls(function: Depth | Correlation, u: Float[Array, "k m"]) -> Float[Array, "k ..."]:
+def _pulls(function: Depth, u: Float[Array, "k m"]) -> Float[Array, "k ..."]:
     return jax.vmap(function.pull)(u)

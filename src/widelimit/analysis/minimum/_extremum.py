@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from widelimit.numerics import branch_and_bound, climb, evaluate, random_key, search_line, whole_number
 from widelimit.problem import Potential, Problem
 
-from ._depths import Correlation, Depth
+from ._depths import Depth
 from ._lines import bend_on_box, line_of
 from ._regions import Region
 
@@ -22,12 +22,17 @@ MOST_PEAKS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How much may be spent: local searches, evaluations of an exhaustive search, points at once."""
+    """How much may be spent: local searches and steps of each, evaluations of an exhaustive search, points at once.
+
+    `places`: whether atoms may be moved, or only their weights.
+    """
 
     starts: int
     key: PRNGKeyArray
     most: int
     batch: int
+    climbs: int = 200
+    places: bool = True
 
     @classmethod
     def of(cls, who: str, problem: Problem, potential: Potential, starts: int, key: Any, most: int) -> "Search":
@@ -55,7 +60,7 @@ class Extremum(NamedTuple):
 
 
 def scan(
-    function: Depth | Correlation,
+    function: Depth,
     search: Search,
     *,
     level: float = 0.0,
@@ -90,13 +95,13 @@ def scan(
     return Extremum(seen.upper, True, rows, seen.values[:MOST_PEAKS], pinned)
 
 
-def climb_all(function: Depth | Correlation, starts: Float[Array, "S m"], search: Search, steps: int = 200) -> Extremum:
+def climb_all(function: Depth, starts: Float[Array, "S m"], search: Search) -> Extremum:
     """The ends of local searches from every start; no proof."""
-    points, values = climb(function, starts, steps=steps, batch=search.batch)
+    points, values = climb(function, starts, steps=search.climbs, batch=search.batch)
     return _ordered(float(np.max(values)), False, _rows(function.region, points), values)
 
 
-def prove(function: Depth | Correlation, found: Extremum, search: Search) -> Extremum:
+def prove(function: Depth, found: Extremum, search: Search) -> Extremum:
     """A bound on the maximum from the unit's facts, on a box of up to three parameters; else `found` itself."""
     box = function.region.box
     if found.certified or box is None or function.slope is None:

@@ -46,7 +46,7 @@ class Expansion(NamedTuple):
     """J to second order: `value`; `psi` [n], dJ/dp; `slope` [n, m], grad psi; `hessian` [n, m + 1, n, m + 1] of J in
     (z, p) of all atoms, the weight last.
 
-    Of a coordinate at infinity the derivatives are zero.
+    Of a coordinate at infinity the derivatives are zero. For the weights alone m is 0.
     """
 
     value: float
@@ -146,13 +146,20 @@ class Family(eqx.Module):
         """The number of components of a charge."""
         return int(np.prod(self.problem.data.outputs))
 
-    def expand(self, atoms: Atoms) -> Expansion:
+    def cost_of(self, atoms: int) -> float:
+        """About how many products an expansion of so many atoms takes."""
+        m = self.region.size + (self.outputs if self.charged else 0)
+        nodes = self.problem.data.nodes
+        return (atoms * (m + 1.0)) ** 2 * self.outputs * (0 if nodes is None else len(nodes.weights))
+
+    def expand(self, atoms: Atoms, *, places: bool = True) -> Expansion:
+        """J at the atoms, to second order in their weights and, with `places`, in their places."""
         n = len(atoms.p)
         p = np.zeros(len(_filled(atoms.p)))
         p[:n] = atoms.p
         nodes = self.problem.data.nodes
         assert nodes is not None
-        found = _expand(self, jnp.asarray(_filled(atoms.z)), jnp.asarray(p), nodes)
+        found = _expand(self, jnp.asarray(_filled(atoms.z)), jnp.asarray(p), nodes, places)
         value, psi, slope, hessian = (np.asarray(leaf) for leaf in found)
         return Expansion(float(value), psi[:n], slope[:n], hessian[:n, :, :n])
 
@@ -175,20 +182,20 @@ def _rows(family: Family, z: Any) -> Any:
 
 
 @eqx.filter_jit
-def _expand(family: Family, z: Float[Array, "K m"], p: Float[Array, " K"], nodes: Nodes) -> Expansion:
+def _expand(family: Family, z: Float[Array, "K m"], p: Float[Array, " K"], nodes: Nodes, places: bool) -> Expansion:
     def piece(x: Any, y: Any, mu: Any) -> Any:
-        return _data_part(family, z, p, (x, y, mu))
+        return _data_part(family, z, p, (x, y, mu), places)
 
-    outputs = int(np.prod(family.problem.data.outputs))
-    chunk = max(1, entries(family.problem.budget) // (z.shape[0] * (z.shape[1] + 1) * outputs))
+    chunk = max(1, entries(family.problem.budget) // (z.shape[0] * (places * z.shape[1] + 1) * family.outputs))
     value, psi, slope, local, joint = sum_chunks(piece, (nodes.x, nodes.y), nodes.weights, chunk)
-    cost, cost_slope = jax.vmap(jax.value_and_grad(family.cost))(z)
-    cost_bend = jax.vmap(jax.hessian(family.cost))(z)
+    cost = jax.vmap(family.cost)(z)
     sizes = jax.vmap(family.size)(z)
     total = jnp.sum(p * sizes)
     value = value + jnp.sum(p * cost) + family.square_cost * total**2
     psi = psi + cost + 2.0 * family.square_cost * total * sizes
-    slope, local = slope + _kept(cost_slope), local + _kept(cost_bend)
+    if places:
+        slope = slope + _kept(jax.vmap(jax.grad(family.cost))(z))
+        local = local + _kept(jax.vmap(jax.hessian(family.cost))(z))
     joint = joint.at[:, -1, :, -1].add(2.0 * family.square_cost * sizes[:, None] * sizes)
     i = jnp.arange(z.shape[0])
     joint = joint.at[i, :-1, i, :-1].add(p[:, None, None] * local)
@@ -196,7 +203,7 @@ def _expand(family: Family, z: Float[Array, "K m"], p: Float[Array, " K"], nodes
     return Expansion(value, psi, slope, joint)
 
 
-def _data_part(family: Family, z: Any, p: Any, data: Any) -> Any:
+def _data_part(family: Family, z: Any, p: Any, data: Any, places: bool) -> Any:
     """J, psi, grad psi, Hess psi of each atom, and the coupling of all, from a piece of the data."""
     x, y, mu = data
     problem, n = family.problem, x.shape[0]
@@ -205,12 +212,14 @@ def _data_part(family: Family, z: Any, p: Any, data: Any) -> Any:
         return jax.vmap(lambda point: family.value(z, point))(x).reshape(n, -1)
 
     phi = jax.vmap(values)(z)
-    moved = _kept(jax.vmap(jax.jacfwd(values))(z))
+    moved = _kept(jax.vmap(jax.jacfwd(values))(z)) if places else jnp.zeros((*phi.shape, 0))
     f = jnp.tensordot(p, phi, axes=1).reshape(y.shape)
     slope = (jax.vmap(jax.grad(problem.loss))(f, y).reshape(n, -1)) * mu[:, None]
     outputs = slope.shape[1]
     bend = jax.vmap(jax.hessian(problem.loss))(f, y).reshape(n, outputs, outputs) * mu[:, None, None]
-    local = jax.vmap(jax.hessian(lambda z: jnp.sum(slope * values(z))))(z)
+    local = jnp.zeros((z.shape[0], 0, 0))
+    if places:
+        local = _kept(jax.vmap(jax.hessian(lambda z: jnp.sum(slope * values(z))))(z))
     # The columns of f's derivative in (z_i, p_i).
     columns = jnp.concatenate([p[:, None, None, None] * moved, phi[..., None]], axis=-1)
     bent = jnp.einsum("qoe,kqea->kqoa", bend, columns)
@@ -218,7 +227,7 @@ def _data_part(family: Family, z: Any, p: Any, data: Any) -> Any:
         jnp.sum(mu * jax.vmap(problem.loss)(f, y)),
         jnp.einsum("qo,kqo->k", slope, phi),
         jnp.einsum("qo,kqoa->ka", slope, moved),
-        _kept(local),
+        local,
         jnp.einsum("kqoa,lqob->kalb", columns, bent),
     )
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from widelimit.problem import Potential, penalties
 
-from ._depths import Correlation, Depth, facts, sizes
+from ._depths import Depth, facts, sizes
 from ._regions import Region
 
 
@@ -40,7 +40,7 @@ class _Totals(NamedTuple):
     lipschitz: float | None
 
 
-def line_of(function: Depth | Correlation) -> Line | None:
+def line_of(function: Depth) -> Line | None:
     """The one coordinate in which the region is searched with second-order bounds; None where there is none."""
     potential, region = function.potential, function.region
     on_circle = region.size == 2 and region.directions
@@ -56,7 +56,7 @@ def line_of(function: Depth | Correlation) -> Line | None:
     return _half_line(region, totals) if region.infinite else _interval(potential, region, totals, bent, corners)
 
 
-def bend_on_box(function: Depth | Correlation) -> float | None:
+def bend_on_box(function: Depth) -> float | None:
     """A K for which the function + K |u|^2 / 2 is convex on the region's box; None where there is none."""
     potential, region = function.potential, function.region
     cost = _penalty(function)
@@ -67,7 +67,7 @@ def bend_on_box(function: Depth | Correlation) -> float | None:
     return None if total is None else total + cost[0]
 
 
-def _penalty(function: Depth | Correlation) -> tuple[float, np.ndarray] | None:
+def _penalty(function: Depth) -> tuple[float, np.ndarray] | None:
     """The second derivative of the penalty and where it has a kink; None where they are not known."""
     bent, corners = 0.0, np.zeros(0)
     for term in penalties.parts(function.penalty):
@@ -126,7 +126,7 @@ def _breaks(lower: float, upper: float, corners: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([[lower, upper], inside]))
 
 
-def _totals_of(function: Depth | Correlation) -> _Totals:
+def _totals_of(function: Depth) -> _Totals:
     found = _totals(function.potential)
     return _Totals(*(None if total is None else float(total) * function.weight for total in found))
 

@@ -29,6 +29,9 @@ from ._extremum import Search
 from ._family import filled
 from ._optimality import say
 
+# Steps of a local search.
+_CLIMBS = 50
+
 
 @dataclasses.dataclass(frozen=True)
 class Minimum:
@@ -99,6 +102,8 @@ def minimise(
     rivals = competitors("minimise", problem, budget)
     potential = rivals.family.problem.potential(padded(rivals.family, rivals.first))
     search = Search.of("minimise", problem, potential, starts, key, most)
+    # What a search finds need not be a minimum of psi to the last digit, since atoms slide.
+    search = dataclasses.replace(search, climbs=_CLIMBS)
     best, rounds = exchange(rivals, search, tolerance)
     return _finish(rivals, best, rounds, tolerance)
 

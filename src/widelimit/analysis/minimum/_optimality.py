@@ -22,18 +22,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from widelimit.measure import Measure
+from widelimit.measure import Measure, Particles
 from widelimit.numerics import evaluate, real_number
-from widelimit.problem import Potential, Problem
+from widelimit.problem import Problem, penalties
 
 from .._measures import check_convex, check_measure
+from ._bracket import Comparison, DualBound, bracket
 from ._charges import is_free, least_costs, variation
-from ._depths import Correlation, Depth, correlation, potential_depth
+from ._depths import Depth, depth
 from ._extremum import Extremum, Search, climb_all, prove, scan
 from ._regions import Region
 
 # How many times farther out than the searches' points one looks for growth without bound.
 _FAR = 1e4
+_ALL = "all measures on the domain"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +51,24 @@ class OptimalityGap:
       second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches:
       then it is an estimate from below.
     - `statement`: all this in a sentence.
+    - `lower` <= inf <= `upper`, over the same competitors; `objective`: of the measure itself. `lower` is the best of
+      the dual bounds along the measure's residual, no less than objective - gap, and as certain as the gap; `upper` is
+      the objective of `competitor`, a better measure that a short search found; None where it found none.
+    - `bracket`: these in a sentence; `informs`: whether it says more than that nothing is known.
     """
 
     gap: float
     budget: float | None
     largest_correlation: float | None
-    maximiser: np.ndarray | None
+    maximiser: np.ndarray | None = dataclasses.field(repr=False)
     certified: bool
     statement: str
+    objective: float
+    lower: float
+    upper: float
+    competitor: Particles | None = dataclasses.field(repr=False)
+    informs: bool
+    bracket: str
 
 
 def optimality_gap(
@@ -92,77 +104,55 @@ def optimality_gap(
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
     if not math.isfinite(at_rho):
         raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
-    if is_free(problem):
-        return _by_correlation(problem, measure, potential, at_rho, budget, search)
-    if budget is not None:
+    free = is_free(problem)
+    if budget is not None and not free:
         raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
-    return _by_minimum(problem, measure, potential, at_rho, search)
-
-
-def _by_minimum(
-    problem: Problem, measure: Measure, potential: Potential, at_rho: float, search: Search
-) -> OptimalityGap:
-    found, far = _largest(potential_depth(potential, Region.of_extremes(problem)), measure, search)
-    gap = float("inf") if far else at_rho + found.upper
-    certified = found.certified and not far
+    function = depth(potential, Region.of_features(problem) if free else Region.of_extremes(problem))
+    found, far = _largest(function, measure, search)
+    others = _others(problem, measure, function.region, budget) if free else Comparison(None, math.inf, None, _ALL)
+    certified = found.certified and not far and (not free or _nonnegative(problem.penalty))
+    bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
+    gap = at_rho - bound.floor(1.0)
+    between = bracket(bound, gap, certified, search)
+    correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
-        budget=None,
-        largest_correlation=None,
+        budget=others.shown,
+        largest_correlation=correlation,
         maximiser=None if far else found.rows[0],
         certified=certified,
-        statement=say(gap, "all measures on the domain", certified, far),
+        statement=say(gap, others.name, certified, far) + _comment(problem, between.objective, gap),
+        **between._asdict(),
     )
 
 
-def _by_correlation(
-    problem: Problem,
-    measure: Measure,
-    potential: Potential,
-    at_rho: float,
-    budget: float | None,
-    search: Search,
-) -> OptimalityGap:
-    region = Region.of_features(problem)
-    found, far = _largest(correlation(potential, region), measure, search)
-    # A penalty that does not say so is taken as not negative, which nobody has proved.
-    known = problem.penalty is None or problem.penalty.nonnegative
-    certified = found.certified and not far and known
+def _others(problem: Problem, measure: Measure, region: Region, budget: float | None) -> Comparison:
+    """Who competes where a linear block is free."""
     costs = least_costs(problem, region)
-    competitors = "all measures"
-    shown: float | None = None
-    if far:
-        gap = float("inf")
-    elif costs.square > 0 and budget is None:
-        gap = at_rho - costs.cheapest(found.upper, float("inf"))
-    elif costs.size > 0 and budget is None and problem.loss.nonnegative and known:
+    if budget is None and costs.square > 0:
+        return Comparison(costs, math.inf, None, "all measures")
+    if budget is None and costs.size > 0 and problem.loss.nonnegative and _nonnegative(problem.penalty):
         # Every measure as good as this one obeys this budget, so the bound is against all of them.
-        shown = float(problem.objective(measure)) / costs.size
-        gap = at_rho - costs.cheapest(found.upper, shown)
-    else:
-        shown = variation(problem, measure, region) if budget is None else budget
-        whose = "that of the measure itself" if budget is None else "as given"
-        competitors = f"measures whose mean {region.norm} is at most {shown:.4g} ({whose})"
-        gap = at_rho - costs.cheapest(found.upper, shown)
-    return OptimalityGap(
-        gap=gap,
-        budget=shown,
-        largest_correlation=float("inf") if far else max(0.0, found.upper),
-        maximiser=None if far else found.rows[0],
-        certified=certified,
-        statement=say(gap, competitors, certified, far) + _comment(problem, measure, gap),
-    )
+        limit = float(problem.objective(measure)) / costs.size
+        return Comparison(costs, limit, limit, "all measures")
+    limit = variation(problem, measure, region) if budget is None else budget
+    whose = "that of the measure itself" if budget is None else "as given"
+    return Comparison(costs, limit, limit, f"measures whose mean {region.norm} is at most {limit:.4g} ({whose})", limit)
 
 
-def _comment(problem: Problem, measure: Measure, gap: float) -> str:
+def _nonnegative(penalty: penalties.AbstractPenalty | None) -> bool:
+    """A penalty that does not say so is taken as not negative, which nobody has proved."""
+    return penalty is None or penalty.nonnegative
+
+
+def _comment(problem: Problem, objective: float, gap: float) -> str:
     """A bound above the objective itself is right and says nothing; a reader should not have to find out."""
-    objective = float(problem.objective(measure))
-    if not problem.loss.nonnegative or not objective < gap < float("inf"):
+    if not problem.loss.nonnegative or not objective < gap < math.inf:
         return ""
     return f" The objective itself is {objective:.4g}, so this says no more than that it cannot fall below zero."
 
 
-def _largest(function: Depth | Correlation, measure: Measure, search: Search) -> tuple[Extremum, bool]:
+def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremum, bool]:
     """The maximum, and whether the function grew without end on the way to infinity."""
     exhaustive = scan(function, search)
     if exhaustive is not None:

@@ -21,14 +21,14 @@ class Limit:
     """The runs of growing resolution; the last one stands for the limit.
 
     - `sizes`: their particles, cells, tolerances, ...; `movements`: [len(sizes) - 1], how far the risk curve moved.
-    - `error`: [T], how far the last risk curve may be from the limit's.
+    - `error`: [T], how far the last risk curve may be from the limit's; `converged`: None where nothing was asked.
     """
 
     sizes: tuple[float, ...]
     runs: tuple[Trajectory, ...]
     movements: tuple[float, ...]
     error: Float64[np.ndarray, " T"]
-    converged: bool
+    converged: bool | None
     note: str
 
 
@@ -47,7 +47,7 @@ def compute_limit(work: Work) -> Limit:
         work.say(f"  {_step(work.file, sizes)} the risk curve moved by {movements[-1]:.2%}")
         if section.doubles and _rests(movements, section.asked):
             break
-    converged = not section.doubles or _rests(movements, section.asked)
+    converged = _rests(movements, section.asked) if section.doubles else None
     error = limit_error(runs[-2].risk, runs[-1].risk)
     return Limit(
         tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
@@ -114,7 +114,7 @@ def _step(file: ProblemFile, sizes: list[float]) -> str:
     return f"from {finely(file, sizes[-2])} to {finely(file, sizes[-1])}"
 
 
-def _note(file: ProblemFile, sizes: list[float], movements: list[float], converged: bool) -> str:
+def _note(file: ProblemFile, sizes: list[float], movements: list[float], converged: bool | None) -> str:
     section = file.limit
     moved = f"The last refinement, {_step(file, sizes)}, moved the risk curve by {movements[-1]:.2%} of its maximum"
     if not section.doubles:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ForwardRef, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,7 +26,17 @@ from widelimit.numerics.registry import UNSAID, Entry, Registry, Value
 
 from ._words import shown, unknown
 
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+# Squares and products of a few such numbers are still numbers.
+_SMALLEST, _LARGEST = 1e-50, 1e50
+
+
+def _sensible(value: float) -> float:
+    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+        raise ValueError(f"must be 0 or between {_SMALLEST:g} and {_LARGEST:g} in size, got {value:g}")
+    return value
+
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False), AfterValidator(_sensible)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Strict(), Field(min_length=1)]
