@@ -53,7 +53,8 @@ def evolve(
     - `max_steps`: the most steps to take; no limit by default.
     - `throw`: raise `EvolutionError` when the end is not reached (its `trajectory` holds what was saved); else
       return the trajectory with its outcome.
-    - `progress`: show progress on standard error; by default on a terminal.
+    - `progress`: show progress on standard error: a bar on a terminal, lines in a log or a notebook from ten seconds
+      on. False shows nothing.
     - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there.
 
     **Returns** a `Trajectory`.
