@@ -132,7 +132,13 @@ class Function(AbstractObservable):
         _check_name(self.name)
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
-        return {self.name: jnp.asarray(self.function(problem, measure))}
+        try:
+            return {self.name: jnp.asarray(self.function(problem, measure))}
+        except jax.errors.JAXTypeError as error:
+            raise ValueError(
+                f"observables.Function({self.name!r}): the function is compiled, where an array has no value yet that "
+                "float(), if, .item() or NumPy could use; compute with jax.numpy and return the array."
+            ) from error
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         return (self.name,)
