@@ -68,7 +68,8 @@ def on_host(value: Any) -> Any:
 
 def whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:
     """`value` as an int of at least `least` and at most `most`. Raises `ValueError` that names `what` and the range."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    one = isinstance(value, int | np.integer | np.ndarray | jax.Array) and not isinstance(value, bool | Tracer)
+    whole = one and np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.integer)
     if whole and value >= least and (most is None or value <= most):
         return int(value)
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"
