@@ -32,7 +32,7 @@ class Checkpoint:
     every: float = 10.0
 
     def __post_init__(self) -> None:
-        local_path(self.path, "Checkpoint(path=...)")
+        local_path(self.path, "checkpoint=..., Checkpoint(path=...)")
         real_number(self.every, "Checkpoint(every=...), in seconds", least=0.0)
 
     @classmethod
