@@ -3,9 +3,11 @@
 import numpy as np
 
 from ._curves import between, differences, fell, reaches, risk_curves
+from ._function_section import function_section
 from ._neuron_section import neuron_section
 from ._risk_section import held_out_section, risk_section
 from ._summary import Checks, RunSummary
+from ._terms import TERMS
 from ._words import DASH, count, listed, number
 from .pages import Page, Section, Table, facts, make_page
 
@@ -18,6 +20,7 @@ def run_report(summary: RunSummary) -> Page:
     **Returns** a `Page`, complete in one file: pictures are inside it and nothing is fetched.
     """
     sections = [_problem_section(summary), risk_section(summary)]
+    sections += [function_section(summary.fit)] if summary.fit is not None else []
     sections += [held_out_section(summary)] if summary.held_out else []
     sections += [
         neuron_section(summary.best, summary.columns),
@@ -25,7 +28,7 @@ def run_report(summary: RunSummary) -> Page:
         limit_section(summary),
         Section("provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)),
     ]
-    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes)
+    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes, terms=TERMS)
 
 
 def _lead(summary: RunSummary) -> list[str]:

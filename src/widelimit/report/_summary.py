@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from widelimit.trajectory import Trajectory
 
+from ._function_section import Fit
+
 HELD_OUT = "held_out_risk"
 
 
@@ -61,6 +63,7 @@ class RunSummary:
       `limit_converged`: whether it met what was asked, None where nothing was; `limit_note`: one sentence on it.
     - `networks`: any number, of any widths and seeds.
     - `held_out`: whether the trajectories observed `held_out_risk`; `held_out_error`: [T], that of the limit's.
+    - `fit`: the functions at the end beside the data, where there is one input and one output.
     - `columns`: names of the input features, for the weights on them; may be empty.
     - `notes`: sentences the reader must see; `provenance`: nested plain data.
 
@@ -80,6 +83,7 @@ class RunSummary:
     notes: tuple[str, ...]
     provenance: dict[str, Any]
     held_out_error: Float[np.ndarray, " T"] | None = None
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         if not self.limit:
