@@ -49,6 +49,12 @@ def unknown(value: str, allowed: Sequence[str]) -> str:
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """` Did you mean 'tanh'?`, to end a message; nothing where none of `known` is near."""
     import difflib
+    import unicodedata
 
-    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    # An u with two dots may be one character or two: on the screen they are the same.
+    forms = {unicodedata.normalize("NFC", name): name for name in known}
+    same = forms.get(unicodedata.normalize("NFC", value))
+    if same is not None and same != value:
+        return f" {same!a} reads the same and is spelled with other characters; {value!a} was given."
+    near = difflib.get_close_matches(unicodedata.normalize("NFC", value), forms, n=1, cutoff=0.5)
+    return f" Did you mean {forms[near[0]]!r}?" if near else ""

@@ -1,6 +1,7 @@
 """How a command ends when it does not end well: one sentence on standard error and an exit code."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,14 @@ def guarded() -> Iterator[None]:
     except (BadInput, Failed, Interrupted) as error:
         tell(f"widelimit: {sentence(error)}")
         raise typer.Exit(error.code) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            # The reader has seen enough; typer ends quietly.
+            raise
+        why = sentence(error.strerror or error)
+        place = "standard output cannot be written" if error.filename is None else str(error.filename)
+        tell(f"widelimit: {place} ({why}).")
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         tell("widelimit: stopped")
         raise typer.Exit(INTERRUPTED) from None

@@ -101,8 +101,8 @@ def test_the_noise_knows_the_mobility_and_frozen_blocks() -> None:
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(6, 5)))
     run = wl.evolve(problem, start, wl.SGD(0.1, temperature=1.0, trainable=["weight"]), t1=1.0, key=KEY)
-    np.testing.assert_array_equal(run.positions[:, :, 0], np.broadcast_to(start.positions[:, 0], (65, 6)))
-    np.testing.assert_array_equal(run.positions[:, :, 4], np.broadcast_to(start.positions[:, 4], (65, 6)))
+    np.testing.assert_array_equal(run.positions[:, :, 0], np.broadcast_to(start.positions[:, 0], (len(run), 6)))
+    np.testing.assert_array_equal(run.positions[:, :, 4], np.broadcast_to(start.positions[:, 4], (len(run), 6)))
     assert np.all(run.final.positions[:, 1:4] != start.positions[:, 1:4])
 
 
