@@ -86,6 +86,7 @@ def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
         ({"a": [{"b": 1.0}, {"b": [None]}]}, r"piece: 'a'\[1\]: 'b' is no array"),
         ({"a": [{"b": 1.0}, 2.0, None]}, r"piece: 'a'\[2\] is no array"),
         ({"a": [{}]}, r"piece: 'a'\[0\]: has no arrays"),
+        ({"a": [1.0, np.nan]}, "piece: 'a' has a NaN"),
         ({"a/b": 1.0}, "'a/b' is no name"),
         ({"[0]": 1.0}, "is no name"),
         ({"": 1.0}, "'' is no name"),
@@ -120,7 +121,7 @@ def test_nested_data_survive_the_file(tmp_path):
         "x.y": np.eye(2),
         "rows": rows,
         "none": [],
-        "deep": {"pair": ({"nan": np.nan}, {"M of h": [[1]]})},
+        "deep": {"pair": ({"far": np.inf}, {"M of h": [[1]]})},
     }
     write_arrays(tmp_path / "new" / "a.npz", data)
     found = read_arrays(tmp_path / "new" / "a.npz")

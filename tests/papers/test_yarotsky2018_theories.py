@@ -269,7 +269,11 @@ class TestFailing:
     def test_minimum(self, bench):
         found = bench.piece(module("claims._minimum")._modes, count=10, places=101)
         assert not holds("mu-ten-digits", _modes=found | {"lambda": found["lambda"] * (1 + 1e-10)})
-        assert not holds("minimum-eigenvectors", _modes=found | {"s": -found["s"]})
+        images = bench.piece(module("claims._minimum")._images, count=10)
+        assert holds("minimum-eigenvectors", _modes=found, _images=images)
+        assert not holds("minimum-eigenvectors", _modes=found | {"s": -found["s"]}, _images=images)
+        for name in images:
+            assert not holds("minimum-eigenvectors", _modes=found, _images=images | {name: 1.001 * images[name]}), name
         four = {"R": {"closed": [2.0, 1.0], "M of h": [2.0, 1.0]}, "K~": {"closed": [2.0, 1.0], "M of c": [2.0, 1.0]}}
         assert holds("shared-spectrum", _matrices=four)
         for operator, tangent in (("R", "M of h"), ("K~", "M of c")):

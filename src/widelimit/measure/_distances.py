@@ -33,8 +33,6 @@ def wasserstein2(a: Particles, b: Particles, *, epsilon: float = 1e-3) -> Float[
     Typically the excess is below epsilon S; distances below sqrt(epsilon S), so W_2(a, a) = 0 too, are not
     resolved.
 
-    **Arguments**
-
     - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass (of mass m, W_2 is sqrt(m)
       times that of the normalised ones). Columns with names are compared by their names.
     - `epsilon`: the strength of the entropy as a fraction of S; smaller is closer and slower (D > 1 only).
@@ -68,8 +66,6 @@ def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, ke
     with s . rho the measure of s . theta. The mean is taken over `directions` random ones, each exact
     (relative error about directions^(-1/2)).
 
-    **Arguments**
-
     - `a`, `b`: measures [N, D] and [M, D] with non-negative weights and one mass. Columns with names are compared by
       their names.
     - `directions`: how many, >= 1.
@@ -77,9 +73,10 @@ def sliced_wasserstein2(a: Particles, b: Particles, *, directions: int = 128, ke
     Raises `ValueError` for other arguments. Runs on the host: not inside `jax.jit`.
     """
     x, w, y, v, mass = _checked(a, b, "sliced_wasserstein2")
-    if isinstance(directions, bool) or directions < 1:
-        raise ValueError(f"sliced_wasserstein2(directions=...): must be an integer >= 1, got {directions!r}.")
-    normal = np.asarray(jax.random.normal(key, (directions, x.shape[1])), np.float64)
+    directions = whole_number(directions, "sliced_wasserstein2(directions=...)", least=1)
+    normal = np.asarray(
+        jax.random.normal(random_key(key, "sliced_wasserstein2(key=...)"), (directions, x.shape[1])), np.float64
+    )
     unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     cost = np.mean([_sorted_cost(x @ s, w, y @ s, v) for s in unit])
     return jnp.sqrt(jnp.asarray(mass * cost))
@@ -125,10 +122,7 @@ def _arrays(measure: Particles, where: str) -> tuple[Float[np.ndarray, "N D"], F
 
 
 def _sorted_cost(
-    x: Float[np.ndarray, " N"],
-    w: Float[np.ndarray, " N"],
-    y: Float[np.ndarray, " M"],
-    v: Float[np.ndarray, " M"],
+    x: Float[np.ndarray, " N"], w: Float[np.ndarray, " N"], y: Float[np.ndarray, " M"], v: Float[np.ndarray, " M"]
 ) -> float:
     r"""$\int_0^1 (F^{-1}(t) - G^{-1}(t))^2 dt$."""
     i, j = np.argsort(x), np.argsort(y)

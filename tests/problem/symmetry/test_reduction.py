@@ -242,7 +242,7 @@ def _reduce(unit=None, **data):
             lambda: wl.Problem(wl.units.Neuron(RAMP, output_weight=False), wl.data.Samples([[1.0]], [1.0])).reduced(),
             "Samples",
         ),
-        (lambda: wl.problems.isotropic_gaussians(1.0, 40), r"delta=.*\(0, 1\)"),
+        (lambda: wl.problems.isotropic_gaussians(1.0, 40), r"delta=.*above 0 and below 1"),
         (lambda: wl.problems.isotropic_gaussians(0.5, 1), "dim="),
         (lambda: wl.problems.isotropic_gaussians(0.5, 40.5), "dim="),
         (lambda: wl.problems.anisotropic_gaussians(0.5, 40, 40), "relevant="),
