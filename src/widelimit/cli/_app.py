@@ -38,17 +38,16 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        code = end.code
         try:
             sys.stdout.flush()
         except OSError as error:
             tell(f"widelimit: standard output cannot be written ({error.strerror}).")
-            code = FAILED
-        if code == INTERRUPTED or code != end.code:
-            # A compilation cut short by Ctrl-C leaves threads that crash the interpreter while it shuts down; and what
-            # could not be written would be tried once more.
+            # What is left in it would be tried once more.
+            os._exit(FAILED)
+        if end.code == INTERRUPTED:
+            # A compilation cut short by Ctrl-C leaves threads that crash the interpreter while it shuts down.
             sys.stderr.flush()
-            os._exit(int(code))
+            os._exit(INTERRUPTED)
         raise
 
 

@@ -98,10 +98,10 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
 
 def _function(work: Work, limit: Limit, trained: Trained) -> dict[str, Any] | None:
     """What the limit and a network of each width compute, of one input and one output; else None."""
-    problem, data = work.built.problem, work.built.problem.data
-    if data.inputs != 1 or data.outputs != ():
+    problem, nodes = work.built.problem, work.built.problem.data.nodes
+    if nodes is None or problem.data.inputs != 1 or problem.data.outputs != ():
         return None
-    inputs, targets = np.asarray(data.x)[:, 0], np.asarray(data.y)
+    inputs, targets = np.asarray(nodes.x)[:, 0], np.asarray(nodes.y)
     room = 0.05 * float(np.ptp(inputs))
     x = np.linspace(np.min(inputs) - room, np.max(inputs) + room, 200)
     shown = {"limit": limit.runs[-1].final}
