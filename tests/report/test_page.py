@@ -73,7 +73,7 @@ def test_the_whole_report(summary, tmp_path):
     assert "width 40 is level with the limit as far as 2 seeds tell (0.038 ± 0.013 above)" in reader.text
     assert "the limit's own error there is 0.00100" in reader.text
     assert "slope \N{MINUS SIGN}1.00 ± 0.34" in reader.text
-    assert "No network does better by more than 0.02." in reader.text
+    assert reader.text.count("No network does better by more than 0.02.") == 1
     assert "One column is constant." in reader.text
     assert '<a class="term" href="#term-optimality-gap">optimality gap</a>' in page.html
     assert '<dt id="term-optimality-gap">' in page.html
@@ -158,6 +158,21 @@ def test_checks_that_do_not_apply(summary):
     assert "budget of the gap" not in reader.text
 
 
+def test_a_bracket_leads_where_it_informs(summary):
+    from widelimit.report._run import _lead, check_section
+
+    data = summary()
+    words = "The infimum is between 0.001 and 0.002."
+    checks = dataclasses.replace(data.checks, gap_lower=0.001, gap_upper=0.002, gap_bracket=words, gap_informs=True)
+    assert _lead(dataclasses.replace(data, checks=checks))[0] == words
+    silent = dataclasses.replace(data, checks=dataclasses.replace(checks, gap_informs=False))
+    assert _lead(silent)[0].startswith("In the limit of infinite width the risk falls")
+    assert not any(words in said or "No network does better" in said for said in _lead(silent))
+    rows = {row[0]: row[1:] for row in check_section(checks).tables[0].rows}
+    assert rows["infimum, from below"] == ("0.00100", words)
+    assert rows["infimum, from above"][0] == "0.00200"
+
+
 def test_names_are_text_and_nothing_else(summary):
     from widelimit import report
 
@@ -213,6 +228,11 @@ def test_bad_input_is_named(summary, run, tmp_path):
         report.compare()
     with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): needs 'risk'.* observed penalty"):
         report.compare(a=dataclasses.replace(run(), observables={"penalty": np.zeros(33)}))
+    for far in (np.nan, np.inf, 1e200):
+        with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): 'risk' must be finite"):
+            report.compare(a=dataclasses.replace(run(), observables={"risk": np.full(33, far)}))
+        with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): 'positions' must be finite"):
+            report.compare(a=dataclasses.replace(run(), positions=np.full((33, 64, 5), far)))
     with pytest.raises(ValueError, match="one number a save time"):
         summary(limit_error=np.zeros(3))
     with pytest.raises(ValueError, match="not negative"):

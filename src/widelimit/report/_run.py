@@ -41,7 +41,7 @@ def _lead(summary: RunSummary) -> list[str]:
         ends = [f"{group.apart(off.reference)} at {group.label}" for group in done]
         seeds = " (means over seeds ± their standard error)" if any(len(group.longest) > 1 for group in done) else ""
         said += [f"The networks end {listed(ends)}{seeds}."] if done else []
-    return [*said, *([summary.checks.gap_statement] if summary.checks.gap_statement else [])]
+    return [summary.checks.gap_bracket, *said] if summary.checks.gap_informs else said
 
 
 def _warnings(summary: RunSummary) -> list[str]:
@@ -78,6 +78,9 @@ def check_section(checks: Checks) -> Section:
     """A check a row: what it is, its value, what it means."""
     kind = "certified bound" if checks.gap_certified else "estimate"
     rows = [(f"optimality gap ({kind})", checks.gap, checks.gap_statement)]
+    if checks.gap_bracket:
+        rows.append(("infimum, from below", checks.gap_lower, checks.gap_bracket))
+        rows.append(("infimum, from above", checks.gap_upper, "the best measure that was found"))
     if checks.gap_budget is not None:
         meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
         rows.append(("budget of the gap", checks.gap_budget, meaning))

@@ -1,7 +1,8 @@
 """The limit of a run: one dynamics, more and more finely, until the risk curve rests or as finely as was asked."""
 
 import dataclasses
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -48,15 +49,18 @@ def compute_limit(work: Work) -> Limit:
         if section.doubles and _rests(movements, section.asked):
             break
     converged = _rests(movements, section.asked) if section.doubles else None
-    error = limit_error(runs[-2].risk, runs[-1].risk)
+    error = limit_error([run.risk for run in runs])
     return Limit(
         tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
     )
 
 
-def limit_error(coarse: Float64[np.ndarray, " T"], fine: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
-    """|R_n - R_n/2|, the largest within two save times: where the curves cross, the difference alone is zero."""
-    moved = np.abs(fine - coarse)
+def limit_error(curves: Sequence[Float64[np.ndarray, " T"]]) -> Float64[np.ndarray, " T"]:
+    """|R_n - R_n/2| or |R_n/2 - R_n/4|, the larger: one doubling may move a curve little by accident.
+
+    The largest within two save times counts: where two curves cross, their difference alone is zero.
+    """
+    moved = np.max([np.abs(fine - coarse) for coarse, fine in list(itertools.pairwise(curves))[-2:]], axis=0)
     padded = np.pad(moved, 2, mode="edge")
     return np.max(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
 
@@ -126,6 +130,6 @@ def _note(file: ProblemFile, sizes: list[float], movements: list[float], converg
     # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike. A scheme
     # of first or higher order, and a tighter tolerance, leave less of an error than they remove.
     return (
-        f"{moved}{said} The error is the distance of the last two risk curves, the largest within two save times: the "
-        "coarser one moved by about as much as is still missing, or more, be that a bias or a fluctuation."
+        f"{moved}{said} The error is the larger of the last two movements, the largest within two save times: the "
+        "coarser curve moved by about as much as is still missing, or more, be that a bias or a fluctuation."
     )

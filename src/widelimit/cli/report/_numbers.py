@@ -34,12 +34,17 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
             "largest_correlation": _number(gap.largest_correlation),
             "gap_certified": bool(gap.certified),
             "gap_statement": gap.statement,
+            "gap_lower": _number(gap.lower),
+            "gap_upper": _number(gap.upper),
+            "gap_bracket": gap.bracket,
+            "gap_informs": gap.informs,
         }
         if checks["gap"] is None:
             checks["reasons"]["gap"] = gap.statement
     except ValueError as error:
-        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation"))
+        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation", "gap_lower", "gap_upper"))
         checks |= {"gap_certified": False, "gap_statement": f"No gap can be stated: {error}"}
+        checks |= {"gap_bracket": "", "gap_informs": False}
         checks["reasons"]["gap"] = str(error)
     rest = stationarity(problem, last.final)
     checks |= {"stationarity_rms": _number(rest.rms), "stationarity_largest": _number(rest.largest)}
@@ -93,10 +98,10 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
 
 def _function(work: Work, limit: Limit, trained: Trained) -> dict[str, Any] | None:
     """What the limit and a network of each width compute, of one input and one output; else None."""
-    problem, data = work.built.problem, work.built.problem.data
-    if data.inputs != 1 or data.outputs != ():
+    problem, nodes = work.built.problem, work.built.problem.data.nodes
+    if nodes is None or problem.data.inputs != 1 or problem.data.outputs != ():
         return None
-    inputs, targets = np.asarray(data.x)[:, 0], np.asarray(data.y)
+    inputs, targets = np.asarray(nodes.x)[:, 0], np.asarray(nodes.y)
     room = 0.05 * float(np.ptp(inputs))
     x = np.linspace(np.min(inputs) - room, np.max(inputs) + room, 200)
     shown = {"limit": limit.runs[-1].final}

@@ -38,7 +38,6 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     )
     data = folder.read("data.json")
     held_out = data["held_out_rows"] > 0
-    coarse, fine = limit[-2:]
     reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
     # The others are in the pictures, and say themselves how they ended.
     reasons += [why for name, why in numbers["failed"].items() if name not in folder.status["parts"]]
@@ -46,13 +45,13 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         title=numbers["title"],
         problem=numbers["problem"],
         limit=limit,
-        limit_error=limit_error(coarse.risk, fine.risk),
+        limit_error=limit_error([run.risk for run in limit]),
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
         checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=held_out,
-        held_out_error=limit_error(coarse.held_out_risk, fine.held_out_risk) if held_out else None,
+        held_out_error=limit_error([run.held_out_risk for run in limit]) if held_out else None,
         fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
