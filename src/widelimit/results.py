@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class Outcome(enum.Enum):
@@ -27,6 +28,10 @@ class EvolutionError(RuntimeError):
         super().__init__(message)
         self.trajectory = trajectory
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error is copied and pickled by what it was called with: by default by its message alone.
+        return type(self), (str(self), self.trajectory)
+
 
 def one_of(value: str, allowed: Sequence[str], what: str) -> str:
     """Return `value` if it is one of `allowed`; else raise a ValueError that suggests the nearest."""
@@ -44,6 +49,12 @@ def unknown(value: str, allowed: Sequence[str]) -> str:
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """` Did you mean 'tanh'?`, to end a message; nothing where none of `known` is near."""
     import difflib
+    import unicodedata
 
-    near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    # An u with two dots may be one character or two: on the screen they are the same.
+    forms = {unicodedata.normalize("NFC", name): name for name in known}
+    same = forms.get(unicodedata.normalize("NFC", value))
+    if same is not None and same != value:
+        return f" {same!a} reads the same and is spelled with other characters; {value!a} was given."
+    near = difflib.get_close_matches(unicodedata.normalize("NFC", value), forms, n=1, cutoff=0.5)
+    return f" Did you mean {forms[near[0]]!r}?" if near else ""

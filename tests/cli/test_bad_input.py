@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -52,6 +54,14 @@ def test_bad_tables(tmp_path, table, expected):
     ("old", "new", "expected"),
     [
         ('"tiny.csv"', '"tyni.csv"', "there is no such file"),
+        ('"tiny.csv"', '"https://example.org/a.csv"', "[data] source: 'https://example.org/a.csv' is a URL"),
+        ('"tiny.csv"', '"s3://bucket/a.csv"', "[data] source: 's3://bucket/a.csv' is a URL"),
+        ('"tiny.csv"', '"a\\u0000.csv"', "[data] source: 'a\\x00.csv': a path has no character NUL"),
+        ('"tiny.csv"', f'"{300 * "a"}.csv"', "...: File name too long"),
+        ('"tiny.csv"', '"~nobody-of-this-name/a.csv"', "[data] source: '~nobody-of-this-name/a.csv': "),
+        ("[[networks]]", "[networks]", "[networks]: goes in double brackets, [[networks]]"),
+        ("[limit]", "[[limit]]", "[[limit]]: goes in single brackets, [limit]"),
+        ("batch = 4", "batch = 400", "[[networks]] 1, batch: must be at most the 12 rows to train on, got 400"),
         ('"tiny.csv"', '"sklearn:digit"', "Did you mean 'digits'?"),
         ('target = "y"', 'target = "yy"', "[data]: "),
         ('"tanh"', '"tahn"', "[unit] activation: 'tahn' is not known"),
@@ -83,6 +93,77 @@ def test_bad_tables(tmp_path, table, expected):
 def test_bad_problems(tmp_path, old, new, expected):
     assert old in TOML
     assert expected in refused_run(tmp_path, toml=TOML.replace(old, new))
+
+
+def test_names_that_look_the_same(tmp_path):
+    toml = TOML.replace('target = "y"', 'target = "gu\u0308te"')
+    said = refused_run(tmp_path, toml, "a,b,g\u00fcte\n1,2,3\n2,3,4\n3,5,1\n5,4,2\n")
+    assert r"'g\xfcte' reads the same and is spelled with other characters; 'gu\u0308te' was given." in said
+
+
+def test_a_source_beside_what_a_link_points_to(tmp_path):
+    """Not beside the link: the system follows it before it goes up."""
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "inner")
+    (tmp_path / "real" / "tiny.csv").write_text("a,b,y\n1,2,real\n")
+    path = write_tiny(tmp_path, TOML.replace('"tiny.csv"', '"link/../tiny.csv"'))
+    assert "'real' is not a number" in refused("run", path, "--out", out_of(tmp_path))
+
+
+def test_home_in_every_path(tmp_path, monkeypatch, finished):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_tiny(tmp_path, TOML.replace('"tiny.csv"', '"~/tiny.csv"').replace("widths = [4]", "widths = [0]"))
+    assert f"{tmp_path}/problem.toml: [[networks]] 1, widths[0]" in refused("run", "~/problem.toml")
+    (tmp_path / "tiny.csv").write_text("a,b,y\n1,2,three\n")
+    path = tmp_path / "problem.toml"
+    path.write_text(TOML.replace('"tiny.csv"', '"~/tiny.csv"'))
+    assert f"{tmp_path}/tiny.csv, line 2" in refused("run", "~/problem.toml", "--out", "~/out")
+    shutil.copytree(finished.path, tmp_path / "run")
+    assert call("show", "~/run").out == finished.out.replace(str(finished.path), str(tmp_path / "run"))
+    assert f"--plugin {tmp_path}/no.py: cannot be read" in refused("run", path, "--plugin", "~/no.py")
+
+
+@pytest.mark.parametrize("out", ["", " ", "s3://bucket/run", 300 * "a"])
+def test_outputs_that_are_no_folders(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    path = write_tiny(tmp_path)
+    before = set(tmp_path.iterdir())
+    assert refused("run", path, "--out", out).startswith("widelimit: --out: ")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_links_to_nothing(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    path = write_tiny(tmp_path, TOML.replace('"tiny.csv"', f'"{tmp_path}/link"'))
+    assert "[data] source: " in refused("run", path, "--out", tmp_path / "out")
+    assert "--out: " in refused("run", path, "--out", tmp_path / "link")
+    assert "which is not there" in refused("show", tmp_path / "link")
+
+
+def test_a_byte_order_mark(tmp_path):
+    path = write_tiny(tmp_path, TOML.replace("tanh", "tahn"))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert "[unit] activation: 'tahn' is not known" in refused("run", path)
+
+
+def shown(folder, redirect, **environment):
+    code = "from widelimit.cli import main; main()"
+    command = f"{sys.executable} -c '{code}' show {folder} {redirect}"
+    given = {"capture_output": True, "env": {**os.environ, **environment}}
+    return subprocess.run(["sh", "-c", command], **given)
+
+
+def test_standard_output_that_cannot_be_written(run_copy):
+    full = shown(run_copy, "> /dev/full")
+    assert full.returncode == 1
+    assert full.stderr.decode().splitlines() == [
+        "widelimit: standard output cannot be written (No space left on device)."
+    ]
+    closed = shown(run_copy, ">&-")
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    plain = shown(run_copy, "", PYTHONIOENCODING="ascii")
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert b"limit, 8 particles" in plain.stdout
 
 
 def test_a_problem_file_that_is_not_there(tmp_path):

@@ -172,3 +172,16 @@ def test_the_memory_of_this_machine():
     from widelimit.cli.call._cost import memory
 
     assert 1e8 < memory() < 1e14
+
+
+def test_the_error_is_the_larger_of_the_last_two_movements():
+    """A last doubling that moves nothing by accident hides no error; older ones do not count."""
+    import numpy as np
+
+    from widelimit.cli.call._limit import limit_error
+
+    curves = [np.full(9, level) for level in (5.0, 1.0, 1.2, 1.2)]
+    np.testing.assert_allclose(limit_error(curves), 0.2)
+    np.testing.assert_allclose(limit_error(curves[:2]), 4.0)
+    crossing = np.array([0.1, 0.1, 0.0, -0.1, -0.1])
+    np.testing.assert_allclose(limit_error([np.zeros(5), crossing]), 0.1)

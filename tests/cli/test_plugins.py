@@ -82,6 +82,14 @@ def test_a_unit_of_ones_own(tmp_path):
             WAVELET.format(name="bad").replace("theta.c *", "theta.q *"),
             "[unit]: Problem(unit=...): the unit fails on blocks c, w[2]",
         ),
+        (
+            WAVELET.format(name="bad").replace("def blocks", "def block"),
+            "own.py: what it registers does not do what it is asked (TypeError: Can't instantiate abstract class",
+        ),
+        (
+            WAVELET.format(name="bad").replace("return (wl", "(wl"),
+            "own.py: what it registers does not do what it is asked (TypeError: ",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_plugin_is_said(tmp_path, text, expected):

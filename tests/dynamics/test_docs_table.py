@@ -28,6 +28,7 @@ PROBLEMS = {
     "smooth, 3 parameters": _one(wl.units.Neuron(wl.activations.tanh)),
     "ReLU": _one(wl.units.Neuron(wl.activations.relu)),
     "free knots, exact": wl.problems.free_knot_spline(lambda x: x**2),
+    "one free knot each, exact": wl.problems.free_knot_spline(lambda x: 0.5 * x**2, charge=False),
     "l2 penalty": _one(_NEURON, penalty=wl.penalties.l2(0.1)),
     "total variation": _one(_NEURON, penalty=wl.penalties.total_variation(0.1, "output")),
     "walls": _one(

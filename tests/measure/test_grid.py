@@ -118,7 +118,7 @@ def test_gauss_nodes_of_chi():
         (lambda: grids.half_line(1), "at least 2"),
         (lambda: grids.line(4, scale=0.0), "above 0"),
         (lambda: GridDensity(grids.uniform(0.0, 1.0, 3), np.ones(4)), "shape"),
-        (lambda: laws.Chi(0), "integer >= 1"),
+        (lambda: laws.Chi(0), "at least 1"),
         (lambda: laws.Chi(3, -1.0), "positive"),
         (lambda: laws.Sphere(3).box_probability(np.zeros((1, 3)), np.ones((1, 3))), "closed form"),
         (lambda: laws.Atom(1.0).log_density(jnp.ones((1, 1))), "no density"),

@@ -77,6 +77,35 @@ def test_no_verdict_follows_from_what_is_not_finite(computed, deviation, words):
     assert Finding({"never": math.inf}, 0.0).deviation == 0.0
 
 
+@pytest.mark.parametrize("name", ["mei2018", "yarotsky2018"])
+def test_no_claim_takes_a_nan_for_agreement(name):
+    """Every claim asks a piece, and with a NaN in it nothing is reproduced."""
+    from widelimit.papers import Bench, Scale, named
+
+    class Broken(Bench):
+        def piece(self, compute, **settings):
+            return super().piece(lambda: {"risk": [0.0, math.nan]})
+
+    for claim in named(name).claims:
+        row = claim.check(Broken(Scale.QUICK))
+        assert row.why == "not computed: <lambda>: 'risk' has a NaN.", (claim.id, row)
+        assert not row.as_expected
+
+
+def test_a_nan_that_a_claim_makes_is_no_agreement():
+    import tiny_paper
+
+    from widelimit.papers import Bench, Finding, Scale
+
+    def lost(bench):
+        ratio = np.zeros(2) / np.zeros(2)
+        return Finding({"ratio": 1.0}, max(0.0, float(ratio[0])))
+
+    row = dataclasses.replace(tiny_paper.paper.claim("end"), compute=lost).check(Bench(Scale.QUICK))
+    assert row.why.startswith("not computed: invalid value")
+    assert not row.as_expected
+
+
 def test_what_must_hold_besides():
     import tiny_paper
 

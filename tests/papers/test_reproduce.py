@@ -86,6 +86,7 @@ def test_a_damaged_piece_is_computed_again(tiny, tmp_path):
         ({"a": [{"b": 1.0}, {"b": [None]}]}, r"piece: 'a'\[1\]: 'b' is no array"),
         ({"a": [{"b": 1.0}, 2.0, None]}, r"piece: 'a'\[2\] is no array"),
         ({"a": [{}]}, r"piece: 'a'\[0\]: has no arrays"),
+        ({"a": [1.0, np.nan]}, "piece: 'a' has a NaN"),
         ({"a/b": 1.0}, "'a/b' is no name"),
         ({"[0]": 1.0}, "is no name"),
         ({"": 1.0}, "'' is no name"),
@@ -120,7 +121,7 @@ def test_nested_data_survive_the_file(tmp_path):
         "x.y": np.eye(2),
         "rows": rows,
         "none": [],
-        "deep": {"pair": ({"nan": np.nan}, {"M of h": [[1]]})},
+        "deep": {"pair": ({"far": np.inf}, {"M of h": [[1]]})},
     }
     write_arrays(tmp_path / "new" / "a.npz", data)
     found = read_arrays(tmp_path / "new" / "a.npz")
@@ -190,11 +191,30 @@ def test_the_page(tiny, tmp_path):
     done, _ = run(tiny.paper, tmp_path)
     text = done.page.read_text()
     assert text.count("data:image/png;base64,") == 2
-    for said in ("A. Author: On waves. 1999.", "Waves of fig2", "It ends at 0.84.", "misprint: a sign"):
+    for said in (
+        *("A. Author: On waves. 1999.", "Fig. 2 of tiny: Waves of fig2", "It ends at 0.84.", "misprint: a sign"),
+        *('<a href="fig1.npz">', '<a href="fig2.json">'),
+    ):
         assert said in text
     assert "The end &lt;claim&gt;. (Lemma 9)" in text
     assert "Known not to be reproduced, with the reason in the table: lost." in text
     assert "Not drawn yet" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("INT U(theta, theta) d rho_*", "∫ U(θ, θ) d \u03c1<sub>*</sub>"),
+        ("xi_k^-4 <= R_lambda + 2 (1/N)^(1/2)", "ξ<sub>k</sub><sup>-4</sup> ≤ R<sub>λ</sub> + 2 (1/N)<sup>1/2</sup>"),
+        ("delta_theta -> mu, eps^2 < 1", "δ<sub>θ</sub> → μ, ε<sup>2</sup> &lt; 1"),
+        ("by analysis.stationary_atoms of laws.Chi", "by analysis.stationary_atoms of laws.Chi"),
+        ("a <b> beside psi(∞; r_*)", "a &lt;b&gt; beside ψ(∞; r<sub>*</sub>)"),
+    ],
+)
+def test_mathematics_is_set_as_mathematics(text, html):
+    from widelimit.papers._kit._mathematics import mathematics
+
+    assert str(mathematics(text)) == html
 
 
 def test_redrawing_is_free_and_the_scales_stay_apart(tiny, tmp_path):

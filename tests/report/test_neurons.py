@@ -1,6 +1,7 @@
 """The data of the pictures of the neurons."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -72,6 +73,34 @@ def test_pair_and_inputs(run):
     assert seen.end[0] == pytest.approx(3 * seen.start[0])
     assert inputs(trajectory, ("a", "b")) is None
     assert inputs(trajectory, ()) is None
+
+
+def test_a_panel_a_time_and_the_start_behind_each(run):
+    from matplotlib.figure import Figure
+
+    from widelimit.report._neuron_section import ages, density_words
+    from widelimit.report._neurons import draw_ages
+    from widelimit.report._spread import blocks_of, few_times
+
+    trajectory = run(400)
+    data = ages(trajectory, blocks_of(trajectory)[0], few_times(trajectory))
+    figure = Figure()
+    draw_ages(figure, data)
+    drawn = [[line.get_ydata() for line in axes.lines] for axes in figure.axes]
+    assert [len(lines) for lines in drawn] == [1, 2, 2, 2]
+    np.testing.assert_array_equal(drawn[3][0], drawn[0][0])
+    assert not np.array_equal(drawn[3][1], drawn[0][0])
+    # Nine tenths of a normal law lie within 1.64 of its centre.
+    words = re.fullmatch(r".*nine tenths between .(\d\.\d+) and (\d\.\d+)", density_words(data.rows[0]))
+    assert [float(word) for word in words.groups()] == pytest.approx([1.64, 1.64], abs=0.3)
+
+
+def test_a_mean_that_does_not_move_is_said_to_stay(run):
+    from widelimit.report._neuron_section import neuron_section
+
+    captions = [picture.caption for picture in neuron_section(run(400), ()).pictures]
+    assert "and its mean stays near " in captions[1]
+    assert "and its mean goes from 0 to " in captions[2]
 
 
 @pytest.mark.parametrize(

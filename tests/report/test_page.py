@@ -49,6 +49,12 @@ def check(page):
     assert "script" not in reader.tags
     assert reader.tags.count("img") == len(page.figures) == len(reader.alts) == reader.tags.count("figcaption")
     assert all(reader.alts)
+    # What is to be seen, and not what to read from it.
+    assert not {alt for alt in reader.alts if alt in reader.text}
+    assert page.html.count('<div class="scroll" tabindex="0" role="region" aria-label="') == reader.tags.count("table")
+    targets = re.findall(r'id="([^"]+)"', page.html)
+    assert len(targets) == len(set(targets))
+    assert {link[1:] for link in reader.links if link.startswith("#")} <= set(targets)
     assert all(png.startswith(PNG) for png in page.figures.values())
     assert not re.search(r"\b(nan|inf|None)\b", reader.text)
     assert not re.search(r"\bnan\b", " ".join(reader.alts))
@@ -67,8 +73,11 @@ def test_the_whole_report(summary, tmp_path):
     assert "width 40 is level with the limit as far as 2 seeds tell (0.038 ± 0.013 above)" in reader.text
     assert "the limit's own error there is 0.00100" in reader.text
     assert "slope \N{MINUS SIGN}1.00 ± 0.34" in reader.text
-    assert "No network does better by more than 0.02." in reader.text
+    assert reader.text.count("No network does better by more than 0.02.") == 1
     assert "One column is constant." in reader.text
+    assert '<a class="term" href="#term-optimality-gap">optimality gap</a>' in page.html
+    assert '<dt id="term-optimality-gap">' in page.html
+    assert "prefers-color-scheme: dark" in page.html
     path = page.save(tmp_path / "new" / "report.html")
     assert path.read_text(encoding="utf-8") == page.html
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
@@ -92,6 +101,31 @@ def test_without_networks_held_out_data_or_columns(summary):
     reader = check(page)
     assert not {"difference", "width", "held_out", "neurons_inputs"} & set(page.figures)
     assert "not as exact as was asked" in reader.text
+
+
+def test_the_function_beside_the_data(summary):
+    """The limit is 0.1 above the data at x = 0, and on it at x = 1 and 2."""
+    from widelimit import report
+    from widelimit.report._function_section import function_section
+
+    x = np.array([0.0, 1.0, 2.0])
+    functions = {"limit": np.array([0.1, 1.0, 2.0]), "width 4, seed 0": np.array([0.0, -1.0, 0.5])}
+    fit = report.Fit(("dose", "effect"), x, functions, x, x)
+    picture = function_section(fit).pictures[0]
+    assert "The limit misses the data by 0.0577 (root mean square), most at dose = 0, by 0.100." in picture.caption
+    assert "limit between 0.100 and 2.00 and width 4, seed 0 between \N{MINUS SIGN}1.00 and 0.500" in picture.alt
+    page = report.run_report(summary(networks=(), held_out=False, columns=("dose",), fit=fit))
+    assert set(check(page).links) >= {"#function"}
+
+
+def test_a_picture_is_as_wide_as_its_text_asks(summary):
+    from widelimit.report.canvas import DPI
+    from widelimit.report.pages import Picture
+
+    png = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (2 * DPI).to_bytes(4, "big") + (3 * DPI).to_bytes(4, "big")
+    picture = Picture("a", png, "", "")
+    assert picture.size == (2 * DPI, 3 * DPI)
+    assert picture.rem == 2 * 6.6
 
 
 def test_one_network_that_stopped_at_once(summary):
@@ -124,6 +158,21 @@ def test_checks_that_do_not_apply(summary):
     assert "budget of the gap" not in reader.text
 
 
+def test_a_bracket_leads_where_it_informs(summary):
+    from widelimit.report._run import _lead, check_section
+
+    data = summary()
+    words = "The infimum is between 0.001 and 0.002."
+    checks = dataclasses.replace(data.checks, gap_lower=0.001, gap_upper=0.002, gap_bracket=words, gap_informs=True)
+    assert _lead(dataclasses.replace(data, checks=checks))[0] == words
+    silent = dataclasses.replace(data, checks=dataclasses.replace(checks, gap_informs=False))
+    assert _lead(silent)[0].startswith("In the limit of infinite width the risk falls")
+    assert not any(words in said or "No network does better" in said for said in _lead(silent))
+    rows = {row[0]: row[1:] for row in check_section(checks).tables[0].rows}
+    assert rows["infimum, from below"] == ("0.00100", words)
+    assert rows["infimum, from above"][0] == "0.00200"
+
+
 def test_names_are_text_and_nothing_else(summary):
     from widelimit import report
 
@@ -154,7 +203,7 @@ def test_compare_takes_whatever_runs_there_are(run, tmp_path):
     page = report.compare(limit=limit, _noisy=noisy, other=other, nameless=nameless)
     reader = check(page)
     assert {"risk", "difference", "neurons_output", "neurons_x", "neurons_parameter 1"} <= set(page.figures)
-    assert re.search(r"Measured from limit, _noisy is .* it at t = 3, other is .* it at t = 8", reader.text)
+    assert re.search(r"Measured from limit ?, _noisy is .* it at t = 3, other is .* it at t = 8", reader.text)
     assert check(report.compare(only=limit)).text.count("Comparison of only") == 2
 
 
@@ -179,6 +228,11 @@ def test_bad_input_is_named(summary, run, tmp_path):
         report.compare()
     with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): needs 'risk'.* observed penalty"):
         report.compare(a=dataclasses.replace(run(), observables={"penalty": np.zeros(33)}))
+    for far in (np.nan, np.inf, 1e200):
+        with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): 'risk' must be finite"):
+            report.compare(a=dataclasses.replace(run(), observables={"risk": np.full(33, far)}))
+        with pytest.raises(ValueError, match=r"compare\(a=\.\.\.\): 'positions' must be finite"):
+            report.compare(a=dataclasses.replace(run(), positions=np.full((33, 64, 5), far)))
     with pytest.raises(ValueError, match="one number a save time"):
         summary(limit_error=np.zeros(3))
     with pytest.raises(ValueError, match="not negative"):

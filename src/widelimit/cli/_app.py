@@ -1,5 +1,6 @@
 """The commands and their options. What they do is imported when one is called: help answers at once."""
 
+import io
 import os
 import pathlib
 import sys
@@ -9,7 +10,8 @@ import typer
 
 from widelimit import __version__
 
-from ._errors import INTERRUPTED, guarded
+from ._errors import FAILED, INTERRUPTED, guarded, tell
+from .parse._paths import given
 
 app = typer.Typer(
     name="widelimit",
@@ -19,12 +21,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_Folder = Annotated[pathlib.Path, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
+_Folder = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
 _Scale = Annotated[
     str, typer.Option("--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.")
 ]
 _Plugins = Annotated[
-    list[pathlib.Path] | None,
+    list[str] | None,
     typer.Option("--plugin", metavar="FILE.py", help="Run this file, which registers units of your own; repeatable."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
@@ -32,15 +34,38 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, 
 
 def main() -> None:
     """The entry point of the `widelimit` command."""
+    _print_safely()
     try:
         app()
     except SystemExit as end:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            tell(f"widelimit: standard output cannot be written ({error.strerror}).")
+            # What is left in it would be tried once more.
+            os._exit(FAILED)
         if end.code == INTERRUPTED:
             # A compilation cut short by Ctrl-C leaves threads that crash the interpreter while it shuts down.
-            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(INTERRUPTED)
         raise
+
+
+def _print_safely() -> None:
+    """Standard streams that are closed, or do not know a character, are no reason to fail."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _out(path: str | None) -> pathlib.Path | None:
+    return None if path is None else given(path, "--out")
+
+
+def _all(plugins: list[str] | None) -> list[pathlib.Path]:
+    return [given(path, "--plugin") for path in plugins or ()]
 
 
 def _version(wanted: bool) -> bool:
@@ -61,9 +86,9 @@ def root(
 
 @app.command()
 def run(
-    file: Annotated[pathlib.Path, typer.Argument(metavar="FILE.toml", help="The problem file.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.toml", help="The problem file.")],
     out: Annotated[
-        pathlib.Path | None,
+        str | None,
         typer.Option("--out", metavar="DIR", help="Where to write; runs/<name of the file> if left out."),
     ] = None,
     plugin: _Plugins = None,
@@ -75,7 +100,7 @@ def run(
     with guarded():
         from ._commands import run_file
 
-        run_file(file, out, plugin or [], json=json, overwrite=overwrite, force=force)
+        run_file(given(file, "FILE"), _out(out), _all(plugin), json=json, overwrite=overwrite, force=force)
 
 
 @app.command()
@@ -84,7 +109,7 @@ def resume(folder: _Folder, plugin: _Plugins = None, json: _Json = False) -> Non
     with guarded():
         from ._commands import resume_folder
 
-        resume_folder(folder, plugin or [], json=json)
+        resume_folder(given(folder, "DIR"), _all(plugin), json=json)
 
 
 @app.command()
@@ -93,7 +118,7 @@ def show(folder: _Folder, json: _Json = False) -> None:
     with guarded():
         from ._commands import show_folder
 
-        show_folder(folder, json=json)
+        show_folder(given(folder, "DIR"), json=json)
 
 
 @app.command()
@@ -102,7 +127,7 @@ def report(folder: _Folder, plugin: _Plugins = None) -> None:
     with guarded():
         from ._commands import report_folder
 
-        report_folder(folder, plugin or [])
+        report_folder(given(folder, "DIR"), _all(plugin))
 
 
 @app.command()
@@ -112,14 +137,14 @@ def reproduce(
     ] = None,
     scale: _Scale = "quick",
     out: Annotated[
-        pathlib.Path, typer.Option("--out", metavar="DIR", help="Where to write: DIR/<paper>/<scale>/index.html.")
-    ] = pathlib.Path("reproduced"),
+        str, typer.Option("--out", metavar="DIR", help="Where to write: DIR/<paper>/<scale>/index.html.")
+    ] = "reproduced",
 ) -> None:
     """Draw the figures of a paper anew and check its claims; called again it goes on where it was stopped."""
     with guarded():
         from ._papers import reproduce_papers
 
-        reproduce_papers(what, scale, out)
+        reproduce_papers(what, scale, given(out, "--out"))
 
 
 @app.command()
@@ -130,7 +155,7 @@ def claims(
         list[str] | None, typer.Option("--only", metavar="ID", help="This claim; may be given more than once.")
     ] = None,
     out: Annotated[
-        pathlib.Path | None,
+        str | None,
         typer.Option("--out", metavar="DIR", help="Share finished pieces with `reproduce --out DIR`, and go on there."),
     ] = None,
     json: _Json = False,
@@ -139,4 +164,4 @@ def claims(
     with guarded():
         from ._papers import check_papers
 
-        check_papers(paper, scale, only or [], out, json=json)
+        check_papers(paper, scale, only or [], _out(out), json=json)

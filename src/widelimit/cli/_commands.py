@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ._errors import BadInput, Failed, Interrupted, ProblemFileError, tell
-from .call._folder import RunFolder, create, existing, how_to_go_on, locked, to_json, vacant
+from .call._folder import RunFolder, create, existing, how_to_go_on, locked, print_json, vacant
 
 
 def run_file(
@@ -80,7 +80,7 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
     if folder.state == "finished":
         _print(folder, folder.read("numbers.json"), json=json, ends=False)
     elif json:
-        typer.echo(to_json(folder.status), nl=False)
+        print_json(folder.status)
     else:
         from .report._show import print_status
 
@@ -125,6 +125,10 @@ def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: boo
     except KeyboardInterrupt:
         folder.mark("stopped")
         raise Interrupted(f"stopped; `widelimit resume {folder.path}` goes on from here") from None
+    except SystemExit:
+        # SIGTERM, after a checkpoint.
+        folder.mark("stopped")
+        raise
     except Failed as error:
         folder.mark("failed", str(error))
         raise
@@ -152,7 +156,7 @@ def _is_whole(folder: RunFolder) -> bool:
 def _print(folder: RunFolder, numbers: Any, *, json: bool, ends: bool = True) -> None:
     """The numbers of a finished run; with `ends`, that networks failed is how the command ends."""
     if json:
-        typer.echo(to_json(numbers), nl=False)
+        print_json(numbers)
     else:
         from .report._show import print_numbers
 

@@ -1,7 +1,9 @@
 """How a command ends when it does not end well: one sentence on standard error and an exit code."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
+from typing import Any
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -21,7 +23,10 @@ class ProblemFileError(BadInput):
 
     def __init__(self, file: str, place: str, text: str) -> None:
         super().__init__(f"{file}: {place}: {text}" if place else f"{file}: {text}")
-        self.file, self.place = file, place
+        self.file, self.place, self.text = file, place, text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.file, self.place, self.text)
 
 
 class Failed(Exception):
@@ -57,6 +62,14 @@ def guarded() -> Iterator[None]:
     except (BadInput, Failed, Interrupted) as error:
         tell(f"widelimit: {sentence(error)}")
         raise typer.Exit(error.code) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            # The reader has seen enough; typer ends quietly.
+            raise
+        why = sentence(error.strerror or error)
+        place = "standard output cannot be written" if error.filename is None else str(error.filename)
+        tell(f"widelimit: {place} ({why}).")
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         tell("widelimit: stopped")
         raise typer.Exit(INTERRUPTED) from None

@@ -10,7 +10,7 @@ from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, 
 from widelimit.results import one_of
 
 from ._errors import FAILED, BadInput, Interrupted, sentence, tell
-from .call._folder import locked, to_json
+from .call._folder import locked, print_json
 
 
 def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
@@ -48,7 +48,7 @@ def check_papers(name: str | None, scale: str, only: list[str], out: pathlib.Pat
     found = [(paper, _check(paper, claims, size, out)) for paper, claims in chosen if claims]
     if json:
         records = {paper.name: [row.record() for row in checked] for paper, checked in found}
-        typer.echo(to_json({"scale": size.value, "papers": records}), nl=False)
+        print_json({"scale": size.value, "papers": records})
     else:
         for paper, checked in found:
             _show(paper, checked, full=bool(only))

@@ -1,4 +1,4 @@
-r"""Orthonormal bases of functions of x, and the features of particles in them.
+r"""Orthonormal bases of functions of x, the features of particles in them, and which basis suits a problem.
 
 `NodeBasis`: $e_q = \delta_q / \sqrt{\mu_q}$ on the data's nodes, for any unit and output. `SplineBasis`: Legendre
 polynomials on panels of an interval, in which the features of a `FreeKnot` unit are integrated in closed form;
@@ -6,6 +6,7 @@ piecewise linear ones between sorted knots hold such features exactly.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -13,13 +14,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit.measure import Measure, Particles, laws, split
 from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
 
+from ._law_nodes import edges_of, nodes_of, parts_of
 from ._panels import Panels
-from ._tangent import features, mobility_root
+from ._tangent import features, mobility_root, rows_of
 
 # Share of an eigenfunction in the highest degrees, above which it is not resolved.
 _TAIL = 1e-8
+# More knots than this are projected onto polynomials instead of held one by one.
+_KNOTS = 512
+# Polynomials in all, at first; and the highest degree on a panel.
+_POLYNOMIALS, _LEAST, _DEGREE = 128, 24, 512
+# What of the target the basis may leave out before its degree is raised, relative, in square norm: rounding of the
+# quadrature is 1e-28.
+_LEFT = 1e-25
+
+# Edges of panels closer than this, in lengths of the interval, are one.
+_SAME = 1e-14
+
+Start = Measure | laws.AbstractLaw
 
 
 class NodeBasis(eqx.Module):
@@ -27,10 +43,7 @@ class NodeBasis(eqx.Module):
 
     x: Float[Array, "Q d"]
     root: Float[np.ndarray, " Q"]
-
-    @property
-    def panels(self) -> None:
-        return None
+    panels = None
 
     def size(self, outputs: tuple[int, ...]) -> int:
         """The number of functions."""
@@ -85,3 +98,76 @@ class SplineBasis(eqx.Module):
                 parts.append(self.panels.ramp(h))
         table = np.stack(parts, axis=1)
         return table * root[:, None] if root.ndim == 1 else np.einsum("nab,nbf->naf", root, table)
+
+
+def choose_basis(
+    problem: Problem, measure: Start, start: Start | None, who: str
+) -> tuple[NodeBasis | SplineBasis, Particles]:
+    measure = atoms_of(measure)
+    exact = problem.integrals.exact and problem.mobility.scales(_theta(problem)) is not None
+    if not exact:
+        nodes = require_nodes(problem.data, who)
+        rows, w = rows_of(problem, measure, who)
+        return NodeBasis(nodes.x.astype(float), np.sqrt(np.asarray(nodes.weights, float))), Particles(rows, w)
+    data: Any = problem.data
+    ends = np.array([data.lower, *data.breaks, data.upper])
+    if isinstance(measure, laws.AbstractLaw):
+        parts = parts_of(problem, measure, who)
+        edges = inside(np.concatenate([ends, edges_of(parts), _law_edges(problem, start, who)]), ends)
+        panels = _resolved(problem, edges)
+        return SplineBasis(panels, False), nodes_of(problem, parts, panels.edges, panels.degree + 2)
+    rows, w = rows_of(problem, measure, who)
+    edges = inside(np.concatenate([ends, rows[:, -1], _law_edges(problem, start, who)]), ends)
+    if len(edges) <= _KNOTS + 2:
+        return SplineBasis(Panels(edges, 1), True), Particles(rows, w)
+    return SplineBasis(_resolved(problem, ends), False), Particles(rows, w)
+
+
+def atoms_of(start: Start) -> Start:
+    """A law of finitely many atoms as these atoms; everything else as it is."""
+    if isinstance(start, laws.AbstractLaw) and start.n_atoms is not None:
+        return start.quantise(start.n_atoms)
+    return start
+
+
+def _resolved(problem: Problem, edges: np.ndarray) -> Panels:
+    """Panels of a degree that holds the target to rounding, and at least some hundred polynomials in all."""
+    target, ends = target_of(problem)
+    degree = first_degree(edges)
+    while True:
+        panels = Panels(edges, degree)
+        coefficients, left = panels.project(target, ends)
+        if left <= _LEFT * (left + float(coefficients @ coefficients)) or degree >= _DEGREE:
+            return panels
+        degree *= 2
+
+
+def first_degree(edges: np.ndarray) -> int:
+    """Of polynomials that are some hundred in all."""
+    return int(np.clip(_POLYNOMIALS // (len(edges) - 1), _LEAST, _POLYNOMIALS))
+
+
+def target_of(problem: Problem) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    """y on the interval, from the polynomials that the data hold, on the host; and the ends of their panels."""
+    panels = problem.data.panels
+    assert panels is not None
+    ends = np.asarray(panels.ends)
+    return type(panels)(ends, np.asarray(panels.coefficients)).at, ends
+
+
+def _law_edges(problem: Problem, start: Start | None, who: str) -> np.ndarray:
+    """The places where the prediction of a law is not smooth."""
+    start = None if start is None else atoms_of(start)
+    return edges_of(parts_of(problem, start, who)) if isinstance(start, laws.AbstractLaw) else np.zeros(0)
+
+
+def inside(points: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Sorted edges of panels: the points between the ends, those that differ by rounding taken for one."""
+    least = _SAME * (ends[-1] - ends[0])
+    kept = np.unique(points[(points > ends[0] + least) & (points < ends[-1] - least)])
+    kept = kept[np.diff(kept, prepend=ends[0]) > least]
+    return np.concatenate([ends[:1], kept, ends[-1:]])
+
+
+def _theta(problem: Problem) -> Any:
+    return split(problem.blocks, jnp.zeros((1, problem.dim)))

@@ -18,8 +18,7 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, moving_columns
 from widelimit.problem.data import require_nodes
 
-from ._bases import NodeBasis, SplineBasis
-from ._choice import Start, choose_basis
+from ._bases import NodeBasis, SplineBasis, Start, choose_basis
 from ._tangent import features, inputs_of, mobility_root, scaled
 
 # Numbers in J, and the smaller of its sides: 1 GB, and a minute.

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from widelimit.measure import GridDensity, Particles, join, laws, split
 from widelimit.numerics import entries, map_rows, sum_chunks
 from widelimit.problem import Problem, moving_columns
-from widelimit.problem.data import as_numbers
+from widelimit.problem.data import as_points
 
 # A mobility that couples what moves with what does not by more than this has no tangent kernel; nor has one with
 # eigenvalues below minus this.
@@ -25,8 +25,6 @@ def tangent_kernel(
 
     Along the gradient flow $\dot f(x) = -\kappa^2 \int M(x, x')\,\ell'(f(x'), y')\,\mu(dx')$ with kappa the factor of
     the output scale (1 for the mean). With only the linear block trainable it is the random-feature kernel.
-
-    **Arguments**
 
     - `measure`: rho; particles or a density on a grid.
     - `x`, `other`: inputs [n, d] and [m, d] ([n] for d = 1); `other` is `x` if left out.
@@ -63,11 +61,7 @@ def rows_of(problem: Problem, measure: Any, what: str) -> tuple[Float[np.ndarray
 
 
 def inputs_of(problem: Problem, x: Any, what: str) -> Float[Array, "n d"]:
-    points = as_numbers(x, what).astype(float)
-    points = points[:, None] if points.ndim == 1 and problem.data.inputs == 1 else points
-    if points.ndim != 2 or points.shape[1] != problem.data.inputs:
-        raise ValueError(f"{what}: expected [n, {problem.data.inputs}], got shape {jnp.shape(x)}.")
-    return points
+    return as_points(x, problem.data.inputs, what).astype(float)
 
 
 def mobility_root(problem: Problem, rows: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:

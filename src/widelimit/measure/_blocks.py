@@ -32,7 +32,19 @@ def row_size(blocks: Blocks) -> int:
 @functools.cache
 def theta_type(names: tuple[str, ...]) -> Any:
     """The named tuple (a pytree) whose fields are the blocks: `theta.weight`, `theta.bias`, ..."""
-    return collections.namedtuple("Theta", names)
+    kind: Any = collections.namedtuple("Theta", names)
+    # The class is found again by its names: pickle looks for one under a name of a module.
+    kind.__reduce__ = lambda theta: (_theta, (names, tuple(theta)))
+    return kind
+
+
+def _theta(names: tuple[str, ...], fields: tuple[Any, ...]) -> Any:
+    return theta_type(names)(*fields)
+
+
+def fields_of(blocks: Blocks) -> Any:
+    """The blocks themselves by name: what has facts for each field of a theta is asked with it."""
+    return theta_type(tuple(block.name for block in blocks))(*blocks)
 
 
 def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
@@ -65,6 +77,23 @@ def columns_of(blocks: Blocks, wanted: Blocks) -> list[int] | None:
     if sorted((b.name, b.size) for b in blocks) != sorted((b.name, b.size) for b in wanted):
         return None
     return [column for block in wanted for column in sizes[block.name]]
+
+
+def arrangement(blocks: Blocks, wanted: Blocks) -> list[int]:
+    """As `columns_of`. Raises `ValueError` where the blocks are others."""
+    columns = columns_of(blocks, wanted)
+    if columns is None:
+        raise ValueError(f"the measure's blocks are {describe(blocks)}, not {describe(wanted)}.")
+    return columns
+
+
+def checked_blocks(blocks: Blocks, dim: int, who: str) -> Blocks:
+    """`blocks`, if they are none or make rows of `dim` numbers. Raises `ValueError` otherwise."""
+    if blocks and row_size(blocks) != dim:
+        raise ValueError(
+            f"{who}(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, the measure has {dim}."
+        )
+    return tuple(blocks)
 
 
 def describe(blocks: Blocks) -> str:

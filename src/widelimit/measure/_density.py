@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._blocks import Blocks, columns_of, describe, row_size
+from widelimit.numerics import own_array
+
+from ._blocks import Blocks, arrangement, checked_blocks
 from ._grid import Grid
 from ._particles import Particles
 
 
 class GridDensity(eqx.Module):
     r"""The measure with masses $m_j$ in the cells of a grid.
-
-    **Arguments**
 
     - `grid`: a `Grid`.
     - `masses`: in the grid's shape, [n_1] or [n_1, n_2].
@@ -33,15 +33,10 @@ class GridDensity(eqx.Module):
     def __init__(self, grid: Grid, masses: Any, *, blocks: Blocks = ()) -> None:
         if not isinstance(grid, Grid):
             raise ValueError(f"GridDensity(grid=...): expected a Grid, got {grid!r}.")
-        masses = jnp.asarray(masses, float)
+        masses = jnp.asarray(own_array(masses, "GridDensity(masses=...)"), float)
         if masses.shape != grid.shape:
             raise ValueError(f"GridDensity(masses=...): expected the grid's shape {grid.shape}, got {masses.shape}.")
-        if blocks and row_size(blocks) != grid.dim:
-            raise ValueError(
-                f"GridDensity(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
-                f"the grid has {grid.dim}."
-            )
-        self.grid, self.masses, self.blocks = grid, masses, tuple(blocks)
+        self.grid, self.masses, self.blocks = grid, masses, checked_blocks(blocks, grid.dim, "GridDensity")
 
     def __len__(self) -> int:
         return math.prod(self.grid.shape)
@@ -55,9 +50,7 @@ class GridDensity(eqx.Module):
 
         Raises `ValueError` where the measure's blocks are others.
         """
-        axes = columns_of(self.blocks, blocks) if self.blocks else list(range(self.dim))
-        if axes is None:
-            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        axes = arrangement(self.blocks, blocks) if self.blocks else list(range(self.dim))
         if axes == list(range(self.dim)):
             return GridDensity(self.grid, self.masses, blocks=blocks)
         sides, middles = ([parts[k] for k in axes] for parts in (self.grid.edges, self.grid.centres))

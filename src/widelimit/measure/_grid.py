@@ -8,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import real_number
+from widelimit.numerics import own_array, real_number, whole_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
 class Grid(eqx.Module):
     """Cells of a box in one or two parameters: the product of a partition of each axis.
-
-    **Arguments**
 
     - `edges`: one increasing array [n_k + 1] an axis; the first and the last edge may be infinite.
     - `centres`: one array [n_k] an axis, inside the cells; the mid-points if left out. An infinite cell has none, so it
@@ -31,9 +29,9 @@ class Grid(eqx.Module):
 
     def __init__(self, edges: Any, centres: Any = None) -> None:
         try:
-            sides = [np.asarray(side, float) for side in edges]
-        except (TypeError, ValueError):
-            raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis, got {edges!r}.") from None
+            sides = [np.asarray(own_array(side, "Grid(edges=...)"), float) for side in edges]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Grid(edges=...): expected one array of numbers for each axis ({error}).") from None
         if not sides or any(side.ndim != 1 or len(side) < 2 for side in sides):
             raise ValueError("Grid(edges=...): expected one array of two or more edges for each axis.")
         if len(sides) > 2:
@@ -47,7 +45,7 @@ class Grid(eqx.Module):
                 raise ValueError("Grid(edges=...): an infinite cell has no mid-point; give centres=...")
             middles = [0.5 * (side[1:] + side[:-1]) for side in sides]
         else:
-            middles = [np.asarray(middle, float) for middle in centres]
+            middles = [np.asarray(own_array(middle, "Grid(centres=...)"), float) for middle in centres]
             inside = len(middles) == len(sides) and all(
                 m.shape == (len(s) - 1,) and np.all((m > s[:-1]) & (m < s[1:])) and np.all(np.isfinite(m))
                 for m, s in zip(middles, sides, strict=True)
@@ -129,7 +127,7 @@ class Grid(eqx.Module):
 
 def uniform(lower: float, upper: float, cells: int) -> Grid:
     """Equal cells of [lower, upper]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(lower, "grids.uniform(lower=...)")
     real_number(upper, "grids.uniform(upper=...)")
     if not lower < upper:
@@ -139,7 +137,7 @@ def uniform(lower: float, upper: float, cells: int) -> Grid:
 
 def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
     r"""All of [lower, infinity]: $r = \mathrm{lower} + \mathrm{scale}\,t/(1-t)$ for equal cells of t in [0, 1]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(scale, "grids.half_line(scale=...)", above=0.0)
     real_number(lower, "grids.half_line(lower=...)")
     t, middle = np.arange(cells + 1) / cells, (np.arange(cells) + 0.5) / cells
@@ -149,7 +147,7 @@ def half_line(cells: int, scale: float = 3.0, lower: float = 0.0) -> Grid:
 
 def line(cells: int, scale: float = 3.0, centre: float = 0.0) -> Grid:
     r"""All of [-inf, inf]: $x = \mathrm{centre} + \mathrm{scale}\,t/(1-t^2)$, equal cells of t in [-1, 1]."""
-    _check_cells(cells)
+    whole_number(cells, "grids(cells=...)", least=2)
     real_number(scale, "grids.line(scale=...)", above=0.0)
     real_number(centre, "grids.line(centre=...)")
     t, middle = np.linspace(-1, 1, cells + 1)[1:-1], (2 * np.arange(cells) + 1.0) / cells - 1.0
@@ -164,11 +162,6 @@ def product(*grids: Grid) -> Grid:
     return Grid(
         tuple(side for grid in grids for side in grid.edges), tuple(mid for grid in grids for mid in grid.centres)
     )
-
-
-def _check_cells(cells: Any) -> None:
-    if isinstance(cells, bool) or not isinstance(cells, int | np.integer) or cells < 2:
-        raise ValueError(f"grids(cells=...): must be a whole number of at least 2, got {cells!r}.")
 
 
 registry = Registry("grid")

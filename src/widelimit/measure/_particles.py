@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._blocks import Blocks, columns_of, describe, row_size, split
+from widelimit.numerics import own_array
+
+from ._blocks import Blocks, arrangement, checked_blocks, split
 from ._grid import Grid
 
 
 class Particles(eqx.Module):
     r"""The measure $\rho = \sum_i w_i \delta_{\theta_i}$.
-
-    **Arguments**
 
     - `positions`: [N, D], one row a particle; N >= 1.
     - `weights`: [N]; 1/N each if left out. A measure that evolves has weights that sum to 1 (checked by
@@ -27,24 +27,21 @@ class Particles(eqx.Module):
     positions: Float[Array, "N D"]
     weights: Float[Array, " N"]
     blocks: Blocks = eqx.field(static=True)
+    grid = None
+    """The grid on which a measure is a density: none here."""
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
-        positions = jnp.asarray(positions)
+        positions = jnp.asarray(own_array(positions, "Particles(positions=...)"))
         if not jnp.issubdtype(positions.dtype, jnp.floating):
             positions = positions.astype(float)
         if positions.ndim != 2 or positions.shape[0] == 0 or positions.shape[1] == 0:
             raise ValueError(f"Particles(positions=...): expected [N, D] with N, D >= 1, got shape {positions.shape}.")
         n, dim = positions.shape
-        weights = jnp.full(n, 1.0 / n, positions.dtype) if weights is None else jnp.asarray(weights)
-        weights = weights.astype(positions.dtype)
+        given = np.full(n, 1.0 / n) if weights is None else own_array(weights, "Particles(weights=...)")
+        weights = jnp.asarray(given, positions.dtype)
         if weights.shape != (n,):
             raise ValueError(f"Particles(weights=...): expected shape ({n},), got {weights.shape}.")
-        if blocks and row_size(blocks) != dim:
-            raise ValueError(
-                f"Particles(blocks=...): the blocks {describe(blocks)} make {row_size(blocks)} columns, "
-                f"the positions have {dim}."
-            )
-        self.positions, self.weights, self.blocks = positions, weights, tuple(blocks)
+        self.positions, self.weights, self.blocks = positions, weights, checked_blocks(blocks, dim, "Particles")
 
     def __len__(self) -> int:
         return self.positions.shape[0]
@@ -61,17 +58,10 @@ class Particles(eqx.Module):
         """
         if not self.blocks:
             return Particles(self.positions, self.weights, blocks=blocks)
-        columns = columns_of(self.blocks, blocks)
-        if columns is None:
-            raise ValueError(f"the measure's blocks are {describe(self.blocks)}, not {describe(blocks)}.")
+        columns = arrangement(self.blocks, blocks)
         in_order = columns == list(range(self.dim))
         rows = self.positions if in_order else self.positions[:, np.asarray(columns)]
         return Particles(rows, self.weights, blocks=blocks)
-
-    @property
-    def grid(self) -> None:
-        """The grid on which a measure is a density: none here."""
-        return None
 
     @property
     def mass(self) -> Float[Array, ""]:

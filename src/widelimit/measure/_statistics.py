@@ -44,8 +44,6 @@ def quantiles(measure: Measure, levels: Any, column: int = 0) -> Float[Array, "*
     No interpolation: each value is an atom of positive weight, q(0) the least of them. F is compared to
     within 64 rounding units, so that ten atoms of weight 0.1 have their eighth at level 0.8.
 
-    **Arguments**
-
     - `levels`: numbers in [0, 1], of any shape; the result has the same.
     - `column`: j in 0..D-1.
 

@@ -12,9 +12,9 @@ from . import (
     scales as scales,
     units as units,
 )
+from ._arguments import moving as moving, moving_columns as moving_columns, named_blocks as named_blocks
 from ._potential import Potential as Potential
 from ._problem import Problem as Problem
-from ._trainable import moving as moving, moving_columns as moving_columns, named_blocks as named_blocks
 from .integrals import Estimate as Estimate, Spline as Spline, Variation as Variation
 from .symmetry._symmetry import Symmetry as Symmetry
 

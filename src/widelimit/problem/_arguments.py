@@ -1,25 +1,28 @@
 """What a user gives a problem, checked: whether the parts fit together, one clear `ValueError` a mistake."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
 
 from . import losses, scales
-from ._facts import check_facts
-from .data import AbstractData, as_numbers
+from .data import AbstractData
 from .domains import Product
 from .integrals import Supervised
 from .mobilities import AbstractMobility
 from .networks import AbstractNetwork, TwoLayer
 from .penalties import AbstractPenalty
-from .units import AbstractUnit
+from .units import AbstractUnit, feature
+
+if TYPE_CHECKING:
+    from ._problem import Problem
 
 # What a user's function raises on arguments of the wrong shape.
 _MISFITS = (TypeError, ValueError, AttributeError, IndexError)
@@ -85,17 +88,6 @@ def check_columns(start: Measure | laws.AbstractLaw, blocks: Blocks) -> None:
         )
 
 
-def inputs_of(x: Any, inputs: int, dtype: Any) -> tuple[Float[Array, "n d"], bool]:
-    """Inputs [n, d], and whether they were one. Raises `ValueError` for another shape."""
-    points = as_numbers(x, "predict(x=...)").astype(dtype)
-    single = points.ndim == 1 and (inputs > 1 or points.shape[0] == 1)
-    points = points[None] if single else points
-    points = points[:, None] if points.ndim == 1 and inputs == 1 else points
-    if points.ndim != 2 or points.shape[1] != inputs:
-        raise ValueError(f"predict(x=...): expected [n, {inputs}], got shape {jnp.shape(x)}.")
-    return points, single
-
-
 def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: AbstractMobility, domain: Product) -> None:
     """Raise `ValueError` where a proximal map or a wall meets a mobility in whose metric it is not known."""
     mobility.check(blocks)
@@ -158,3 +150,86 @@ def check_number(what: str, shape_of: Callable[[], Any]) -> None:
         raise ValueError(f"Problem({what}=...): it fails on one data point or particle: {error}") from error
     if shape != ():
         raise ValueError(f"Problem({what}=...): expected a function that gives one number, got shape {shape}.")
+
+
+def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[int, ...]) -> None:
+    """Raise `ValueError` where a unit is not linear in its linear block, or not of the degree that it says."""
+    if unit.linear is not None and dict(blocks).get(unit.linear) != outputs:
+        raise ValueError(
+            f"Problem(unit=...): the linear block {unit.linear!r} has shape {dict(blocks).get(unit.linear)}, it must "
+            f"have that of the targets, {outputs}."
+        )
+    if unit.linear is None and unit.homogeneity is None:
+        return
+    wrong = _wrong_facts(unit, blocks, inputs)
+    if isinstance(wrong[0], Tracer):
+        return
+    if bool(wrong[0]):
+        raise ValueError(
+            f"Problem(unit=...): the unit is not {unit.linear!r} times one number phi~(w, x), as "
+            f"linear={unit.linear!r} says."
+        )
+    if bool(wrong[1]):
+        raise ValueError(f"Problem(unit=...): the unit has not the degree homogeneity={unit.homogeneity} that it says.")
+
+
+@eqx.filter_jit
+def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any]:
+    """Whether linearity and degree fail at one of two places; compiled once for all units of a structure."""
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, row_size(blocks))))
+    x = jnp.asarray(np.random.default_rng(1).normal(size=inputs))
+
+    def at(row: Any) -> tuple[Any, Any]:
+        theta, twice = split(blocks, row), split(blocks, 2.0 * row)
+        whole = unit(theta, x)
+        if unit.linear is None:
+            product, value, scaled = whole, whole, unit(twice, x)
+        else:
+            value, scaled = feature(unit, theta, x), feature(unit, twice, x)
+            product = getattr(theta, unit.linear) * value
+        degree = 0.0 if unit.homogeneity is None else unit.homogeneity
+        grown = scaled if unit.homogeneity is None else 2.0**degree * value
+        return _differ(whole, product), _differ(scaled, grown)
+
+    linear, homogeneous = jax.vmap(at)(rows)
+    return jnp.any(linear), jnp.any(homogeneous)
+
+
+def _differ(a: Any, b: Any) -> Any:
+    """Whether two values differ. A unit that has no value there (a logarithm, say) cannot be checked there."""
+    # A comparison with what is not a number is false, hence the negation.
+    return jnp.any(jnp.isfinite(a) & ~(jnp.abs(a - b) <= 1e-9 + 1e-6 * jnp.abs(b)))
+
+
+def named_blocks(trainable: Any) -> tuple[str, ...] | None:
+    """`trainable` as a tuple of names. Raises `ValueError` where it is neither a name nor a list of names."""
+    if trainable is None:
+        return None
+    names = (trainable,) if isinstance(trainable, str) else trainable
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"trainable: expected a list of names of blocks, got {trainable!r}.")
+    return tuple(names)
+
+
+def moving(problem: "Problem", trainable: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of the blocks that move; all of them by default. Raises `ValueError` for an unknown name."""
+    names = tuple(block.name for block in problem.blocks)
+    if trainable is None:
+        return names
+    for name in trainable:
+        if name not in names:
+            raise ValueError(f"trainable: the unit has no block {name!r}; it has {', '.join(names)}.")
+    if not trainable:
+        raise ValueError(f"trainable: names no block; the unit has {', '.join(names)}.")
+    return tuple(name for name in names if name in trainable)
+
+
+def moving_columns(problem: "Problem", trainable: Any) -> tuple[int, ...]:
+    """The columns of a row of parameters that move. Raises `ValueError` as `named_blocks` and `moving` do."""
+    names, out, start = moving(problem, named_blocks(trainable)), [], 0
+    for block in problem.blocks:
+        size = math.prod(block.shape)
+        if block.name in names:
+            out.extend(range(start, start + size))
+        start += size
+    return tuple(out)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, split
+from widelimit.numerics import own_array, require_x64
 
 from .integrals import AbstractField
 from .penalties import AbstractPenalty
@@ -57,7 +58,11 @@ class Potential(eqx.Module):
         return self.field.on_nodes("Potential.dual").dual
 
     def _rows(self, theta: Any) -> Float[Array, "... D"]:
-        rows = jnp.asarray(theta, jnp.result_type(*jax.tree.leaves(eqx.filter(self.field, eqx.is_inexact_array))))
+        require_x64("potential(theta)")
+        rows = jnp.asarray(
+            own_array(theta, "potential(theta)"),
+            jnp.result_type(*jax.tree.leaves(eqx.filter(self.field, eqx.is_inexact_array))),
+        )
         dim = sum(block.size for block in self.blocks)
         if rows.ndim == 0 or rows.shape[-1] != dim:
             raise ValueError(f"potential(theta): expected [..., {dim}], got shape {rows.shape}.")

@@ -1,7 +1,8 @@
 """A learning problem: a network, data, a loss, how its risk is computed, and what the parameters may do."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,19 +10,55 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import entries
+from widelimit.numerics import entries, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
-from ._arguments import arranged, check_columns, check_kind, check_motion, inputs_of, supervised
-from ._motion import prox, velocity, with_smooth
+from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
 from ._potential import Potential
-from .data import AbstractData, Nodes, Samples, require_nodes
+from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
 from .networks import AbstractNetwork
-from .symmetry._reduction import reduced_parts
+from .symmetry._reduction import parts_of
 from .symmetry._symmetry import Symmetry
 from .units import AbstractUnit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Bound:
+    """A method and its object, compared by identity; equinox's own hold arrays, and `jax.jit` needs a hash."""
+
+    def __init__(self, function: Callable[..., Any], owner: Any) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.owner = function, owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(self.owner, *args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bound) and self.owner is other.owner and self.function is other.function
+
+    def __hash__(self) -> int:
+        return hash((id(self.owner), self.function))
+
+
+class _Jittable:
+    """A method that `jax.jit` takes as it is, `jax.jit(problem.risk)`: the arrays of the object are constants there."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self.function if owner is None else _Bound(self.function, owner)
+
+
+if TYPE_CHECKING:
+
+    def jittable(function: F) -> F: ...
+
+else:
+    jittable = _Jittable
 
 
 class Problem(eqx.Module):
@@ -30,8 +67,6 @@ class Problem(eqx.Module):
     $R(\rho) = \int \mathrm{loss}(f_\rho(x), y)\,\mu(dx, dy)$, objective = risk + $\int$ penalty $d\rho$,
     $\psi(\theta; \rho) = \delta\,\mathrm{objective}/\delta\rho$. All of it follows from the risk by automatic
     differentiation. Or R is an energy of the particles themselves: `Problem(integrals=integrals.Pairwise(...))`.
-
-    **Arguments**
 
     - `network`: from `widelimit.networks`; or phi, from `widelimit.units`, for its two-layer mean (also as `unit=`).
     - `data`: mu, from `widelimit.data`.
@@ -72,6 +107,7 @@ class Problem(eqx.Module):
         integrals: AbstractIntegrals | Callable[[Supervised], AbstractIntegrals] | None = None,
         budget: int | None = None,
     ) -> None:
+        require_x64("Problem")
         check_kind("penalty", penalty, penalties.AbstractPenalty)
         check_kind("domain", domain, domains.AbstractDomain | domains.Product)
         check_kind("mobility", mobility, mobilities.AbstractMobility)
@@ -154,14 +190,18 @@ class Problem(eqx.Module):
         nodes = require_nodes(self.data, "Problem.on_nodes")
         return eqx.tree_at(lambda p: p.data, self, Samples(nodes.x, nodes.y, nodes.weights))
 
+    @jittable
     def predict(self, measure: Measure, x: Any) -> Float[Array, "..."]:
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
         task = self.task("Problem.predict")
-        points, single = inputs_of(x, task.data.inputs, w.dtype)
-        f = choose(task).predict(theta, w, points)
+        inputs, x = task.data.inputs, as_numbers(x, "predict(x=...)")
+        single = x.ndim == 1 and (inputs > 1 or x.shape == (1,))
+        points = as_points(x[None] if single else x, inputs, "predict(x=...)")
+        f = choose(task).predict(theta, w, points.astype(w.dtype))
         return f[0] if single else f
 
+    @jittable
     def risk(self, measure: Measure) -> Float[Array, ""]:
         """R(rho) on the data's nodes, or exactly where the integrals are.
 
@@ -171,15 +211,17 @@ class Problem(eqx.Module):
 
     def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
-        if samples < 2:
-            raise ValueError(f"estimate_risk(samples=...): must be at least 2, got {samples}.")
+        samples = whole_number(samples, "estimate_risk(samples=...)", least=2)
+        random_key(key, "estimate_risk(key=...)")
         theta, w = self.unpack(measure)
         return choose(self.task("Problem.estimate_risk")).estimate(theta, w, samples, key)
 
+    @jittable
     def objective(self, measure: Measure) -> Float[Array, ""]:
         """risk + INT penalty d rho."""
         return self.risk(measure) + self.penalty_of(measure)
 
+    @jittable
     def penalty_of(self, measure: Measure) -> Float[Array, ""]:
         """INT penalty d rho; zero without a penalty."""
         theta, w = self.unpack(measure)
@@ -204,7 +246,8 @@ class Problem(eqx.Module):
         if self.symmetry is not None:
             return self
         unit, task = self.two_layer("reduced()"), self.task("reduced()")
-        parts = reduced_parts(unit, task.data, self.domain, self.penalty, self.mobility, nodes)
+        given = {"domain": self.domain, "penalty": self.penalty, "mobility": self.mobility, "nodes": nodes}
+        parts = parts_of(unit, task.data.rotations("reduced()"), **given)
         return Problem(loss=task.loss, scale=task.scale, budget=task.budget, **parts._asdict())
 
     def project(self, measure: Any) -> Any:
@@ -245,6 +288,7 @@ class Problem(eqx.Module):
 
         Raises `ValueError` when the measure's columns are not the unit's.
         """
+        require_x64("Problem")
         measure = arranged(measure, self.blocks)
         return split(self.blocks, measure.positions), measure.weights
 
@@ -265,11 +309,22 @@ class Problem(eqx.Module):
             risk, psi, gradient = self.integrals.variation(theta, w)
         else:
             risk, psi, gradient = variation_on(self.task("Problem.variation(nodes=...)"), theta, w, nodes)
-        return Variation(risk, *with_smooth(self.penalty, theta, psi, gradient))
+        for term in penalties.parts(self.penalty):
+            if term.smooth:
+                value, slope = jax.vmap(jax.value_and_grad(term))(theta)
+                psi, gradient = psi + value, jax.tree.map(jnp.add, gradient, slope)
+        return Variation(risk, psi, gradient)
 
     def velocity(self, theta: Any, gradient: Any) -> Any:
         """-P grad psi, projected onto the tangent cone of the domain."""
-        return velocity(self.mobility, self.domain, self.smooth, theta, gradient)
+        drift = jax.tree.map(jnp.negative, jax.vmap(self.mobility)(theta, gradient))
+        if self.domain.unconstrained:
+            return drift
+        inside = jax.vmap(self.domain.tangent)(theta, drift)
+        if self.smooth:
+            return inside
+        # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
+        return inside._replace(**{name: getattr(drift, name) for name in self._walls(theta)})
 
     def retract(self, theta: Any) -> Any:
         """Particles put back into the domain after a step."""
@@ -277,7 +332,16 @@ class Problem(eqx.Module):
 
     def prox(self, theta: Any, step: Any) -> Any:
         """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
-        return theta if self.smooth else prox(self.penalty, self.mobility, self.domain, theta, step)
+        if self.smooth:
+            return theta
+        for term in penalties.parts(self.penalty):
+            if not term.smooth:
+                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
+                theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
+        return theta._replace(**{name: wall.retract(getattr(theta, name)) for name, wall in self._walls(theta).items()})
+
+    def _walls(self, theta: Any) -> dict[str, domains.AbstractDomain]:
+        return {name: self.domain.of(name) for name in theta._fields if self.domain.of(name).walls}
 
     @property
     def smooth(self) -> bool:

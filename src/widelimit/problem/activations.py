@@ -5,6 +5,7 @@ The facts are what certificates rest on; the tests check each of them on a fine 
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -41,8 +42,6 @@ class Pieces(NamedTuple):
 
 class Activation(eqx.Module):
     """A function sigma: R -> R with declared facts.
-
-    **Arguments**
 
     - `function`: written for one number; JAX operations.
     - `name`: for printing and provenance.
@@ -90,6 +89,15 @@ class _PiecewiseLinear(eqx.Module):
         return value
 
 
+class _OfJax(eqx.Module):
+    """A function of JAX by its place: not all of JAX's own compiled objects survive copying and pickling."""
+
+    place: str = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
+        return operator.attrgetter(self.place)(jax)(z)
+
+
 def _quadratic(z: Float[Array, ""]) -> Float[Array, ""]:
     return z * z
 
@@ -98,15 +106,17 @@ def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
 
-relu = Activation(jax.nn.relu, "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0)))
+relu = Activation(
+    _OfJax("nn.relu"), "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0))
+)
 # |sigma''| is largest where tanh^2 = 1/3: 4 / (3 sqrt 3); the sigmoid is tanh(z/2)/2 + 1/2.
-tanh = Activation(jnp.tanh, "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
+tanh = Activation(_OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
 # 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).
 erf = Activation(
-    jax.scipy.special.erf, "erf", bound=1.0, slope=2.0 / math.pi**0.5, curvature=(8.0 / (math.pi * math.e)) ** 0.5
+    _OfJax("scipy.special.erf"), "erf", bound=1.0, slope=2.0 / math.pi**0.5, curvature=(8.0 / (math.pi * math.e)) ** 0.5
 )
-sigmoid = Activation(jax.nn.sigmoid, "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
-softplus = Activation(jax.nn.softplus, "softplus", slope=1.0, curvature=0.25)
+sigmoid = Activation(_OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
+softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25)
 # exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
 gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0)
 quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0)

@@ -6,7 +6,7 @@ after a step the point is put back (`retract`).
 
 import abc
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -33,33 +33,13 @@ class AbstractDomain(eqx.Module):
     Numbers (sides, radius, period) are array leaves: another value compiles nothing, and they have derivatives.
     """
 
-    @property
-    def free(self) -> bool:
-        return False
-
-    @property
-    def walls(self) -> bool:
-        return True
-
-    @property
-    def compact(self) -> bool:
-        return False
-
-    @property
-    def box(self) -> bool:
-        return False
-
-    @property
-    def radius(self) -> Any | None:
-        return None
-
-    @property
-    def period(self) -> Any | None:
-        return None
-
-    @property
-    def flat(self) -> bool:
-        return False
+    free: ClassVar[bool] = False
+    walls: ClassVar[bool] = True
+    compact: ClassVar[bool] = False
+    box: ClassVar[bool] = False
+    radius: ClassVar[Any | None] = None
+    period: ClassVar[Any | None] = None
+    flat: ClassVar[bool] = False
 
     @abc.abstractmethod
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -88,27 +68,15 @@ class AbstractDomain(eqx.Module):
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise `ValueError` when a block of this shape cannot live here."""
-        return None
 
 
 class Euclidean(AbstractDomain):
     """All of R^D."""
 
-    @property
-    def free(self) -> bool:
-        return True
-
-    @property
-    def walls(self) -> bool:
-        return False
-
-    @property
-    def box(self) -> bool:
-        return True
-
-    @property
-    def flat(self) -> bool:
-        return True
+    free = True
+    walls: ClassVar[bool] = False
+    box: ClassVar[bool] = True
+    flat = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
@@ -129,11 +97,11 @@ class Box(AbstractDomain):
     lower: Float[Array, ""]
     upper: Float[Array, ""]
     sides: tuple[bool, bool] = eqx.field(static=True)
+    box: ClassVar[bool] = True
+    flat = True
 
     def __init__(self, lower: Any, upper: Any) -> None:
-        finite = []
-        for side in (lower, upper):
-            finite.append(isinstance(side, Tracer) or math.isfinite(side))
+        finite = [isinstance(side, Tracer) or math.isfinite(side) for side in (lower, upper)]
         if not isinstance(lower < upper, Tracer) and not lower < upper:
             raise ValueError(f"Box(lower, upper): lower must be below upper, got {lower} and {upper}.")
         self.lower, self.upper = (
@@ -149,14 +117,6 @@ class Box(AbstractDomain):
     @property
     def compact(self) -> bool:
         return all(self.sides)
-
-    @property
-    def box(self) -> bool:
-        return True
-
-    @property
-    def flat(self) -> bool:
-        return True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         outward = ((z <= self.lower) & (v < 0)) | ((z >= self.upper) & (v > 0))
@@ -196,18 +156,9 @@ def HalfLine(lower: Any = 0.0) -> Box:
 class Sphere(AbstractDomain):
     """|z| = radius, for a vector block. Raises `ValueError` unless radius > 0."""
 
-    radius: Float[Array, ""] = eqx.field(default=1.0)
-
-    def __init__(self, radius: Any = 1.0) -> None:
-        self.radius = leaf(radius, "Sphere(radius=...)", above=0.0)
-
-    @property
-    def walls(self) -> bool:
-        return False
-
-    @property
-    def compact(self) -> bool:
-        return True
+    radius: Float[Array, ""] = eqx.field(converter=lambda r: leaf(r, "Sphere(radius=...)", above=0.0), default=1.0)
+    walls: ClassVar[bool] = False
+    compact = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v - (jnp.sum(v * z) / jnp.sum(z * z)) * z
@@ -232,22 +183,12 @@ class Sphere(AbstractDomain):
 class Circle(AbstractDomain):
     """Numbers modulo `period`, written in [0, period). Raises `ValueError` unless period > 0."""
 
-    period: Float[Array, ""] = eqx.field(default=0.0)
-
-    def __init__(self, period: Any = 2.0 * math.pi) -> None:
-        self.period = leaf(period, "Circle(period=...)", above=0.0)
-
-    @property
-    def walls(self) -> bool:
-        return False
-
-    @property
-    def compact(self) -> bool:
-        return True
-
-    @property
-    def flat(self) -> bool:
-        return True
+    period: Float[Array, ""] = eqx.field(
+        converter=lambda period: leaf(period, "Circle(period=...)", above=0.0), default=2.0 * math.pi
+    )
+    walls: ClassVar[bool] = False
+    compact = True
+    flat = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
@@ -280,16 +221,14 @@ class Product(eqx.Module):
         return all(domain.free for _, domain in self.factors)
 
     def tangent(self, theta: Any, velocity: Any) -> Any:
-        return type(theta)(
-            *(self.of(name).tangent(z, v) for name, z, v in zip(theta._fields, theta, velocity, strict=True))
-        )
+        fields = theta._asdict().items()
+        return type(theta)(*(self.of(name).tangent(z, v) for (name, z), v in zip(fields, velocity, strict=True)))
 
     def retract(self, theta: Any) -> Any:
-        return type(theta)(*(self.of(name).retract(z) for name, z in zip(theta._fields, theta, strict=True)))
+        return type(theta)(*(self.of(name).retract(z) for name, z in theta._asdict().items()))
 
     def contains(self, theta: Any) -> Bool[Array, ""]:
-        inside = [self.of(name).contains(z) for name, z in zip(theta._fields, theta, strict=True)]
-        return jnp.all(jnp.stack(inside))
+        return jnp.all(jnp.stack([self.of(name).contains(z) for name, z in theta._asdict().items()]))
 
 
 def product(**factors: AbstractDomain) -> Product:
@@ -300,12 +239,8 @@ def product(**factors: AbstractDomain) -> Product:
 def resolve(domain: "AbstractDomain | Product | None", blocks: Blocks) -> Product:
     """The domain of each of `blocks`: one domain stands for every block. Raises `ValueError` on a misfit."""
     names = [block.name for block in blocks]
-    if domain is None:
-        factors: dict[str, AbstractDomain] = {}
-    elif isinstance(domain, Product):
-        factors = dict(domain.factors)
-    else:
-        factors = {name: domain for name in names}
+    whole = () if domain is None else tuple((name, domain) for name in names)
+    factors: dict[str, Any] = dict(domain.factors if isinstance(domain, Product) else whole)
     for name, factor in factors.items():
         if not isinstance(factor, AbstractDomain):
             raise ValueError(f"domain of {name!r}: expected one of widelimit.domains, got {factor!r}.")

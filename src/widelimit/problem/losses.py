@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,6 +19,13 @@ class AbstractLoss(eqx.Module):
     A new loss needs `__call__`. The other members are facts; one that is left out is not known.
     """
 
+    convex = False
+    """Whether it is convex in f for every y. The optimality gap needs it."""
+    nonnegative = False
+    """Whether it never falls below zero; some optimality gaps rest on it."""
+    square_factor: ClassVar[Float[Array, ""] | None] = None
+    """k, where the loss is k |f - y|^2; None for every other loss. Exact integrals and linear theories need it."""
+
     @abc.abstractmethod
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]: ...
 
@@ -27,30 +34,12 @@ class AbstractLoss(eqx.Module):
         """For printing and provenance; no fact is read from it."""
         return type(self).__name__.lower()
 
-    @property
-    def convex(self) -> bool:
-        """Whether it is convex in f for every y. The optimality gap needs it."""
-        return False
-
-    @property
-    def nonnegative(self) -> bool:
-        """Whether it never falls below zero; some optimality gaps rest on it."""
-        return False
-
-    @property
-    def square_factor(self) -> Float[Array, ""] | None:
-        """k, where the loss is k |f - y|^2; None for every other loss. Exact integrals and linear theories need it."""
-        return None
-
     def check(self, y: Float[Array, "n ..."]) -> None:
         """Raise `ValueError` for targets that the loss is not made for."""
-        return None
 
 
 class Loss(AbstractLoss):
     """A loss of your own.
-
-    **Arguments**
 
     - `function`: loss(f, y), JAX operations, differentiable in f.
     - `name`: for printing.
@@ -67,20 +56,16 @@ class Loss(AbstractLoss):
 
 
 class Squared(AbstractLoss):
-    """`factor` |f - y|^2; see `squared`."""
+    """`factor` |f - y|^2. 1/2 is the convention of yarotsky2018, rotskoff2018 and teacherstudent2020; mei2018 has 1.
 
-    factor: Float[Array, ""]
+    **Raises** `ValueError` unless factor > 0.
+    """
+
+    factor: Float[Array, ""] = eqx.field(converter=lambda k: leaf(k, "squared(factor=...)", above=0.0), default=0.5)
+    convex = nonnegative = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return self.factor * jnp.sum((f - y) ** 2)
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
-    def nonnegative(self) -> bool:
-        return True
 
     @property
     def square_factor(self) -> Float[Array, ""]:
@@ -88,18 +73,15 @@ class Squared(AbstractLoss):
 
 
 class Logistic(AbstractLoss):
-    """log(1 + exp(-y f)); see `logistic`."""
+    """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output.
+
+    A `Problem` raises `ValueError` for stored targets that are other numbers.
+    """
+
+    convex = nonnegative = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return jnp.sum(jnp.logaddexp(0.0, -y * f))
-
-    @property
-    def convex(self) -> bool:
-        return True
-
-    @property
-    def nonnegative(self) -> bool:
-        return True
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         labels = np.unique(np.asarray(y))
@@ -112,47 +94,21 @@ class Logistic(AbstractLoss):
 
 
 class Huber(AbstractLoss):
-    """|f - y|^2 / 2 up to `threshold`, linear beyond; see `huber`."""
+    """(f - y)^2 / 2 up to |f - y| = `threshold`, linear beyond; summed over components.
 
-    threshold: Float[Array, ""]
+    **Raises** `ValueError` unless threshold > 0.
+    """
+
+    threshold: Float[Array, ""] = eqx.field(converter=lambda t: leaf(t, "huber(threshold=...)", above=0.0), default=1.0)
+    convex = nonnegative = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         size = jnp.abs(f - y)
         inside = jnp.minimum(size, self.threshold)
         return jnp.sum(0.5 * inside**2 + self.threshold * (size - inside))
 
-    @property
-    def convex(self) -> bool:
-        return True
 
-    @property
-    def nonnegative(self) -> bool:
-        return True
-
-
-def squared(factor: Any = 0.5) -> Squared:
-    """`factor` |f - y|^2. 1/2 is the convention of yarotsky2018, rotskoff2018 and teacherstudent2020; mei2018 has 1.
-
-    **Raises** `ValueError` unless factor > 0.
-    """
-    return Squared(leaf(factor, "squared(factor=...)", above=0.0))
-
-
-def logistic() -> Logistic:
-    """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output.
-
-    A `Problem` raises `ValueError` for stored targets that are other numbers.
-    """
-    return Logistic()
-
-
-def huber(threshold: Any = 1.0) -> Huber:
-    """(f - y)^2 / 2 up to |f - y| = `threshold`, linear beyond; summed over components.
-
-    **Raises** `ValueError` unless threshold > 0.
-    """
-    return Huber(leaf(threshold, "huber(threshold=...)", above=0.0))
-
+squared, logistic, huber = Squared, Logistic, Huber
 
 registry = Registry("loss")
 registry.add("squared", squared, factor=positive)

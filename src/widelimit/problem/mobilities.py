@@ -27,7 +27,6 @@ class AbstractMobility(eqx.Module):
 
     def check(self, blocks: Blocks) -> None:
         """Raise `ValueError` when the mobility names a block that is not among `blocks`."""
-        return None
 
 
 class Identity(AbstractMobility):

@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import leaf
+from widelimit.numerics import known, leaf
 from widelimit.numerics.registry import Registry, left_to, number, several, text
 
 
@@ -45,14 +45,9 @@ class AbstractPenalty(eqx.Module):
     Strengths are array leaves: another value compiles nothing, and they have derivatives.
     """
 
-    @property
-    def smooth(self) -> bool:
-        """Whether its gradient is used; else its proximal map is."""
-        return True
-
-    @property
-    def nonnegative(self) -> bool:
-        return False
+    smooth: ClassVar[bool] = True
+    """Whether its gradient is used; else its proximal map is."""
+    nonnegative: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, theta: Any) -> Float[Array, ""]: ...
@@ -66,7 +61,6 @@ class AbstractPenalty(eqx.Module):
 
     def check(self, blocks: Blocks) -> None:
         """Raise `ValueError` when the penalty names a block that is not among `blocks`."""
-        return None
 
     def touches(self, name: str) -> bool:
         """Whether the penalty may depend on the block `name`."""
@@ -78,21 +72,19 @@ class AbstractPenalty(eqx.Module):
 
     def slope(self, names: tuple[str, ...], reach: float) -> float | None:
         """A Lipschitz constant in the blocks `names` together, where they are at most `reach` long."""
-        costs = [self.cost(name) for name in names]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
+        costs = known([self.cost(name) for name in names])
+        if costs is None:
             return None
-        square = max((cost.square for cost in known), default=0.0)
-        return math.hypot(*(cost.size for cost in known)) + 2.0 * reach * square
+        square = max((cost.square for cost in costs), default=0.0)
+        return math.hypot(*(cost.size for cost in costs)) + 2.0 * reach * square
 
     def bend(self, names: tuple[str, ...]) -> Bend | None:
         """The second derivatives in the blocks `names`."""
-        costs = [self.cost(name) for name in names]
-        known = [cost for cost in costs if cost is not None]
-        if len(known) < len(costs):
+        costs = known([self.cost(name) for name in names])
+        if costs is None:
             return None
-        kinks = (0.0,) if any(cost.size > 0 for cost in known) else ()
-        return Bend(2.0 * max((cost.square for cost in known), default=0.0), kinks)
+        kinks = (0.0,) if any(cost.size > 0 for cost in costs) else ()
+        return Bend(2.0 * max((cost.square for cost in costs), default=0.0), kinks)
 
     def of_lengths(self, block: str, lengths: str) -> "AbstractPenalty | None":
         """The same penalty with the block replaced by the lengths of its groups of coordinates; None where it is not
@@ -122,48 +114,50 @@ def _check_names(who: str, names: tuple[str, ...], blocks: Blocks) -> None:
 
 
 class L2(AbstractPenalty):
-    strength: Float[Array, ""]
-    names: tuple[str, ...] = eqx.field(static=True)
+    r"""$\lambda |\theta|^2$ over all blocks, or over the named one or ones; lambda = `strength` >= 0.
 
-    @property
-    def nonnegative(self) -> bool:
-        return True
+    Under SGD this is the decay $(1 - 2 \lambda s_k)\theta$ of mei2018 (11). Raises `ValueError` for lambda < 0.
+    """
+
+    strength: Float[Array, ""] = eqx.field(converter=lambda strength: leaf(strength, "l2(strength=...)", least=0.0))
+    blocks: tuple[str, ...] = eqx.field(
+        static=True, converter=lambda blocks: (blocks,) if isinstance(blocks, str) else tuple(blocks), default=()
+    )
+    nonnegative = True
 
     def __call__(self, theta: Any) -> Float[Array, ""]:
-        blocks = [getattr(theta, name) for name in self.names or theta._fields]
+        blocks = [getattr(theta, name) for name in self.blocks or theta._fields]
         return self.strength * sum((jnp.sum(b**2) for b in blocks), jnp.zeros(()).astype(blocks[0].dtype))
 
     def prox(self, theta: Any, step: Any) -> Any:
-        scaled = {
-            name: getattr(theta, name) / (1.0 + 2.0 * self.strength * getattr(step, name))
-            for name in self.names or theta._fields
-        }
-        return theta._replace(**scaled)
+        names = self.blocks or theta._fields
+        shrunk = {n: getattr(theta, n) / (1.0 + 2.0 * self.strength * getattr(step, n)) for n in names}
+        return theta._replace(**shrunk)
 
     def check(self, blocks: Blocks) -> None:
-        _check_names("l2(blocks=...)", self.names, blocks)
+        _check_names("l2(blocks=...)", self.blocks, blocks)
 
     def touches(self, name: str) -> bool:
-        return (not self.names or name in self.names) and _positive(self.strength)
+        return (not self.blocks or name in self.blocks) and _positive(self.strength)
 
     def cost(self, name: str) -> Cost:
         return Cost(0.0, float(self.strength) if self.touches(name) else 0.0)
 
     def of_lengths(self, block: str, lengths: str) -> "L2":
-        return L2(self.strength, tuple(lengths if name == block else name for name in self.names))
+        return L2(self.strength, tuple(lengths if name == block else name for name in self.blocks))
 
 
 class TotalVariation(AbstractPenalty):
-    strength: Float[Array, ""]
+    r"""$\lambda |c|$ for the block c named `block` (Euclidean norm for a vector): the total variation of c rho.
+
+    Not smooth: it is stepped by its proximal map, which sets charges to exactly zero.
+    Raises `ValueError` for lambda < 0.
+    """
+
+    strength: Float[Array, ""] = eqx.field(converter=lambda s: leaf(s, "total_variation(strength=...)", least=0.0))
     block: str = eqx.field(static=True)
-
-    @property
-    def smooth(self) -> bool:
-        return False
-
-    @property
-    def nonnegative(self) -> bool:
-        return True
+    smooth = False
+    nonnegative = True
 
     def __call__(self, theta: Any) -> Float[Array, ""]:
         charge = getattr(theta, self.block)
@@ -249,26 +243,8 @@ class Sum(AbstractPenalty):
         return any(term.touches(name) for term in self.terms)
 
     def cost(self, name: str) -> Cost | None:
-        costs = [term.cost(name) for term in self.terms]
-        known = [cost for cost in costs if cost is not None]
-        return Cost(*map(sum, zip(*known, strict=True))) if len(known) == len(costs) else None
-
-
-def l2(strength: Any, blocks: str | tuple[str, ...] | list[str] = ()) -> L2:
-    r"""$\lambda |\theta|^2$ over all blocks, or over the named one or ones; lambda = `strength` >= 0.
-
-    Under SGD this is the decay $(1 - 2 \lambda s_k)\theta$ of mei2018 (11). Raises `ValueError` for lambda < 0.
-    """
-    return L2(leaf(strength, "l2(strength=...)", least=0.0), (blocks,) if isinstance(blocks, str) else tuple(blocks))
-
-
-def total_variation(strength: Any, block: str) -> TotalVariation:
-    r"""$\lambda |c|$ for the block c named `block` (Euclidean norm for a vector): the total variation of c rho.
-
-    Not smooth: it is stepped by its proximal map, which sets charges to exactly zero.
-    Raises `ValueError` for lambda < 0.
-    """
-    return TotalVariation(leaf(strength, "total_variation(strength=...)", least=0.0), block)
+        costs = known([term.cost(name) for term in self.terms])
+        return None if costs is None else Cost(*map(sum, zip(*costs, strict=True)))
 
 
 def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | None = None) -> Function:
@@ -278,6 +254,8 @@ def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | No
     """
     return Function(penalty, prox)
 
+
+l2, total_variation = L2, TotalVariation
 
 registry = Registry("penalty")
 _strength = number(least=0.0)

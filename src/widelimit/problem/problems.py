@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import real_number, whole_number
+
 from . import activations, losses, mobilities
 from ._problem import Problem
 from .activations import Activation
@@ -28,8 +30,6 @@ def isotropic_gaussians(
     penalty: Any = None,
 ) -> Problem:
     r"""Two centred Gaussians: $y = \pm1$ with $x \sim N(0, (1 \pm \Delta)^2 I_d)$ (mei2018).
-
-    **Arguments**
 
     - `delta`: Delta in (0, 1).
     - `dim`: d >= 2, or `math.inf`, where only the reduced problem exists and is what is returned.
@@ -62,8 +62,6 @@ def anisotropic_gaussians(
 
     $y = \pm1$ with $x_i \sim N(0, (1 \pm \Delta)^2)$ for $i \le s_0$ and $x_i \sim N(0, 1)$ for the others.
 
-    **Arguments**
-
     - `delta`: Delta in (0, 1).
     - `dim`: d, or `math.inf`, where only the reduced problem exists and is what is returned.
     - `relevant`: s_0, 1 <= s_0 < d; left out at d = infinity.
@@ -79,11 +77,9 @@ def anisotropic_gaussians(
             raise ValueError("anisotropic_gaussians(relevant=...): leave it out at d = infinity.")
         std = np.array([[1.0 + delta, 1.0], [1.0 - delta, 1.0]])
         return _infinite(unit, Rotations(((), ()), (math.inf, math.inf), std, 0.5), loss, penalty)
-    if not isinstance(relevant, int | np.integer) or not 1 <= relevant < dim:
-        raise ValueError(
-            f"anisotropic_gaussians(relevant=...): must be a whole number from 1 to dim - 1, got {relevant!r}."
-        )
-    inside = np.arange(int(dim)) < relevant
+    inside = np.arange(int(dim)) < whole_number(
+        relevant, "anisotropic_gaussians(relevant=...)", least=1, most=int(dim) - 1
+    )
     plus, minus = (np.where(inside, (1.0 + side * delta) ** 2, 1.0) for side in (1.0, -1.0))
     return Problem(unit, GaussianClasses(plus, minus), losses.squared(1.0) if loss is None else loss, penalty=penalty)
 
@@ -103,8 +99,6 @@ def free_knot_spline(
 
     The blocks are `c` and `h`. Everything is integrated exactly, by sorted knots: see `integrals.SortedKnots`.
 
-    **Arguments**
-
     - `target`: y, a JAX function of a number, smooth between `breaks`.
     - `lower`, `upper`: x is uniform between them; Lebesgue measure on [0, 1] by default.
     - `charge`: False leaves c out: the unit is $(x - h)_+$.
@@ -119,19 +113,10 @@ def free_knot_spline(
 
 def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Problem:
     parts = parts_of(unit, classes, domain=Product(()), penalty=penalty, mobility=mobilities.Identity())
-    return Problem(
-        parts.unit,
-        parts.data,
-        losses.squared(1.0) if loss is None else loss,
-        penalty=parts.penalty,
-        domain=parts.domain,
-        symmetry=parts.symmetry,
-    )
+    return Problem(loss=losses.squared(1.0) if loss is None else loss, **parts._asdict())
 
 
 def _check(who: str, delta: Any, dim: Any) -> None:
-    if not isinstance(delta, int | float | np.number) or not 0.0 < delta < 1.0:
-        raise ValueError(f"{who}(delta=...): must lie in (0, 1), got {delta!r}.")
-    is_number = isinstance(dim, int | float | np.number)
-    if not is_number or not dim >= 2 or (dim != math.inf and dim != int(dim)):
+    real_number(delta, f"{who}(delta=...)", above=0.0, below=1.0)
+    if dim != math.inf and real_number(dim, f"{who}(dim=...)", least=2) != int(dim):
         raise ValueError(f"{who}(dim=...): must be a whole number of at least 2, or math.inf; got {dim!r}.")

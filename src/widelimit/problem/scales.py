@@ -1,7 +1,7 @@
 """The output scale alpha(N): f = (1 / alpha(N)) SUM phi(theta_i, x); the mean-field scale is alpha = N."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -13,25 +13,21 @@ from widelimit.numerics.registry import Registry, number, positive
 class AbstractScale(eqx.Module):
     """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
 
+    mean_field: ClassVar[bool] = False
+    """Whether the factor is the same for every N, so that a limit N -> infinity exists; False where not known."""
+
     @abc.abstractmethod
     def factor(self, n: int) -> Number:
         """N / alpha(N)."""
-
-    @property
-    def mean_field(self) -> bool:
-        """Whether the factor is the same for every N, so that a limit N -> infinity exists; False where not known."""
-        return False
 
 
 class MeanField(AbstractScale):
     """alpha(N) = N: the output is the mean, and a limit N -> infinity exists."""
 
+    mean_field = True
+
     def factor(self, n: int) -> Number:
         return 1.0
-
-    @property
-    def mean_field(self) -> bool:
-        return True
 
 
 class Power(AbstractScale):

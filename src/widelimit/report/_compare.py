@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
+
 from widelimit.trajectory import Trajectory
 
 from ._curves import Curve, Curves, Group, differences, draw_curves, fell, is_early, minus, observed, over_a_decade
-from ._neuron_section import MOST_BLOCKS, frame_notes
+from ._neuron_section import MOST_BLOCKS, density_words, frame_notes
 from ._neurons import Marginal, draw_runs, marginal
 from ._spread import Spread, blocks_of, label_of, spread_of
 from ._summary import require
+from ._terms import TERMS
 from ._words import DASH, above, beside, clock, listed, moment, number, with_error
 from .canvas import to_png
 from .pages import Page, Picture, Section, Table, facts, make_page
@@ -38,7 +41,7 @@ def compare(**trajectories: Trajectory) -> Page:
     ]
     lead = [f"The risk of {curve.label} {fell(curve)}." for curve in curves]
     stopped = [f"{name}: {run.message}" for name, run in trajectories.items() if not run.outcome.ok]
-    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections)
+    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections, terms=TERMS)
 
 
 def risks(curves: list[Curve]) -> Curves:
@@ -71,7 +74,8 @@ def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
         gaps = [group.mean for group in off.groups]
         parts = [f"{gap.label} is {above(gap.last)} it at {moment(gap.until)}" for gap in gaps]
         caption = f"Measured from {curves[0].label}, {listed(parts)}."
-        alt = f"Risk minus the risk of {curves[0].label} over time. {caption}"
+        spans = [f"{gap.label} between {number(np.min(gap.values))} and {number(np.max(gap.values))}" for gap in gaps]
+        alt = f"Risk minus the risk of {curves[0].label} over time: {listed(spans)}."
         pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
     return tuple(pictures)
 
@@ -98,7 +102,9 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
         parts = [f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
         caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
         png = to_png(lambda figure, data=data: draw_runs(figure, data, list(trajectories)), height=3.8)
-        alt = f"Density of {data.label} over the neurons at the end of each run. {caption}"
+        alt = (
+            f"Histograms of {data.label} over the neurons at the end: " + "; ".join(map(density_words, data.rows)) + "."
+        )
         pictures.append(Picture(f"neurons_{data.name}", png, caption, alt))
     left = len(marginals) - MOST_BLOCKS
     sentences = (f"{left} more parameters are not shown.",) if left > 0 else ()

@@ -79,7 +79,9 @@ class Group:
     def apart(self, zero: Curve, index: int = -1, it: str = "it") -> str:
         """How far the mean of differences is from the reference, which is `zero`, at a save point, in words."""
         mean, seeds = self.mean, len(self.longest)
-        error = float(mean.error[index]) if mean.error is not None and seeds > 1 else None
+        # Where a time was chosen among many for being the farthest, the largest error of any counts.
+        known = None if mean.error is None else np.max(mean.error) if index >= 0 else mean.error[index]
+        error = float(known) if known is not None and seeds > 1 else None
         return apart(float(mean.values[index]), error, seeds, zero.error_at(float(mean.times[index])), it)
 
 

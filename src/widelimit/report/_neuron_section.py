@@ -1,11 +1,13 @@
 """Where the neurons go: distributions at a few times, who pairs with whom, which inputs they look at."""
 
+import numpy as np
+
 from widelimit.measure import Block
 from widelimit.trajectory import Trajectory
 
 from ._neurons import Density, Inputs, Marginal, Pair, draw_ages, draw_inputs, draw_pair, inputs, marginal, pair, top_of
 from ._spread import blocks_of, few_times, label_of, spread_of
-from ._words import beside, clock, moment, number
+from ._words import beside, clock, listed, moment, number
 from .canvas import to_png
 from .pages import Picture, Section
 
@@ -51,14 +53,27 @@ def frame_notes(data: Marginal) -> str:
 def _marginal_picture(data: Marginal) -> Picture:
     first, last = data.rows[0], data.rows[-1]
     grows = "grows" if last.deviation > first.deviation else "shrinks"
+    move = abs(last.mean - first.mean)
+    # A mean that moves by less than a twentieth of the spread is where it was.
+    mean = (
+        f"its mean goes from {beside(first.mean, first.deviation)} to {beside(last.mean, last.deviation)}"
+        if move > 0.05 * max(first.deviation, last.deviation)
+        else f"its mean stays near {beside(last.mean, max(first.deviation, last.deviation))}"
+    )
     caption = (
         f"From start to end the spread (standard deviation) of {data.label} over the neurons {grows} from "
-        f"{_spread(first)} to {_spread(last)}, and its mean goes from "
-        f"{beside(first.mean, first.deviation)} to {beside(last.mean, last.deviation)}.{frame_notes(data)}"
+        f"{_spread(first)} to {_spread(last)}, and {mean}.{frame_notes(data)}"
     )
-    alt = f"Density of {data.label} over the neurons at {len(data.rows)} times. {caption}"
-    png = to_png(lambda figure: draw_ages(figure, data), height=3.8)
+    alt = f"Histograms of {data.label} over the neurons, one a time: " + "; ".join(map(density_words, data.rows)) + "."
+    png = to_png(lambda figure: draw_ages(figure, data), height=2.4 + 1.2 * (len(data.rows) > 2))
     return Picture(f"neurons_{data.name}", png, caption, alt)
+
+
+def density_words(row: Density) -> str:
+    """`t = 0, nine tenths between -1.6 and 1.7`: what is to be seen of a histogram."""
+    if row.heights is None:
+        return f"{row.label}, all at {number(row.mean)}"
+    return f"{row.label}, nine tenths between {number(row.middle[0], 2)} and {number(row.middle[1], 2)}"
 
 
 def _pair_picture(data: Pair) -> Picture:
@@ -71,7 +86,14 @@ def _pair_picture(data: Pair) -> Picture:
     )
     if len(data.start) < data.total:
         caption += f" {len(data.start)} of {data.total} neurons are drawn."
-    alt = f"Scatter of {second} against {data.labels[0]}, a dot a neuron, at start and end. {caption}"
+    spans = [
+        " and ".join(
+            f"{name} {number(np.min(v), 2)} to {number(np.max(v), 2)}"
+            for name, v in zip(data.labels, points.T, strict=True)
+        )
+        for points in (data.start, data.end)
+    ]
+    alt = f"Two scatters of {second} against {data.labels[0]}, a dot a neuron. Start: {spans[0]}. End: {spans[1]}."
     return Picture("neurons_pair", to_png(lambda figure: draw_pair(figure, data)), caption, alt)
 
 
@@ -83,7 +105,10 @@ def _inputs_picture(data: Inputs) -> Picture:
     )
     shown = len(data.names) < data.total
     caption += f" (the {len(data.names)} inputs that change most are shown)." if shown else "."
-    alt = f"Root mean square {data.block} by input at the start and at the end. {caption}"
+    lines = [f"{n} from {number(a)} to {number(b)}" for n, a, b in zip(data.names, data.start, data.end, strict=True)]
+    alt = (
+        f"A line an input, from its root mean square {data.block} at the start to that at the end: {listed(lines[:4])}."
+    )
     height = 1.4 + 0.32 * len(data.names)
     return Picture("neurons_inputs", to_png(lambda f: draw_inputs(f, data), height=height), caption, alt)
 

@@ -1,7 +1,7 @@
 """The pictures of the neurons and their data: where they are, at a few times."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from widelimit.trajectory import Trajectory
 
 from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rows_of
 from ._words import moment, number
-from .canvas import AGES, LIMIT, add_legend, colour, dash, plain
+from .canvas import LIMIT, add_legend, colour, dash, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +26,14 @@ _PEAK = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class Density:
-    """A histogram of weighted neurons. `heights` is None for neurons that all sit at `mean`."""
+    """A histogram of weighted neurons, nine tenths of them in the `middle`; no `heights` if all sit at `mean`."""
 
     label: str
     edges: Float[np.ndarray, " E"]
     heights: Float[np.ndarray, " B"] | None
     mean: float
     deviation: float
+    middle: tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +88,15 @@ def marginal(name: str, label: str, parts: list[Spread]) -> Marginal:
             inside = mass_between(part, share, edges)
             outside = max(outside, 1.0 - float(np.sum(inside)))
             heights = inside / np.diff(edges)
-        rows.append(Density(part.label, edges, heights, mean, deviation))
+        rows.append(Density(part.label, edges, heights, mean, deviation, _middle(values, share)))
     return Marginal(name, label, tuple(rows), outside)
+
+
+def _middle(values: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    order = np.argsort(values)
+    mass = np.cumsum(share[order]) - 0.5 * share[order]
+    low, high = np.interp([0.05, 0.95], mass, values[order])
+    return float(low), float(high)
 
 
 def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
@@ -159,9 +167,19 @@ def _bins(share: np.ndarray) -> int:
 
 
 def draw_ages(figure: "Figure", data: Marginal) -> None:
-    """One distribution at a few times, the last solid black."""
-    styles = [AGES[0], *AGES[len(AGES) + 1 - len(data.rows) :]] if len(data.rows) > 1 else [AGES[-1]]
-    _densities(figure, data, styles)
+    """One distribution at a few times: a panel a time, the start in outline behind each."""
+    rows = data.rows
+    panels = figure.subplots(-(-len(rows) // 2), min(2, len(rows)), sharex=True, sharey=True, squeeze=False)
+    for axes, row in zip(panels.flat, rows, strict=False):
+        if row is not rows[0]:
+            _density(axes, rows[0], "#999999", "-", lw=1.2)
+        _density(axes, row, LIMIT if row is rows[-1] else colour(0), "-", filled=True)
+        axes.set_title(row.label if row.heights is not None else f"{row.label}: all at {number(row.mean)}", fontsize=12)
+    for spare in panels.flat[len(rows) :]:
+        spare.set_axis_off()
+    _frame_densities(panels[0, 0], data)
+    figure.supxlabel(plain(data.label), fontsize=12)
+    figure.supylabel("density of neurons", fontsize=12)
 
 
 def draw_runs(figure: "Figure", data: Marginal, runs: list[str]) -> None:
@@ -185,34 +203,38 @@ def _densities(figure: "Figure", data: Marginal, styles: list) -> None:
     axes = figure.add_subplot()
     axes.set(xlabel=plain(data.label), ylabel="density of neurons")
     for row, (tint, style) in zip(data.rows, styles, strict=True):
-        _density(axes, row, tint, style)
-    axes.set_xlim(min(r.edges[0] for r in data.rows), max(r.edges[-1] for r in data.rows))
-    axes.set_ylim(0.0, top_of(data))
+        all_at = f": all at {number(row.mean)}" if row.heights is None else ""
+        _density(axes, row, tint, style, label=plain(row.label) + all_at)
+    _frame_densities(axes, data)
     add_legend(axes)
 
 
-def _density(axes: "Axes", row: Density, tint: str, style: object) -> None:
+def _frame_densities(axes: "Axes", data: Marginal) -> None:
+    axes.set_xlim(min(r.edges[0] for r in data.rows), max(r.edges[-1] for r in data.rows))
+    axes.set_ylim(0.0, top_of(data))
+
+
+def _density(axes: "Axes", row: Density, tint: str, style: object, *, filled: bool = False, **look: Any) -> None:
     if row.heights is None:
-        label = f"{plain(row.label)}: all at {number(row.mean)}"
-        axes.axvline(row.mean, color=tint, ls=style, lw=2, label=label)
+        axes.axvline(row.mean, color=tint, ls=style, **{"lw": 2.0, **look})
         return
     # A line around the bars: they start and end on the axis.
     x = np.repeat(row.edges, 2)
     y = np.concatenate([[0.0], np.repeat(row.heights, 2), [0.0]])
-    axes.plot(x, y, color=tint, ls=style, lw=1.9, label=plain(row.label))
+    axes.plot(x, y, color=tint, ls=style, **{"lw": 1.9, **look})
+    if filled:
+        axes.fill_between(x, y, color=tint, alpha=0.25, lw=0)
 
 
 def draw_pair(figure: "Figure", data: Pair) -> None:
     """Two numbers a neuron, at the start and at the end, on the same axes."""
-    before = figure.add_subplot(1, 2, 1)
-    after = figure.add_subplot(1, 2, 2, sharex=before, sharey=before)
+    before, after = figure.subplots(1, 2, sharex=True, sharey=True)
     size = float(np.clip(4000.0 / len(data.start), 5.0, 40.0))
     for axes, points, t in zip((before, after), (data.start, data.end), data.times, strict=True):
         axes.scatter(points[:, 0], points[:, 1], s=size, color=colour(0), alpha=0.4, lw=0)
         axes.set_title(f"{moment(t)}", fontsize=13)
         axes.set_xlabel(plain(data.labels[0]))
     before.set_ylabel(plain(data.labels[1]))
-    after.tick_params(labelleft=False)
 
 
 def draw_inputs(figure: "Figure", data: Inputs) -> None:

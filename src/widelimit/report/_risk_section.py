@@ -85,14 +85,20 @@ def _difference_picture(data: Curves) -> Picture:
     chosen = [parts[0], parts[-1]] if len(parts) > 1 else parts
     caption = f"Where they are farthest from the limit, the networks are {listed(chosen)}"
     caption += "; inside the grey band a difference is not resolved."
-    alt = f"Risk of the networks minus risk of the limit over time. {caption}"
+    ends = [f"{group.label} ends at {number(group.mean.last)}" for group in data.groups]
+    drawn = [curve.values for group in data.groups for curve in group.curves]
+    low, high = min(np.min(v) for v in drawn), max(np.max(v) for v in drawn)
+    alt = (
+        f"Risk of the networks minus risk of the limit over time, between {number(low)} and {number(high)}, around the "
+        f"line zero with its grey band: {listed(ends)}."
+    )
     return Picture("difference", to_png(lambda figure: draw_curves(figure, data)), caption, alt)
 
 
 def _width_picture(data: AgainstWidth) -> Picture:
     caption = f"{_rate(data)} A hollow mark is a network below the limit."
     numbers = ", ".join(f"{number(a)} at width {int(w)}" for w, a in zip(data.widths, data.average.mean, strict=True))
-    alt = f"Size of the difference between network and limit against width, averaged over time: {numbers}. {caption}"
+    alt = f"Size of the difference between network and limit against width, averaged over time: {numbers}."
     return Picture("width", to_png(lambda figure: draw_width(figure, data), height=7.2), caption, alt)
 
 

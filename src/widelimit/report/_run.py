@@ -3,9 +3,11 @@
 import numpy as np
 
 from ._curves import between, differences, fell, reaches, risk_curves
+from ._function_section import function_section
 from ._neuron_section import neuron_section
 from ._risk_section import held_out_section, risk_section
 from ._summary import Checks, RunSummary
+from ._terms import TERMS
 from ._words import DASH, count, listed, number
 from .pages import Page, Section, Table, facts, make_page
 
@@ -18,6 +20,7 @@ def run_report(summary: RunSummary) -> Page:
     **Returns** a `Page`, complete in one file: pictures are inside it and nothing is fetched.
     """
     sections = [_problem_section(summary), risk_section(summary)]
+    sections += [function_section(summary.fit)] if summary.fit is not None else []
     sections += [held_out_section(summary)] if summary.held_out else []
     sections += [
         neuron_section(summary.best, summary.columns),
@@ -25,7 +28,7 @@ def run_report(summary: RunSummary) -> Page:
         limit_section(summary),
         Section("provenance", "Provenance", folded=(facts("Versions, keys and settings", summary.provenance),)),
     ]
-    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes)
+    return make_page(summary.title, _lead(summary), _warnings(summary), sections, notes=summary.notes, terms=TERMS)
 
 
 def _lead(summary: RunSummary) -> list[str]:
@@ -38,7 +41,7 @@ def _lead(summary: RunSummary) -> list[str]:
         ends = [f"{group.apart(off.reference)} at {group.label}" for group in done]
         seeds = " (means over seeds ± their standard error)" if any(len(group.longest) > 1 for group in done) else ""
         said += [f"The networks end {listed(ends)}{seeds}."] if done else []
-    return [*said, *([summary.checks.gap_statement] if summary.checks.gap_statement else [])]
+    return [summary.checks.gap_bracket, *said] if summary.checks.gap_informs else said
 
 
 def _warnings(summary: RunSummary) -> list[str]:
@@ -75,6 +78,9 @@ def check_section(checks: Checks) -> Section:
     """A check a row: what it is, its value, what it means."""
     kind = "certified bound" if checks.gap_certified else "estimate"
     rows = [(f"optimality gap ({kind})", checks.gap, checks.gap_statement)]
+    if checks.gap_bracket:
+        rows.append(("infimum, from below", checks.gap_lower, checks.gap_bracket))
+        rows.append(("infimum, from above", checks.gap_upper, "the best measure that was found"))
     if checks.gap_budget is not None:
         meaning = "the gap compares with measures whose total variation (see the gap) is at most this"
         rows.append(("budget of the gap", checks.gap_budget, meaning))

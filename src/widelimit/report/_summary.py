@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from widelimit.trajectory import Trajectory
 
+from ._function_section import Fit
+
 HELD_OUT = "held_out_risk"
 
 
@@ -36,6 +38,8 @@ class Checks:
     - `gap`: risk(rho) - inf risk is at most this (`gap_certified`) or about this (not); `gap_statement`
       says it in one sentence. `gap_budget`: the inf is over measures with INT |c| d rho up to this.
       `largest_correlation`: max_w |<R'(f), phi(w, .)>|.
+    - `gap_lower`, `gap_upper`: the infimum lies between them; `gap_bracket` says so in a sentence, which goes to the
+      top of the page where it `gap_informs`.
     - `stationarity_rms`, `stationarity_largest`: |grad psi| over the particles.
     - `dissipation_defect`: max_t |fall of the objective - energy dissipated|, relative to the largest fall.
     """
@@ -49,6 +53,10 @@ class Checks:
     stationarity_largest: float | None
     dissipation_defect: float | None
     dissipation_method: str
+    gap_lower: float | None = None
+    gap_upper: float | None = None
+    gap_bracket: str = ""
+    gap_informs: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +69,7 @@ class RunSummary:
       `limit_converged`: whether it met what was asked, None where nothing was; `limit_note`: one sentence on it.
     - `networks`: any number, of any widths and seeds.
     - `held_out`: whether the trajectories observed `held_out_risk`; `held_out_error`: [T], that of the limit's.
+    - `fit`: the functions at the end beside the data, where there is one input and one output.
     - `columns`: names of the input features, for the weights on them; may be empty.
     - `notes`: sentences the reader must see; `provenance`: nested plain data.
 
@@ -80,6 +89,7 @@ class RunSummary:
     notes: tuple[str, ...]
     provenance: dict[str, Any]
     held_out_error: Float[np.ndarray, " T"] | None = None
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         if not self.limit:
@@ -115,3 +125,8 @@ def require(trajectory: Trajectory, observable: str, where: str) -> None:
     if values is None or values.shape != trajectory.times.shape or len(values) == 0:
         seen = ", ".join(trajectory.observables) or "nothing"
         raise ValueError(f"{where}: needs {observable!r} at every save time; the run observed {seen}.")
+    rows = {"positions": trajectory.positions} if trajectory.grid is None else {}
+    for name, numbers in {observable: values, **rows}.items():
+        # Beyond this a spread or a frame of a picture overflows.
+        if not np.all(np.abs(numbers) < 1e100):
+            raise ValueError(f"{where}: {name!r} must be finite and below 1e100 in size, to be drawn.")

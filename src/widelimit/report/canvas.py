@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES: tuple[Any, ...] = ("--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":", (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# From the start to the end of a run: lighter to darker, and dotted to solid.
-AGES = (("#E69F00", ":"), ("#56B4E9", "-."), ("#0072B2", "--"), ("#000000", "-"))
 LIMIT = "#000000"
 # At 5.6 inches the text is still read where a telephone shows the picture at its own width.
 DPI = 170

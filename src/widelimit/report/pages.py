@@ -4,12 +4,15 @@ import base64
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widelimit.numerics import write_whole
 
+from ._terms import anchor, linked, terms_in
 from ._words import DASH
+from .canvas import DPI
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +23,17 @@ class Picture:
     png: bytes
     caption: str
     alt: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its pixels, which a PNG says in its header."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+    @property
+    def rem(self) -> float:
+        """The width at which its text is as large as that of the page."""
+        return 6.6 * self.size[0] / DPI
 
     @property
     def source(self) -> str:
@@ -73,9 +87,18 @@ class Page:
 
 
 def make_page(
-    title: str, lead: Sequence[str], warnings: Sequence[str], sections: Sequence[Section], *, notes: Sequence[str] = ()
+    title: str,
+    lead: Sequence[str],
+    warnings: Sequence[str],
+    sections: Sequence[Section],
+    *,
+    notes: Sequence[str] = (),
+    terms: Mapping[str, str] | None = None,
 ) -> Page:
-    """Put the parts into the template: below the lead what gives reason to doubt, then the notes."""
+    """Put the parts into the template: below the lead what gives reason to doubt, then the notes.
+
+    `terms`: what the page's terms mean; those that occur are explained at its end and link there.
+    """
     from importlib.resources import files
 
     import jinja2
@@ -83,14 +106,26 @@ def make_page(
     from widelimit import __version__
 
     text = files("widelimit.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    known = terms or {}
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["linked"] = lambda text: linked(text, known)
+    shown = "\n".join([*lead, *(text for section in sections for text in _linked_texts(section))])
+    explained = [(anchor(term), term, known[term]) for term in terms_in(shown, known)]
     html = environment.from_string(text).render(
-        title=title, lead=lead, warnings=warnings, notes=notes, sections=sections, version=__version__
+        title=title, lead=lead, warnings=warnings, notes=notes, sections=sections, terms=explained, version=__version__
     )
     pictures = {picture.name: picture.png for section in sections for picture in section.pictures}
     return Page(title, html, pictures)
+
+
+def _linked_texts(section: Section) -> list[str]:
+    """The texts in which the template links terms."""
+    cells = [
+        cell for table in section.tables for cell in (table.caption, *table.header, *(row[0] for row in table.rows))
+    ]
+    return [*section.sentences, *(picture.caption for picture in section.pictures), *cells]
 
 
 def facts(caption: str, values: dict[str, Any]) -> Table:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from widelimit.problem.data._load import load
+from widelimit.problem.data import load
 from widelimit.problem.data.tables._scaling import DataNotice, Scaling
 from widelimit.problem.data.tables._table import read_table, split
 

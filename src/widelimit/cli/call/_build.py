@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from widelimit import dynamics
 from widelimit.measure import Block, laws
 from widelimit.problem import Problem, domains, losses, mobilities, penalties, scales, units
-from widelimit.problem.data import Samples, Scaling, Table, read_table, split
+from widelimit.problem.data import Samples, Scaling, Table, read_table, require_nodes, split
 from widelimit.trajectory import observables
 
 from .._errors import ProblemFileError, place, sentence
@@ -89,6 +89,10 @@ def _check_dynamics(file: ProblemFile, name: str, problem: Problem, start: laws.
                     raise ProblemFileError(
                         name, f"{where} trainable", f"the unit has no such block: {unknown(block, blocks)}"
                     )
+        said, rows = section.model_dump(), len(require_nodes(problem.data, "batch").weights)
+        batch = said.get("batch") if said.get("sampling") == {"kind": "epochs"} else None
+        if batch is not None and batch > rows:
+            raise ProblemFileError(name, f"{where} batch", f"must be at most the {rows} rows to train on, got {batch}.")
         reason = moves.accepts(problem, measure)
         if reason is None and measure is sampled and "particles" not in moves.facts(problem).conserves:
             reason = f"{section.dynamics!r} does not move the neurons of a network; it goes into [limit]."

@@ -15,6 +15,7 @@ import math
 import pathlib
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -309,9 +310,21 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return value
 
 
-def to_json(value: Any) -> str:
-    """Strict JSON: a number that is not finite becomes null."""
-    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def to_json(value: Any, encoding: str = "utf-8") -> str:
+    """Strict JSON: a number that is not finite becomes null, characters that the encoding lacks are escaped."""
+    text = json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(_strict(value), indent=2, allow_nan=False) + "\n"
+    return text
+
+
+def print_json(value: Any) -> None:
+    """On standard output."""
+    import typer
+
+    typer.echo(to_json(value, getattr(sys.stdout, "encoding", None) or "ascii"), nl=False)
 
 
 def _strict(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -49,18 +49,18 @@ def compute_limit(work: Work) -> Limit:
         if section.doubles and _rests(movements, section.asked):
             break
     converged = _rests(movements, section.asked) if section.doubles else None
-    error = limit_error(*(run.risk for run in runs[-3:]))
+    error = limit_error([run.risk for run in runs])
     return Limit(
         tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
     )
 
 
-def limit_error(*curves: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
-    """|R_n - R_n/2|, and |R_n/2 - R_n/4| where there are three curves: the larger, as two may agree by accident.
+def limit_error(curves: Sequence[Float64[np.ndarray, " T"]]) -> Float64[np.ndarray, " T"]:
+    """|R_n - R_n/2| or |R_n/2 - R_n/4|, the larger: one doubling may move a curve little by accident.
 
-    The largest within two save times: where the curves cross, the difference alone is zero.
+    The largest within two save times counts: where two curves cross, their difference alone is zero.
     """
-    moved = np.max([np.abs(fine - coarse) for coarse, fine in itertools.pairwise(curves)], axis=0)
+    moved = np.max([np.abs(fine - coarse) for coarse, fine in list(itertools.pairwise(curves))[-2:]], axis=0)
     padded = np.pad(moved, 2, mode="edge")
     return np.max(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
 
@@ -130,7 +130,6 @@ def _note(file: ProblemFile, sizes: list[float], movements: list[float], converg
     # Starts are nested: with h1, h2 the halves of the larger, (h1 + h2)/2 - h1 and (h1 + h2)/2 spread alike. A scheme
     # of first or higher order, and a tighter tolerance, leave less of an error than they remove.
     return (
-        f"{moved}{said} The error is the largest distance of the last curves by one refinement, the last two of them, "
-        "within two save times: a coarser curve is off by about as much as still is missing, or more, be that a bias "
-        "or a fluctuation."
+        f"{moved}{said} The error is the larger of the last two movements, the largest within two save times: the "
+        "coarser curve moved by about as much as is still missing, or more, be that a bias or a fluctuation."
     )

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .._errors import BadInput, sentence
+from .._errors import BadInput, Failed, Interrupted, sentence
 from ._problem_file import forget
 
 
@@ -32,10 +32,14 @@ def plugged(paths: Sequence[pathlib.Path]) -> Iterator[list[dict[str, str]]]:
         ours = [where for where in lines if where[0] in {str(path.resolve()) for path in paths}]
         if isinstance(error, SyntaxError) and error.filename is not None:
             ours.append((error.filename, error.lineno))
-        if not ours:
-            raise
-        file, line = ours[-1]
-        raise BadInput(f"--plugin {file}, line {line}: {type(error).__name__}: {sentence(error)}") from error
+        text = f"{type(error).__name__}: {sentence(error)}"
+        if ours:
+            raise BadInput(f"--plugin {ours[-1][0]}, line {ours[-1][1]}: {text}") from error
+        if loaded and not isinstance(error, Failed | Interrupted | OSError | MemoryError):
+            # A class that is registered and lacks a method, say: the library finds that out.
+            names = ", ".join(plugin["path"] for plugin in loaded)
+            raise BadInput(f"--plugin {names}: what it registers does not do what it is asked ({text}).") from error
+        raise
 
 
 def require_same(recorded: Any, given: list[dict[str, str]], folder: pathlib.Path) -> None:

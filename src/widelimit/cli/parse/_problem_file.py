@@ -1,7 +1,6 @@
 """A problem file: TOML, checked key by key before anything is computed."""
 
 import functools
-import os
 import pathlib
 import re
 import tomllib
@@ -14,7 +13,8 @@ from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
 from widelimit.results import did_you_mean
 
-from .._errors import BadInput, ProblemFileError
+from .._errors import BadInput, ProblemFileError, place
+from ._paths import local
 from ._schema import Schema, Section, Text, misfit, model
 from ._sections import (
     DataSection,
@@ -100,7 +100,9 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     problem = check(parse(content, str(path)), str(path))
     if not problem.data.source.startswith("sklearn:"):
-        source = os.path.normpath(path.parent / problem.data.source)
+        with place(str(path), "[data] source"):
+            # Not as text: `dir/../a.csv` is beside what a link `dir` points to.
+            source = str(path.parent / local(problem.data.source))
         problem = problem.model_copy(update={"data": problem.data.model_copy(update={"source": source})})
     return problem, content
 
@@ -108,7 +110,7 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
 def parse(content: bytes, file: str) -> dict[str, Any]:
     """TOML as a dictionary."""
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ProblemFileError(file, f"line {line}", f"not UTF-8 text ({error.reason}).") from None
@@ -124,6 +126,11 @@ def parse(content: bytes, file: str) -> dict[str, Any]:
 
 def check(given: dict[str, Any], file: str) -> ProblemFile:
     """The tables of a problem file, checked. Raises `ProblemFileError` for the first thing that is wrong."""
+    if isinstance(given.get("networks"), dict):
+        raise ProblemFileError(file, "[networks]", "goes in double brackets, [[networks]]: there may be several.")
+    for name in ProblemFile.model_fields:
+        if name != "networks" and isinstance(given.get(name), list):
+            raise ProblemFileError(file, f"[[{name}]]", f"goes in single brackets, [{name}]: there is one.")
     try:
         return _model().model_validate(given)
     except ValidationError as error:

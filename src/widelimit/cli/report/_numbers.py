@@ -17,6 +17,8 @@ from ..call._networks import Network, networks_of
 from ..call._part import Work
 from ..parse._words import in_words
 
+# More lines than this, or more dots, would hide each other.
+_MOST_FUNCTIONS, _MOST_ROWS = 4, 1000
 Trained = list[tuple[Network, Trajectory]]
 
 
@@ -32,12 +34,17 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
             "largest_correlation": _number(gap.largest_correlation),
             "gap_certified": bool(gap.certified),
             "gap_statement": gap.statement,
+            "gap_lower": _number(gap.lower),
+            "gap_upper": _number(gap.upper),
+            "gap_bracket": gap.bracket,
+            "gap_informs": gap.informs,
         }
         if checks["gap"] is None:
             checks["reasons"]["gap"] = gap.statement
     except ValueError as error:
-        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation"))
+        checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation", "gap_lower", "gap_upper"))
         checks |= {"gap_certified": False, "gap_statement": f"No gap can be stated: {error}"}
+        checks |= {"gap_bracket": "", "gap_informs": False}
         checks["reasons"]["gap"] = str(error)
     rest = stationarity(problem, last.final)
     checks |= {"stationarity_rms": _number(rest.rms), "stationarity_largest": _number(rest.largest)}
@@ -76,6 +83,7 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
             "movements": list(limit.movements),
         },
         "networks": _networks(work, trained, limit),
+        "function": _function(work, limit, trained),
         "failed": work.folder.status["failed"],
         "checks": checks,
         "notices": list(work.built.notices),
@@ -88,11 +96,34 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
     }
 
 
+def _function(work: Work, limit: Limit, trained: Trained) -> dict[str, Any] | None:
+    """What the limit and a network of each width compute, of one input and one output; else None."""
+    problem, nodes = work.built.problem, work.built.problem.data.nodes
+    if nodes is None or problem.data.inputs != 1 or problem.data.outputs != ():
+        return None
+    inputs, targets = np.asarray(nodes.x)[:, 0], np.asarray(nodes.y)
+    room = 0.05 * float(np.ptp(inputs))
+    x = np.linspace(np.min(inputs) - room, np.max(inputs) + room, 200)
+    shown = {"limit": limit.runs[-1].final}
+    for network, trajectory in trained:
+        name = f"width {network.width}, seed {network.seed}"
+        alike = any(known.startswith(f"width {network.width},") for known in shown)
+        if trajectory.outcome.ok and not alike and len(shown) <= _MOST_FUNCTIONS:
+            shown[name] = trajectory.final
+    kept = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), _MOST_ROWS)).astype(int))
+    return {
+        "x": x.tolist(),
+        "functions": {name: np.asarray(problem.predict(rho, x[:, None])).tolist() for name, rho in shown.items()},
+        "inputs": inputs[kept].tolist(),
+        "targets": targets[kept].tolist(),
+    }
+
+
 def describe(work: Work) -> dict[str, str]:
     """The problem in words, one line a part."""
     file, built, facts = work.file, work.built, work.built.facts
     held_out = f", {facts['held_out_rows']} held out" if built.held_out else ""
-    inputs = f"{len(facts['features'])} inputs"
+    inputs = "1 input" if len(facts["features"]) == 1 else f"{len(facts['features'])} inputs"
     classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""
     names = [block.name for block in built.problem.blocks]
     words = {

@@ -24,7 +24,7 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
         console.print(f"  {name:8} {escape(words)}")
     console.print(_risks(numbers))
     console.print(escape(limit["note"]))
-    console.print(escape(checks["gap_statement"]))
+    console.print(escape(checks["gap_bracket"] if checks["gap_informs"] else checks["gap_statement"]))
     rows = (
         ("optimality gap", checks["gap"]),
         ("largest correlation", checks["largest_correlation"]),

@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Any
 
-from widelimit.report import Checks, NetworkRun, RunSummary, run_report
+import numpy as np
+
+from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from .._errors import BadInput
@@ -43,13 +45,14 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         title=numbers["title"],
         problem=numbers["problem"],
         limit=limit,
-        limit_error=limit_error(*(run.risk for run in limit[-3:])),
+        limit_error=limit_error([run.risk for run in limit]),
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
         checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=held_out,
-        held_out_error=limit_error(*(run.held_out_risk for run in limit[-3:])) if held_out else None,
+        held_out_error=limit_error([run.held_out_risk for run in limit]) if held_out else None,
+        fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
         provenance={
@@ -59,6 +62,14 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
             "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
         },
     )
+
+
+def _fit(known: dict[str, Any] | None, data: dict[str, Any]) -> Fit | None:
+    if known is None:
+        return None
+    functions = {name: np.array(values, float) for name, values in known["functions"].items()}
+    arrays = [np.array(known[name], float) for name in ("x", "inputs", "targets")]
+    return Fit((data["features"][0], data["target"]), arrays[0], functions, *arrays[1:])
 
 
 def _stored(folder: RunFolder, part: str) -> Trajectory:

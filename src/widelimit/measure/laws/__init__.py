@@ -6,8 +6,7 @@ from ._cube import Gauss as Gauss, Midpoint as Midpoint, Rule as Rule, Sobol as 
 from ._empirical import Empirical as Empirical
 from ._file import load as load
 from ._gaussian import Gaussian as Gaussian
-from ._law import AbstractLaw as AbstractLaw, registry as registry
-from ._line import Line as Line
+from ._law import AbstractLaw as AbstractLaw, Line as Line, registry as registry
 from ._mixture import Mixture as Mixture
 from ._normal import Normal as Normal
 from ._product import Product as Product, product as product

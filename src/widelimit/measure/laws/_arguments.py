@@ -3,11 +3,12 @@
 import keyword
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
+
+from widelimit.numerics import own_array
 
 
 def checked_shape(dim: Any, where: str) -> tuple[int, ...]:
@@ -22,12 +23,10 @@ def checked_shape(dim: Any, where: str) -> tuple[int, ...]:
 
 def numeric(value: Any, where: str) -> Any:
     """`value` as a float array without NaN or infinities, on the host. A traced one has no value yet: it stays."""
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
-        return jnp.asarray(value, float)
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: must be a number or an array of numbers, got {value!r}.") from None
+    array = own_array(value, where)
+    if isinstance(array, Tracer):
+        return array.astype(float)
+    array = np.asarray(array, float)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{where}: must be finite, got {value!r}.")
     return array
@@ -44,13 +43,6 @@ def checked_block(value: Any, shape: tuple[int, ...], where: str) -> Float[Array
 def failing(condition: Any) -> bool:
     """Whether `condition` holds anywhere; of numbers that are traced nothing is known, and nothing is checked."""
     return not isinstance(condition, Tracer) and bool(np.any(condition))
-
-
-def checked_count(n: Any, where: str) -> int:
-    """`n` as an integer >= 1."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"{where}: must be an integer >= 1, got {n!r}.")
-    return int(n)
 
 
 def checked_probabilities(weights: Any, n: int, where: str) -> Any:

@@ -1,6 +1,6 @@
 """The law of a constant."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,20 +24,15 @@ class Atom(AbstractLaw):
 
     point: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
+    cube_dim: ClassVar[int] = 0
+    n_atoms = 1
+    normal = True
 
     def __init__(self, point: Any) -> None:
         array = numeric(point, "Atom(point=...)")
         if array.size == 0:
             raise ValueError(f"Atom(point=...): must not be empty, got shape {array.shape}.")
         self.point, self.shape = jnp.asarray(array), array.shape
-
-    @property
-    def cube_dim(self) -> int:
-        return 0
-
-    @property
-    def n_atoms(self) -> int:
-        return 1
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return jnp.broadcast_to(self.point.ravel(), (n, self.dim))
@@ -51,10 +46,6 @@ class Atom(AbstractLaw):
 
     def gauss(self, n: int) -> Nodes:
         return np.asarray(self.point).reshape(1, -1), np.ones(1)
-
-    @property
-    def normal(self) -> bool:
-        return True
 
     def mean(self) -> Float[Array, " D"]:
         return self.point.ravel()

@@ -9,17 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import gauss_chi
+from widelimit.numerics import gauss_chi, whole_number
 
-from ._arguments import checked_block, checked_count, failing
+from ._arguments import checked_block, failing
 from ._cube import Nodes, Rows, tensor
 from ._law import AbstractLaw
 
 
 class Chi(AbstractLaw):
     r"""The law of $|w|$ for $w \sim N(0, s^2 I_d)$, density proportional to $r^{d-1} e^{-r^2/(2 s^2)}$ on r > 0.
-
-    **Arguments**
 
     - `dim`: d >= 1, a number (block of shape ()), or a tuple (d_1, ..., d_G) for G independent lengths (block (G,)).
     - `scale`: s > 0, a number or one a length.
@@ -35,15 +33,11 @@ class Chi(AbstractLaw):
         sizes = dim if isinstance(dim, tuple) else (dim,)
         if not sizes:
             raise ValueError("Chi(dim=...): must be an integer >= 1 or a tuple of such, got ().")
-        self.degrees = tuple(checked_count(d, "Chi(dim=...)") for d in sizes)
+        self.degrees = tuple(whole_number(d, "Chi(dim=...)", least=1) for d in sizes)
         self.shape = (len(sizes),) if isinstance(dim, tuple) else ()
         self.scale = checked_block(scale, self.shape, "Chi(scale=...)")
         if failing(self.scale <= 0):
             raise ValueError(f"Chi(scale=...): must be positive, got {scale!r}.")
-
-    @property
-    def cube_dim(self) -> int:
-        return len(self.degrees)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         half = 0.5 * jnp.asarray(self.degrees, self.scale.dtype)

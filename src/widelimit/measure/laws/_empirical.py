@@ -1,6 +1,6 @@
 """The law of given atoms."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,8 +20,6 @@ class Empirical(AbstractLaw):
 
     `quantise(n)` returns all the atoms when there are no more than n; else n of them, spread over the others.
 
-    **Arguments**
-
     - `positions`: [N, D]; with D = 1 and no names the block has shape ().
     - `weights`: [N], non-negative, with sum 1; 1/N each if left out.
     - `blocks`: names of the columns, if they have names.
@@ -33,6 +31,7 @@ class Empirical(AbstractLaw):
     weights: Float[Array, " N"]
     shape: tuple[int, ...] = eqx.field(static=True)
     blocks: Blocks = eqx.field(static=True, default=())
+    cube_dim: ClassVar[int] = 1
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
         array = numeric(positions, "Empirical(positions=...)")
@@ -44,10 +43,6 @@ class Empirical(AbstractLaw):
         atoms = Particles(array, checked, blocks=blocks)
         self.positions, self.weights, self.blocks = atoms.positions, atoms.weights, atoms.blocks
         self.shape = () if dim == 1 and not self.blocks else (dim,)
-
-    @property
-    def cube_dim(self) -> int:
-        return 1
 
     @property
     def n_atoms(self) -> int:

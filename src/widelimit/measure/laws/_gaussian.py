@@ -22,8 +22,6 @@ _ROUNDING = 1e-10
 class Gaussian(AbstractLaw):
     r"""$\theta \sim N(m, C)$ with a full covariance; `Normal` has independent components.
 
-    **Arguments**
-
     - `mean`: m, [D]; a number for a block of shape ().
     - `cov`: C, [D, D]; a number for a number. Zero eigenvalues are allowed: the law then lies on a plane.
 
@@ -35,6 +33,7 @@ class Gaussian(AbstractLaw):
     cov: Float[Array, "..."]
     root: Float[Array, "D D"]
     shape: tuple[int, ...] = eqx.field(static=True)
+    normal = True
 
     def __init__(self, mean: Any, cov: Any) -> None:
         m, c = numeric(mean, "Gaussian(mean=...)"), numeric(cov, "Gaussian(cov=...)")
@@ -46,10 +45,6 @@ class Gaussian(AbstractLaw):
         square = c.reshape(m.size, m.size)
         # Any root serves; this one has derivatives where eigenvalues coincide.
         self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square))
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
@@ -78,10 +73,6 @@ class Gaussian(AbstractLaw):
         # The root's columns are orthogonal: eigenvectors times standard deviations.
         z = (x - self.location.ravel()) @ (self.root / lengths**2)
         return -0.5 * jnp.sum(z**2, axis=1) - np.sum(np.log(lengths)) - 0.5 * self.dim * math.log(2.0 * math.pi)
-
-    @property
-    def normal(self) -> bool:
-        return True
 
     def mean(self) -> Float[Array, " D"]:
         return self.location.ravel()

@@ -2,33 +2,44 @@
 
 import abc
 import math
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import random_key, whole_number
 from widelimit.numerics.registry import Registry
 
 from .._blocks import Blocks
 from .._grid import Grid
 from .._particles import Particles
-from ._arguments import checked_count
 from ._cube import Gauss, Midpoint, Nodes, Rows, Rule, Sobol
-from ._line import Line
 
 registry = Registry("law", tag="law")
 
-T = TypeVar("T")
 # Groups of coordinates, for `radial`.
 Groups = tuple[tuple[int, ...], ...]
 
 
-def known(parts: Sequence[T | None]) -> list[T] | None:
-    """The facts of all parts, or None where one is not known."""
-    here = [part for part in parts if part is not None]
-    return here if len(here) == len(parts) else None
+Numbers = Float[np.ndarray, "..."]
+
+
+class Line(NamedTuple):
+    """A law of one number h that has a density; all on the host.
+
+    - `support`: the smallest closed interval with all the mass; its ends may be infinite.
+    - `edges`: [E], ascending: between neighbours some twenty Gauss nodes integrate the density times a polynomial to
+      rounding, and outside of them it has less than rounding.
+    - `density(h)`, `below(x)`: P(h <= x), `ramp(x)`: E (x - h)_+, the integral of `below`.
+    """
+
+    support: tuple[float, float]
+    edges: Float[np.ndarray, " E"]
+    density: Callable[[Numbers], Numbers]
+    below: Callable[[Numbers], Numbers]
+    ramp: Callable[[Numbers], Numbers]
 
 
 class AbstractLaw(eqx.Module):
@@ -48,32 +59,17 @@ class AbstractLaw(eqx.Module):
     """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
-
-    @property
-    def blocks(self) -> Blocks:
-        return ()
-
-    @property
-    def factors(self) -> "tuple[AbstractLaw, ...]":
-        return ()
-
-    @property
-    def n_atoms(self) -> int | None:
-        return None
-
-    @property
-    def normal(self) -> bool:
-        return False
+    blocks: ClassVar[Blocks] = ()
+    factors: ClassVar["tuple[AbstractLaw, ...]"] = ()
+    n_atoms: ClassVar[int | None] = None
+    normal: ClassVar[bool] = False
+    grid: ClassVar[None] = None
+    """The grid on which a measure is a density: none here."""
 
     @property
     def dim(self) -> int:
         """D, the number of parameters."""
         return math.prod(self.shape)
-
-    @property
-    def grid(self) -> None:
-        """The grid on which a measure is a density: none here."""
-        return None
 
     @property
     def cube_dim(self) -> int:
@@ -146,14 +142,13 @@ class AbstractLaw(eqx.Module):
 
     def sample(self, n: int, *, key: PRNGKeyArray) -> Particles:
         """n independent particles of weight 1/n. Raises `ValueError` for n < 1."""
-        return Particles(self.draw(checked_count(n, "sample(n=...)"), key), blocks=self.blocks)
+        n, key = whole_number(n, "sample(n=...)", least=1), random_key(key, "sample(key=...)")
+        return Particles(self.draw(n, key), blocks=self.blocks)
 
     def quantise(self, n: int, rule: Rule | None = None) -> Particles:
         r"""A deterministic measure of about n atoms near the law,
 
         $$\Big|\int g\,d\rho_n - \int g\,d\rho\Big| \ll n^{-1/2}\qquad\text{for smooth } g.$$
-
-        **Arguments**
 
         - `n`: number of particles, each of weight 1/n; with `Gauss()` the number of nodes per coordinate.
         - `rule`: `Midpoint()`, `Sobol(seed=0)` or `Gauss()`. Left out: all the atoms (with their weights) of
@@ -162,7 +157,7 @@ class AbstractLaw(eqx.Module):
         Raises `ValueError` for n < 1 and for a rule that does not serve this law. Runs on the host: not
         inside `jax.jit`.
         """
-        n = checked_count(n, "quantise(n=...)")
+        n = whole_number(n, "quantise(n=...)", least=1)
         if rule is None:
             rule = self._rule(n)
         if isinstance(rule, Gauss) or self.cube_dim == 0:

@@ -9,18 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import known
 from widelimit.numerics.registry import named, number, several
 
 from .._blocks import Blocks, describe
 from ._arguments import checked_probabilities
 from ._cube import Nodes, Rows
-from ._law import AbstractLaw, Groups, known, registry
+from ._law import AbstractLaw, Groups, registry
 
 
 class Mixture(AbstractLaw):
     r"""The law $\sum_k p_k \rho_k$.
-
-    **Arguments**
 
     - `laws`: one or more laws whose blocks have the same shape and the same names.
     - `weights`: p [K], non-negative, with sum 1.

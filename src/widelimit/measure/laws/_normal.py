@@ -15,14 +15,11 @@ from ._arguments import checked_block, checked_shape, failing
 from ._atom import Atom
 from ._chi import Chi
 from ._cube import Nodes, Rows, hermite, normal_quantile, tensor
-from ._law import AbstractLaw, Groups, registry
-from ._line import Line, normal_line
+from ._law import AbstractLaw, Groups, Line, registry
 
 
 class Normal(AbstractLaw):
     r"""Independent normal components, $\theta_j \sim N(m_j, s_j^2)$.
-
-    **Arguments**
 
     - `mean`, `std`: numbers, or arrays of the block's shape; std >= 0.
     - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
@@ -33,6 +30,7 @@ class Normal(AbstractLaw):
     location: Float[Array, "..."]
     std: Float[Array, "..."]
     shape: tuple[int, ...] = eqx.field(static=True)
+    normal = True
 
     def __init__(self, mean: Any, std: Any, dim: int | tuple[int, ...] = 1) -> None:
         self.shape = checked_shape(dim, "Normal")
@@ -40,10 +38,6 @@ class Normal(AbstractLaw):
         self.std = checked_block(std, self.shape, "Normal(std=...)")
         if failing(self.std < 0):
             raise ValueError(f"Normal(std=...): must not be negative, got {std!r}.")
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)
@@ -66,10 +60,6 @@ class Normal(AbstractLaw):
         z = (x - self.location.ravel()) / self.std.ravel()
         return -0.5 * jnp.sum(z**2, axis=1) - jnp.sum(jnp.log(self.std)) - 0.5 * self.dim * math.log(2.0 * math.pi)
 
-    @property
-    def normal(self) -> bool:
-        return True
-
     def mean(self) -> Float[Array, " D"]:
         return self.location.ravel()
 
@@ -83,7 +73,7 @@ class Normal(AbstractLaw):
     def line(self) -> Line | None:
         if self.dim != 1 or float(self.std.ravel()[0]) == 0.0:
             return None
-        return normal_line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
+        return _line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
 
     def radial(self, groups: Groups) -> AbstractLaw | None:
         std = np.ravel(self.std)
@@ -105,6 +95,21 @@ def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> 
     a, b = (lower - mean) / std, (upper - mean) / std
     # On the side where both are small, so that far cells keep their digits.
     return np.where(a > 0, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+
+
+def _line(mean: float, std: float) -> Line:
+    """N(mean, std^2), std > 0. Nine standard deviations away the density is below rounding."""
+    from scipy.special import ndtr
+
+    def density(x: Any) -> Any:
+        return np.exp(-0.5 * ((x - mean) / std) ** 2) / (np.sqrt(2.0 * np.pi) * std)
+
+    def ramp(x: Any) -> Any:
+        z = (x - mean) / std
+        return std * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
+
+    edges = mean + std * np.arange(-9.0, 10.5, 1.5)
+    return Line((-np.inf, np.inf), edges, density, lambda x: ndtr((x - mean) / std), ramp)
 
 
 _narrow = {"1/sqrt(d)": lambda place: place["inputs"] ** -0.5}

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import known
+
 from .._blocks import Block, Blocks, row_size
 from ._arguments import checked_name
 from ._cube import Nodes, Rows, tensor
-from ._law import AbstractLaw, known
+from ._law import AbstractLaw
 
 # More products than this are not worth taking a product of mixtures apart.
 _MOST_PARTS = 4096

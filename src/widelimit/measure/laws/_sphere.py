@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import whole_number
 from widelimit.numerics.registry import given, positive
 
-from ._arguments import checked_block, checked_count, failing
+from ._arguments import checked_block, failing
 from ._atom import Atom
 from ._cube import Rows, normal_quantile
 from ._law import AbstractLaw, Groups, registry
@@ -18,8 +19,6 @@ from ._law import AbstractLaw, Groups, registry
 
 class Sphere(AbstractLaw):
     r"""Uniform on the sphere $\{|\theta| = r\}$ of $R^d$; always a vector, a block of shape (d,).
-
-    **Arguments**
 
     - `dim`: d >= 1 (d = 1: the two points -r and r).
     - `radius`: r > 0.
@@ -31,7 +30,7 @@ class Sphere(AbstractLaw):
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, dim: int, radius: Any = 1.0) -> None:
-        self.shape = (checked_count(dim, "Sphere(dim=...)"),)
+        self.shape = (whole_number(dim, "Sphere(dim=...)", least=1),)
         self.radius = checked_block(radius, (), "Sphere(radius=...)")
         if failing(self.radius <= 0):
             raise ValueError(f"Sphere(radius=...): must be positive, got {radius!r}.")

@@ -1,6 +1,5 @@
 """The uniform law on a box."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -13,14 +12,11 @@ from widelimit.numerics.registry import given, number
 
 from ._arguments import checked_block, checked_shape, failing
 from ._cube import Nodes, Rows, legendre, tensor
-from ._law import AbstractLaw, registry
-from ._line import Line, uniform_line
+from ._law import AbstractLaw, Line, registry
 
 
 class Uniform(AbstractLaw):
     r"""Independent uniform components, $\theta_j \sim U[l_j, h_j]$.
-
-    **Arguments**
 
     - `lower`, `upper`: numbers, or arrays of the block's shape; lower < upper in each component.
     - `dim`: 1 for a number (block of shape ()), d for a vector (d,), or a tuple: the shape itself.
@@ -38,10 +34,6 @@ class Uniform(AbstractLaw):
         self.upper = checked_block(upper, self.shape, "Uniform(upper=...)")
         if failing(self.lower >= self.upper):
             raise ValueError(f"Uniform(lower=..., upper=...): needs lower < upper, got {lower!r}, {upper!r}.")
-
-    @property
-    def cube_dim(self) -> int:
-        return math.prod(self.shape)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         u = jax.random.uniform(key, (n, self.dim), self.lower.dtype)
@@ -73,7 +65,22 @@ class Uniform(AbstractLaw):
         return tuple(Uniform(a, b) for a, b in zip(np.ravel(self.lower), np.ravel(self.upper), strict=True))
 
     def line(self) -> Line | None:
-        return uniform_line(*map(float, (*self.lower.ravel(), *self.upper.ravel()))) if self.dim == 1 else None
+        return _line(*map(float, (*self.lower.ravel(), *self.upper.ravel()))) if self.dim == 1 else None
+
+
+def _line(low: float, high: float) -> Line:
+    """U[low, high]."""
+
+    def ramp(x: Any) -> Any:
+        return 0.5 * np.clip(x - low, 0.0, high - low) ** 2 / (high - low) + np.maximum(x - high, 0.0)
+
+    return Line(
+        (low, high),
+        np.array([low, high]),
+        lambda x: np.where((low <= x) & (x <= high), 1.0 / (high - low), 0.0),
+        lambda x: np.clip((x - low) / (high - low), 0.0, 1.0),
+        ramp,
+    )
 
 
 registry.add("uniform", Uniform, lower=number(), upper=number(), dim=given("dim"))

@@ -92,10 +92,12 @@ class Claim:
             raise ValueError(f"Claim({self.id!r}): a misprint is told exactly where a correction is expected.")
 
     def check(self, bench: Bench) -> "Checked":
-        """Compute and compare. What cannot be computed is not reproduced, with the error's text as the reason."""
+        """Compute and compare. What cannot be computed, or makes a NaN, is not reproduced, with the error's text as the
+        reason."""
         began = time.monotonic()
         try:
-            found = self.compute(bench)
+            with np.errstate(invalid="raise"):
+                found = self.compute(bench)
             computed, deviation, lacks, why = plain(found.computed), float(found.deviation), found.lacks, found.why
         except (ValueError, RuntimeError, ArithmeticError) as error:
             computed, deviation, lacks, why = None, math.inf, "", f"not computed: {' '.join(str(error).split())}"

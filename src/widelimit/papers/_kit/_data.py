@@ -16,7 +16,7 @@ _SLASH, _ITEM = "/", "[{}]"
 def as_data(values: Mapping[str, Any], name: str) -> Data:
     """Arrays in place of numbers, sequences and tuples, all the way down; what holds them is new, arrays are shared.
 
-    **Raises** `ValueError` for what is no number or text, and for a name that a file could not keep.
+    **Raises** `ValueError` for what is no number or text, for NaN, and for a name that a file could not keep.
     """
     odd = [key for key in values if not key or _SLASH in key or key[0] == "["]
     if odd or not values:
@@ -33,6 +33,9 @@ def _as_part(value: Any, name: str) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in "biufcU":
         raise ValueError(f"{name} is no array of numbers or text.")
+    # Here, once: a claim that compares with NaN could take it for agreement, since max(0.0, nan) is 0.
+    if array.dtype.kind in "fc" and np.isnan(array).any():
+        raise ValueError(f"{name} has a NaN.")
     return array
 
 

@@ -4,12 +4,12 @@ from ._data import (
     AbstractData as AbstractData,
     Nodes as Nodes,
     Panels as Panels,
+    Rotations as Rotations,
     as_numbers as as_numbers,
+    as_points as as_points,
     require_nodes as require_nodes,
 )
 from ._interval import Interval as Interval
-from ._load import load as load
-from ._rotations import Rotations as Rotations
 from ._samplers import (
     FromKey as FromKey,
     FromLaw as FromLaw,
@@ -25,4 +25,4 @@ from ._samples import (
 )
 from ._teacher import Teacher as Teacher
 from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
-from .tables._table import Table as Table, read_table as read_table, split as split
+from .tables._table import Table as Table, load as load, read_table as read_table, split as split

@@ -1,7 +1,8 @@
 """What data is to a problem: nodes (a finite measure), fresh batches, or both."""
 
 import abc
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._rotations import Rotations
+from widelimit.numerics import own_array, random_key, whole_number
+
+T = TypeVar("T")
 
 
 class Nodes(NamedTuple):
@@ -24,8 +27,34 @@ class Panels(NamedTuple):
     """A target known on an interval, for inputs uniform there: `ends` [P + 1], `coefficients` [p + 1, P] of the
     monomials in u = (x - centre)/half of each panel."""
 
-    ends: Float[Array, " E"]
-    coefficients: Float[Array, "J P"]
+    ends: Float[Array | np.ndarray, " E"]
+    coefficients: Float[Array | np.ndarray, "J P"]
+
+    def at(self, x: Any) -> Any:
+        """y at places of the interval, by Horner's rule; beyond the ends, the polynomials of the outer panels.
+
+        On the host where all three are NumPy's: a compilation takes longer than the sum.
+        """
+        ends, rows = self
+        xp = jnp if isinstance(x, jax.Array) else np
+        panel = xp.clip(xp.searchsorted(ends, x, side="right") - 1, 0, rows.shape[1] - 1)
+        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
+        out = xp.zeros_like(u)
+        for row in rows[::-1]:
+            out = out * u + row[panel]
+        return out
+
+
+class Rotations(NamedTuple):
+    """Two centred normal classes that rotations of groups of coordinates leave as they are.
+
+    `groups` of coordinates (or () at d = infinity), their `dims`, `std` [2, G] of the classes, and P(y = +1).
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    dims: tuple[float, ...]
+    std: np.ndarray
+    fraction: float
 
 
 class AbstractData(eqx.Module):
@@ -34,6 +63,13 @@ class AbstractData(eqx.Module):
     Risks, flows and potentials need `nodes`; one-pass SGD needs `batch`. Data without nodes is turned into data with
     nodes by `freeze`.
     """
+
+    nodes: ClassVar[Nodes | None] = None
+    """The data as a finite measure, or None where there are only fresh samples."""
+    panels: ClassVar[Panels | None] = None
+    """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
+    advice: ClassVar[str] = ""
+    """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
 
     @property
     @abc.abstractmethod
@@ -45,27 +81,12 @@ class AbstractData(eqx.Module):
     def outputs(self) -> tuple[int, ...]:
         """The shape of one target: () or (C,)."""
 
-    @property
-    @abc.abstractmethod
-    def nodes(self) -> Nodes | None:
-        """The data as a finite measure, or None where there are only fresh samples."""
-
-    @property
-    def panels(self) -> Panels | None:
-        """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
-        return None
-
     def rotations(self, who: str) -> Rotations:
         """The rotations that the law of x, given y, is invariant under. Raises `ValueError` that says why not."""
         raise ValueError(
             f"{who}: the data ({type(self).__name__}) are not known to be invariant under rotations; "
             "needs data.GaussianClasses."
         )
-
-    @property
-    def advice(self) -> str:
-        """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
-        return ""
 
     @abc.abstractmethod
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
@@ -75,9 +96,28 @@ class AbstractData(eqx.Module):
         """n samples drawn once, as data with nodes."""
         from ._samples import Samples
 
-        if n < 1:
-            raise ValueError(f"freeze(n=...): must be at least 1, got {n}.")
-        return Samples(*self.batch(key, n))
+        n = whole_number(n, "freeze(n=...)", least=1)
+        return Samples(*self.batch(random_key(key, "freeze(key=...)"), n))
+
+
+class AbstractOnNodes(AbstractData):
+    """Data that hold their nodes: inputs `x`, targets `y`, `weights` that sum to 1."""
+
+    x: eqx.AbstractVar[Float[Array, "Q d"]]
+    y: eqx.AbstractVar[Float[Array, "Q ..."]]
+    weights: eqx.AbstractVar[Float[Array, " Q"]]
+
+    @property
+    def inputs(self) -> int:
+        return self.x.shape[1]
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        return self.y.shape[1:]
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.x, self.y, self.weights)
 
 
 def require_nodes(data: AbstractData, who: str) -> Nodes:
@@ -92,9 +132,23 @@ def require_nodes(data: AbstractData, who: str) -> Nodes:
 
 
 def label(target: Any, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
-    """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here."""
-    y = jnp.asarray(jax.vmap(target)(x))
-    return y.astype(x.dtype)
+    """The targets of inputs x: `target` is a function of one input (a teacher, say), vmapped here.
+
+    Raises `ValueError` for a function that JAX cannot trace.
+    """
+    return jnp.asarray(traceable(lambda: jax.vmap(target)(x))).astype(x.dtype)
+
+
+def traceable(evaluate: Callable[[], T]) -> T:
+    """What a user's target gives. Raises `ValueError` that says what to do where it is written in NumPy."""
+    try:
+        return evaluate()
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        said = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"target: JAX cannot trace this function ({said}); write it with jax.numpy, without float() or `if`, or "
+            "give data.Samples the values themselves, y=[n]."
+        ) from None
 
 
 def as_inputs(x: Any, who: str) -> Float[Array, "n d"]:
@@ -128,15 +182,18 @@ def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]
 
 
 def as_numbers(value: Any, what: str) -> Array:
-    """A float array of what a user gave. Raises `ValueError` naming `what` where it is not one."""
-    try:
-        # NumPy first: JAX warns about or passes on some of what is refused here.
-        given = value if isinstance(value, jax.Array) else np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{what}: expected an array of numbers, got rows of different lengths ({error}).") from None
-    if not (jnp.issubdtype(given.dtype, jnp.number) or given.dtype == bool) or jnp.iscomplexobj(given):
-        raise ValueError(f"{what}: expected real numbers, got {given.dtype} values.")
+    """A float array of what a user gave, and his no more. Raises `ValueError` naming `what` where it is not one."""
+    given = own_array(value, what)
     return jnp.asarray(given, given.dtype if jnp.issubdtype(given.dtype, jnp.floating) else float)
+
+
+def as_points(value: Any, inputs: int, what: str) -> Array:
+    """Inputs [n, d] of what a user gave; [n] counts as [n, 1]. Raises `ValueError` for another shape."""
+    points = as_numbers(value, what)
+    points = points[:, None] if points.ndim == 1 and inputs == 1 else points
+    if points.ndim != 2 or points.shape[1] != inputs:
+        raise ValueError(f"{what}: expected [n, {inputs}], got shape {jnp.shape(value)}.")
+    return points
 
 
 def _as_float(value: Any, what: str) -> Array:
@@ -150,3 +207,38 @@ def _as_float(value: Any, what: str) -> Array:
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(f"{what}: not finite at index {where} ({int((~finite).sum())} such entries).")
     return array
+
+
+def groups_of(means: np.ndarray, factors: np.ndarray, fraction: float, who: str) -> Rotations:
+    """The groups of coordinates with the same two variances; the one in which the classes differ comes first.
+
+    `means` [2, d], `factors` [2, d] or [2, d, d]. Raises `ValueError` that says what singles out a direction.
+    """
+    for name, mean in zip(("+1", "-1"), means, strict=True):
+        if np.any(mean):
+            raise ValueError(f"{who}: the mean of class y = {name} is not zero, which singles out a direction.")
+    if factors.ndim == 3:
+        for name, factor in zip(("+1", "-1"), factors, strict=True):
+            if np.any(factor - np.diag(np.diagonal(factor))):
+                raise ValueError(
+                    f"{who}: the covariance of class y = {name} is not diagonal; rotate the inputs to its axes."
+                )
+        factors = np.stack([np.diagonal(factor) for factor in factors])
+    # Equal but for rounding: variances may come out of a computation.
+    rounded = np.round(np.log(factors.T), 11)
+    _, first, which = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    pairs = factors.T[first]
+    if len(pairs) > 2:
+        raise ValueError(
+            f"{who}: the coordinates have {len(pairs)} different pairs of variances; the reduction knows one group "
+            "of coordinates or two."
+        )
+    order = sorted(range(len(pairs)), key=lambda g: (pairs[g, 0] == pairs[g, 1], first[g]))
+    groups = tuple(tuple(map(int, np.flatnonzero(which.ravel() == g))) for g in order)
+    alone = [g for group in groups if len(group) < 2 for g in group]
+    if alone:
+        raise ValueError(
+            f"{who}: coordinate {alone[0]} is alone in its group; a group needs two or more coordinates to have "
+            "rotations."
+        )
+    return Rotations(groups, tuple(float(len(g)) for g in groups), pairs[order].T, fraction)

@@ -7,10 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._data import AbstractData, Nodes, Panels, as_numbers, label
+from widelimit.numerics import real_number
+
+from ._data import AbstractOnNodes, Panels, as_numbers, label
 from ._piecewise import DEGREE, piecewise
 
 # Quadrature panels in all, at least: a unit may bend where the target does not.
@@ -20,10 +21,8 @@ _LEAST = 64
 _BATCH = 1024
 
 
-class Interval(AbstractData):
+class Interval(AbstractOnNodes):
     r"""$x$ uniform on [lower, upper] (Lebesgue measure on [0, 1]), $y = \mathrm{target}(x)$ (yarotsky2018, 3).
-
-    **Arguments**
 
     - `target`: a JAX function of a number, smooth between `breaks`.
     - `lower`, `upper`: the ends.
@@ -50,7 +49,11 @@ class Interval(AbstractData):
     def __init__(self, target: Any, lower: Any = 0.0, upper: Any = 1.0, *, breaks: Any = ()) -> None:
         if not callable(target):
             raise ValueError(f"Interval(target=...): expected a function of a number, got {target!r}.")
-        self.lower, self.upper = _ends(lower, upper)
+        self.lower, self.upper = real_number(lower, "Interval(lower=...)"), real_number(upper, "Interval(upper=...)")
+        if not self.lower < self.upper:
+            raise ValueError(
+                f"Interval(lower, upper): lower must be below upper, got {self.lower:g} and {self.upper:g}."
+            )
         self.target, self.breaks = target, _breaks(breaks, self.lower, self.upper)
         _check_number(target)
         inner = np.array([self.lower, *self.breaks, self.upper])
@@ -66,36 +69,12 @@ class Interval(AbstractData):
         self.y = jnp.asarray(_sampled(target)(np.asarray(self.x[:, 0])))
 
     @property
-    def inputs(self) -> int:
-        return 1
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.x, self.y, self.weights)
-
-    @property
     def panels(self) -> Panels:
         return Panels(self.ends, self.coefficients)
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = jax.random.uniform(key, (n,), self.x.dtype, self.lower, self.upper)
         return x[:, None], label(self.target, x)
-
-
-def _ends(lower: Any, upper: Any) -> tuple[float, float]:
-    ends = []
-    for name, value in (("lower", lower), ("upper", upper)):
-        number = isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
-        if isinstance(value, Tracer) or not number or not np.isfinite(value):
-            raise ValueError(f"Interval({name}=...): must be a finite number, got {value!r}.")
-        ends.append(float(value))
-    if not ends[0] < ends[1]:
-        raise ValueError(f"Interval(lower, upper): lower must be below upper, got {ends[0]:g} and {ends[1]:g}.")
-    return ends[0], ends[1]
 
 
 def _breaks(breaks: Any, lower: float, upper: float) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """Data that is drawn afresh for every batch: one-pass SGD."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,15 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import laws
+from widelimit.numerics import leaf
 
-from ._data import AbstractData, as_numbers, label
-from ._rotations import Rotations, groups_of
+from ._data import AbstractData, Rotations, as_numbers, groups_of, label, traceable
 
 
 class FromLaw(AbstractData):
     """x drawn from a law, y = target(x).
-
-    **Arguments**
 
     - `law`: of x, from `widelimit.laws`.
     - `target`: a function of one input x [d] -> () or (C,), for instance a `Teacher`.
@@ -33,11 +31,8 @@ class FromLaw(AbstractData):
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        return jax.eval_shape(self.target, jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)).shape
-
-    @property
-    def nodes(self) -> None:
-        return None
+        one = jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)
+        return traceable(lambda: jax.eval_shape(self.target, one)).shape
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions
@@ -61,7 +56,7 @@ class FromKey(AbstractData):
 
     @property
     def _shapes(self) -> Any:
-        return jax.eval_shape(lambda: self.draw(jax.random.key(0)))
+        return traceable(lambda: jax.eval_shape(lambda: self.draw(jax.random.key(0))))
 
     @property
     def inputs(self) -> int:
@@ -74,18 +69,12 @@ class FromKey(AbstractData):
     def outputs(self) -> tuple[int, ...]:
         return self._shapes[1].shape
 
-    @property
-    def nodes(self) -> None:
-        return None
-
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         return jax.vmap(self.draw)(jax.random.split(key, n))
 
 
 class GaussianClasses(AbstractData):
     r"""Two classes: y = +1 with x ~ N(m_+, C_+), y = -1 with x ~ N(m_-, C_-); mei2018's data.
-
-    **Arguments**
 
     - `plus`, `minus`: the covariances: a number (times the identity; then give `dim`), a vector [d] (diagonal), or
       a symmetric positive definite matrix [d, d].
@@ -100,6 +89,8 @@ class GaussianClasses(AbstractData):
     means: Float[Array, "2 d"]
     fraction: Float[Array, ""]
     is_centred: bool = eqx.field(static=True)
+    outputs: ClassVar[tuple[int, ...]] = ()
+    advice = " Or reduce the problem by its symmetry: problem.reduced()."
 
     def __init__(
         self,
@@ -122,35 +113,21 @@ class GaussianClasses(AbstractData):
                 f"GaussianClasses: the arguments show the dimensions {sorted(sizes)}; exactly one is needed "
                 "(give dim=... when covariances and means are numbers)."
             )
-        if not 0.0 < fraction < 1.0:
-            raise ValueError(f"GaussianClasses(fraction=...): must lie in (0, 1), got {fraction}.")
+        self.fraction = leaf(fraction, "GaussianClasses(fraction=...)", above=0.0, below=1.0)
         d = sizes.pop()
         factors = [_factor(given[0], d, "plus"), _factor(given[1], d, "minus")]
         if any(f.ndim == 2 for f in factors):
             factors = [f if f.ndim == 2 else np.diag(f) for f in factors]
         self.factors = jnp.asarray(np.stack(factors))
         self.means = jnp.asarray(np.stack([np.broadcast_to(m, (d,)) for m in given[2:]]))
-        self.fraction = jnp.asarray(fraction)
         self.is_centred = not np.any(given[2]) and not np.any(given[3])
 
     @property
     def inputs(self) -> int:
         return self.means.shape[-1]
 
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def nodes(self) -> None:
-        return None
-
     def rotations(self, who: str) -> Rotations:
         return groups_of(np.asarray(self.means), np.asarray(self.factors), float(self.fraction), who)
-
-    @property
-    def advice(self) -> str:
-        return " Or reduce the problem by its symmetry: problem.reduced()."
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         key_class, key_x = jax.random.split(key)

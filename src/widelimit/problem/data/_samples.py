@@ -9,13 +9,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import laws
 
-from ._data import AbstractData, Nodes, as_inputs, as_targets, as_weights, label
+from ._data import AbstractOnNodes, as_inputs, as_targets, as_weights, label
 
 
-class Samples(AbstractData):
+class Samples(AbstractOnNodes):
     """A finite set of (x, y), each with a weight.
-
-    **Arguments**
 
     - `x`: [n, d]; [n] counts as [n, 1].
     - `y`: [n] or [n, C]; or a function of one input x [d], for instance a `Teacher`.
@@ -38,18 +36,6 @@ class Samples(AbstractData):
         self.weights = as_weights(weights, n, self.x.dtype, "Samples")
         self.is_uniform = weights is None
 
-    @property
-    def inputs(self) -> int:
-        return self.x.shape[1]
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return self.y.shape[1:]
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.x, self.y, self.weights)
-
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         if self.is_uniform:
             index = jax.random.randint(key, (n,), 0, self.x.shape[0])
@@ -61,10 +47,8 @@ class Samples(AbstractData):
         return self.x[index], self.y[index]
 
 
-class Quadrature(AbstractData):
+class Quadrature(AbstractOnNodes):
     r"""A law of inputs known through quadrature nodes; targets are a function of the input.
-
-    **Arguments**
 
     - `law`: of x, from `widelimit.laws`.
     - `n`: nodes (per coordinate for `laws.Gauss`).
@@ -85,18 +69,6 @@ class Quadrature(AbstractData):
         self.law, self.target = law, target
         self.x, self.weights = rho.positions, rho.weights / jnp.sum(rho.weights)
         self.y = as_targets(label(target, self.x), self.x.shape[0], "Quadrature")
-
-    @property
-    def inputs(self) -> int:
-        return self.x.shape[1]
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return self.y.shape[1:]
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.x, self.y, self.weights)
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions.astype(self.x.dtype)

@@ -1,5 +1,6 @@
 """Integrals over the data's nodes, in pieces that fit into the budget: the way that works for every network."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -7,15 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks
-from widelimit.numerics import map_rows, sum_chunks
+from widelimit.measure import Blocks, join, split
+from widelimit.numerics import entries, map_rows, sum_chunks
 
 from ..data import Nodes, require_nodes
 from ..scales import Power
-from ._curvature import curvature_on
-from ._fields import AbstractField, OnNodes
-from ._integrals import AbstractIntegrals, Curvature, Estimate, Variation
-from ._supervised import Supervised
+from ..units import AbstractUnit
+from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, OnNodes, Supervised, Variation
 
 
 class Dense(AbstractIntegrals):
@@ -63,7 +62,7 @@ class Dense(AbstractIntegrals):
         if unit is None:
             self.refuse("second variations of a network that is no two-layer mean")
         f = predict(self.task, theta, w, nodes.x)
-        return curvature_on(self.task, unit, theta, f, nodes, self.task.scale.factor(w.shape[0]))
+        return _curvature(self.task, unit, theta, f, nodes, self.task.scale.factor(w.shape[0]))
 
     def predict(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "n d"]) -> Float[Array, "n ..."]:
         return predict(self.task, theta, w, x)
@@ -156,3 +155,33 @@ class MasslessParticles(AbstractField):
         scale = Power(1.0, 1.0 / self.task.scale.factor(self.w.shape[0]))
         task = Supervised(self.task.network, self.task.data, self.task.loss, scale, self.task.budget)
         return variation_on(task, joined, jnp.concatenate([self.w, massless]), self.nodes)
+
+
+@eqx.filter_jit
+def _curvature(task: Supervised, unit: AbstractUnit, theta: Any, f: Any, nodes: Nodes, factor: Any) -> Curvature:
+    r"""The second variations on nodes of a two-layer mean, where the scaled network has the values f.
+
+    $\nabla^2\psi(\theta_i) = \sum_q \mu_q\,\ell'(f_q)\,\nabla^2\phi(\theta_i, x_q)$ and
+    $K_{ij} = \sum_q \mu_q\,\nabla\phi(\theta_i, x_q)\,\ell''(f_q)\,\nabla\phi(\theta_j, x_q)^T$, with the factor of the
+    output scale once for every phi.
+    """
+    blocks, q, outputs = task.blocks, f.shape[0], math.prod(f.shape[1:])
+    rows = join(blocks, theta)
+    slope = factor * jax.vmap(jax.grad(task.loss))(f, nodes.y).reshape(q, outputs)
+    bend = factor**2 * jax.vmap(jax.hessian(task.loss))(f, nodes.y).reshape(q, outputs, outputs)
+
+    def piece(x: Any, f: Any, slope: Any, bend: Any, mu: Any) -> Curvature:
+        def values(row: Any) -> Any:
+            theta = split(blocks, row)
+            return jax.vmap(lambda point: unit(theta, point))(x).reshape(slope.shape)
+
+        hessian = jax.vmap(jax.hessian(lambda row: jnp.sum(mu[:, None] * slope * values(row))))(rows)
+        features = jax.vmap(jax.jacfwd(values))(rows)
+        bent = jnp.einsum("q,qce,mqeb->qcmb", mu, bend, features)
+        kernel = jnp.einsum("nqca,qcmb->namb", features, bent)
+        # |l'| + |l'' f|: what the slope l' was computed from, so that a perfect fit has a size too.
+        whole = mu[:, None] * (jnp.abs(slope) + jnp.abs(jnp.einsum("qce,qe->qc", bend, f)))
+        return Curvature(hessian, kernel, jnp.einsum("qc,nqca->na", whole, jnp.abs(features)))
+
+    arrays = (nodes.x, f.reshape(q, outputs), slope, bend)
+    return sum_chunks(piece, arrays, nodes.weights, max(1, entries(task.budget) // (rows.size * outputs)))

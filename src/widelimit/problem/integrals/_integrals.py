@@ -1,15 +1,52 @@
-"""How risk, psi and grad psi are computed of a measure: what every such way can be asked."""
+"""What is learned, and how risk, psi and grad psi are computed of a measure: what every such way can be asked."""
 
 import abc
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks
+from widelimit.numerics import entries, map_rows
 
-from ._fields import AbstractField
+from ..data import AbstractData
+from ..losses import AbstractLoss
+from ..networks import AbstractNetwork
+from ..networks._integrate import evaluate
+from ..scales import AbstractScale
+from ..units import AbstractUnit
 from ._spline import Spline
+
+
+class Supervised(eqx.Module):
+    """R(rho) = INT loss(factor f_rho(x), y) mu(dx, dy): the parts of a `Problem` that its risk is made of."""
+
+    network: AbstractNetwork
+    data: AbstractData
+    loss: AbstractLoss
+    scale: AbstractScale
+    budget: int | None = eqx.field(static=True)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The named blocks of one particle."""
+        return self.network.blocks(self.data.inputs, self.data.outputs)
+
+    def batch_risk(self, theta: Any, w: Any, x: Any, y: Any, mu: Any) -> Float[Array, ""]:
+        """SUM_q mu_q loss(f(x_q), y_q): the primitive. Its gradients in theta and w are grad psi and psi."""
+        f = self.scale.factor(w.shape[0]) * self.network(theta, w, x)
+        return jnp.sum(mu * jax.vmap(self.loss)(f, y))
+
+    def outputs(self, theta: Any, w: Any, x: Any) -> Float[Array, "q ..."]:
+        """The scaled f at inputs in one piece, with the usual derivatives."""
+        return self.scale.factor(w.shape[0]) * evaluate(self.network, theta, w, x)
+
+    def piece(self, particles: int) -> int:
+        """How many inputs fit into one table."""
+        components = self.network.components(self.data.outputs)
+        return max(1, entries(self.budget) // (particles * components))
 
 
 class Variation(NamedTuple):
@@ -40,12 +77,65 @@ class Curvature(NamedTuple):
     size: Float[Array, "N D"]
 
 
+class AbstractField(eqx.Module):
+    """The data part of psi(.; rho), for any particle; theta has one field a block."""
+
+    @abc.abstractmethod
+    def at(self, theta: Any) -> Float[Array, ""]:
+        """psi of one particle."""
+
+    @property
+    @abc.abstractmethod
+    def entries(self) -> int:
+        """How many numbers one query holds in memory."""
+
+    def on_nodes(self, who: str) -> "OnNodes":
+        """The unit, the nodes and the dual, for what bounds psi by facts of the unit. Raises `ValueError` without."""
+        raise ValueError(f"{who} needs the potential of a two-layer mean on the data's nodes.")
+
+    def values(self, theta: Any, budget: int) -> Float[Array, " M"]:
+        """psi of M particles, in pieces of at most `budget` numbers."""
+        return map_rows(self.at, theta, max(1, budget // self.entries))
+
+    def slopes(self, theta: Any, budget: int) -> Any:
+        """grad psi of M particles, in blocks of [M, *shape]."""
+        return map_rows(jax.grad(self.at), theta, max(1, budget // self.entries))
+
+
+class OnNodes(AbstractField):
+    r"""$\psi(\theta) = \sum_q g_q\,\phi(\theta, x_q)$ with the dual $g_q = \mu_q\,\ell'(f_\rho(x_q), y_q)$ held."""
+
+    unit: AbstractUnit
+    x: Float[Array, "Q d"]
+    dual: Float[Array, "Q ..."]
+
+    def at(self, theta: Any) -> Float[Array, ""]:
+        values = jax.vmap(lambda point: self.unit(theta, point))(self.x)
+        return jnp.sum(self.dual * values)
+
+    @property
+    def entries(self) -> int:
+        return self.dual.size
+
+    def on_nodes(self, who: str) -> "OnNodes":
+        return self
+
+
 class AbstractIntegrals(eqx.Module):
     """Risk, psi and grad psi of a measure (theta, w), theta in blocks of [N, *shape], w [N]; penalties not included.
 
     A new way of computing them writes `blocks`, `risk` and `variation`. The rest are capabilities, refused with a
     `ValueError` where they are not written, and facts, which make the library careful where they are left out.
     """
+
+    exact: ClassVar[bool] = False
+    """Whether no nodes stand for the law of the data: the integrals are right to rounding."""
+    kinked: ClassVar[bool] = True
+    """Whether what is integrated may have kinks in theta."""
+    deterministic: ClassVar[bool] = True
+    """Whether risk and variation can be had without drawing samples."""
+    budget: ClassVar[int | None] = None
+    """How many entries a table may have; None for the library's own choice."""
 
     @abc.abstractmethod
     def blocks(self) -> Blocks:
@@ -60,33 +150,12 @@ class AbstractIntegrals(eqx.Module):
         """Risk, psi and grad psi at the particles; no factor w in either, so that particles of no weight count."""
 
     @property
-    def exact(self) -> bool:
-        """Whether no nodes stand for the law of the data: the integrals are right to rounding."""
-        return False
-
-    @property
-    def kinked(self) -> bool:
-        """Whether what is integrated may have kinks in theta."""
-        return True
-
-    @property
     def rough(self) -> bool:
         """Whether grad psi may jump where particles cross a kink."""
         return self.kinked
 
-    @property
-    def deterministic(self) -> bool:
-        """Whether risk and variation can be had without drawing samples."""
-        return True
-
     def require_deterministic(self, who: str) -> None:
         """Raise `ValueError` where risk and variation need fresh samples."""
-        return None
-
-    @property
-    def budget(self) -> int | None:
-        """How many entries a table may have; None for the library's own choice."""
-        return None
 
     def potential(self, theta: Any, w: Float[Array, " N"]) -> AbstractField:
         """The data part of psi(.; rho) for any particle."""

@@ -27,9 +27,6 @@ class Pair(eqx.Module):
     V: Callable[[Any], Float[Array, ""]]
     U: Callable[[Any, Any], Float[Array, ""]]
 
-    def single(self, a: Any) -> Float[Array, ""]:
-        return self.V(a)
-
     def double(self, a: Any, b: Any) -> Float[Array, ""]:
         return 0.5 * (self.U(a, b) + self.U(b, a))
 
@@ -42,8 +39,6 @@ class Pairwise(AbstractIntegrals):
     """The energy const + INT V d rho + 1/2 INT INT U d rho d rho', given in closed form: no data, no network.
 
         wl.Problem(integrals=Pairwise(V=lambda a: jnp.sum(a.z**2), U=kernel, blocks=(wl.measure.Block("z", (2,)),)))
-
-    **Arguments**
 
     - `V`: of one particle, and `U`: of two, whose named blocks are fields; JAX operations that give one number. U need
       not be symmetric. A new lambda compiles anew: keep one, or use an `equinox.Module` whose numbers are arrays.
@@ -58,8 +53,9 @@ class Pairwise(AbstractIntegrals):
     pair: Pair
     constant: Float[Array, ""]
     columns: Blocks = eqx.field(static=True)
-    has_kinks: bool = eqx.field(static=True)
-    table: int | None = eqx.field(static=True)
+    kinked: bool = eqx.field(static=True)
+    budget: int | None = eqx.field(static=True)
+    exact = True
 
     def __init__(
         self,
@@ -75,7 +71,7 @@ class Pairwise(AbstractIntegrals):
         if not self.columns or not all(isinstance(block, Block) for block in self.columns):
             raise ValueError(f"Pairwise(blocks=...): expected blocks such as measure.Block('z', (2,)), got {blocks!r}.")
         self.pair, self.constant = Pair(V, U), leaf(constant, "Pairwise(constant=...)")
-        self.has_kinks, self.table = kinked, budget
+        self.kinked, self.budget = kinked, budget
         one = jax.eval_shape(lambda: split(self.columns, jnp.zeros(row_size(self.columns))))
         for name, function, arguments in (("V", V, (one,)), ("U", U, (one, one))):
             shape = getattr(eqx.filter_eval_shape(function, *arguments), "shape", None)
@@ -84,18 +80,6 @@ class Pairwise(AbstractIntegrals):
 
     def blocks(self) -> Blocks:
         return self.columns
-
-    @property
-    def exact(self) -> bool:
-        return True
-
-    @property
-    def kinked(self) -> bool:
-        return self.has_kinks
-
-    @property
-    def budget(self) -> int | None:
-        return self.table
 
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return _risk(self, theta, w)
@@ -108,7 +92,7 @@ class Pairwise(AbstractIntegrals):
             some = type(theta)(*fields)
             return jax.vmap(jax.value_and_grad(lambda a: pair.partners(a, some, mass)))(theta)
 
-        single, slope = jax.vmap(jax.value_and_grad(pair.single))(theta)
+        single, slope = jax.vmap(jax.value_and_grad(pair.V))(theta)
         double, bent = sum_chunks(piece, tuple(theta), w, self._piece(w))
         risk = self.constant + jnp.dot(w, single + 0.5 * double)
         return Variation(risk, single + double, jax.tree.map(jnp.add, slope, bent))
@@ -120,7 +104,7 @@ class Pairwise(AbstractIntegrals):
         return _curvature(self, theta, w)
 
     def _piece(self, w: Float[Array, " N"]) -> int:
-        return max(1, entries(self.table) // (w.shape[0] * row_size(self.columns)))
+        return max(1, entries(self.budget) // (w.shape[0] * row_size(self.columns)))
 
 
 class PairField(AbstractField):
@@ -131,7 +115,7 @@ class PairField(AbstractField):
     w: Float[Array, " N"]
 
     def at(self, theta: Any) -> Float[Array, ""]:
-        return self.pair.single(theta) + self.pair.partners(theta, self.theta, self.w)
+        return self.pair.V(theta) + self.pair.partners(theta, self.theta, self.w)
 
     @property
     def entries(self) -> int:
@@ -149,7 +133,7 @@ def _risk(energy: Pairwise, theta: Any, w: Any) -> Float[Array, ""]:
         return jnp.dot(w, jax.vmap(lambda a: pair.partners(a, some, mass))(theta))
 
     double = sum_chunks(piece, tuple(theta), w, energy._piece(w))
-    return energy.constant + jnp.dot(w, jax.vmap(pair.single)(theta)) + 0.5 * double
+    return energy.constant + jnp.dot(w, jax.vmap(pair.V)(theta)) + 0.5 * double
 
 
 @eqx.filter_jit
@@ -157,7 +141,7 @@ def _curvature(energy: Pairwise, theta: Any, w: Any) -> Curvature:
     pair, blocks, rows = energy.pair, energy.columns, join(energy.columns, theta)
 
     def single(row: Any) -> Any:
-        return pair.single(split(blocks, row))
+        return pair.V(split(blocks, row))
 
     def double(row: Any, other: Any) -> Any:
         return pair.double(split(blocks, row), split(blocks, other))
@@ -169,5 +153,5 @@ def _curvature(energy: Pairwise, theta: Any, w: Any) -> Curvature:
         hessian = jax.hessian(single)(row) + jnp.tensordot(w, bent, axes=1)
         return hessian, jnp.swapaxes(mixed, 0, 1), jnp.abs(jax.grad(single)(row)) + jnp.dot(w, jnp.abs(pull))
 
-    size = max(1, entries(energy.table) // (rows.size * rows.shape[1]))
+    size = max(1, entries(energy.budget) // (rows.size * rows.shape[1]))
     return Curvature(*map_rows(one, rows, size))

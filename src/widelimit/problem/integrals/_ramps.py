@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from widelimit.numerics import Number
 
 from ._cells import Cells
-from ._fields import AbstractField
+from ._integrals import AbstractField
 from ._spline import Spline
 
 
@@ -47,7 +47,7 @@ def curvature(spline: Spline, theta: Any, w: Any, factor: Number) -> tuple[Array
     r, first, _ = spline.residual_integrals(h, factor * found.a, h)
     mixed, bent = spline.hessian(charge, r, first)
     pairs = (h[:, None], h[None, :])
-    turned = charge[:, None] * charge * spline.kernel_mixed(*pairs)
+    turned = charge[:, None] * charge[None, :] * spline.kernel_mixed(*pairs)
     if "c" not in theta._fields:
         hessian, kernel = bent[:, None, None], turned[:, None, :, None]
     else:

@@ -1,6 +1,6 @@
 """Exact integrals of free-knot splines, chosen by itself where the other parts allow it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -9,10 +9,9 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Number
 
 from ._dense import Dense, estimate
-from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, Variation
+from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, Supervised, Variation
 from ._ramps import curvature, ramps, residual, variation
 from ._spline import Spline
-from ._supervised import Supervised
 
 
 class SortedKnots(AbstractIntegrals):
@@ -23,6 +22,8 @@ class SortedKnots(AbstractIntegrals):
     """
 
     task: Supervised
+    exact = True
+    rough: ClassVar[bool] = False
 
     def __check_init__(self) -> None:
         if not fits(self.task):
@@ -34,14 +35,6 @@ class SortedKnots(AbstractIntegrals):
 
     def blocks(self) -> Blocks:
         return self.task.blocks
-
-    @property
-    def exact(self) -> bool:
-        return True
-
-    @property
-    def rough(self) -> bool:
-        return False
 
     @property
     def budget(self) -> int | None:
@@ -86,6 +79,11 @@ def fits(task: Supervised) -> bool:
     unit = task.network.unit
     known = task.data.panels is not None and task.loss.square_factor is not None
     return unit is not None and unit.free_knot and known
+
+
+def choose(task: Supervised) -> AbstractIntegrals:
+    """The integrals that suit network, data and loss: by sorted knots where they are exact, else over the nodes."""
+    return SortedKnots(task) if fits(task) else Dense(task)
 
 
 # The module is an argument: its arrays are traced, and another target does not compile anew.

@@ -28,7 +28,7 @@ class Spline(eqx.Module):
     In all methods `a` [N] is what each ramp is multiplied by: weight times charge (times the output scale), or the
     weight itself for `FreeKnot(charge=False)`. Knots may lie anywhere, be equal, and carry no weight.
 
-    - `panels`: the target on [A, B]; `slope`: k' = 2 k of the loss k |f - y|^2.
+    - `panels`: the target on [A, B] = [`lower`, `upper`]; `slope`: k' = 2 k of the loss k |f - y|^2.
     """
 
     panels: Panels
@@ -36,29 +36,20 @@ class Spline(eqx.Module):
 
     @property
     def lower(self) -> Float[Array, ""]:
-        """A."""
         return self.panels.ends[0]
 
     @property
     def upper(self) -> Float[Array, ""]:
-        """B."""
         return self.panels.ends[-1]
 
     @property
     def length(self) -> Float[Array, ""]:
-        """B - A."""
         return self.upper - self.lower
 
     @eqx.filter_jit
     def target(self, x: Float[Numbers, " n"]) -> Float[Array, " n"]:
         """y at places of [A, B]; beyond the ends, the polynomials of the outer panels."""
-        ends, rows = self.panels
-        panel = jnp.clip(jnp.searchsorted(ends, x, side="right") - 1, 0, rows.shape[1] - 1)
-        u = (2.0 * x - ends[panel] - ends[panel + 1]) / (ends[panel + 1] - ends[panel])
-        out = jnp.zeros_like(u)
-        for row in rows[::-1]:
-            out = out * u + row[panel]
-        return out
+        return self.panels.at(x)
 
     @eqx.filter_jit
     def cells(self, a: Float[Numbers, " N"], knots: Float[Numbers, " N"]) -> Cells:

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -21,6 +21,11 @@ class AbstractNetwork(eqx.Module):
     forward derivatives of gradients are exact; a forward derivative of f itself is not there.
     """
 
+    unit: ClassVar[AbstractUnit | None] = None
+    """phi, where f = INT phi(theta, x) rho(dtheta): a two-layer mean; None for every other network."""
+    kinked: ClassVar[bool] = True
+    """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
+
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         """The named blocks of one particle, for inputs in R^inputs and outputs of shape () or (C,).
@@ -31,16 +36,6 @@ class AbstractNetwork(eqx.Module):
     @abc.abstractmethod
     def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
         """f at the inputs: [q] or [q, C]. It may build tables of N x q numbers; the library cuts x into pieces."""
-
-    @property
-    def unit(self) -> AbstractUnit | None:
-        """phi, where f = INT phi(theta, x) rho(dtheta): a two-layer mean; None for every other network."""
-        return None
-
-    @property
-    def kinked(self) -> bool:
-        """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
-        return True
 
     def components(self, outputs: tuple[int, ...]) -> int:
         """How many numbers a particle and an input take in the largest table that `__call__` builds."""

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import equinox as eqx
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
@@ -15,27 +16,22 @@ from ._network import AbstractNetwork
 class TwoLayer(AbstractNetwork):
     r"""$f(x) = \int \phi(\theta, x)\,\rho(d\theta)$, phi = `unit`. All its facts are those of the unit."""
 
-    phi: AbstractUnit
+    unit: AbstractUnit = eqx.field()
 
-    def __init__(self, unit: AbstractUnit) -> None:
-        if not isinstance(unit, AbstractUnit):
-            raise ValueError(f"TwoLayer(unit=...): expected one of widelimit.units, got {unit!r}.")
-        self.phi = unit
+    def __check_init__(self) -> None:
+        if not isinstance(self.unit, AbstractUnit):
+            raise ValueError(f"TwoLayer(unit=...): expected one of widelimit.units, got {self.unit!r}.")
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
-        return self.phi.blocks(inputs, outputs)
+        return self.unit.blocks(inputs, outputs)
 
     def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
-        return integrate(self.phi, theta, w, x)
-
-    @property
-    def unit(self) -> AbstractUnit:
-        return self.phi
+        return integrate(self.unit, theta, w, x)
 
     @property
     def kinked(self) -> bool:
-        return self.phi.kinked
+        return self.unit.kinked
 
     def components(self, outputs: tuple[int, ...]) -> int:
         # With a linear block the table holds phi~, a number.
-        return 1 if self.phi.linear is not None else math.prod(outputs)
+        return 1 if self.unit.linear is not None else math.prod(outputs)

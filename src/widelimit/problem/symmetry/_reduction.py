@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.measure import Blocks, theta_type
+from widelimit.measure import Blocks, fields_of
 from widelimit.numerics import whole_number
 
 from .. import domains, mobilities, penalties
-from ..data import AbstractData, Rotations, Samples
+from ..data import Rotations, Samples
 from ..units import AbstractUnit, SphericalNeuron
 from ._radii import radii
 from ._symmetry import Symmetry, reduced_blocks
@@ -36,26 +36,14 @@ class Parts(NamedTuple):
     mobility: Any
 
 
-def reduced_parts(
-    unit: AbstractUnit,
-    data: AbstractData,
-    domain: domains.Product,
-    penalty: penalties.AbstractPenalty | None,
-    mobility: mobilities.AbstractMobility,
-    nodes: int | None,
+def parts_of(
+    unit: AbstractUnit, classes: Rotations, *, domain: Any, penalty: Any, mobility: Any, nodes: int | None = None
 ) -> Parts:
     """The parts of the reduced problem. Raises `ValueError` that says what breaks the symmetry."""
     if not domain.of("weight").free:
         raise ValueError(
             "reduced(): the domain of the weight is not all of R^d; only a free weight is reduced to its length."
         )
-    return parts_of(unit, data.rotations("reduced()"), domain=domain, penalty=penalty, mobility=mobility, nodes=nodes)
-
-
-def parts_of(
-    unit: AbstractUnit, classes: Rotations, *, domain: Any, penalty: Any, mobility: Any, nodes: int | None = None
-) -> Parts:
-    """The parts of the problem in the lengths of the weights, for a unit and classes that are invariant."""
     if nodes is not None:
         whole_number(nodes, "reduced(nodes=...)", least=2, most=2048)
     small = unit.averaged(classes.dims)
@@ -90,8 +78,6 @@ def _domain(domain: domains.Product) -> domains.Product:
 
 def _penalty(penalty: Any) -> Any:
     """|w|^2 = |r|^2: what depends on the lengths alone keeps its form."""
-    if penalty is None:
-        return None
     out: Any = None
     for term in penalties.parts(penalty):
         new = term.of_lengths("weight", "radius")
@@ -105,7 +91,7 @@ def _penalty(penalty: Any) -> Any:
 
 
 def _mobility(mobility: mobilities.AbstractMobility, blocks: Blocks) -> mobilities.AbstractMobility:
-    scales = mobility.scales(theta_type(tuple(block.name for block in blocks))(*blocks))
+    scales = mobility.scales(fields_of(blocks))
     if scales is None:
         raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
     # A one that is no array was chosen by nobody; left out it costs no product.

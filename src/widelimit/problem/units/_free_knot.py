@@ -19,6 +19,7 @@ class FreeKnot(AbstractUnit):
     """
 
     charge: bool = eqx.field(static=True, default=True)
+    free_knot = True
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         if inputs != 1:
@@ -30,10 +31,6 @@ class FreeKnot(AbstractUnit):
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         ramp = jax.nn.relu(x[0] - theta.h)
         return theta.c * ramp if self.charge else ramp
-
-    @property
-    def free_knot(self) -> bool:
-        return True
 
     @property
     def linear(self) -> str | None:

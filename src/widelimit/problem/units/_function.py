@@ -12,13 +12,14 @@ from widelimit.measure import Block, Blocks
 
 from ._unit import AbstractUnit
 
+Phi = Callable[[Any, Float[Array, " d"]], Float[Array, "..."]]
+Bound = Callable[[Float[Array, " d"]], Float[Array, ""]]
+
 
 class Function(AbstractUnit):
     """phi(theta, x) of the user's own, with named columns.
 
         unit = Function(lambda theta, x: theta.charge * jnp.sin(theta.phase + x[0]), columns=["charge", "phase"])
-
-    **Arguments**
 
     - `function`: phi(theta, x) for one particle and one input x [d]; shape () or (C,); JAX operations. A new
       lambda compiles anew: keep one and pass it on, or use an `equinox.Module` whose numbers are arrays.
@@ -28,28 +29,28 @@ class Function(AbstractUnit):
       second derivatives, `outer_bend` those in y = 1/r (see `AbstractUnit.curvature`, `outer_curvature`).
     """
 
-    function: Callable[[Any, Float[Array, " d"]], Float[Array, "..."]]
+    function: Phi
     columns: Blocks = eqx.field(static=True)
-    is_linear_in: str | None = eqx.field(static=True)
-    degree: float | None = eqx.field(static=True)
-    supremum: float | None = eqx.field(static=True)
-    has_kinks: bool = eqx.field(static=True)
-    slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
-    bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
-    outer_bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None
+    linear: str | None = eqx.field(static=True)
+    homogeneity: float | None = eqx.field(static=True)
+    bound: float | None = eqx.field(static=True)
+    kinked: bool = eqx.field(static=True)
+    slope: Bound | None
+    bend: Bound | None
+    outer_bend: Bound | None
 
     def __init__(
         self,
-        function: Callable[[Any, Float[Array, " d"]], Float[Array, "..."]],
+        function: Phi,
         *,
         columns: Sequence[str] | Mapping[str, tuple[int, ...]],
         linear: str | None = None,
         homogeneity: float | None = None,
         bound: float | None = None,
         kinked: bool = False,
-        slope: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
-        bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
-        outer_bend: Callable[[Float[Array, " d"]], Float[Array, ""]] | None = None,
+        slope: Bound | None = None,
+        bend: Bound | None = None,
+        outer_bend: Bound | None = None,
     ) -> None:
         if isinstance(columns, str) or not columns:
             raise ValueError(f"Function(columns=...): expected a list of names, got {columns!r}.")
@@ -70,30 +71,14 @@ class Function(AbstractUnit):
             raise ValueError("Function(outer_bend=...): only for a unit with one parameter (a linear block aside).")
         self.function = function
         self.columns = tuple(Block(str(name), tuple(shape)) for name, shape in shapes.items())
-        self.is_linear_in, self.degree, self.supremum = linear, homogeneity, bound
-        self.has_kinks, self.slope, self.bend, self.outer_bend = kinked, slope, bend, outer_bend
+        self.linear, self.homogeneity, self.bound, self.kinked = linear, homogeneity, bound, kinked
+        self.slope, self.bend, self.outer_bend = slope, bend, outer_bend
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         return self.columns
 
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         return self.function(theta, x)
-
-    @property
-    def kinked(self) -> bool:
-        return self.has_kinks
-
-    @property
-    def linear(self) -> str | None:
-        return self.is_linear_in
-
-    @property
-    def homogeneity(self) -> float | None:
-        return self.degree
-
-    @property
-    def bound(self) -> float | None:
-        return self.supremum
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return None if self.slope is None else self.slope(x)

@@ -21,8 +21,6 @@ class Neuron(AbstractUnit):
     Blocks, in this order: `output` (c: () or (C,), if `output_weight`), `weight` (w: (d,)), `bias` (b: (), if
     `bias`). Without an output weight the output is a number; with one it may be a vector.
 
-    **Arguments**
-
     - `activation`: a `widelimit.activations.Activation`, or any function of one number (then no facts are
       known: give an `Activation` to declare them).
     - `bias`, `output_weight`: which blocks there are.

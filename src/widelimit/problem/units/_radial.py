@@ -20,6 +20,9 @@ class RadialBasis(AbstractUnit):
     """
 
     width: Float[Array, ""] = eqx.field(converter=lambda width: leaf(width, "RadialBasis(width=...)", above=0.0))
+    kinked = False
+    linear = "charge"
+    bound = 1.0
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         return (Block("charge", outputs), Block("center", (inputs,)))
@@ -29,18 +32,6 @@ class RadialBasis(AbstractUnit):
         square = jnp.dot(x, x) - 2.0 * jnp.dot(theta.center, x) + jnp.dot(theta.center, theta.center)
         # Rounding may leave it below zero, and phi~ above its bound of one.
         return theta.charge * jnp.exp(-jnp.maximum(square, 0.0) / (2.0 * self.width**2))
-
-    @property
-    def kinked(self) -> bool:
-        return False
-
-    @property
-    def linear(self) -> str | None:
-        return "charge"
-
-    @property
-    def bound(self) -> float | None:
-        return 1.0
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         # max_u u exp(-u^2/2) = exp(-1/2), u = |x - z| / s.

@@ -1,7 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -26,6 +26,19 @@ class AbstractUnit(eqx.Module):
     which makes the library more careful.
     """
 
+    kinked: ClassVar[bool] = True
+    """Whether grad_theta phi may jump somewhere (then no Hessian by autodiff)."""
+    linear: ClassVar[str | None] = None
+    """The block in which phi is linear (phi = c . phi~(w, x)), if there is one."""
+    homogeneity: ClassVar[float | None] = None
+    """k when phi~ (or phi, without a linear block) has degree k in all the other blocks together."""
+    bound: ClassVar[Number | None] = None
+    """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
+    free_knot: ClassVar[bool] = False
+    """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
+    averages: ClassVar[int] = 0
+    """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         """The named blocks of theta for inputs in R^inputs and outputs of shape () or (C,).
@@ -37,42 +50,12 @@ class AbstractUnit(eqx.Module):
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         """phi(theta, x): shape () or (C,). `theta` has one field a block."""
 
-    @property
-    def kinked(self) -> bool:
-        """Whether grad_theta phi may jump somewhere (then no Hessian by autodiff)."""
-        return True
-
-    @property
-    def linear(self) -> str | None:
-        """The block in which phi is linear (phi = c . phi~(w, x)), if there is one."""
-        return None
-
-    @property
-    def homogeneity(self) -> float | None:
-        """k when phi~ (or phi, without a linear block) has degree k in all the other blocks together."""
-        return None
-
-    @property
-    def bound(self) -> Number | None:
-        """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
-        return None
-
-    @property
-    def free_knot(self) -> bool:
-        """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
-        return False
-
     def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
         """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.
 
         Its blocks have `radius` in the place of `weight`. None for a unit without a direction to average over.
         """
         return None
-
-    @property
-    def averages(self) -> int:
-        """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
-        return 0
 
     def mean_square(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:
         """|phi|^2; its mean over the directions, where phi is a mean over directions."""

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -53,30 +55,26 @@ class Isotropic:
         Given x, w_1 and w_2 are independent and uniform in direction. At d = inf the radius |x| no longer
         fluctuates: $\frac12 \sum_\pm q(\tau_\pm r_1)\,q(\tau_\pm r_2)$.
         """
-        r1, r2 = np.broadcast_arrays(np.asarray(r1, float), np.asarray(r2, float))
-        mean = self.sigma
-        if math.isinf(self.d):
-            return np.asarray(0.5 * sum(mean.q(tau * r1) * mean.q(tau * r2) for tau in self.tau))
-        total = np.zeros(r1.shape)
-        for tau in self.tau:
-            s, w = self._radius_rule(tau, r1, r2)
-            one, two = (mean.p(tau * r[..., None] * s, self.d) for r in (r1, r2))
-            total += 0.5 * np.sum(w * one * two, axis=-1)
-        return total
+        return self._mean_product(r1, r2, self._mean)
 
     def u_slope(
         self, r1: Float[np.ndarray, "..."] | float, r2: Float[np.ndarray, "..."] | float
     ) -> Float[np.ndarray, "..."]:
         """The derivative of u_d in its first argument."""
+        slope = self.sigma.q_slope if math.isinf(self.d) else lambda z: self.sigma.p_slope(z, self.d)
+        return self._mean_product(r1, r2, slope, power=1)
+
+    def _mean(self, z: np.ndarray) -> np.ndarray:
+        return self.sigma.q(z) if math.isinf(self.d) else self.sigma.p(z, self.d)
+
+    def _mean_product(self, r1: Any, r2: Any, first: Callable[[np.ndarray], np.ndarray], power: int = 0) -> np.ndarray:
+        """SUM over the classes of E (tau s)^power first(tau r_1 s) p_d(tau r_2 s)/2."""
         r1, r2 = np.broadcast_arrays(np.asarray(r1, float), np.asarray(r2, float))
-        mean = self.sigma
-        if math.isinf(self.d):
-            return np.asarray(0.5 * sum(tau * mean.q_slope(tau * r1) * mean.q(tau * r2) for tau in self.tau))
         total = np.zeros(r1.shape)
         for tau in self.tau:
             s, w = self._radius_rule(tau, r1, r2)
-            slope = tau * s * mean.p_slope(tau * r1[..., None] * s, self.d)
-            total += 0.5 * np.sum(w * slope * mean.p(tau * r2[..., None] * s, self.d), axis=-1)
+            one, two = first(tau * r1[..., None] * s), self._mean(tau * r2[..., None] * s)
+            total += 0.5 * np.sum(w * (tau * s) ** power * one * two, axis=-1)
         return total
 
     def single(self, r: Float[np.ndarray, "..."] | float) -> Float[np.ndarray, "..."]:
@@ -96,6 +94,8 @@ class Isotropic:
 
     def _radius_rule(self, tau: float, *radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nodes and weights for chi_d, cut where p_d(tau r s) is not smooth in s, at s = |t_j|/(tau r)."""
+        if math.isinf(self.d):
+            return np.ones(1), np.ones(1)
         knots = np.abs([t for t in self.sigma.knots if t != 0.0])
         with np.errstate(divide="ignore"):
             kinks = np.concatenate([knots / (tau * r[..., None]) for r in radii], axis=-1)

@@ -11,11 +11,7 @@ from ._global_minimum import (
     linearised_loss as linearised_loss,
     mu as mu,
 )
-from ._one_input import (
-    displacement as displacement,
-    linear_limit as linear_limit,
-    one_input_loss as one_input_loss,
-)
+from ._one_input import displacement as displacement, linear_limit as linear_limit, one_input_loss as one_input_loss
 from ._small_output import (
     eigenfunction as eigenfunction,
     image as image,

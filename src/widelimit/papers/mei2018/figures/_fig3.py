@@ -48,7 +48,7 @@ def _steps(data: Data) -> str:
 def gaps(data: Data) -> dict[float, float]:
     """max |R_SGD - R_limit| from t = 1 until the limit's risk is 1/2, for each Delta.
 
-    Later it falls below what the network can reach at d = 320 (for the least Delta any predictor: `_floor`).
+    Later it falls below what the network can reach at d = 320 (for the least Delta any predictor: `floor`).
     """
     found = {}
     for delta, run in zip(DELTAS, data["runs"], strict=True):
@@ -57,7 +57,7 @@ def gaps(data: Data) -> dict[float, float]:
     return found
 
 
-def _floor(delta: float) -> float:
+def floor(delta: float) -> float:
     """The least risk of any predictor: 1 - E E[y | x]^2, where |x_1| is all that tells the classes apart."""
     from scipy.stats import chi
 
@@ -74,7 +74,7 @@ def _caption(data: Data) -> str:
         "The risk stays near 1 for long and then falls to nearly 0, the sooner the larger Δ. From t = 1 to the "
         f"middle of the fall the networks (N = {data['neurons']}, ε = {data['step']:g}, {_steps(data)}) are at most "
         f"this far from the limit at d = ∞: {far}. Afterwards they stay above it: at Δ = {DELTAS[0]:g} and d = {DIM} "
-        f"no predictor can have a risk below {_floor(DELTAS[0]):.1g}, the rest is the noise of the steps and the "
+        f"no predictor can have a risk below {floor(DELTAS[0]):.1g}, the rest is the noise of the steps and the "
         "width. The values of Δ are not printed in the paper. The first step is of size ε ξ(ε), as ξ(0) is infinite; "
         "at the printed ε = 2e-4 with one sample a step the noise of the first steps moves the means of a, b and r₁ "
         "away from the limit for good."
@@ -85,7 +85,7 @@ def _alt(data: Data) -> str:
     ends = ", ".join(
         f"{run['limit']['risk'][-1]:.1e} for Δ = {d:g}" for d, run in zip(DELTAS, data["runs"], strict=True)
     )
-    return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}. " + _caption(data)
+    return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}."
 
 
 @figure(compared, caption=_caption, alt=_alt, size=(10.0, 5.2), cost=Cost(50.0, 1700.0))

@@ -112,6 +112,6 @@ def largest_margin(d: float) -> Data:
 
 
 def closed_interval(d: float) -> Data:
-    """The ends by closed forms; NaN where the interval is empty."""
+    """The ends by closed forms; none where the interval is empty."""
     found = theory.thresholds(d)
-    return {"ends": [np.nan, np.nan] if found is None else found}
+    return {"ends": np.zeros(0) if found is None else found}

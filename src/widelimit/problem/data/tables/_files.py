@@ -1,9 +1,10 @@
-"""Where columns come from: parquet and npz files, data sets inside scikit-learn, the choice among them."""
+"""Where columns come from: csv, parquet and npz files, data sets inside scikit-learn, the choice among them."""
 
+import csv
 import hashlib
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 from widelimit.results import did_you_mean, one_of
 
 from ._columns import Columns, check_names, pick
-from ._csv import read_csv
 
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
 SUFFIXES = (".csv", ".parquet", ".npz")
@@ -56,6 +56,57 @@ def read_sklearn(source: str) -> tuple[Columns, tuple[str, ...]]:
     labels = bunch.get("target_names") if targets == ("target",) else None
     class_names = () if labels is None else tuple(str(label) for label in labels)
     return Columns(source, cells, lambda row: f"row {row + 1}", class_names=class_names), targets
+
+
+def read_csv(source: str, content: bytes) -> Columns:
+    """The columns of a CSV file, as text; blank lines are skipped, spaces around names are not part of them.
+
+    Raises `ValueError`, with the line (from 1), for bytes that are not UTF-8, a quote that is not closed, an
+    empty file, a header without rows, a column without a name of its own, and rows of another length.
+    """
+    records = _records(source, _decode(source, content))
+    line, header = next(records, (0, []))
+    if not header:
+        raise ValueError(f"{source}: the file is empty; expected a line of column names, then rows.")
+    names = [name.strip() for name in header]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        raise ValueError(f"{source}, line {line}: commas must separate the columns; the header is {names[0]!r}.")
+    check_names(source, f"line {line}", names)
+
+    rows, lines = [], []
+    for line, row in records:
+        if len(row) != len(names):
+            raise ValueError(f"{source}, line {line}: {len(row)} cells; the header names {len(names)} columns.")
+        rows.append(row)
+        lines.append(line)
+    if not rows:
+        raise ValueError(f"{source}: a header but no rows.")
+    cells = {name: np.array([row[k] for row in rows], object) for k, name in enumerate(names)}
+    return Columns(source, cells, lambda row: f"line {lines[row]}", hashlib.sha256(content).hexdigest())
+
+
+def _decode(source: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"{source}, line {line}: not UTF-8 text ({error.reason}).") from None
+
+
+def _records(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of every record that is not blank; a quoted cell may span lines, the first one counts."""
+    # Strict: otherwise a quote that is never closed swallows the rest of the file as one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ValueError(f"{source}, line {line}: not readable as CSV ({error}).") from None
+        if row:
+            yield line, row
 
 
 def read_parquet(source: str, content: bytes) -> Columns:

@@ -2,15 +2,19 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int
 
+from widelimit.results import one_of
+
 from ._classes import class_targets
 from ._columns import Columns, some
 from ._files import open_columns
+from ._scaling import KINDS, DataNotice, Scaling
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,8 +49,6 @@ def read_table(
 ) -> Table:
     """Read numbers to learn from.
 
-    **Arguments**
-
     - `source`: 'sklearn:NAME' for a data set inside scikit-learn (digits, iris, wine, breast_cancer,
       linnerud, diabetes in raw units); or a .csv (commas, a header line, UTF-8), .parquet or .npz file.
     - `target`: the target column, or several. Needed for csv and parquet; an npz file has an array "y" unless
@@ -71,6 +73,40 @@ def read_table(
     else:
         keep, y, labels = class_targets(columns, targets[0], classes)
     return Table(x[keep], y, names, ", ".join(targets), columns.source, columns.sha256, labels)
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    target: str | Sequence[str] | None = None,
+    classes: Sequence[Any] | None = None,
+    features: str | Sequence[str] | None = None,
+    scale: str = "unit-variance",
+    scale_target: str = "none",
+) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, "n ..."]]:
+    """(x, y) of a data set: x [n, d], y [n] or [n, C], in float64.
+
+        x, y = load("sklearn:digits", classes=(3, 8))
+        x, y = load("diabetes.csv", target="progression", scale_target="unit-variance")
+
+    - `source`, `target`, `classes`, `features`: as for `read_table`.
+    - `scale`: "unit-variance" (each column to mean 0 and variance 1 over all rows; a constant column to 0,
+      with a `DataNotice`), "unit-norm" (each row to length 1) or "none".
+    - `scale_target`: "none" or "unit-variance"; classes are -1 and +1 already and take "none" only.
+
+    To scale by a training part alone, use `read_table`, `split` and `Scaling.fit`.
+    **Raises** `ValueError` as `read_table` does, and for a scaling that is not one of these.
+    """
+    one_of(scale, KINDS, "scale")
+    one_of(scale_target, ("none", "unit-variance"), "scale_target")
+    if classes is not None and scale_target != "none":
+        raise ValueError(f"scale_target: classes are -1 and +1 already, so only 'none' goes; got {scale_target!r}.")
+    table = read_table(source, target=target, classes=classes, features=features)
+    scaling = Scaling.fit(table.features, scale, names=table.feature_names)
+    if scaling.notice is not None:
+        warnings.warn(f"{table.source}: {scaling.notice}", DataNotice, stacklevel=2)
+    names = table.target_name.split(", ")
+    return scaling(table.features), Scaling.fit(table.target, scale_target, names=names)(table.target)
 
 
 def split(table: Table, held_out: float, seed: int) -> tuple[Table, Table]:
