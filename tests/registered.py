@@ -38,5 +38,6 @@ def _one(value: Value, number: float) -> Any:
         return True
     most = min(limit for limit in (value.below, value.most, float("inf")) if limit is not None)
     least = max(limit for limit in (value.above, value.least, 0.0) if limit is not None)
-    fits = number if least < number < most else 0.5 * (least + most)
-    return max(int(fits), int(least)) if value.kind == "whole" else fits
+    if value.kind == "whole":
+        return int(min(max(number, least), most))
+    return number if least < number < most else 0.5 * (least + most)

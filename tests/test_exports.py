@@ -31,3 +31,12 @@ def test_nothing_is_imported_before_it_is_used():
     said = "import sys, widelimit; print(sorted({'jax', 'numpy', 'ast', 'widelimit.measure'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_float64_is_on_and_other_programs_do_not_inherit_it():
+    said = (
+        "import os, widelimit; assert 'JAX_ENABLE_X64' not in os.environ; "
+        "import jax.numpy as jnp; print(jnp.ones(1).dtype, 'JAX_ENABLE_X64' in os.environ)"
+    )
+    out = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "float64 False"

@@ -5,15 +5,37 @@ nothing heavy until a name is used, so that the command line answers at once.
 """
 
 import functools as _functools
-import os as _os
+import importlib.util as _util
 import sys as _sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any as _Any
 
-# JAX reads the variable when it is first imported; if that has happened already, its own switch is used.
+
+class _Float64:
+    """Finds JAX as Python does, and switches float64 on as soon as it is there.
+
+    JAX has a variable of the environment for that, but other programs that are started from here would inherit it.
+    """
+
+    def find_spec(self, name: str, path: _Any = None, target: _Any = None) -> _Any:
+        if name != "jax":
+            return None
+        _sys.meta_path.remove(self)
+        spec = _util.find_spec(name)
+        loader: _Any = None if spec is None else spec.loader
+        if loader is not None:
+            loader.exec_module = _functools.partial(_loaded, loader.exec_module)
+        return spec
+
+
+def _loaded(execute: _Any, module: _Any) -> None:
+    execute(module)
+    module.config.update("jax_enable_x64", True)
+
+
 if "jax" in _sys.modules:
     _sys.modules["jax"].config.update("jax_enable_x64", True)
 else:
-    _os.environ["JAX_ENABLE_X64"] = "1"
+    _sys.meta_path.insert(0, _Float64())
 
 __version__ = "0.1.0"
 

@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class Outcome(enum.Enum):
@@ -26,6 +27,10 @@ class EvolutionError(RuntimeError):
     def __init__(self, message: str, trajectory: object) -> None:
         super().__init__(message)
         self.trajectory = trajectory
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error is copied and pickled by what it was called with: by default by its message alone.
+        return type(self), (str(self), self.trajectory)
 
 
 def one_of(value: str, allowed: Sequence[str], what: str) -> str:

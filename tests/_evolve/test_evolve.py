@@ -63,7 +63,7 @@ def test_the_end_depends_on_no_save_time_chunk_or_checkpoint(
 @settings(max_examples=6)
 @given(st.lists(st.floats(0.0, 3.0), max_size=6))
 def test_any_save_times(times: list[float]) -> None:
-    run = _run("tsit5", save_at=np.asarray(times or [0.0]))
+    run = _run("tsit5", save_at=np.sort(times or [0.0]))
     np.testing.assert_array_equal(run.times, np.unique([0.0, *times, 3.0]))
     assert run.positions.shape == (len(run.times), 5, 4)
     np.testing.assert_array_equal(run.positions[0], START.positions)
@@ -83,8 +83,9 @@ def test_what_comes_back() -> None:
     assert run.message == ""
     assert run.steps == 300
     assert run.wall > 0
-    assert len(run) == 65
-    np.testing.assert_allclose(run.times, 3.0 * np.linspace(0, 1, 65) ** 2)
+    # Of 65 times the nearest steps', each under its own time: 0 and 0.0007 are one of a hundredth.
+    steps = np.unique(np.round(300.0 * np.linspace(0, 1, 65) ** 2))
+    np.testing.assert_allclose(run.times, 0.01 * steps, rtol=1e-12)
     assert run.blocks == PROBLEM.blocks
     assert run.positions.dtype == np.float64
     provenance = run.provenance
@@ -96,6 +97,38 @@ def test_what_comes_back() -> None:
     assert "0.01" in provenance["dynamics"]
     for a, b in zip(provenance.values(), _run("fresh").provenance.values(), strict=True):
         assert a == b
+
+
+@pytest.mark.parametrize("t1", [1.0, 1.2])
+def test_what_is_saved_of_steps_has_the_time_of_its_step(t1: float) -> None:
+    """f = a, y = 0, full batches: a is multiplied by 1 - step; a run to 1 in steps of 0.3 ends at 1.2, after four."""
+    unit = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])
+    problem = wl.Problem(unit, wl.data.Samples([[1.0]], [0.0]))
+    descent = wl.SGD(0.3, sampling=wl.sampling.Full())
+    run = wl.evolve(problem, wl.Particles([[1.0]]), descent, t1=t1, save_at=[0.0, 0.1, 0.4, 0.5, 0.9])
+    np.testing.assert_allclose(run.times, [0.0, 0.3, 0.6, 0.9, 1.2], rtol=1e-14)
+    np.testing.assert_allclose(run.positions[:, 0, 0], 0.7 ** np.arange(5), rtol=1e-14)
+    # A time that was asked stays what it is where it is that of a step.
+    assert 0.9 in run.times
+
+
+def test_times_that_differ_by_rounding_and_times_that_go_back() -> None:
+    np.testing.assert_array_equal(_run("tsit5", t1=0.3, save_at=[0, 0.1, 0.1 + 0.2]).times, [0.0, 0.1, 0.3])
+    with pytest.raises(ValueError, match=r"save_at=\.\.\.\): expected increasing times"):
+        _run("tsit5", save_at=[0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "t1", "words"),
+    [
+        (wl.SGD(1e-12), 1e308, r"to 1e\+308 SGD takes inf steps, which no run can"),
+        (wl.SGD(1e-12), 1e5, r"to 100000 SGD takes 1e\+17 steps"),
+        (wl.GradientFlow(), 1e-320, r"t1=\.\.\.\): must be a finite number at least 2\.22507e-308"),
+    ],
+)
+def test_a_run_that_cannot_end_is_refused(dynamics: Any, t1: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        wl.evolve(PROBLEM, START, dynamics, t1=t1, key=KEY)
 
 
 def test_default_times_fit_into_memory() -> None:

@@ -85,7 +85,7 @@ def test_a_killed_batch_goes_on_and_ends_at_the_same_bits(
     asked: dict[str, Any] = {"t1": 1.0, "save_at": [0.25, 0.5], "observe": RISK, "keys": KEYS}
     whole = wl.evolve_many(PROBLEM, STARTS, dynamics, **asked)
     kept = wl.Checkpoint(tmp_path / "many", every=0.0)
-    module = sys.modules["widelimit._evolve._many"]
+    module = sys.modules["widelimit._evolve._host"]
     left = iter(range(3))
 
     def short(chunk: int, done: int, seconds: float) -> int:

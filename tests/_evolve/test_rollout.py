@@ -81,3 +81,17 @@ def test_what_it_refuses() -> None:
         wl.rollout(line, wl.laws.Normal(0.0, 1.0), wl.Quantiles(), steps=1)
     with pytest.raises(ValueError, match="key"):
         wl.rollout(PROBLEM, START, wl.SGD(0.1), steps=1)
+
+
+@pytest.mark.parametrize("dynamics", [wl.TransportPDE(cells=20), wl.JKO(0.1, particles=8), wl.GaussianClosure()])
+def test_a_first_state_that_is_made_on_the_host_is_not_traced(dynamics: Any) -> None:
+    unit = wl.units.Neuron(wl.activations.tanh, bias=False, output_weight=False)
+
+    def end(strength: Any) -> Any:
+        problem = wl.Problem(unit, wl.data.Samples([[1.0]], [1.0]), penalty=wl.penalties.l2(strength))
+        return problem.risk(wl.rollout(problem, wl.laws.Normal(0.0, 1.0), dynamics, steps=2))
+
+    with pytest.raises(
+        ValueError, match=f"^rollout: {type(dynamics).__name__} makes its first state outside of compil"
+    ):
+        jax.jit(end)(0.1)

@@ -25,12 +25,12 @@ def test_the_least_is_allowed():
         real_number(-1e-300, "x", least=0.0)
 
 
-@pytest.mark.parametrize("value", [2, np.int32(5)])
+@pytest.mark.parametrize("value", [2, np.int32(5), np.array(3), jnp.asarray(4)])
 def test_whole_numbers(value):
     assert whole_number(value, "n", least=2, most=5) == int(value)
 
 
-@pytest.mark.parametrize("value", ["a", None, True, 2.0, 1, 6, np.array([2])])
+@pytest.mark.parametrize("value", ["a", None, True, np.True_, 2.0, 1, 6, np.array([2]), jnp.asarray(2.0)])
 def test_what_is_no_whole_number_in_the_range(value):
     with pytest.raises(ValueError, match="n: must be a whole number from 2 to 5, got"):
         whole_number(value, "n", least=2, most=5)

@@ -1,5 +1,7 @@
 """Checkpoints: a run that was killed, interrupted or damaged."""
 
+import errno
+import fcntl
 import functools
 import os
 import pathlib
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
+from widelimit.numerics import alone
 
 _SETUP = """
 import jax, numpy as np, widelimit as wl
@@ -169,7 +172,10 @@ def test_another_run_is_refused(short_run: Any, name: str) -> None:
     """Each thing that `evolve` is told is part of what a run is: the checkpoint of another one is not gone on with."""
     told, folder = short_run
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(ValueError, match="another run"):
+    # It says what is another.
+    words = {"problem": "problem.penalty", "measure": "the start", "key": "the key", "observe": "observe"}
+    differs = {"dynamics": "dynamics.batch, dynamics.largest_batch", "t1": "the times", "save_at": "the times"} | words
+    with pytest.raises(ValueError, match=f"another run, from which this one differs in {differs[name]}; delete"):
         wl.evolve(**(told | {name: _changed(name, told[name])}), checkpoint=folder)
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -271,6 +277,45 @@ def test_a_place_that_cannot_be_written(go: Any, tmp_path: pathlib.Path) -> None
     for path in (tmp_path / "file", tmp_path / "file" / "run", "/proc/nothing"):
         with pytest.raises(ValueError, match="checkpoint: cannot write"):
             go("fresh", checkpoint=path)
+
+
+def test_two_runs_do_not_share_a_folder(short_run: Any) -> None:
+    told, folder = short_run
+    with alone(folder), pytest.raises(ValueError, match=r"another run is at work in .*run; choose another"):
+        wl.evolve(**told, checkpoint=folder)
+    assert wl.evolve(**told, checkpoint=folder).outcome.ok
+
+
+def test_a_file_system_without_locks_is_said_and_gone_on_with(short_run: Any, monkeypatch: Any) -> None:
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    told, folder = short_run
+    with pytest.warns(UserWarning, match=r"run: no lock is to be had here \(Function not implemented\)"):
+        assert wl.evolve(**told, checkpoint=folder).outcome.ok
+
+
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/run", pathlib.Path("s3://bucket/run"), "", "a\0b", "~nobody-of-that-name/x"]
+)
+def test_what_is_no_place_on_this_machine_is_refused(place: Any) -> None:
+    run = wl.Trajectory(
+        np.zeros(1), np.zeros((1, 1, 1)), np.ones((1, 1)), (), {}, wl.Outcome.SUCCESS, "", 0, 0.0, {"key": None}
+    )
+    for use in (wl.Checkpoint, wl.load, run.save):
+        with pytest.raises(ValueError, match=r"path=\.\.\.\): '.*"):
+            use(place)
+    assert not pathlib.Path("s3:").exists()
+
+
+def test_a_tilde_is_the_home_folder(short_run: Any, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    told, _ = short_run
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = wl.evolve(**told, checkpoint="~/kept")
+    assert (tmp_path / "kept" / "manifest.json").exists()
+    assert run.save("~/run.zarr") == tmp_path / "run.zarr"
+    _same(wl.load("~/run.zarr"), run)
 
 
 @pytest.mark.parametrize("every", [-1.0, float("nan")])

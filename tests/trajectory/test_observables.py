@@ -130,3 +130,11 @@ def test_an_observable_that_is_not_finite_is_named() -> None:
         assert "odd" in str(error)  # noqa: PT017
     else:
         assert run.outcome is wl.Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("number", [float, np.asarray, lambda a: a.item(), lambda a: 1.0 if a > 0 else 0.0])
+def test_a_function_that_wants_a_number_is_told_how(number: Any) -> None:
+    own = observables.Function("own", lambda problem, measure: number(measure.mass))
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples([[1.0]], [1.0]))
+    with pytest.raises(ValueError, match=r"observables.Function\('own'\): the function is compiled, where"):
+        wl.evolve(problem, wl.Particles(np.ones((2, 3))), wl.GradientFlow(), t1=0.1, observe=[own])

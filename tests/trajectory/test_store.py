@@ -1,10 +1,12 @@
 """Trajectories to xarray and to disk, and back without a difference; damaged stores."""
 
 import ast
+import contextlib
 import dataclasses
 import json
 import pathlib
 import shutil
+import threading
 from typing import Any
 
 import numpy as np
@@ -273,6 +275,42 @@ def test_columns_are_found_by_their_labels(gridded: bool) -> None:
         _same(run, wl.Trajectory.from_xarray(other))
     with pytest.raises(ValueError, match=r"its parameters are not"):
         wl.Trajectory.from_xarray(data.isel(parameter=[0, 0]) if gridded else data.isel(parameter=[0, 1, 2]))
+
+
+def test_others_read_a_store_without_a_word(tmp_path: pathlib.Path) -> None:
+    """xarray as it comes, and Zarr alone; a warning is an error here."""
+    import xarray
+    import zarr
+
+    run = _trajectory()
+    path = run.save(tmp_path / "run.zarr")
+    with xarray.open_zarr(path) as data:
+        assert list(data["parameter"].values) == ["output", "weight[0]", "weight[1]", "bias"]
+        _same(wl.Trajectory.from_xarray(data), run)
+    stored: Any = zarr.open_group(path, mode="r")
+    np.testing.assert_array_equal(stored["positions"][:], run.positions)
+    assert list(stored["parameter"][:]) == ["output", "weight[0]", "weight[1]", "bias"]
+    assert json.loads((path / "parameter" / "zarr.json").read_text())["data_type"] == "string"
+
+
+def test_a_store_is_read_while_it_is_replaced(tmp_path: pathlib.Path) -> None:
+    runs = [_trajectory(seed) for seed in range(2)]
+    path, risks, ended = tmp_path / "run.zarr", {run.risk.tobytes() for run in runs}, threading.Event()
+    runs[0].save(path)
+
+    def write() -> None:
+        for k in range(6):
+            runs[k % 2].save(path)
+        ended.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while not ended.is_set():
+        # Between the two the folder may have been taken away, which is said; it is never a mixture.
+        with contextlib.suppress(ValueError):
+            assert wl.load(path).risk.tobytes() in risks
+    thread.join()
+    _same(wl.load(path), runs[1])
 
 
 def test_another_format_is_refused() -> None:

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from widelimit.dynamics import AbstractDynamics, Start
+from widelimit.dynamics.clocks import AbstractClock
 from widelimit.measure import GridDensity, Particles, laws
+from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
 from widelimit.trajectory import observables
 
@@ -26,14 +28,14 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         )
     if not isinstance(dynamics, AbstractDynamics):
         raise ValueError(f"evolve(dynamics=...): expected one of widelimit's dynamics, got {dynamics!r}.")
-    if not _is_number(t1) or not 0 < t1 < math.inf:
-        raise ValueError(f"evolve(t1=...): must be a number, positive and finite; got {t1!r}.")
-    if dynamics.clock.counts and dynamics.clock.reading(t1) < 1:
-        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {type(dynamics).__name__}.")
-    if max_steps is not None and not (isinstance(max_steps, int) and max_steps >= 1):
-        raise ValueError(f"evolve(max_steps=...): must be a whole number of at least 1, got {max_steps!r}.")
-    if key is not None and not isinstance(key, jax.Array):
-        raise ValueError(f"evolve(key=...): expected a key such as jax.random.key(0), got {key!r}.")
+    # Below the least normal number compiled code takes it for 0.
+    real_number(t1, "evolve(t1=...)", least=float(np.finfo(float).tiny))
+    if dynamics.clock.counts:
+        _check_steps(dynamics, float(t1))
+    if max_steps is not None:
+        whole_number(max_steps, "evolve(max_steps=...)", least=1)
+    if key is not None:
+        random_key(key, "evolve(key=...)")
     if isinstance(measure, laws.AbstractLaw):
         return
     theta, _ = problem.unpack(measure)
@@ -50,6 +52,21 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
 
 
+def _check_steps(dynamics: AbstractDynamics, t1: float) -> None:
+    """Raise `ValueError` where a run has no step, or more than can be counted."""
+    try:
+        steps = dynamics.clock.reading(t1)
+    except OverflowError:
+        steps = math.inf
+    name = type(dynamics).__name__
+    if steps < 1:
+        raise ValueError(f"evolve(t1=...): {t1:g} is less than half a step of {name}.")
+    if steps > 2**53:
+        raise ValueError(
+            f"evolve(t1=...): to {t1:g} {name} takes {steps:.2g} steps, which no run can; take longer ones."
+        )
+
+
 def arranged(problem: Problem, measure: Start) -> Start:
     """The start with its columns in the problem's order; a law is arranged by the dynamics that takes it."""
     return measure if isinstance(measure, laws.AbstractLaw) else problem.arranged(measure)
@@ -61,21 +78,23 @@ def default_times(t1: float, size: int) -> np.ndarray:
     return t1 * np.linspace(0.0, 1.0, count) ** 2
 
 
-def save_times(t1: float, save_at: Any, size: int) -> np.ndarray:
-    """The save times; `size` numbers are saved at each."""
-    if save_at is None:
-        return default_times(t1, size)
+def save_times(t1: float, save_at: Any, size: int, clock: AbstractClock) -> np.ndarray:
+    """The times of what is saved, by the clock; `size` numbers are saved at each."""
+    asked = default_times(t1, size) if save_at is None else _asked_times(t1, save_at)
+    return np.unique([0.0, *(clock.nearest(float(t)) for t in asked if t < t1), clock.end(float(t1))])
+
+
+def _asked_times(t1: float, save_at: Any) -> np.ndarray:
     try:
         times = np.asarray(save_at, float)
     except (TypeError, ValueError):
         raise ValueError(f"evolve(save_at=...): expected a list of times, got {save_at!r}.") from None
-    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1)):
+    # 0.1 + 0.2 is more than 0.3.
+    if times.size == 0 or times.ndim != 1 or not np.all((times >= 0) & (times <= t1 * (1 + 1e-12))):
         raise ValueError(f"evolve(save_at=...): expected a list of times in [0, {t1:g}], got {save_at}.")
-    return np.unique(np.concatenate([[0.0], times, [t1]]))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
+    if np.any(np.diff(times) < 0):
+        raise ValueError(f"evolve(save_at=...): expected increasing times, got {save_at}.")
+    return times
 
 
 def watched_of(

@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from widelimit.dynamics import Start, advance
+from widelimit.numerics import Signals
 from widelimit.results import Outcome
 from widelimit.trajectory import Folder, Progress, restore
 
@@ -18,93 +19,163 @@ from ._saving import Ended, Row, Watch, show
 _CHUNK_SECONDS = 0.25
 # A risk this many times the start's (plus one) counts as diverged.
 _BLOW_UP = 1e6
+_OUTCOMES = tuple(Outcome)
+_GOES_ON, _DIVERGED, _MAX_STEPS, _STALLED = map(
+    _OUTCOMES.index, (Outcome.SUCCESS, Outcome.DIVERGED, Outcome.MAX_STEPS, Outcome.STALLED)
+)
 
 
-@dataclasses.dataclass
-class Keeper:
-    """Writes a checkpoint when one is due."""
+class Now(NamedTuple):
+    """Where a drive stands, all that a checkpoint needs beside the rows.
 
-    folder: Folder
-    every: float
-    last: float = dataclasses.field(default_factory=time.monotonic)
+    `states`: the state of one run, or those of several, stacked. Of each run: `ends`, how it stands (a place in
+    `_OUTCOMES`; a success goes on to the next stop), the `steps` done and the `saves` made.
+    """
 
-    def offer(self, state: Any, rows: list[Row], wall: float, due: bool = False) -> None:
-        if due or time.monotonic() - self.last >= self.every:
-            self.folder.write(state, rows, wall)
-            self.last = time.monotonic()
+    states: Any
+    ends: np.ndarray
+    steps: np.ndarray
+    saves: np.ndarray
+
+
+class Moved(NamedTuple):
+    """States after a chunk, the steps it took; of each run whether it is finite, and whether it is stuck."""
+
+    states: Any
+    done: Int[Array, "..."]
+    finite: Bool[Array, "..."]
+    stuck: Bool[Array, "..."]
 
 
 @dataclasses.dataclass
 class Run:
-    """One run; `weights`: those of the start, where they never change."""
+    """One run from a state; `weights`: those of the start, where they never change."""
 
     watch: Watch
     times: np.ndarray
-    weights: jax.Array | None
+    states: Any
+    weights: Float[Array, "..."] | None
     max_steps: int | None
+    count: int = 1
 
-    def drive(self, state: Any, keeper: Keeper | None, bar: Progress) -> Ended:
-        rows: list[Row] = []
-        spent = 0.0
-        if keeper is not None and (saved := keeper.folder.read()) is not None:
-            state, rows, spent = restore(state, saved.leaves), saved.rows, saved.wall
+    def drive(self, folder: Folder | None, bar: Progress, signals: Signals) -> list[Ended]:
+        """How each run ended, with its rows."""
+        now, rows, spent = self._begin(folder)
         began = time.monotonic()
 
         def wall() -> float:
             return spent + time.monotonic() - began
 
-        dynamics, prepared = self.watch.dynamics, self.watch.prepared
-        stops = stops_at(self.watch, self.times)
-        outcome, chunk = Outcome.SUCCESS, 8
-        last_good = state
-        try:
-            while outcome.ok and len(rows) < len(self.times):
-                stop = stops[len(rows)]
-                if not bool(dynamics.clock.before(state, stop)):
-                    shown = show(self.watch, state, self.weights, jnp.asarray(stop))
-                    row = {name: np.asarray(value) for name, value in shown.items()}
-                    if not self.watch.finite(row) or blown_up(row, rows):
-                        outcome = Outcome.DIVERGED
-                        break
-                    rows.append(row)
-                    bar.update(float(self.times[len(rows) - 1]), int(state.k))
-                    continue
-                most = chunk if self.max_steps is None else min(chunk, self.max_steps - int(state.k))
-                if most <= 0:
-                    outcome = Outcome.MAX_STEPS
-                    break
-                tick = time.monotonic()
-                state, done, finite = advance(dynamics, prepared, state, jnp.asarray(stop), jnp.asarray(most))
-                if not bool(finite):
-                    outcome, state = Outcome.DIVERGED, last_good
-                    break
-                if bool(dynamics.stalled(prepared, state)):
-                    outcome = Outcome.STALLED
-                    break
-                growth = dynamics.growth
-                if growth is not None and bool(growth.needed(state)):
-                    state = growth.grown(state)
-                last_good = state
-                chunk = next_chunk(chunk, int(done), time.monotonic() - tick)
-                bar.update(self._time(state, rows, stops), int(state.k))
-                if keeper is not None:
-                    keeper.offer(state, rows, wall())
-        except KeyboardInterrupt:
-            if keeper is not None:
-                keeper.offer(last_good, rows, wall(), due=True)
-            raise
-        require_start(rows)
-        if keeper is not None:
-            keeper.offer(state, rows, wall(), due=True)
-        return Ended(outcome, rows, state, wall())
+        def keep() -> None:
+            if folder is not None:
+                folder.offer(now, rows, wall(), due=True)
 
-    def _time(self, state: Any, rows: list[dict[str, np.ndarray]], stops: list[Any]) -> float:
-        """The time reached, for the progress line: linear in the clock between save points."""
-        i = max(len(rows) - 1, 0)
-        j = min(i + 1, len(self.times) - 1)
-        a, b, ca, cb = float(self.times[i]), float(self.times[j]), stops[i], stops[j]
-        reading = float(self.watch.dynamics.clock.of(state))
-        return a + (b - a) * min(1.0, max(0.0, (reading - ca) / (cb - ca))) if cb > ca else a
+        stops, chunk = stops_at(self.watch, self.times), 8
+        try:
+            for stop in stops[len(rows) :]:
+                while (before := self._before(now, stop)).any():
+                    most = chunk if self.max_steps is None else min(chunk, self.max_steps - int(max(now.steps[before])))
+                    if most <= 0:
+                        spared = before & (now.steps >= self.max_steps)
+                        now = now._replace(ends=np.where(spared, _MAX_STEPS, now.ends))
+                        continue
+                    tick = time.monotonic()
+                    now, done = self._advanced(now, before, stop, most)
+                    chunk = next_chunk(chunk, done, time.monotonic() - tick)
+                    bar.update(self._time(now, len(rows), stops), int(np.sum(now.steps)))
+                    signals.heed(keep)
+                    if folder is not None:
+                        folder.offer(now, rows, wall())
+                if not (now.ends == _GOES_ON).any():
+                    break
+                now, rows = self._saved(now, rows, stop)
+                bar.update(float(self.times[len(rows) - 1]), int(np.sum(now.steps)))
+                signals.heed(keep)
+        except (KeyboardInterrupt, SystemExit):
+            keep()
+            raise
+        keep()
+        # Each run's share, so that the seconds of all of them add up.
+        return [self._ended(i, now, rows, wall() / self.count) for i in range(self.count)]
+
+    # What differs where the states are stacked.
+
+    def moved(self, now: Now, stop: float | int, most: int) -> Moved:
+        """The states after at most so many steps towards the stop."""
+        dynamics, prepared, growth = self.watch.dynamics, self.watch.prepared, self.watch.dynamics.growth
+        state, done, finite = advance(dynamics, prepared, now.states, jnp.asarray(stop), jnp.asarray(most))
+        if not bool(finite):
+            return Moved(now.states, done, finite, finite)
+        stuck = dynamics.stalled(prepared, state)
+        if growth is not None and bool(growth.needed(state)):
+            state = growth.grown(state)
+        return Moved(state, done, finite, stuck)
+
+    def shown(self, now: Now, stop: float | int) -> Row:
+        """What is saved at a stop."""
+        return _on_host(show(self.watch, now.states, self.weights, jnp.asarray(stop)))
+
+    def row_of(self, row: Row, i: int) -> Row:
+        """What run i saved, of what all have."""
+        return row
+
+    # The same for all.
+
+    def _begin(self, folder: Folder | None) -> tuple[Now, list[Row], float]:
+        """The start, or what a run that was killed goes on from: where it stands, its rows, its seconds."""
+        start = Now(self.states, *(np.zeros(self.count, int) for _ in range(3)))
+        saved = None if folder is None else folder.read()
+        if saved is None:
+            return start, [], 0.0
+        found = restore(start, saved.leaves)
+        ends, steps, saves = map(np.array, found[1:])
+        # There may be more steps now; but the saves that a run has missed meanwhile are gone.
+        ends[(ends == _MAX_STEPS) & (saves == len(saved.rows))] = _GOES_ON
+        return Now(found.states, ends, steps, saves), saved.rows, saved.wall
+
+    def _before(self, now: Now, stop: float | int) -> np.ndarray:
+        """Which runs go on to the stop."""
+        reading = np.asarray(self.watch.dynamics.clock.of(now.states))
+        return (now.ends == _GOES_ON) & np.broadcast_to(reading < stop, now.ends.shape)
+
+    def _advanced(self, now: Now, before: np.ndarray, stop: float | int, most: int) -> tuple[Now, int]:
+        """Everything after at most so many steps, and how many there were."""
+        new = self.moved(now, stop, most)
+        finite, stuck = np.asarray(new.finite), np.asarray(new.stuck)
+        # The steps that led to infinity do not count.
+        steps = np.where((now.ends == _GOES_ON) & finite, np.asarray(new.states.k), now.steps)
+        ends = np.where(before & stuck, _STALLED, now.ends)
+        ends = np.where(before & ~finite, _DIVERGED, ends)
+        return now._replace(states=new.states, ends=ends, steps=steps), int(np.max(new.done))
+
+    def _saved(self, now: Now, rows: list[Row], stop: float | int) -> tuple[Now, list[Row]]:
+        """One row more; the runs whose row is not finite, or has blown up, end before it."""
+        row = self.shown(now, stop)
+        ends, saves = now.ends.copy(), now.saves.copy()
+        for i in map(int, np.flatnonzero(ends == _GOES_ON)):
+            mine = self.row_of(row, i)
+            if not self.watch.finite(mine) or blown_up(mine, [self.row_of(first, i) for first in rows[:1]]):
+                ends[i] = _DIVERGED
+            else:
+                saves[i] += 1
+        return now._replace(ends=ends, saves=saves), [*rows, row]
+
+    def _time(self, now: Now, saved: int, stops: list[float | int]) -> float:
+        """The time reached by all, for the progress line: linear in the clock between save points."""
+        i, j = max(saved - 1, 0), min(max(saved, 1), len(stops) - 1)
+        reading = float(np.min(np.asarray(self.watch.dynamics.clock.of(now.states))))
+        part = (reading - stops[i]) / (stops[j] - stops[i]) if stops[j] > stops[i] else 0.0
+        return float(self.times[i] + (self.times[j] - self.times[i]) * min(1.0, max(0.0, part)))
+
+    def _ended(self, i: int, now: Now, rows: list[Row], wall: float) -> Ended:
+        kept = [self.row_of(row, i) for row in rows[: int(now.saves[i])]]
+        if not kept:
+            raise ValueError("evolve: the risk or a parameter is not finite at the start.")
+        return Ended(_OUTCOMES[int(now.ends[i])], kept, int(now.steps[i]), wall)
+
+
+def _on_host(row: dict[str, Array]) -> Row:
+    return {name: np.asarray(value) for name, value in row.items()}
 
 
 def stops_at(watch: Watch, times: np.ndarray) -> list[float | int]:
@@ -118,15 +189,10 @@ def explain(watch: Watch, ended: Ended, times: np.ndarray, max_steps: int | None
     if ended.outcome.ok:
         return ""
     t, name = times[len(ended.rows) - 1], type(watch.dynamics).__name__
-    said = f"{name}: {ended.outcome.value} (saved up to t = {t:.4g}, {int(ended.state.k)} steps)"
+    said = f"{name}: {ended.outcome.value} (saved up to t = {t:.4g}, {ended.steps} steps)"
     if ended.outcome is Outcome.MAX_STEPS:
         return f"{said}; raise max_steps, now {max_steps}."
     return f"{said}; {watch.dynamics.advice(watch.problem, start)}."
-
-
-def require_start(rows: list[Row]) -> None:
-    if not rows:
-        raise ValueError("evolve: the risk or a parameter is not finite at the start.")
 
 
 def blown_up(row: Row, rows: list[Row]) -> bool:

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import os
 import pathlib
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,16 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
-from widelimit.dynamics import AbstractDynamics, Start, advance, array_numbers
+from widelimit.dynamics import AbstractDynamics, Start, advance
+from widelimit.numerics import Signals
 from widelimit.problem import Problem
-from widelimit.results import Outcome
-from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables, restore
+from widelimit.trajectory import Checkpoint, Trajectory, observables
 
-from ._checks import arranged, check_run, save_times, watched_of
-from ._host import Keeper, blown_up, explain, next_chunk, require_start, stops_at
-from ._provenance import mark_of, provenance
-from ._saving import Ended, Row, Watch, given_weights, show, size_of_save, trajectory_of
-from ._verb import evolve
+from ._checks import check_run
+from ._host import Moved, Now, Run
+from ._saving import Row, Watch, show
+from ._verb import Runs, evolve, set_up
 
 
 def evolve_many(
@@ -51,51 +49,33 @@ def evolve_many(
     Raises `ValueError` as `evolve` does.
     """
     starts = list(starts)
-    seeds = [None] * len(starts) if keys is None else list(keys)
+    seeds: list[PRNGKeyArray | None] = [None] * len(starts) if keys is None else list(keys)
     if not starts or len(seeds) != len(starts):
         raise ValueError(f"evolve_many(keys=...): {len(seeds)} keys for {len(starts)} starts; give one each.")
+    kept = Checkpoint.of(checkpoint)
     for start, key in zip(starts, seeds, strict=True):
         check_run(problem, start, dynamics, t1, max_steps, key)
-    starts = [arranged(problem, start) for start in starts]
-    watched = watched_of(problem, observe, dynamics)
-    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint)
     if dynamics.growth is not None:
-        rest: dict[str, Any] = {"t1": t1, "save_at": save_at, "observe": watched, "max_steps": max_steps}
-        rest |= {"throw": False, "progress": progress}
+        rest: dict[str, Any] = {"t1": t1, "save_at": save_at, "observe": observe, "max_steps": max_steps}
         return [
-            evolve(problem, start, dynamics, key=key, checkpoint=_part(checkpoint, i), **rest)
+            evolve(problem, start, dynamics, key=key, checkpoint=_part(kept, i), progress=progress, throw=False, **rest)
             for i, (start, key) in enumerate(zip(starts, seeds, strict=True))
         ]
-    moved = array_numbers(dynamics)
-    watch = Watch(problem, moved, moved.prepare(problem), watched)
-    end = moved.clock.reading(t1)
-    states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, seeds, strict=True)]
-    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end))
-    weights = [given_weights(watch, start) for start in starts]
-    ended: list[Any] = [None] * len(starts)
-    for number, group in enumerate(_groups(states, weights)):
-        fleet = _Fleet(watch, times, [states[i] for i in group], [weights[i] for i in group], max_steps)
-        keeper = None
-        if (here := _part(checkpoint, number)) is not None:
-            runs = [(starts[i], seeds[i]) for i in group]
-            mark = mark_of((problem, runs, dynamics, float(t1), times, watched), here)
-            keeper = Keeper(Folder(pathlib.Path(here.path), str(mark)), here.every)
-        with Progress(t1, progress, f"{type(dynamics).__name__}, {len(group)} runs") as bar:
-            for i, one in zip(group, fleet.drive(keeper, bar), strict=True):
-                ended[i] = one
-    return [
-        trajectory_of(
-            watch,
-            one,
-            times,
-            end,
-            fixed=w is not None,
-            message=explain(watch, one, times, max_steps, start),
-            provenance=provenance(problem, dynamics, key, None),
-        )
-        for one, w, start, key in zip(ended, weights, starts, seeds, strict=True)
-    ]
+    with Signals(keeps=kept is not None) as signals:
+        runs = set_up(problem, starts, dynamics, t1, seeds, save_at, observe, max_steps)
+        found: dict[int, Trajectory] = {}
+        for number, group in enumerate(_groups(runs.states, runs.weights)):
+            fleet = _Fleet(runs.watch, runs.times, *_stacked(runs, group), max_steps, len(group))
+            made = runs.drive(fleet, group, _part(kept, number), progress, signals)
+            found |= dict(zip(group, made, strict=True))
+    return [found[i] for i in range(len(starts))]
+
+
+def _stacked(runs: Runs, group: list[int]) -> tuple[Any, Array | None]:
+    """The states and the weights of a group."""
+    weights = [w for w in (runs.weights[i] for i in group) if w is not None]
+    states = [runs.states[i] for i in group]
+    return _stack(states, runs.watch.dynamics.clock.counts), jnp.stack(weights) if weights else None
 
 
 def _groups(states: list[Any], weights: list[Any]) -> list[list[int]]:
@@ -117,105 +97,25 @@ def _part(checkpoint: Checkpoint | None, number: int) -> Checkpoint | None:
     return Checkpoint(pathlib.Path(checkpoint.path) / f"part-{number}", checkpoint.every)
 
 
-_OUTCOMES = tuple(Outcome)
-
-
 @dataclasses.dataclass
-class _Fleet:
-    """Runs of one shape, driven as one run is, with a mask of those that go on."""
+class _Fleet(Run):
+    """Runs of one shape, driven as one run is: their states are stacked, and those that have ended stay."""
 
-    watch: Watch
-    times: np.ndarray
-    states: list[Any]
-    weights: list[Any]
-    max_steps: int | None
+    @property
+    def _shared(self) -> bool:
+        return self.watch.dynamics.clock.counts
 
-    def drive(self, keeper: Keeper | None, bar: Progress) -> list[Ended]:
-        count, clock = len(self.states), self.watch.dynamics.clock
-        # What a run that was killed goes on from: the states, how each run stands, its steps and its saves.
-        now = (_stack(self.states, shared=clock.counts), *(np.zeros(count, int) for _ in range(3)))
-        rows: list[Row] = []
-        spent = 0.0
-        if keeper is not None and (saved := keeper.folder.read()) is not None:
-            fleet, *counted = restore(now, saved.leaves)
-            ends, steps, saves = map(np.array, counted)
-            rows, spent = saved.rows, saved.wall
-            # There may be more steps now; but the saves that a run has missed meanwhile are gone.
-            ends[(ends == _OUTCOMES.index(Outcome.MAX_STEPS)) & (saves == len(rows))] = 0
-            now = (fleet, ends, steps, saves)
-        began = time.monotonic()
-
-        def offer(due: bool = False) -> None:
-            if keeper is not None:
-                keeper.offer(now, rows, spent + time.monotonic() - began, due)
-
-        masses = None if self.weights[0] is None else jnp.stack(self.weights)
-        stops, chunk = stops_at(self.watch, self.times), 8
-        try:
-            for t, stop in list(zip(self.times, stops, strict=True))[len(rows) :]:
-                while (before := self._before(now, stop)).any():
-                    fleet, ends, steps, saves = now
-                    left = chunk if self.max_steps is None else min(chunk, self.max_steps - int(np.max(steps[before])))
-                    if left <= 0:
-                        spared = before & (steps >= self.max_steps)
-                        now = (fleet, np.where(spared, _OUTCOMES.index(Outcome.MAX_STEPS), ends), steps, saves)
-                        continue
-                    tick = time.monotonic()
-                    now, done = self._advanced(now, before, stop, left)
-                    chunk = next_chunk(chunk, done, time.monotonic() - tick)
-                    bar.update(float(t), int(np.sum(now[2])))
-                    offer()
-                fleet, ends, steps, saves = now
-                if not (ends == 0).any():
-                    break
-                shown = _show(self.watch, fleet, masses, jnp.asarray(stop), clock.counts)
-                row = {name: np.asarray(value) for name, value in shown.items()}
-                ends, saves = ends.copy(), saves.copy()
-                for i in map(int, np.flatnonzero(ends == 0)):
-                    mine = _row_of(row, i)
-                    if not self.watch.finite(mine) or blown_up(mine, [_row_of(first, i) for first in rows[:1]]):
-                        ends[i] = _OUTCOMES.index(Outcome.DIVERGED)
-                    else:
-                        saves[i] += 1
-                now, rows = (fleet, ends, steps, saves), [*rows, row]
-        except KeyboardInterrupt:
-            offer(due=True)
-            raise
-        offer(due=True)
-        # Each run's share, so that the seconds of all of them add up.
-        wall = (spent + time.monotonic() - began) / count
-        return [self._ended(i, now, rows, wall) for i in range(count)]
-
-    def _before(self, now: Any, stop: float | int) -> np.ndarray:
-        """Which runs go on to the stop."""
-        fleet, ends, _, _ = now
-        return (ends == 0) & np.broadcast_to(np.asarray(self.watch.dynamics.clock.of(fleet)) < stop, ends.shape)
-
-    def _advanced(self, now: Any, before: np.ndarray, stop: float | int, most: int) -> tuple[Any, int]:
-        """Everything after at most so many steps, and how many there were."""
-        fleet, ends, steps, saves = now
-        counts = self.watch.dynamics.clock.counts
+    def moved(self, now: Now, stop: float | int, most: int) -> Moved:
         # Runs that have ended are past every stop.
-        until = jnp.asarray(stop) if counts else jnp.where(jnp.asarray(ends == 0), stop, -jnp.inf)
-        fleet, done, finite, stuck = _advance(self.watch, fleet, until, jnp.asarray(most), counts)
-        steps = np.where(ends == 0, np.broadcast_to(np.asarray(fleet.k), ends.shape), steps)
-        ends = np.where(before & np.asarray(stuck), _OUTCOMES.index(Outcome.STALLED), ends)
-        ends = np.where(before & ~np.asarray(finite), _OUTCOMES.index(Outcome.DIVERGED), ends)
-        return (fleet, ends, steps, saves), int(np.max(done))
+        until = jnp.asarray(stop) if self._shared else jnp.where(jnp.asarray(now.ends == 0), stop, -jnp.inf)
+        return Moved(*_advance(self.watch, now.states, until, jnp.asarray(most), self._shared))
 
-    def _ended(self, i: int, now: Any, rows: list[Row], wall: float) -> Ended:
-        """How one of the runs ended."""
-        fleet, ends, steps, saves = now
-        kept = [_row_of(row, i) for row in rows[: int(saves[i])]]
-        require_start(kept)
-        counts = self.watch.dynamics.clock.counts
-        last = eqx.tree_at(lambda s: s.k, _pick(fleet, i, counts), jnp.asarray(steps[i]))
-        return Ended(_OUTCOMES[int(ends[i])], kept, last, wall)
+    def shown(self, now: Now, stop: float | int) -> Row:
+        shown = _show(self.watch, now.states, self.weights, jnp.asarray(stop), self._shared)
+        return {name: np.asarray(value) for name, value in shown.items()}
 
-
-def _row_of(row: Row, i: int) -> Row:
-    """What one of the runs saved, of what all have."""
-    return {name: np.asarray(value[i]) for name, value in row.items()}
+    def row_of(self, row: Row, i: int) -> Row:
+        return {name: np.asarray(value[i]) for name, value in row.items()}
 
 
 def _axes(state: Any, shared: bool) -> Any:
@@ -233,11 +133,6 @@ def _stack(states: list[Any], shared: bool) -> Any:
 
     fleet = jax.tree.map(stacked, *states)
     return eqx.tree_at(lambda s: s.k, fleet, states[0].k) if shared else fleet
-
-
-def _pick(fleet: Any, i: int, shared: bool) -> Any:
-    one = jax.tree.map(lambda leaf: leaf[i] if eqx.is_array(leaf) and leaf.ndim else leaf, fleet)
-    return eqx.tree_at(lambda s: s.k, one, fleet.k) if shared else one
 
 
 @eqx.filter_jit

@@ -10,21 +10,27 @@ from jaxtyping import PRNGKeyArray
 from widelimit import __version__
 from widelimit.dynamics import AbstractDynamics
 from widelimit.problem import Problem
-from widelimit.trajectory import Checkpoint, as_array, fingerprint
+from widelimit.trajectory import as_array, fingerprints
 
 
-def mark_of(parts: tuple[Any, ...], checkpoint: Checkpoint | None) -> str | None:
-    """The run's fingerprint; None where a part cannot be seen, which only a checkpoint minds."""
+def marks_of(
+    problem: Problem, starts: Any, dynamics: AbstractDynamics, times: Any, watched: Any, keys: Any, *, kept: bool
+) -> dict[str, str] | None:
+    """The fingerprints of the parts of a run; None where one cannot be seen, which a run that is not kept minds not."""
+    task = {} if problem.supervised is None else vars(problem.supervised)
+    parts = task | vars(problem) | {"supervised": type(problem.supervised)}
+    named = {f"problem.{name}": part for name, part in parts.items()}
+    named |= {"dynamics": type(dynamics)} | {f"dynamics.{name}": part for name, part in vars(dynamics).items()}
     try:
-        return fingerprint(*parts)
+        return fingerprints(named | {"the start": starts, "the times": times, "observe": watched, "the key": keys})
     except ValueError:
-        if checkpoint is not None:
+        if kept:
             raise
         return None
 
 
 def provenance(
-    problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, mark: str | None
+    problem: Problem, dynamics: AbstractDynamics, key: PRNGKeyArray | None, marks: dict[str, str] | None
 ) -> dict[str, Any]:
     import importlib.metadata
 
@@ -37,5 +43,5 @@ def provenance(
         "key": None if key is None else as_array(key).tolist(),
         "problem": eqx.tree_pformat(problem),
         "dynamics": eqx.tree_pformat(dynamics, short_arrays=False),
-        "fingerprint": mark,
+        "fingerprint": marks,
     }

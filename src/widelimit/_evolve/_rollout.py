@@ -9,6 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Measure
+from widelimit.numerics import whole_number
 from widelimit.problem import Problem
 
 from ._checks import arranged
@@ -25,15 +26,23 @@ def rollout(
 
     - `measure`: as in `evolve`. `key`: needed by dynamics that draw random numbers.
 
-    Raises `ValueError` for input that does not fit, and for a dynamics that needs more and more room.
+    Raises `ValueError` for input that does not fit, for a dynamics that needs more and more room, and for traced
+    numbers where a dynamics makes its first state on the host (those on grids, JKO, TangentFlow).
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"rollout(steps=...): must be a whole number, not negative; got {steps!r}.")
+    whole_number(steps, "rollout(steps=...)", least=0)
     if dynamics.growth is not None:
         raise ValueError(f"rollout(dynamics=...): {type(dynamics).__name__} needs more and more room; use evolve.")
     dynamics = array_numbers(dynamics)
     own = dynamics.prepare(problem)
-    return _rolled(dynamics, own, dynamics.init(own, arranged(problem, measure), t1=math.inf, key=key), steps)
+    try:
+        state = dynamics.init(own, arranged(problem, measure), t1=math.inf, key=key)
+    except jax.errors.JAXTypeError as error:
+        raise ValueError(
+            f"rollout: {type(dynamics).__name__} makes its first state outside of compiled code, where numbers of the "
+            "problem or the start that are traced (by jit, vmap or grad) have no value yet; trace its own numbers "
+            "alone, or take GradientFlow or SGD."
+        ) from error
+    return _rolled(dynamics, own, state, steps)
 
 
 @eqx.filter_jit

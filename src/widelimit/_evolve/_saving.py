@@ -32,11 +32,11 @@ class Watch(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a run ended: its rows, its last state, seconds."""
+    """How a run ended: its rows, its steps, seconds."""
 
     outcome: Outcome
     rows: list[Row]
-    state: Any
+    steps: int
     wall: float
 
 
@@ -72,23 +72,38 @@ def size_of_save(watch: Watch, state: Any, reading: Any) -> int:
     return len(shown) * shown.dim
 
 
-def trajectory_of(
-    watch: Watch, ended: Ended, times: np.ndarray, end: Any, *, fixed: bool, message: str, provenance: dict[str, Any]
-) -> Trajectory:
-    """The rows as a trajectory. `end`: the clock's reading there; `fixed`: whether the weights never change."""
-    dynamics, prepared, state, rows = watch.dynamics, watch.prepared, ended.state, ended.rows
+def grid_of(watch: Watch, state: Any) -> Grid | None:
+    """The grid of a run whose measures are densities on one."""
+    reading = watch.dynamics.clock.of(state)
     # Asked first, since outside of compiled code each operation would compile for itself.
-    gridded = isinstance(eqx.filter_eval_shape(dynamics.measure, prepared, state, jnp.asarray(end)), GridDensity)
-    last = dynamics.measure(prepared, state, jnp.asarray(end)) if gridded else None
+    shape = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, reading)
+    if not isinstance(shape, GridDensity):
+        return None
+    rho = watch.dynamics.measure(watch.prepared, state, reading)
+    return rho.grid if isinstance(rho, GridDensity) else None
+
+
+def trajectory_of(
+    watch: Watch,
+    ended: Ended,
+    times: np.ndarray,
+    grid: Grid | None,
+    *,
+    fixed: bool,
+    message: str,
+    provenance: dict[str, Any],
+) -> Trajectory:
+    """The rows as a trajectory. `grid`: see `grid_of`; `fixed`: whether the weights never change."""
+    rows = ended.rows
     named = [name for name in rows[0] if name not in ("positions", "weights")]
     return Trajectory(
         times=times[: len(rows)],
-        **_history(rows, last.grid if isinstance(last, GridDensity) else None, fixed=fixed),
+        **_history(rows, grid, fixed=fixed),
         blocks=watch.problem.blocks,
         observables={name: _padded([row[name] for row in rows]) for name in named},
         outcome=ended.outcome,
         message=message,
-        steps=int(state.k),
+        steps=ended.steps,
         wall=ended.wall,
         provenance=provenance,
     )

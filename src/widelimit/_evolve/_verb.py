@@ -1,22 +1,25 @@
 """The one verb: move a measure by a dynamics and record what happens."""
 
+import contextlib
 import os
-import pathlib
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
+from widelimit.measure import Grid
+from widelimit.numerics import Signals
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
 
 from ._checks import arranged, check_run, save_times, watched_of
-from ._host import Keeper, Run, explain
-from ._provenance import mark_of, provenance
-from ._saving import Watch, given_weights, size_of_save, trajectory_of
+from ._host import Run, explain
+from ._provenance import marks_of, provenance
+from ._saving import Ended, Watch, given_weights, grid_of, size_of_save, trajectory_of
 
 
 def evolve(
@@ -43,40 +46,87 @@ def evolve(
     - `t1`: the end, > 0, in mean-field time.
     - `save_at`: increasing times in [0, t1] at which the measure and the observables are saved; 0 and t1 are always
       among them. By default 65 of them (fewer for huge measures), denser at the start. The steps do not depend on them.
+      A dynamics that counts steps (SGD, JKO) saves at the nearest step's own time, and ends at the first that reaches
+      t1.
     - `observe`: from `widelimit.observables`; risk, penalty and dissipation by default.
     - `key`: a `jax.random.key`, needed by dynamics that draw random numbers.
     - `max_steps`: the most steps to take; no limit by default.
     - `throw`: raise `EvolutionError` when the end is not reached (its `trajectory` holds what was saved); else
       return the trajectory with its outcome.
-    - `progress`: show progress on standard error; by default on a terminal.
+    - `progress`: show progress on standard error: a bar on a terminal, lines in a log or a notebook from ten seconds
+      on. False shows nothing.
     - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there.
 
     **Returns** a `Trajectory`.
 
     **Raises** `ValueError` for input that does not fit, `EvolutionError` as said, `KeyboardInterrupt` after leaving a
-    checkpoint if there is a folder for it.
+    checkpoint if there is a folder for it; then SIGTERM does the same and raises `SystemExit(143)`, and SIGUSR1 leaves
+    a checkpoint and the run goes on (in the main thread of a process).
     """
-    check_run(problem, measure, dynamics, t1, max_steps, key)
-    measure = arranged(problem, measure)
-    watched = watched_of(problem, observe, dynamics)
-    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint(checkpoint)
-    moved = array_numbers(dynamics)
-    watch = Watch(problem, moved, moved.prepare(problem), watched)
-    state = moved.init(watch.prepared, measure, t1=t1, key=key)
-    end = moved.clock.reading(t1)
-    times = save_times(t1, save_at, size_of_save(watch, state, end))
-    run = Run(watch, times, given_weights(watch, measure), max_steps)
-    mark = mark_of((problem, measure, dynamics, float(t1), times, watched, key), checkpoint)
-    keeper = None
-    if checkpoint is not None and mark is not None:
-        keeper = Keeper(Folder(pathlib.Path(checkpoint.path), mark), checkpoint.every)
-    with Progress(t1, progress, type(dynamics).__name__) as bar:
-        ended = run.drive(state, keeper, bar)
-    message = explain(watch, ended, times, max_steps, measure)
-    told = provenance(problem, dynamics, key, mark)
-    fixed = run.weights is not None
-    trajectory = trajectory_of(watch, ended, times, end, fixed=fixed, message=message, provenance=told)
-    if throw and not ended.outcome.ok:
-        raise EvolutionError(message, trajectory)
+    place = Checkpoint.of(checkpoint)
+    with Signals(keeps=place is not None) as signals:
+        runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
+        run = Run(runs.watch, runs.times, runs.states[0], runs.weights[0], max_steps)
+        (trajectory,) = runs.drive(run, [0], place, progress, signals)
+    if throw and not trajectory.outcome.ok:
+        raise EvolutionError(trajectory.message, trajectory)
     return trajectory
+
+
+class Runs(NamedTuple):
+    """Runs of one dynamics before they go. `dynamics`: as it was given, for people; `watch` has it as it moves."""
+
+    dynamics: AbstractDynamics
+    watch: Watch
+    starts: list[Start]
+    keys: list[PRNGKeyArray | None]
+    states: list[Any]
+    weights: list[Float[Array, " N"] | None]
+    times: np.ndarray
+    grid: Grid | None
+
+    def drive(
+        self, run: Run, group: list[int], checkpoint: Checkpoint | None, progress: bool | None, signals: Signals
+    ) -> list[Trajectory]:
+        """Those of a group, which `run` holds; their checkpoint is of all of them."""
+        problem, label = self.watch.problem, type(self.dynamics).__name__
+        starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
+        kept, watched = checkpoint is not None, self.watch.watched
+        marks = marks_of(problem, starts, self.dynamics, self.times, watched, keys, kept=kept)
+        place = None if checkpoint is None or marks is None else Folder(checkpoint, marks)
+        many = "" if len(group) == 1 else f", {len(group)} runs"
+        with (
+            Progress(float(self.times[-1]), progress, label + many) as bar,
+            place or contextlib.nullcontext() as folder,
+        ):
+            ended = run.drive(folder, bar, signals)
+        return [self._trajectory(i, one, run.max_steps, marks) for i, one in zip(group, ended, strict=True)]
+
+    def _trajectory(self, i: int, ended: Ended, max_steps: int | None, marks: dict[str, str] | None) -> Trajectory:
+        message = explain(self.watch, ended, self.times, max_steps, self.starts[i])
+        told = provenance(self.watch.problem, self.dynamics, self.keys[i], marks)
+        fixed = self.weights[i] is not None
+        return trajectory_of(self.watch, ended, self.times, self.grid, fixed=fixed, message=message, provenance=told)
+
+
+def set_up(
+    problem: Problem,
+    starts: list[Start],
+    dynamics: AbstractDynamics,
+    t1: float,
+    keys: list[PRNGKeyArray | None],
+    save_at: Any,
+    observe: Any,
+    max_steps: int | None,
+) -> Runs:
+    """The first states of some runs, and when they are saved; the arguments are those of `evolve`."""
+    for start, key in zip(starts, keys, strict=True):
+        check_run(problem, start, dynamics, t1, max_steps, key)
+    starts = [arranged(problem, start) for start in starts]
+    moved = array_numbers(dynamics)
+    watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
+    states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
+    end = moved.clock.reading(t1)
+    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end), moved.clock)
+    weights = [given_weights(watch, start) for start in starts]
+    return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0]))

@@ -125,6 +125,10 @@ def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: boo
     except KeyboardInterrupt:
         folder.mark("stopped")
         raise Interrupted(f"stopped; `widelimit resume {folder.path}` goes on from here") from None
+    except SystemExit:
+        # SIGTERM, after a checkpoint.
+        folder.mark("stopped")
+        raise
     except Failed as error:
         folder.mark("failed", str(error))
         raise

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 from collections.abc import Iterator
+from typing import Any
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -22,7 +23,10 @@ class ProblemFileError(BadInput):
 
     def __init__(self, file: str, place: str, text: str) -> None:
         super().__init__(f"{file}: {place}: {text}" if place else f"{file}: {text}")
-        self.file, self.place = file, place
+        self.file, self.place, self.text = file, place, text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.file, self.place, self.text)
 
 
 class Failed(Exception):

@@ -1,7 +1,6 @@
 """What a dynamics is: an initial state, a pure step, what a state shows, and what is promised."""
 
 import abc
-from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -12,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from widelimit.measure import GridDensity, Measure, Particles, laws
 from widelimit.numerics.registry import Registry, whole
 from widelimit.problem import Problem
+from widelimit.problem.data import Nodes, require_nodes
 
 from .clocks import AbstractClock, Reading, Tau
 
@@ -85,7 +85,7 @@ class AbstractDynamics(eqx.Module, Generic[State]):
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> State:
         """The state at t = 0 of a run to t1, which may be infinite.
 
-        Raises `ValueError` with the reason where it does not `accept` problem and start (`self.check` does).
+        Raises `ValueError` with the reason where it does not `accept` problem and start (`self.placed` does).
         """
 
     @abc.abstractmethod
@@ -97,9 +97,9 @@ class AbstractDynamics(eqx.Module, Generic[State]):
 
     # May be written.
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        """None where a run of the problem can start there, else why not, in a sentence."""
-        return None
+    def placed(self, problem: Problem, start: Start) -> Any:
+        """The start as `init` takes it. Raises `ValueError` for what this dynamics does not take, with the reason."""
+        return start
 
     @property
     def clock(self) -> AbstractClock:
@@ -135,11 +135,13 @@ class AbstractDynamics(eqx.Module, Generic[State]):
 
     # Given.
 
-    def check(self, problem: Problem, start: Start) -> None:
-        """Raise `ValueError` where the dynamics does not accept problem and start."""
-        reason = self.accepts(problem, start)
-        if reason is not None:
-            raise ValueError(reason)
+    def accepts(self, problem: Problem, start: Start) -> str | None:
+        """None where a run of the problem can start there, else why not, in a sentence (that of `placed`)."""
+        try:
+            self.placed(problem, start)
+        except ValueError as error:
+            return str(error)
+        return None
 
 
 def array_numbers(dynamics: AbstractDynamics[State]) -> AbstractDynamics[State]:
@@ -147,24 +149,25 @@ def array_numbers(dynamics: AbstractDynamics[State]) -> AbstractDynamics[State]:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, dynamics)
 
 
-def refusal(check: Callable[..., Any], *args: Any) -> str | None:
-    """The sentence with which a check refuses its arguments, None where it does not."""
-    try:
-        check(*args)
-    except ValueError as error:
-        return str(error)
-    return None
+def nodes_of_mean(problem: Problem, who: str) -> Nodes:
+    """The data's nodes. Raises `ValueError` for a problem that is no two-layer mean, or has none."""
+    problem.two_layer(who)
+    return require_nodes(problem.data, who)
+
+
+def require_mean(problem: Problem, who: str) -> None:
+    """Raise `ValueError` where the output depends on the number of neurons, which a limit has not."""
+    if not problem.scale.mean_field:
+        raise ValueError(
+            f"{who}: a density has no number of neurons, on which this output scale depends; take scales.MeanField()."
+        )
 
 
 def require_particles(measure: Start, who: str) -> Particles:
     """The start as particles. Raises `ValueError` for a law or a density, with what to do."""
     if isinstance(measure, Particles):
         return measure
-    if isinstance(measure, GridDensity):
-        raise ValueError(
-            f"evolve(measure=...): {who} moves particles, this is a density on a grid; take density.particles()."
-        )
-    raise ValueError(
-        f"evolve(measure=...): {who} moves particles, this is the law {type(measure).__name__}; sample it first: "
-        "law.sample(n, key=...) or law.quantise(n)."
-    )
+    gridded = isinstance(measure, GridDensity)
+    what = "a density on a grid" if gridded else f"the law {type(measure).__name__}"
+    how = "take density.particles()" if gridded else "sample it first: law.sample(n, key=...) or law.quantise(n)"
+    raise ValueError(f"evolve(measure=...): {who} moves particles, this is {what}; {how}.")

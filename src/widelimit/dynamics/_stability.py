@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from widelimit.measure import Particles, theta_type
+from widelimit.measure import Particles, fields_of
 from widelimit.problem import Problem, penalties
 
 
@@ -17,7 +17,7 @@ def stable_step(problem: Problem, measure: Particles, rate: float) -> float | No
     if problem.supervised is None:
         # An energy of the particles has no data whose curvature bounds that of all.
         return None
-    scales = problem.mobility.scales(theta_type(tuple(b.name for b in problem.blocks))(*problem.blocks))
+    scales = problem.mobility.scales(fields_of(problem.blocks))
     mobility = max((float(scale) for scale in scales), default=1.0) if scales is not None else 1.0
     names = tuple(block.name for block in problem.blocks)
     bends = [term.bend(names) for term in penalties.parts(problem.penalty)]

@@ -2,12 +2,15 @@
 
 import abc
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from . import schedules
+
+# In units of a step: t = k eps in floats is no closer, after 10^9 steps.
+_SAME = 1e-6
 
 Reading = float | int | Float[Array, ""] | Int[Array, ""]
 """What a clock shows: tau, or a number of steps."""
@@ -15,6 +18,9 @@ Reading = float | int | Float[Array, ""] | Int[Array, ""]
 
 class AbstractClock(eqx.Module):
     """The end predicate, the same on host and device: a state is before a stop while its reading is less."""
+
+    counts: ClassVar[bool] = False
+    """Whether it counts steps: then all runs of one dynamics show the same after as many steps."""
 
     @abc.abstractmethod
     def reading(self, t: float) -> float | int:
@@ -24,10 +30,13 @@ class AbstractClock(eqx.Module):
     def of(self, state: Any) -> Array:
         """What it shows at a state."""
 
-    @property
-    @abc.abstractmethod
-    def counts(self) -> bool:
-        """Whether it counts steps: then all runs of one dynamics show the same after as many steps."""
+    def nearest(self, t: float) -> float:
+        """The time of what is shown where that at t is asked."""
+        return t
+
+    def end(self, t: float) -> float:
+        """The time at which a run to t ends."""
+        return t
 
     def before(self, state: Any, stop: Reading) -> Bool[Array, ""]:
         return self.of(state) < stop
@@ -46,18 +55,16 @@ class Tau(AbstractClock):
     def of(self, state: Any) -> Array:
         return state.clock
 
-    @property
-    def counts(self) -> bool:
-        return False
-
 
 class Steps(AbstractClock):
     r"""k steps of eps in t, $s_k = \varepsilon\,\xi(k\varepsilon)$; a state has k in its field `k`.
 
-    End and save times are rounded to whole steps.
+    What is saved is the state after the step nearest to the time that was asked, under that step's own time; a run ends
+    with the first step that reaches its end.
     """
 
     size: Float[Array, ""]
+    counts: ClassVar[bool] = True
 
     def reading(self, t: float) -> int:
         return round(t / float(self.size))
@@ -65,9 +72,16 @@ class Steps(AbstractClock):
     def of(self, state: Any) -> Array:
         return state.k
 
-    @property
-    def counts(self) -> bool:
-        return True
+    def nearest(self, t: float) -> float:
+        return self._own(self.reading(t), t)
+
+    def end(self, t: float) -> float:
+        return self._own(math.ceil(t / float(self.size) - _SAME), t)
+
+    def _own(self, k: int, t: float) -> float:
+        """The time of step k; t where they differ by rounding alone."""
+        own = k * float(self.size)
+        return t if abs(own - t) <= _SAME * float(self.size) else own
 
     def at(self, schedule: schedules.AbstractSchedule, k: Any) -> Float[Array, ""]:
         """A schedule during step k: its value at the left end, at the right one where xi(0) is infinite."""

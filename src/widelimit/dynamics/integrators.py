@@ -4,16 +4,15 @@ Each keeps the last step, so that y at any time within it can be shown without t
 """
 
 import abc
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import Registry, number, positive
 
 
@@ -56,14 +55,9 @@ class Step(NamedTuple):
 class AbstractIntegrator(eqx.Module):
     """A one-step method from 0 to `end`; a rejected step leaves the clock where it is."""
 
-    @property
-    @abc.abstractmethod
-    def order(self) -> int: ...
-
-    @property
-    @abc.abstractmethod
-    def proximal(self) -> bool:
-        """Whether it can take non-smooth penalties."""
+    order: eqx.AbstractClassVar[int]
+    proximal: ClassVar[bool] = False
+    """Whether it can take non-smooth penalties."""
 
     @property
     def fixed(self) -> Float[Array, ""] | None:
@@ -97,20 +91,12 @@ class Tsit5(AbstractIntegrator):
     rtol: Float[Array, ""]
     atol: Float[Array, ""]
     largest: Float[Array, ""] | None
+    order: ClassVar[int] = 5
 
     def __init__(self, rtol: Any = 1e-6, atol: Any = 1e-8, largest: float | None = None) -> None:
-        self.rtol, self.atol = _tolerances("Tsit5", rtol, atol)
-        if not (largest is None or isinstance(largest, Tracer) or largest > 0):
-            raise ValueError(f"Tsit5(largest=...): must be positive, got {largest}.")
-        self.largest = None if largest is None else jnp.asarray(largest, float)
-
-    @property
-    def order(self) -> int:
-        return 5
-
-    @property
-    def proximal(self) -> bool:
-        return False
+        self.rtol = leaf(rtol, "Tsit5(rtol=...)", above=0.0, below=1.0)
+        self.atol = leaf(atol, "Tsit5(atol=...)", above=0.0)
+        self.largest = None if largest is None else leaf(largest, "Tsit5(largest=...)", above=0.0)
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         term, solver = _term(field), diffrax.Tsit5()
@@ -137,12 +123,8 @@ class Tsit5(AbstractIntegrator):
         # diffrax's `following` is the end of the next step whether this one is kept or not.
         y = field.retract(y)
 
-        def choose(new: Any, old: Any) -> Any:
-            return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
-
-        memory = (following, control, choose(new_inner, inner), choose(new_dense, dense))
-        clock, previous = jnp.where(keep, t1, t0), jnp.where(keep, t0, state.previous)
-        return Step(clock, previous, choose(y, state.y), jax.tree.map(jnp.asarray, memory))
+        done = Step(t1, t0, y, (following, control, new_inner, new_dense))
+        return _chosen(keep, done, state._replace(memory=(following, control, inner, dense)))
 
     def within(self, field: Field, state: Step, clock: Any) -> Any:
         dense = state.memory[3]
@@ -163,18 +145,10 @@ class RungeKutta4(AbstractIntegrator):
 
     size: Float[Array, ""]
 
+    order: ClassVar[int] = 4
+
     def __init__(self, step: Any) -> None:
-        if not isinstance(step, Tracer) and (not isinstance(step, int | float) or not 0 < step < float("inf")):
-            raise ValueError(f"RungeKutta4(step=...): must be a number, positive and finite; got {step!r}.")
-        self.size = jnp.asarray(step, float)
-
-    @property
-    def order(self) -> int:
-        return 4
-
-    @property
-    def proximal(self) -> bool:
-        return False
+        self.size = leaf(step, "RungeKutta4(step=...)", above=0.0)
 
     @property
     def fixed(self) -> Float[Array, ""]:
@@ -231,17 +205,12 @@ class ProximalHeun(AbstractIntegrator):
 
     rtol: Float[Array, ""]
     atol: Float[Array, ""]
+    order: ClassVar[int] = 2
+    proximal: ClassVar[bool] = True
 
     def __init__(self, rtol: Any = 1e-4, atol: Any = 1e-6) -> None:
-        self.rtol, self.atol = _tolerances("ProximalHeun", rtol, atol)
-
-    @property
-    def order(self) -> int:
-        return 2
-
-    @property
-    def proximal(self) -> bool:
-        return True
+        self.rtol = leaf(rtol, "ProximalHeun(rtol=...)", above=0.0, below=1.0)
+        self.atol = leaf(atol, "ProximalHeun(atol=...)", above=0.0)
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
@@ -267,12 +236,8 @@ class ProximalHeun(AbstractIntegrator):
             t0, t1, *jax.lax.stop_gradient((y, new)), None, jax.lax.stop_gradient(error), 2, control
         )
 
-        def choose(new: Any, old: Any) -> Any:
-            return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
-
-        memory = (following, control, choose(y, state.memory[2]), choose(raw, state.memory[3]))
-        clock, previous = jnp.where(keep, t1, t0), jnp.where(keep, t0, state.previous)
-        return Step(clock, previous, choose(new, y), jax.tree.map(jnp.asarray, memory))
+        done = Step(t1, t0, new, (following, control, y, raw))
+        return _chosen(keep, done, state._replace(memory=(following, control, *state.memory[2:])))
 
     def within(self, field: Field, state: Step, clock: Any) -> Any:
         h = state.clock - state.previous
@@ -286,6 +251,10 @@ class ProximalHeun(AbstractIntegrator):
         return diffrax.PIDController(self.rtol, self.atol, norm=field.norm)
 
 
+def _chosen(keep: Any, new: Step, old: Step) -> Step:
+    return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
+
+
 def _term(field: Field) -> diffrax.ODETerm:
     return diffrax.ODETerm(lambda t, y, args: field.velocity(y))
 
@@ -296,16 +265,6 @@ def _move(y: Any, h: Any, v: Any) -> Any:
 
 def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
     return ~(step > 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(clock, 1e-6))
-
-
-def _tolerances(who: str, rtol: Any, atol: Any) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Both as arrays, so that other tolerances do not compile anew; those computed in compiled code are not checked."""
-    for name, value, most in (("rtol", rtol, 1.0), ("atol", atol, float("inf"))):
-        number = isinstance(value, int | float | np.number | np.ndarray | jax.Array) and np.ndim(value) == 0
-        if not isinstance(value, Tracer) and not (number and 0 < value < most):
-            allowed = "in (0, 1)" if most == 1.0 else "positive and finite"
-            raise ValueError(f"{who}({name}=...): must be a number, {allowed}; got {value!r}.")
-    return jnp.asarray(rtol, float), jnp.asarray(atol, float)
 
 
 registry = Registry("integrator")

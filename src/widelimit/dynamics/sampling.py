@@ -1,12 +1,12 @@
 """Where the samples of an SGD step come from."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from widelimit.numerics.registry import Registry
 from widelimit.problem.data import AbstractData, Nodes, require_nodes
@@ -15,17 +15,20 @@ from widelimit.problem.data import AbstractData, Nodes, require_nodes
 class AbstractSampling(eqx.Module):
     """How step k gets its batch: `draw` is a pure function of the key and k, `pick` may use the carried `order`."""
 
-    @abc.abstractmethod
-    def check(self, data: AbstractData) -> None:
-        """Raise `ValueError` where the data cannot be sampled so."""
+    stochastic: ClassVar[bool] = True
+    """Whether the batch differs from the data itself."""
 
-    @abc.abstractmethod
+    def check(self, data: AbstractData) -> None:
+        """Raise `ValueError` where the data cannot be sampled so: for most ways, where they have no nodes."""
+        self._nodes(data)
+
     def start(self, data: AbstractData, key: PRNGKeyArray) -> Any:
         """What is carried from step to step; None where nothing is."""
+        return None
 
-    @abc.abstractmethod
     def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> Any:
         """What is random in step k; None where nothing is."""
+        return None
 
     @abc.abstractmethod
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
@@ -35,10 +38,8 @@ class AbstractSampling(eqx.Module):
     def order(self, data: AbstractData, size: int) -> float:
         """The order in the step at which SGD on a smooth problem comes near the gradient flow (in mean square)."""
 
-    @property
-    @abc.abstractmethod
-    def stochastic(self) -> bool:
-        """Whether the batch differs from the data itself."""
+    def _nodes(self, data: AbstractData) -> Nodes:
+        return require_nodes(data, f"sampling.{type(self).__name__}")
 
 
 class Fresh(AbstractSampling):
@@ -47,40 +48,27 @@ class Fresh(AbstractSampling):
     def check(self, data: AbstractData) -> None:
         return None
 
-    def start(self, data: AbstractData, key: PRNGKeyArray) -> None:
-        return None
-
     def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> Any:
         return data.batch(jax.random.fold_in(key, k), size)
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         x, y = drawn
-        return Nodes(x, y, _uniform(size, x)), order
+        return Nodes(x, y, jnp.full(size, 1.0 / size, x.dtype)), order
 
     def order(self, data: AbstractData, size: int) -> float:
         # The particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
         return 0.5
 
-    @property
-    def stochastic(self) -> bool:
-        return True
-
 
 class Epochs(AbstractSampling):
     """Passes over a finite set, each in a new random order; the last batch of a pass may be smaller."""
 
-    def check(self, data: AbstractData) -> None:
-        require_nodes(data, "sampling.Epochs")
-
     def start(self, data: AbstractData, key: PRNGKeyArray) -> Any:
-        return jnp.arange(_rows(data))
-
-    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> None:
-        return None
+        return jnp.arange(self._nodes(data).weights.shape[0])
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
-        nodes = require_nodes(data, "sampling.Epochs")
-        rows = _rows(data)
+        nodes = self._nodes(data)
+        rows = nodes.weights.shape[0]
         per_epoch = -(-rows // size)
         epoch, place = k // per_epoch, k % per_epoch
         order = jax.lax.cond(
@@ -94,42 +82,19 @@ class Epochs(AbstractSampling):
 
     def order(self, data: AbstractData, size: int) -> float:
         # Whole passes leave no random walk behind: every sample has been seen equally often.
-        return 1.0 if _rows(data) % size == 0 else 0.5
-
-    @property
-    def stochastic(self) -> bool:
-        return True
+        return 1.0 if self._nodes(data).weights.shape[0] % size == 0 else 0.5
 
 
 class Full(AbstractSampling):
     """All the data at every step: plain gradient descent."""
 
-    def check(self, data: AbstractData) -> None:
-        require_nodes(data, "sampling.Full")
-
-    def start(self, data: AbstractData, key: PRNGKeyArray) -> None:
-        return None
-
-    def draw(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int) -> None:
-        return None
+    stochastic: ClassVar[bool] = False
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
-        return require_nodes(data, "sampling.Full"), order
+        return self._nodes(data), order
 
     def order(self, data: AbstractData, size: int) -> float:
         return 1.0
-
-    @property
-    def stochastic(self) -> bool:
-        return False
-
-
-def _rows(data: AbstractData) -> int:
-    return require_nodes(data, "sampling.Epochs").weights.shape[0]
-
-
-def _uniform(size: int, like: Float[Array, "n d"]) -> Float[Array, " n"]:
-    return jnp.full(size, 1.0 / size, like.dtype)
 
 
 registry = Registry("sampling")

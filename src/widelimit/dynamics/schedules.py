@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from widelimit.numerics import real_number
 from widelimit.numerics.registry import Registry, number, several
 
 
@@ -27,13 +28,13 @@ class AbstractSchedule(eqx.Module):
         """tau = INT_0^t xi; on the host."""
 
     @property
-    @abc.abstractmethod
     def singular(self) -> bool:
         """Whether xi(0) is infinite (then steps take xi at their right end)."""
+        return False
 
-    @abc.abstractmethod
     def values(self) -> list[float] | None:
         """All the values it takes, where they are few."""
+        return None
 
     def largest(self) -> float | None:
         """sup xi, where it is known."""
@@ -49,10 +50,6 @@ class Constant(AbstractSchedule):
 
     def integral(self, t: float) -> float:
         return float(self.value) * t
-
-    @property
-    def singular(self) -> bool:
-        return False
 
     def values(self) -> list[float] | None:
         return None if isinstance(self.value, Tracer) else [float(self.value)]
@@ -74,9 +71,6 @@ class Power(AbstractSchedule):
     def singular(self) -> bool:
         return self.falls
 
-    def values(self) -> None:
-        return None
-
 
 class Piecewise(AbstractSchedule):
     times: Float[Array, " n"]
@@ -88,10 +82,6 @@ class Piecewise(AbstractSchedule):
     def integral(self, t: float) -> float:
         edges = np.concatenate([[0.0], np.minimum(np.asarray(self.times), t), [t]])
         return float(np.sum(np.diff(edges) * np.asarray(self.levels)))
-
-    @property
-    def singular(self) -> bool:
-        return False
 
     def values(self) -> list[float]:
         return [float(level) for level in self.levels]
@@ -113,13 +103,6 @@ class Function(AbstractSchedule):
                 f"got {value} +- {error}."
             )
         return float(value)
-
-    @property
-    def singular(self) -> bool:
-        return False
-
-    def values(self) -> None:
-        return None
 
 
 def constant(value: float) -> Constant:
@@ -151,7 +134,7 @@ def piecewise(times: Sequence[float], values: Sequence[float]) -> Piecewise:
             "schedules.piecewise(times, values): needs increasing positive times and one value more than times; "
             f"got times {t} and {len(values)} values."
         )
-    checked = [_nonnegative(value, "schedules.piecewise(values=...)") for value in values]
+    checked = [real_number(value, "schedules.piecewise(values=...)", least=0.0) for value in values]
     return Piecewise(jnp.asarray(t, float), jnp.asarray(checked, float))
 
 
@@ -174,17 +157,7 @@ def _leaf(value: Any, what: str) -> Float[Array, ""]:
     if isinstance(value, Tracer):
         return jnp.asarray(value, float)
     with jax.ensure_compile_time_eval():
-        return jnp.asarray(_nonnegative(value, what), float)
-
-
-def _nonnegative(value: Any, what: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what}: expected a number, got {value!r}.") from None
-    if not 0.0 <= number < float("inf"):
-        raise ValueError(f"{what}: must be finite and not negative, got {number}.")
-    return number
+        return jnp.asarray(real_number(value, what, least=0.0), float)
 
 
 registry = Registry("schedule", plain="constant")

@@ -6,6 +6,7 @@ from ._blocks import (
     Blocks as Blocks,
     columns_of as columns_of,
     describe as describe,
+    fields_of as fields_of,
     join as join,
     row_size as row_size,
     split as split,

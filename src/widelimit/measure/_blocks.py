@@ -42,6 +42,11 @@ def _theta(names: tuple[str, ...], fields: tuple[Any, ...]) -> Any:
     return theta_type(names)(*fields)
 
 
+def fields_of(blocks: Blocks) -> Any:
+    """The blocks themselves by name: what has facts for each field of a theta is asked with it."""
+    return theta_type(tuple(block.name for block in blocks))(*blocks)
+
+
 def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
     """Rows [..., D] as named blocks: field `name` has shape [..., *block.shape]."""
     batch = rows.shape[:-1]

@@ -10,31 +10,32 @@ from ._arguments import (
     whole_number as whole_number,
 )
 from ._arrays import own_array as own_array, require_x64 as require_x64
-from ._chebyshev import (
-    chebyshev_fit as chebyshev_fit,
-    chebyshev_points as chebyshev_points,
-    clenshaw as clenshaw,
-)
+from ._chebyshev import chebyshev_fit as chebyshev_fit, chebyshev_points as chebyshev_points, clenshaw as clenshaw
 from ._chunks import entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
-from ._coordinate import Coordinate as Coordinate, coordinate as coordinate, gauss_coordinate as gauss_coordinate
+from ._coordinate import (
+    Coordinate as Coordinate,
+    coordinate as coordinate,
+    gauss_chi as gauss_chi,
+    gauss_coordinate as gauss_coordinate,
+)
 from ._files import (
+    alone as alone,
     arrays_from_bytes as arrays_from_bytes,
     arrays_to_bytes as arrays_to_bytes,
+    local_path as local_path,
     write_whole as write_whole,
 )
 from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
 from ._low_rank import LowRank as LowRank, low_rank as low_rank
-from ._pair import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
-from ._quadrature import gauss_chi as gauss_chi
+from ._pair_table import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
 from ._search import (
     Bounded as Bounded,
-    Found as Found,
     Scanned as Scanned,
     branch_and_bound as branch_and_bound,
     climb as climb,
     evaluate as evaluate,
-    maximise as maximise,
     search_line as search_line,
 )
+from ._signals import Signals as Signals
 from ._simplex import quadratic_on_simplex as quadratic_on_simplex
 from ._tridiagonal import solve_exchange as solve_exchange

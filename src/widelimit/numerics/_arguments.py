@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -51,15 +51,16 @@ def _is_number(value: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating)
 
 
-def leaf(
-    value: Any,
-    what: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    below: float = math.inf,
-    most: float = math.inf,
-) -> jax.Array:
+class Bounds(TypedDict, total=False):
+    """Those of a `real_number`."""
+
+    above: float
+    least: float
+    below: float
+    most: float
+
+
+def leaf(value: Any, what: str, **bounds: Unpack[Bounds]) -> jax.Array:
     """`value` as an array, a leaf of the object that holds it: another value compiles nothing, and it has derivatives.
 
     Checked like a `real_number`, unless it is being traced and has no value yet.
@@ -67,7 +68,7 @@ def leaf(
     if isinstance(value, Tracer):
         return jnp.asarray(value)
     # From a Python float the array is of weak type: it takes the precision of what it meets.
-    return jnp.asarray(real_number(value, what, above=above, least=least, below=below, most=most))
+    return jnp.asarray(real_number(value, what, **bounds))
 
 
 def on_host(value: Any) -> Any:

@@ -90,17 +90,34 @@ def gauss_coordinate(dim: float, n: int) -> tuple[Float[np.ndarray, " n"], Float
 
     By eigenvalues of the Jacobi matrix of the Gegenbauer polynomials, which become Hermite's at infinity.
     """
-    from scipy.linalg import eigh_tridiagonal
-
     k = np.arange(1, n, dtype=float)
     # Only k = 1 is 0/0 at d = 2; the variance is one in every dimension.
     last = k[1:]
     rest = last if dim == math.inf else dim * last * (last + dim - 3) / ((2 * last + dim - 2) * (2 * last + dim - 4))
-    nodes, vectors = eigh_tridiagonal(np.zeros(n), np.sqrt(np.concatenate([np.ones(min(n - 1, 1)), rest])))
-    weights = vectors[0] ** 2
+    nodes, weights = _gauss(np.zeros(n), np.sqrt(np.concatenate([np.ones(min(n - 1, 1)), rest])))
     # Symmetric to the last digit.
     nodes, weights = 0.5 * (nodes - nodes[::-1]), 0.5 * (weights + weights[::-1])
     return nodes, weights / weights.sum()
+
+
+def gauss_chi(degree: float, n: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    r"""Nodes and weights of $\chi_d$, the law of $|g|$, $g \sim N(0, I_d)$; the weights sum to 1.
+
+    Generalised Gauss-Laguerre in $t = r^2/2$ with weight $t^{d/2-1} e^{-t}$: exact for polynomials of degree 2n - 1
+    in r^2. The Jacobi matrix has 2k + d/2 on its diagonal and sqrt(k (k + d/2 - 1)) beside it, which does not overflow
+    for large d, as SciPy's rule does.
+    """
+    k = np.arange(n)
+    t, weights = _gauss(2.0 * k + 0.5 * degree, np.sqrt(k[1:] * (k[1:] + 0.5 * degree - 1.0)))
+    return np.sqrt(2.0 * np.maximum(t, 0.0)), weights / weights.sum()
+
+
+def _gauss(diagonal: Float[np.ndarray, " n"], beside: Float[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
+    """The Gauss rule of a Jacobi matrix."""
+    from scipy.linalg import eigh_tridiagonal
+
+    nodes, vectors = eigh_tridiagonal(diagonal, beside)
+    return nodes, vectors[0] ** 2
 
 
 def _tail_ratio(k: Float[np.ndarray, " n"], dim: float) -> Float[np.ndarray, " n"]:

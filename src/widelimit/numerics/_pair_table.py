@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from ._chebyshev import chebyshev_fit, chebyshev_points
 from ._coordinate import coordinate, gauss_coordinate
-from ._pair_rule import Moments
+from ._pair_rule import Moments, moments_by_rule
 
 SMOOTH_FROM = 32
 """The least dimension for which the tables hold to 1e-12."""
@@ -40,6 +40,21 @@ class Tables(NamedTuple):
 
     starts: Float[np.ndarray, "2 J"]
     slopes: Float[np.ndarray, "I 3 J"]
+
+
+def pair_moments(dims: tuple[float, float], cos: Any, sin: Any, k: Any, *, centred: bool) -> Moments:
+    r"""$E(c'_1;\,\xi > k)$, $E(c'_2;\,\xi > k)$, $P(\xi > k)$ for $\xi = \cos\alpha\,c'_1 + \sin\alpha\,c'_2$, to
+    1e-12.
+
+    c'_1 and c'_2 are independent coordinates in dimensions `dims` (see `coordinate`), at most one of them infinite;
+    `cos`, `sin` >= 0.
+
+    `centred`: the first two may be given less a number that does not depend on k. Where it loses no digits at small k
+    that is done: for dimensions from 32 on.
+    """
+    if min(dims) >= SMOOTH_FROM:
+        return moments_by_table(dims, cos, sin, k, centred=centred)
+    return moments_by_rule(dims, cos, sin, k)
 
 
 def moments_by_table(dims: tuple[float, float], cos: Any, sin: Any, k: Any, *, centred: bool) -> Moments:

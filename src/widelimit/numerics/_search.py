@@ -14,13 +14,6 @@ from jaxtyping import Array, Float
 from ._chunks import map_rows
 
 
-class Found(NamedTuple):
-    """The best value found and where."""
-
-    value: float
-    point: np.ndarray
-
-
 class Bounded(NamedTuple):
     """`upper` >= the maximum, proved; `best` is the largest value seen, at `point`."""
 
@@ -43,23 +36,14 @@ class Scanned(NamedTuple):
 _LEAST_CELLS = 32
 
 
-def maximise(
+def climb(
     function: Callable[[Any], Any], starts: Float[Array, "S m"], *, steps: int = 200, batch: int = 64
-) -> Found:
-    """The best of BFGS searches from every start; a local maximum, not a proof.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where BFGS searches from every start end, [S, m], and the values there [S]; -inf where a value is not finite.
 
     At most `batch` searches run at once. `function` maps [m] to a number; an `equinox.Module` is compiled once for all
     its arrays.
     """
-    points, values = climb(function, starts, steps=steps, batch=batch)
-    best = int(np.argmax(values))
-    return Found(float(values[best]), points[best])
-
-
-def climb(
-    function: Callable[[Any], Any], starts: Float[Array, "S m"], *, steps: int = 200, batch: int = 64
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where BFGS searches from every start end, [S, m], and the values there [S]; -inf where a value is not finite."""
     points, values = _local(function, starts, steps, batch)
     return np.asarray(points), np.where(np.isfinite(values), values, -np.inf)
 

@@ -1,16 +1,18 @@
 """Checkpoints: what is needed to go on with a run that was killed, written atomically and without pickle."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.numerics import arrays_from_bytes, arrays_to_bytes, write_whole
+from widelimit.numerics import alone, arrays_from_bytes, arrays_to_bytes, local_path, real_number, write_whole
 
 from ._fingerprint import as_array
 
@@ -30,10 +32,13 @@ class Checkpoint:
     every: float = 10.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str | os.PathLike):
-            raise ValueError(f"Checkpoint(path=...): expected the name of a checkpoint folder, got {self.path!r}.")
-        if not (isinstance(self.every, int | float) and self.every >= 0):
-            raise ValueError(f"Checkpoint(every=...): must be seconds, not negative; got {self.every!r}.")
+        local_path(self.path, "checkpoint=..., Checkpoint(path=...)")
+        real_number(self.every, "Checkpoint(every=...), in seconds", least=0.0)
+
+    @classmethod
+    def of(cls, place: "Checkpoint | str | os.PathLike[str] | None") -> "Checkpoint | None":
+        """A folder as a checkpoint; None as it is."""
+        return place if place is None or isinstance(place, Checkpoint) else cls(place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +57,25 @@ class Folder:
     that counts and is replaced in one step, so a kill at any moment leaves the old checkpoint or the new one.
     """
 
-    def __init__(self, path: pathlib.Path, fingerprint: str) -> None:
-        self.path, self.fingerprint = path, fingerprint
-        self._rows = 0
-        self._turn = 0
+    def __init__(self, checkpoint: Checkpoint, marks: dict[str, str]) -> None:
+        self.path, self.marks, self._every = local_path(checkpoint.path, "checkpoint"), marks, checkpoint.every
+        self._rows = self._turn = 0
+        self._last = time.monotonic()
+        self._lock = contextlib.ExitStack()
+
+    def __enter__(self) -> "Folder":
+        """Raises `ValueError` where the folder cannot be written, or another run is at work in it."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            probe = path / ".writable"
-            probe.touch()
-            probe.unlink()
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.enter_context(alone(self.path))
+        except BlockingIOError:
+            raise ValueError(f"checkpoint: another run is at work in {self.path}; choose another folder.") from None
         except OSError as error:
-            raise ValueError(f"checkpoint: cannot write the folder {path}: {error.strerror or error}.") from error
+            raise ValueError(f"checkpoint: cannot write the folder {self.path}: {error.strerror or error}.") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
 
     def read(self) -> Saved | None:
         """The checkpoint, or None where there is none. Raises `ValueError` if it is damaged or of another run."""
@@ -74,17 +87,24 @@ class Folder:
             state = _arrays(self.path / known["state"])
             rows = [_arrays(self.path / f"row-{i:06d}.npz") for i in range(known["rows"])]
             saved = Saved([state[f"leaf{i}"] for i in range(len(state))], rows, known["wall"])
-            mark, self._rows, self._turn = known["fingerprint"], known["rows"], known["turn"]
+            marks, self._rows, self._turn = dict(known["fingerprint"]), known["rows"], known["turn"]
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"checkpoint: {self.path} is damaged ({error}); delete the folder to start anew."
             ) from error
-        if mark != self.fingerprint:
+        differ = [name for name in sorted({*marks, *self.marks}) if marks.get(name) != self.marks.get(name)]
+        if differ:
             raise ValueError(
-                f"checkpoint: {self.path} belongs to another run (its problem, start, dynamics, key or times "
-                "differ, or the version of the library); delete the folder or choose another."
+                f"checkpoint: {self.path} belongs to another run, from which this one differs in {', '.join(differ)}; "
+                "delete the folder or choose another."
             )
         return saved
+
+    def offer(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float, due: bool = False) -> None:
+        """Write a checkpoint where one is due."""
+        if due or time.monotonic() - self._last >= self._every:
+            self.write(state, rows, wall)
+            self._last = time.monotonic()
 
     def write(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float) -> None:
         try:
@@ -95,7 +115,7 @@ class Folder:
             leaves = {f"leaf{i}": as_array(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
             write_whole(self.path / name, arrays_to_bytes(leaves))
             manifest = {
-                "fingerprint": self.fingerprint,
+                "fingerprint": self.marks,
                 "state": name,
                 "rows": self._rows,
                 "turn": self._turn,

@@ -9,6 +9,7 @@ import hashlib
 import pathlib
 import platform
 import types
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -28,6 +29,12 @@ def fingerprint(*parts: Any) -> str:
     **Raises** `ValueError` for what cannot be seen: open files, locks, objects of compiled code without a state.
     """
     return _Walk().digest("", (library(), parts)).hex()[:32]
+
+
+def fingerprints(parts: Mapping[str, Any]) -> dict[str, str]:
+    """A fingerprint of each part by its name, and that of the library, so that one can say which of them differ."""
+    marks = {name: _Walk().digest("", ("", (part,))).hex()[:32] for name, part in parts.items()}
+    return marks | {"the version of the library": library()[:32]}
 
 
 @functools.cache

@@ -30,7 +30,9 @@ def to_dataset(run: Trajectory) -> "xarray.Dataset":
         "blocks": json.dumps([[b.name, list(b.shape)] for b in run.blocks]),
         "provenance": json.dumps(run.provenance),
     }
-    coordinates = {"time": run.times} | ({"parameter": labels(run.blocks)} if run.blocks else {})
+    # Text of any length is what every Zarr knows; NumPy's text of one length is not.
+    columns = {"parameter": np.asarray(labels(run.blocks), object)} if run.blocks else {}
+    coordinates = {"time": run.times} | columns
     return xarray.Dataset(_measures(run) | observed, coords=coordinates, attrs=attributes)
 
 

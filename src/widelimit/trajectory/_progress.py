@@ -1,54 +1,59 @@
 """Progress of a long run, on standard error."""
 
+import contextlib
+import os
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
-# Shorter runs show nothing.
+# Seconds until something is shown: on a terminal or where it was asked for, and elsewhere.
 _PATIENCE = 2.0
+_QUIET = 10.0
+# Seconds between two lines of a log, at least and at most; between them half of what has passed.
+_OFTEN, _SELDOM = 10.0, 600.0
 
 
 class Progress:
-    """A line with the time reached, steps a second and the time left; it appears after two seconds.
+    """The time reached, steps a second and the time left: a bar on a terminal, lines in a log or a notebook.
 
-    `show`: None shows it on a terminal only.
+    `show`: None shows lines from ten seconds on; False shows nothing.
     """
 
     def __init__(self, t1: float, show: bool | None, label: str) -> None:
         self.t1, self.label = t1, label
-        self.show = sys.stderr.isatty() if show is None else show
+        self.show = show is not False and not getattr(sys.stderr, "closed", True)
+        # A dumb terminal redraws nothing.
+        self._redraws = self.show and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._next = _PATIENCE if show or self._redraws else _QUIET
         self.began = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
-        self._first_steps = 0
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def update(self, t: float, steps: int) -> None:
         elapsed = time.monotonic() - self.began
-        if not self.show or elapsed < _PATIENCE:
+        if not self.show or elapsed < self._next:
             return
-        bar = self._bar if self._bar is not None else self._open()
-        rate = steps / elapsed
-        bar.update(self._task, completed=min(t, self.t1), rate=f"{rate:,.0f} steps/s", t=f"t = {t:.4g}")
+        rate = f"{steps / max(elapsed, 1e-9):,.0f} steps/s"
+        if self._redraws:
+            bar = self._bar if self._bar is not None else self._open()
+            bar.update(self._task, completed=min(t, self.t1), rate=rate, t=f"t = {t:.4g}")
+            return
+        self._next = elapsed + min(max(0.5 * elapsed, _OFTEN), _SELDOM)
+        left = f", about {_span(elapsed * (self.t1 / t - 1.0))} left" if t > 0 else ""
+        # A log that cannot be written is no reason to lose a run.
+        with contextlib.suppress(OSError, ValueError):
+            print(f"{self.label}: t = {t:.4g} of {self.t1:.4g}, {rate}{left}", file=sys.stderr, flush=True)
 
     def _open(self) -> Any:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress as Bar,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("{task.description}"),
@@ -59,9 +64,14 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        console = Console(stderr=True)
-        # In a log, where nothing can be redrawn, the line stays when the run ends.
-        self._bar = Bar(*columns, console=console, transient=console.is_terminal)
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task(self.label, total=self.t1, rate="", t="")
         self._bar.start()
         return self._bar
+
+
+def _span(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 100.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 6000.0 else f"{seconds / 3600.0:.3g} h"

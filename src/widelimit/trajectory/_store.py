@@ -34,9 +34,10 @@ def write(trajectory: Trajectory, path: pathlib.Path) -> pathlib.Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = trajectory.to_xarray().assign_attrs(sha256=digest(trajectory))
         with warnings.catch_warnings():
-            # Strings as labels have no final specification in Zarr 3; they are read back in a test.
-            warnings.simplefilter("ignore")
-            data.to_zarr(fresh, mode="w", consolidated=False)
+            # A summary of all metadata in one place is not in the specification of Zarr 3; without it xarray warns, and
+            # those who do not know it do not look.
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            data.to_zarr(fresh, mode="w", consolidated=True)
         if path.exists():
             path.rename(old)
         fresh.rename(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from widelimit.measure import Blocks, Grid, GridDensity, Particles
+from widelimit.numerics import local_path
 from widelimit.results import Outcome
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Trajectory:
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
-    - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1.
+    - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1 (or the
+      time of the first step that reaches it).
     - `positions`: [T, N, D], of particles; of densities on a grid [N, D], the centres of the cells.
     - `weights`: [T, N], of particles or cells; `blocks`: the columns' names.
     - `observables`: name -> [T, ...]; `risk` is among them by default.
@@ -123,11 +125,11 @@ class Trajectory:
         """
         from ._store import write
 
-        return write(self, pathlib.Path(path))
+        return write(self, local_path(path, "save(path=...)"))
 
 
 def load(path: str | os.PathLike[str]) -> Trajectory:
     """Read a trajectory that `Trajectory.save` wrote. Raises `ValueError` when it is missing or damaged."""
     from ._store import read
 
-    return read(pathlib.Path(path))
+    return read(local_path(path, "load(path=...)"))

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,13 +23,15 @@ class AbstractObservable(eqx.Module):
     @abc.abstractmethod
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]: ...
 
-    @abc.abstractmethod
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        """The names of the arrays."""
+    shown: ClassVar[tuple[str, ...]] = ()
 
-    @abc.abstractmethod
+    def names(self, problem: Problem) -> tuple[str, ...]:
+        """The names of the arrays; `shown` where they are always the same."""
+        return self.shown
+
     def check(self, problem: Problem) -> None:
         """Raise `ValueError` where it cannot be computed for the problem."""
+        return None
 
 
 class Risk(AbstractObservable):
@@ -54,9 +56,6 @@ class Risk(AbstractObservable):
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         return ("risk",) if problem.integrals.deterministic else ("risk", "risk_error")
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 class RiskOn(AbstractObservable):
@@ -87,14 +86,10 @@ class RiskOn(AbstractObservable):
 class Penalty(AbstractObservable):
     """`penalty`: INT penalty d rho."""
 
+    shown: ClassVar[tuple[str, ...]] = ("penalty",)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"penalty": problem.penalty_of(measure)}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("penalty",)
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 class Dissipation(AbstractObservable):
@@ -103,15 +98,14 @@ class Dissipation(AbstractObservable):
     objective falls along the gradient flow; smooth penalties only, data with nodes.
     """
 
+    shown: ClassVar[tuple[str, ...]] = ("dissipation",)
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         theta, w = problem.unpack(measure)
         gradient = problem.variation(theta, w).gradient
         drift = problem.velocity(theta, gradient)
         power = [jnp.sum((g * v).reshape(w.shape[0], -1), axis=1) for g, v in zip(gradient, drift, strict=True)]
         return {"dissipation": -jnp.sum(w * sum(power[1:], power[0]))}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("dissipation",)
 
     def check(self, problem: Problem) -> None:
         problem.integrals.require_deterministic("observables.Dissipation")
@@ -122,14 +116,10 @@ class Dissipation(AbstractObservable):
 class Moments(AbstractObservable):
     """`mean` and `second_moment` of every parameter, [D] each."""
 
+    shown: ClassVar[tuple[str, ...]] = ("mean", "second_moment")
+
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
         return {"mean": moment(measure, 1), "second_moment": moment(measure, 2)}
-
-    def names(self, problem: Problem) -> tuple[str, ...]:
-        return ("mean", "second_moment")
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 class Function(AbstractObservable):
@@ -142,13 +132,16 @@ class Function(AbstractObservable):
         _check_name(self.name)
 
     def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]:
-        return {self.name: jnp.asarray(self.function(problem, measure))}
+        try:
+            return {self.name: jnp.asarray(self.function(problem, measure))}
+        except jax.errors.JAXTypeError as error:
+            raise ValueError(
+                f"observables.Function({self.name!r}): the function is compiled, where an array has no value yet that "
+                "float(), if, .item() or NumPy could use; compute with jax.numpy and return the array."
+            ) from error
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         return (self.name,)
-
-    def check(self, problem: Problem) -> None:
-        return None
 
 
 # What a trajectory has already, and the names of its axes.

@@ -298,7 +298,7 @@ def test_a_step_that_is_too_long_is_said() -> None:
         ({"tau": 0.1, "temperature": float("nan")}, r"temperature=.*finite"),
         ({"tau": 0.1, "particles": 0}, r"particles=.*at least 1"),
         ({"tau": 0.1, "particles": True}, r"particles=.*whole"),
-        ({"tau": 0.1, "schedule": -1.0}, r"schedule=.*not negative"),
+        ({"tau": 0.1, "schedule": -1.0}, r"schedule=.*at least 0"),
     ],
 )
 def test_refuses_numbers(options: dict[str, Any], match: str) -> None:

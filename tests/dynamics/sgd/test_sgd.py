@@ -101,8 +101,8 @@ def test_the_noise_knows_the_mobility_and_frozen_blocks() -> None:
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), _SAMPLES)
     start = wl.Particles(np.random.default_rng(1).normal(size=(6, 5)))
     run = wl.evolve(problem, start, wl.SGD(0.1, temperature=1.0, trainable=["weight"]), t1=1.0, key=KEY)
-    np.testing.assert_array_equal(run.positions[:, :, 0], np.broadcast_to(start.positions[:, 0], (65, 6)))
-    np.testing.assert_array_equal(run.positions[:, :, 4], np.broadcast_to(start.positions[:, 4], (65, 6)))
+    np.testing.assert_array_equal(run.positions[:, :, 0], np.broadcast_to(start.positions[:, 0], (len(run), 6)))
+    np.testing.assert_array_equal(run.positions[:, :, 4], np.broadcast_to(start.positions[:, 4], (len(run), 6)))
     assert np.all(run.final.positions[:, 1:4] != start.positions[:, 1:4])
 
 
@@ -324,6 +324,28 @@ def test_single_precision_stays_single(source: str) -> None:
     new = eqx.filter_eval_shape(step, state)
     assert jax.tree.map(lambda a: a.dtype, new.y) == jax.tree.map(lambda a: a.dtype, state.y)
     assert _doubles(eqx.filter_make_jaxpr(step)(state)[0].jaxpr, set()) == set()
+
+
+@pytest.mark.parametrize("step", [1e-7, 2e-8])
+@pytest.mark.parametrize("penalty", [None, wl.penalties.total_variation(0.01, "weight")])
+def test_steps_below_the_rounding_of_float32_are_not_lost(step: float, penalty: Any) -> None:
+    """3000 steps move theta by less than a thousandth; in one number of 24 bits each would be rounded, or nothing."""
+    problem = wl.Problem(_NEURON, _SAMPLES, penalty=penalty)
+    start = wl.Particles(np.random.default_rng(3).normal(size=(5, 3)).astype(np.float32).astype(float))
+    moved = []
+    for dtype in (jnp.float64, jnp.float32):
+        descent = wl.SGD(step, sampling=sampling.Full(), dtype=dtype)
+        end = wl.evolve(problem, start, descent, t1=3000 * step, save_at=[3000 * step], observe=()).final
+        moved.append(np.asarray(end.positions) - np.asarray(start.positions))
+    np.testing.assert_allclose(moved[1], moved[0], rtol=1e-5, atol=1e-5 * np.max(np.abs(moved[0])))
+
+
+def test_steps_that_float32_resolves_are_summed_in_one_number() -> None:
+    problem, start = wl.Problem(_NEURON, _SAMPLES), wl.Particles(np.ones((5, 3)))
+    for step, one in ((1e-2, True), (1e-7, False)):
+        descent = wl.SGD(step, dtype=jnp.float32)
+        state = descent.init(descent.prepare(problem), start, t1=1.0, key=KEY)
+        assert (state.lost is None) == one
 
 
 def test_single_precision_agrees_with_double() -> None:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.measure import theta_type
+from widelimit.measure import fields_of
 from widelimit.numerics import whole_number
 from widelimit.problem import Problem
 
@@ -145,4 +145,4 @@ def _checked(problem: Problem, count: int, starts: int) -> Target:
 
 def _scales(problem: Problem) -> Any:
     """P, one number a block."""
-    return problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
+    return problem.mobility.scales(fields_of(problem.blocks))

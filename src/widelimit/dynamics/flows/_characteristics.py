@@ -9,15 +9,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import GridDensity, Particles, join, laws, split
-from widelimit.numerics import entries, map_rows
+from widelimit.numerics import entries, map_rows, whole_number
 from widelimit.numerics.registry import named, whole
-from widelimit.problem import Potential, Problem
+from widelimit.problem import Problem
 
 from .. import schedules
-from .._dynamics import Facts, Noise, Start, Theta, Weights, refusal, registry
+from .._dynamics import Facts, Noise, Start, Theta, Weights, registry, require_mean
 from ..clocks import Reading
 from ..integrators import AbstractIntegrator, Tsit5, registry as integrators
-from ._flow import AbstractFlow, FlowState, Rates, weighted
+from ._flow import AbstractOnePass, FlowState, Rates, drift_along, weighted
 
 
 class Carrier(NamedTuple):
@@ -34,7 +34,7 @@ class Masses(NamedTuple):
     left: Bool[Array, ""]
 
 
-class Characteristics(AbstractFlow):
+class Characteristics(AbstractOnePass):
     r"""The transport equation at temperature 0 along its characteristics, which carry the density,
 
     $$\dot X = -\xi P\nabla\psi(X; \rho_t), \qquad
@@ -60,19 +60,13 @@ class Characteristics(AbstractFlow):
     unit jumps), a non-smooth penalty, a sphere as domain and a start without density.
     """
 
-    particles: int = eqx.field(default=1024, static=True)
-
-    def __check_init__(self) -> None:
-        n = self.particles
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise ValueError(f"Characteristics(particles=...): must be a whole number of at least 1, got {n!r}.")
+    particles: int = eqx.field(
+        default=1024, static=True, converter=lambda n: whole_number(n, "Characteristics(particles=...)", least=1)
+    )
 
     def start(self, problem: Problem, theta: Theta, w: Weights) -> Carrier:
         """Log densities relative to those of the start, which particles do not have."""
         return Carrier(theta, jnp.zeros_like(w))
-
-    def velocity(self, problem: Problem, w: Masses, y: Carrier) -> Carrier:
-        return self.rates(problem, w, y).velocity
 
     def positions(self, y: Carrier) -> Theta:
         return y.theta
@@ -93,7 +87,12 @@ class Characteristics(AbstractFlow):
         # A particle takes its D derivatives on all the data at once.
         size = max(1, entries(problem.budget) // (potential.field.entries * problem.dim))
         rows = join(problem.blocks, y.theta)
-        drift, divergence, power = map_rows(lambda row: _along(problem, potential, row), rows, size)
+
+        def along(row: Any) -> Any:
+            jacobian, drift, power = drift_along(problem, potential, row)
+            return drift, jnp.trace(jacobian), power
+
+        drift, divergence, power = map_rows(along, rows, size)
         return Rates(Carrier(split(problem.blocks, drift), -divergence), jnp.sum(carried.weights * power))
 
     def method(self, problem: Problem, carried: Any) -> AbstractIntegrator:
@@ -120,8 +119,31 @@ class Characteristics(AbstractFlow):
             adaptive=self.method(problem, None).fixed is None,
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def placed(self, problem: Problem, start: Start) -> None:
+        """Raise `ValueError` where the density does not follow the characteristics smoothly."""
+        problem.integrals.require_deterministic("Characteristics")
+        if isinstance(start, Particles) or (isinstance(start, laws.AbstractLaw) and start.n_atoms is not None):
+            raise ValueError(
+                f"evolve(measure=...): Characteristics carries a density along, and {type(start).__name__} has none; "
+                "start from a law such as laws.Normal, or use GradientFlow."
+            )
+        problem.check_columns(start)
+        if problem.rough or not problem.smooth:
+            what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
+            raise ValueError(
+                f"Characteristics: the problem's {what}; use GradientFlow, or a smooth unit (a smooth activation, or "
+                "problem.reduced(), whose unit is averaged over directions)."
+            )
+        require_mean(problem, "Characteristics")
+        for block in problem.blocks:
+            domain = problem.domain.of(block.name)
+            if not domain.flat:
+                kind = type(domain).__name__.lower()
+                raise ValueError(f"Characteristics: {block.name!r} lives on a {kind}, where rows have no density.")
+            if domain.walls and not domain.box:
+                raise ValueError(
+                    f"Characteristics: the walls of {domain!r}, the domain of {block.name!r}, are not known."
+                )
 
     def step(self, problem: Problem, state: FlowState, noise: Noise) -> FlowState:
         new = self.move(problem, state, False)
@@ -140,7 +162,7 @@ class Characteristics(AbstractFlow):
         return {"log_density": y.log_density, "entropy": entropy, "dissipated": energy}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return state.carried.left | self.stuck(problem, state)
+        return state.carried.left | super().stalled(problem, state)
 
     def advice(self, problem: Problem, start: Start) -> str:
         if not problem.domain.unconstrained:
@@ -148,19 +170,6 @@ class Characteristics(AbstractFlow):
                 "mass may have reached a wall, where it has no density: shorten t1, or use GradientFlow or TransportPDE"
             )
         return "the flow itself blows up or is too rough: shorten t1, or add a penalty"
-
-
-def _along(problem: Problem, potential: Potential, row: Float[Array, " D"]) -> tuple[Any, Any, Any]:
-    """The drift v = -P grad psi of one particle, div v and -<grad psi, v>, psi held."""
-
-    def drift(row: Any) -> Any:
-        theta = problem.domain.retract(split(problem.blocks, row))
-        gradient = jax.grad(potential.at)(theta)
-        v = -join(problem.blocks, problem.mobility(theta, gradient))
-        return v, (v, -jnp.vdot(join(problem.blocks, gradient), v))
-
-    jacobian, (v, power) = jax.jacfwd(drift, has_aux=True)(row)
-    return v, jnp.trace(jacobian), power
 
 
 def _density(problem: Problem, measure: Start, n: int) -> tuple[Array, Array, Array]:
@@ -187,34 +196,6 @@ def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
             lower, upper = problem.domain.of(block.name).bounds(block.shape)
             fine &= jnp.all(((values > lower) & (values < upper)).reshape(rows.shape[0], -1), axis=1)
     return fine
-
-
-def _check(problem: Problem, start: Start) -> None:
-    """Raise `ValueError` where the density does not follow the characteristics smoothly."""
-    problem.integrals.require_deterministic("Characteristics")
-    if isinstance(start, Particles) or (isinstance(start, laws.AbstractLaw) and start.n_atoms is not None):
-        raise ValueError(
-            f"evolve(measure=...): Characteristics carries a density along, and {type(start).__name__} has none; "
-            "start from a law such as laws.Normal, or use GradientFlow."
-        )
-    problem.check_columns(start)
-    if problem.rough or not problem.smooth:
-        what = "unit has kinks, where the density jumps" if problem.rough else "penalty is not smooth"
-        raise ValueError(
-            f"Characteristics: the problem's {what}; use GradientFlow, or a smooth unit (a smooth activation, or "
-            "problem.reduced(), whose unit is averaged over directions)."
-        )
-    if not problem.scale.mean_field:
-        raise ValueError("Characteristics solves the limit of many particles; Problem(scale=...) must be the mean.")
-    for block in problem.blocks:
-        domain = problem.domain.of(block.name)
-        if not domain.flat:
-            raise ValueError(
-                f"Characteristics: block {block.name!r} lives on a {type(domain).__name__.lower()}, where rows have no "
-                "density."
-            )
-        if domain.walls and not domain.box:
-            raise ValueError(f"Characteristics: the walls of {domain!r}, the domain of {block.name!r}, are not known.")
 
 
 registry.add(

@@ -1,7 +1,7 @@
 """The adapter of all flows: what has a velocity gets integrators, walls, energy, stalls and save times from here."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from widelimit.measure import Particles
-from widelimit.problem import Problem
+from widelimit.measure import Particles, join, split
+from widelimit.problem import Potential, Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, Weights, refusal, require_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, Weights, require_particles
 from .._stability import stable_step
 from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
@@ -90,10 +90,8 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     # May be written.
 
-    @property
-    def proximal(self) -> bool:
-        """Whether `prox` steps the non-smooth penalties."""
-        return False
+    proximal: ClassVar[bool] = False
+    """Whether `prox` steps the non-smooth penalties."""
 
     def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Y, PyTree]:
         """y at tau = 0 of a run to tau = end, and what is carried along: the weights, for all that take particles."""
@@ -137,15 +135,24 @@ class AbstractFlow(AbstractDynamics[FlowState]):
     def facts(self, problem: Problem) -> Facts:
         return Facts(conserves=("mass", "particles"))
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(check_flow, self, problem, start)
+    def placed(self, problem: Problem, start: Start) -> Any:
+        who = type(self).__name__
+        problem.unpack(require_particles(start, who))
+        problem.integrals.require_deterministic(who)
+        if not problem.smooth and not self.proximal:
+            raise ValueError(f"{who} takes no non-smooth penalty (it has no proximal map); use GradientFlow.")
+        if not problem.smooth and not self.method(problem, None).proximal:
+            raise ValueError(
+                f"{who}(integrator={type(self.integrator).__name__}): the problem has a non-smooth penalty; "
+                "use integrators.ProximalHeun()."
+            )
 
     @property
     def clock(self) -> Tau:
         return Tau(self.schedule)
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> FlowState:
-        self.check(problem, measure)
+        self.placed(problem, measure)
         end = jnp.asarray(self.clock.reading(t1), float)
         return _first(self, problem, *self.begin(problem, measure, end), end)
 
@@ -172,10 +179,6 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return {"dissipated": self.at(problem, state, reading)[1]}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return self.stuck(problem, state)
-
-    def stuck(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        """Whether the integrator no longer moves the clock."""
         return _stuck(self, problem, state)
 
     def advice(self, problem: Problem, start: Start) -> str:
@@ -244,19 +247,27 @@ def weighted(w: Weights, a: Float[Array, "N ..."], b: Float[Array, "N ..."]) -> 
     return jnp.sum(w * jnp.sum((a * b).reshape(w.shape[0], -1), axis=1))
 
 
-def check_flow(flow: AbstractFlow, problem: Problem, start: Start) -> None:
-    who = type(flow).__name__
-    problem.unpack(require_particles(start, who))
-    problem.integrals.require_deterministic(who)
-    if problem.smooth:
-        return
-    if not flow.proximal:
-        raise ValueError(f"{who} takes no non-smooth penalty (it has no proximal map); use GradientFlow.")
-    if not flow.method(problem, None).proximal:
-        raise ValueError(
-            f"{who}(integrator={type(flow.integrator).__name__}): the problem has a non-smooth penalty; "
-            "use integrators.ProximalHeun()."
-        )
+def drift_along(problem: Problem, potential: Potential, row: Float[Array, " D"]) -> tuple[Array, Array, Array]:
+    """D v [D, D], v and -<grad psi, v> for the drift v = -P grad psi of one particle, psi held."""
+
+    def drift(row: Any) -> Any:
+        theta = problem.domain.retract(split(problem.blocks, row))
+        gradient = jax.grad(potential.at)(theta)
+        v = -join(problem.blocks, problem.mobility(theta, gradient))
+        return v, (v, -jnp.vdot(join(problem.blocks, gradient), v))
+
+    jacobian, (v, power) = jax.jacfwd(drift, has_aux=True)(row)
+    return jacobian, v, power
+
+
+class AbstractOnePass(AbstractFlow):
+    """A flow whose velocity and power come of one pass, `rates`."""
+
+    @abc.abstractmethod
+    def rates(self, problem: Problem, carried: PyTree, y: Y) -> Rates: ...
+
+    def velocity(self, problem: Problem, w: PyTree, y: Y) -> Y:
+        return self.rates(problem, w, y).velocity
 
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.

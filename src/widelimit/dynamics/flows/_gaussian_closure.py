@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,10 +10,10 @@ from widelimit.measure import Particles, covariance, join, laws, moment, split
 from widelimit.numerics.registry import number
 from widelimit.problem import Problem
 
-from .._dynamics import Facts, Start, Theta, refusal, registry
+from .._dynamics import Facts, Start, Theta, registry, require_mean
 from ..clocks import Reading
 from ..integrators import AbstractIntegrator, Tsit5
-from ._flow import AbstractFlow, FlowState, Rates
+from ._flow import AbstractOnePass, FlowState, Rates, drift_along
 
 Covariance = Float[Array, "D D"]
 
@@ -26,7 +25,7 @@ class Cloud(NamedTuple):
     spread: Float[Array, "D D"]
 
 
-class GaussianClosure(AbstractFlow):
+class GaussianClosure(AbstractOnePass):
     r"""The mean b and covariance A of a narrow normal distribution (yarotsky2018 (28), (29)),
 
     $$\dot b = -P\nabla\psi(b; \delta_b),\qquad \dot A = J A + A J^T,\qquad
@@ -58,9 +57,6 @@ class GaussianClosure(AbstractFlow):
     def start(self, problem: Problem, theta: Theta, w: Any) -> Cloud:
         return Cloud(theta, jnp.eye(problem.dim))
 
-    def velocity(self, problem: Problem, w: Covariance, y: Cloud) -> Cloud:
-        return self.rates(problem, w, y).velocity
-
     def positions(self, y: Cloud) -> Theta:
         return y.theta
 
@@ -71,14 +67,7 @@ class GaussianClosure(AbstractFlow):
     def rates(self, problem: Problem, carried: Covariance, y: Cloud) -> Rates:
         row = join(problem.blocks, y.theta)[0]
         potential = problem.potential(Particles(row[None], jnp.ones(1), blocks=problem.blocks))
-
-        def drift(row: Any) -> Any:
-            theta = split(problem.blocks, row)
-            gradient = jax.grad(potential.at)(theta)
-            v = -join(problem.blocks, problem.mobility(theta, gradient))
-            return v, (v, -jnp.vdot(join(problem.blocks, gradient), v))
-
-        jacobian, (v, power) = jax.jacfwd(drift, has_aux=True)(row)
+        jacobian, v, power = drift_along(problem, potential, row)
         return Rates(Cloud(split(problem.blocks, v[None]), jacobian @ y.spread), power)
 
     def method(self, problem: Problem, carried: Any) -> AbstractIntegrator:
@@ -96,8 +85,19 @@ class GaussianClosure(AbstractFlow):
         order = None if problem.integrals.kinked else method.order
         return Facts(order=order, conserves=("mass",), decreases=("objective",), adaptive=method.fixed is None)
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start) or refusal(_moments, problem, start)
+    def placed(self, problem: Problem, start: Start) -> tuple[np.ndarray, np.ndarray]:
+        """Mean [D] and covariance [D, D] of the start."""
+        problem.integrals.require_deterministic("GaussianClosure")
+        if problem.rough or not problem.smooth:
+            what = "unit has kinks, which have no Hessian" if problem.rough else "penalty is not smooth"
+            raise ValueError(
+                f"GaussianClosure: the problem's {what}; use GradientFlow, a smooth unit, or exact integrals "
+                "(problems.free_knot_spline)."
+            )
+        if not problem.domain.unconstrained:
+            raise ValueError("GaussianClosure: a normal cloud does not fit into a bounded domain; use GradientFlow.")
+        require_mean(problem, "GaussianClosure")
+        return _moments(problem, start)
 
     def measure(self, problem: Problem, state: FlowState, reading: Reading) -> Particles:
         return problem.pack(self.at(problem, state, reading)[0].theta, jnp.ones(1))
@@ -115,7 +115,7 @@ class GaussianClosure(AbstractFlow):
 
 
 def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [D] and covariance [D, D] of the start. Raises `ValueError` where it is no Gaussian and no measure."""
+    """Raises `ValueError` where the start is no Gaussian and no measure."""
     problem.check_columns(measure)
     if not isinstance(measure, laws.AbstractLaw):
         return np.asarray(moment(measure) / measure.mass), np.asarray(covariance(measure))
@@ -127,21 +127,6 @@ def _moments(problem: Problem, measure: Start) -> tuple[np.ndarray, np.ndarray]:
             "or quantise it first, and its mean and covariance are taken."
         )
     return np.asarray(mean), np.asarray(cov)
-
-
-def _check(problem: Problem, start: Start) -> None:
-    """Raise `ValueError` where a cloud does not move by a mean and a Hessian."""
-    problem.integrals.require_deterministic("GaussianClosure")
-    if problem.rough or not problem.smooth:
-        what = "unit has kinks, which have no Hessian" if problem.rough else "penalty is not smooth"
-        raise ValueError(
-            f"GaussianClosure: the problem's {what}; use GradientFlow, a smooth unit, or exact integrals "
-            "(problems.free_knot_spline)."
-        )
-    if not problem.domain.unconstrained:
-        raise ValueError("GaussianClosure: a normal cloud does not fit into a bounded domain; use GradientFlow.")
-    if not problem.scale.mean_field:
-        raise ValueError("GaussianClosure is of the mean-field limit; Problem(scale=...) must be scales.MeanField().")
 
 
 def _with_tolerance(rtol: float = 1e-8) -> GaussianClosure:

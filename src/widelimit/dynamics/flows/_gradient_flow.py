@@ -1,5 +1,7 @@
 """The gradient flow of the particles: the mean-field limit's own dynamics at finite N."""
 
+from typing import Any, ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,12 +11,12 @@ from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import Facts, Start, Theta, Weights, refusal, registry, start_particles
+from .._dynamics import Facts, Start, Theta, Weights, registry, start_particles
 from ..integrators import AbstractIntegrator, registry as integrators
-from ._flow import AbstractFlow, Rates, check_flow, particle_norm, weighted
+from ._flow import AbstractOnePass, Rates, particle_norm, weighted
 
 
-class GradientFlow(AbstractFlow):
+class GradientFlow(AbstractOnePass):
     r"""$\dot\theta_i = -\xi(t)\,P\nabla\psi(\theta_i; \rho_t)$, weights constant.
 
     Integrated in $\tau = \int_0^t \xi$, where the flow is autonomous. Beside the particles it integrates the energy
@@ -28,13 +30,11 @@ class GradientFlow(AbstractFlow):
     """
 
     integrator: AbstractIntegrator | None = None
+    proximal: ClassVar[bool] = True
     trainable: tuple[str, ...] | None = eqx.field(default=None, static=True, kw_only=True, converter=named_blocks)
 
     def start(self, problem: Problem, theta: Theta, w: Weights) -> Theta:
         return theta
-
-    def velocity(self, problem: Problem, w: Weights, y: Theta) -> Theta:
-        return self.rates(problem, w, y).velocity
 
     def positions(self, y: Theta) -> Theta:
         return y
@@ -60,12 +60,9 @@ class GradientFlow(AbstractFlow):
             adaptive=self.method(problem, None).fixed is None,
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(moving, problem, self.trainable) or refusal(check_flow, self, problem, start)
-
-    @property
-    def proximal(self) -> bool:
-        return True
+    def placed(self, problem: Problem, start: Start) -> Any:
+        moving(problem, self.trainable)
+        return super().placed(problem, start)
 
     def prox(self, problem: Problem, y: Theta, step: Float[Array, ""]) -> Theta:
         return self._moved(problem, problem.prox(y, step), y)

@@ -3,10 +3,11 @@
 import math
 from typing import Any, NamedTuple
 
-from widelimit.measure import Grid, describe, theta_type
+from widelimit.measure import Grid, describe, fields_of
 from widelimit.numerics import Number
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
+
+from .._dynamics import nodes_of_mean, require_mean
 
 
 class Axis(NamedTuple):
@@ -32,7 +33,7 @@ class Axis(NamedTuple):
 
 def axes(problem: Problem) -> tuple[Axis, ...]:
     """One axis for each column; a block of two numbers counts for two."""
-    scales = problem.mobility.scales(theta_type(tuple(block.name for block in problem.blocks))(*problem.blocks))
+    scales = problem.mobility.scales(fields_of(problem.blocks))
     out = []
     for block, scale in zip(problem.blocks, scales or [None] * len(problem.blocks), strict=True):
         out += [Axis(block.name, *problem.domain.of(block.name).bounds(block.shape), scale)] * block.size
@@ -41,17 +42,13 @@ def axes(problem: Problem) -> tuple[Axis, ...]:
 
 def check_density(problem: Problem, who: str) -> None:
     """Raise `ValueError` where a density between walls cannot stand for the problem's measure."""
-    problem.two_layer(who)
-    require_nodes(problem.data, who)
+    nodes_of_mean(problem, who)
     if problem.dim > 2:
         raise ValueError(
             f"{who}: a grid needs one or two parameters, the problem has {problem.dim}: {describe(problem.blocks)}; "
             "reduce it by its symmetry (problem.reduced()), or take GradientFlow."
         )
-    if not problem.scale.mean_field:
-        raise ValueError(
-            f"{who}: a density has no number of neurons, on which this output scale depends; take scales.MeanField()."
-        )
+    require_mean(problem, who)
     check_intervals(problem, who)
 
 

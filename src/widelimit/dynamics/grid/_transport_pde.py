@@ -14,7 +14,7 @@ from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
 
 from .. import clocks, schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, registry
 from ..clocks import Tau
 from ._axes import check_density, check_grid
 from ._cells import Cells, Reading, cells_of, read
@@ -122,13 +122,10 @@ class TransportPDE(AbstractDynamics[PDEState]):
     def facts(self, problem: Problem) -> Facts:
         falls = "objective" if self.temperature is None else "free_energy"
         # There are no particles to split or relabel; the order is that of the grid, not of the step.
-        return Facts(order=None, conserves=("mass",), decreases=(falls,), splits=False, permutes=False)
-
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(self._placed, problem, start)
+        return Facts(conserves=("mass",), decreases=(falls,))
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> PDEState:
-        grid, masses = self._placed(problem, measure)
+        grid, masses = self.placed(problem, measure)
         cells = cells_of(problem, grid, "TransportPDE", warm=self.temperature is not None)
         scheme = Scheme(problem, cells, face_rates(problem, grid, "TransportPDE"), self.temperature)
         end = jnp.asarray(self.clock.reading(t1), float)
@@ -178,8 +175,8 @@ class TransportPDE(AbstractDynamics[PDEState]):
             return "the potential is too steep or too rough for the grid: give a grid that ends earlier, or shorten t1"
         return "the potential is too steep for the grid: give a grid that ends earlier, raise rtol, or shorten t1"
 
-    def _placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, "..."]]:
-        """The grid and the start's masses on it. Raises `ValueError` for what this dynamics does not take."""
+    def placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, "..."]]:
+        """The grid and the start's masses on it."""
         check_density(problem, "TransportPDE")
         check_start(problem, start, "TransportPDE")
         grid = self._grid(problem, start)

@@ -26,6 +26,8 @@ _ROOM = 2**25
 class AbstractTable(eqx.Module):
     """Phi for a grid of cells; masses and potentials have the grid's shape, predictions that of the targets."""
 
+    largest: eqx.AbstractVar[Float[Array, "..."]]
+
     @abc.abstractmethod
     def mix(self, problem: Problem, masses: Float[Array, "..."]) -> Float[Array, "Q ..."]:
         """f = Phi^T m."""
@@ -34,13 +36,13 @@ class AbstractTable(eqx.Module):
     def pull(self, problem: Problem, slopes: Float[Array, "Q ..."]) -> Float[Array, "..."]:
         """Phi g, the exact transpose of `mix`."""
 
-    @abc.abstractmethod
     def sizes(self) -> Float[Array, "..."]:
         """max over the data of |Phi| for each cell: the scale of rounding errors."""
+        return self.largest
 
-    @abc.abstractmethod
     def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]] | None:
         """A, B with Phi = A B; None where Phi does not fit into memory."""
+        return None
 
 
 class Stored(AbstractTable):
@@ -58,9 +60,6 @@ class Stored(AbstractTable):
     def pull(self, problem: Problem, slopes: Float[Array, "Q ..."]) -> Float[Array, "..."]:
         flat = slopes.ravel()
         return ((flat if self.right is None else self.right @ flat) @ self.left).reshape(self.largest.shape)
-
-    def sizes(self) -> Float[Array, "..."]:
-        return self.largest
 
     def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]]:
         return self.left.T, jnp.eye(self.left.shape[0]) if self.right is None else self.right
@@ -86,12 +85,6 @@ class Recomputed(AbstractTable):
 
         return map_rows(one, self.rows, self._piece(problem, slopes.size)).reshape(self.largest.shape)
 
-    def sizes(self) -> Float[Array, "..."]:
-        return self.largest
-
-    def factors(self) -> None:
-        return None
-
     def _piece(self, problem: Problem, columns: int) -> int:
         return max(1, entries(problem.budget) // columns)
 
@@ -101,26 +94,25 @@ class Charged(AbstractTable):
 
     inner: AbstractTable
     charges: Float[Array, " n"]
+    largest: Float[Array, "n1 n2"]
     axis: int = eqx.field(static=True)
 
     def mix(self, problem: Problem, masses: Float[Array, "n1 n2"]) -> Float[Array, "Q ..."]:
         return self.inner.mix(problem, jnp.tensordot(self.charges, masses, axes=((0,), (self.axis,))))
 
     def pull(self, problem: Problem, slopes: Float[Array, "Q ..."]) -> Float[Array, "n1 n2"]:
-        return self._spread(self.charges, self.inner.pull(problem, slopes))
-
-    def sizes(self) -> Float[Array, "n1 n2"]:
-        return self._spread(jnp.abs(self.charges), self.inner.sizes())
+        return _spread(self.charges, self.inner.pull(problem, slopes), self.axis)
 
     def factors(self) -> tuple[Float[Array, "N k"], Float[Array, "k M"]] | None:
         found = self.inner.factors()
         if found is None:
             return None
-        rows = jax.vmap(lambda column: self._spread(self.charges, column).ravel(), 1, 1)(found[0])
+        rows = jax.vmap(lambda column: _spread(self.charges, column, self.axis).ravel(), 1, 1)(found[0])
         return rows, found[1]
 
-    def _spread(self, charges: Any, others: Any) -> Any:
-        return jnp.outer(charges, others) if self.axis == 0 else jnp.outer(others, charges)
+
+def _spread(charges: Any, others: Any, axis: int) -> Any:
+    return jnp.outer(charges, others) if axis == 0 else jnp.outer(others, charges)
 
 
 def unit_table(problem: Problem, grid: Grid, who: str, *, room: int | None = None) -> AbstractTable:
@@ -135,7 +127,9 @@ def unit_table(problem: Problem, grid: Grid, who: str, *, room: int | None = Non
         axis = names.index(linear)
         rows = np.ones((grid.shape[1 - axis], 2))
         rows[:, 1 - axis] = np.asarray(grid.centres[1 - axis])
-        return Charged(_one_table(problem, rows, rows.shape[:1], who, most), grid.centres[axis], axis)
+        inner, charges = _one_table(problem, rows, rows.shape[:1], who, most), grid.centres[axis]
+        sizes = _spread(jnp.abs(charges), inner.largest, axis)
+        return Charged(inner=inner, charges=charges, largest=sizes, axis=axis)
     return _one_table(problem, rows, grid.shape, who, most)
 
 
@@ -162,13 +156,13 @@ def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...], who: 
     thin = low_rank(values, len(rows), weights, piece=size, most=min(columns // 2, room // len(rows)))
     if thin is not None:
         left, right = jnp.asarray(np.ascontiguousarray(thin.left.T)), jnp.asarray(thin.right)
-        return Stored(left, right, jnp.asarray(largest.reshape(shape)), outputs)
+        return Stored(left=left, right=right, largest=jnp.asarray(largest.reshape(shape)), outputs=outputs)
     if len(rows) * columns <= room:
         whole = jnp.asarray(values(np.arange(len(rows))).T)
-        return Stored(whole, None, jnp.asarray(largest.reshape(shape)), outputs)
+        return Stored(left=whole, right=None, largest=jnp.asarray(largest.reshape(shape)), outputs=outputs)
     for at in range(0, len(rows), size):
         values(np.arange(at, min(at + size, len(rows))))
-    return Recomputed(jnp.asarray(rows), nodes.x, jnp.asarray(largest.reshape(shape)))
+    return Recomputed(rows=jnp.asarray(rows), x=nodes.x, largest=jnp.asarray(largest.reshape(shape)))
 
 
 def _check_finite(values: np.ndarray, rows: np.ndarray, who: str) -> None:

@@ -14,7 +14,7 @@ from widelimit.numerics.registry import named, number, positive
 from widelimit.problem import Problem
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, registry
 from ..clocks import Reading, Steps
 from ..grid._axes import Axis, axes, check_density, check_grid, check_metric
 from ..grid._cells import Cells, cells_of, read
@@ -65,8 +65,8 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
     objective may rise towards that. A finer grid lowers it; the error is of order one in tau while it is small.
 
     Masses stay positive and sum to 1. The edges of the grid are walls without flux, and a uniform density stays uniform
-    between them. A mobility diag(P) scales the distance along each axis. Time is t = k tau: end and save times are
-    rounded to whole steps.
+    between them. A mobility diag(P) scales the distance along each axis. Time is t = k tau: what is
+    saved has the time of its step.
 
     **Arguments**
 
@@ -93,13 +93,7 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
     blur: Float[Array, ""] | None
 
     def __init__(
-        self,
-        tau: Any,
-        *,
-        grid: Any = None,
-        temperature: Any = 0.0,
-        schedule: Any = 1.0,
-        blur: Any = None,
+        self, tau: Any, *, grid: Any = None, temperature: Any = 0.0, schedule: Any = 1.0, blur: Any = None
     ) -> None:
         self.tau = leaf(tau, "EntropicJKO(tau=...)", above=0.0)
         if grid is not None and not isinstance(grid, Grid):
@@ -111,13 +105,10 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
 
     def facts(self, problem: Problem) -> Facts:
         # On a given grid the error does not vanish with tau, and what falls is the free energy up to the bias.
-        return Facts(order=None, conserves=("mass",), decreases=(), splits=False, permutes=False)
-
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(self._placed, problem, start)
+        return Facts(conserves=("mass",))
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> EntropicState:
-        grid, masses = self._placed(problem, measure)
+        grid, masses = self.placed(problem, measure)
         blur, scales = self._blur(problem, grid), _scales(problem)
         kernel = kernel_of(grid, jnp.asarray(blur * scales))
         cells = cells_of(problem, grid, "EntropicJKO", warm=bool(self.temperature > 0))
@@ -174,8 +165,8 @@ class EntropicJKO(AbstractDynamics[EntropicState]):
         size = self.tau * self.clock.at(self.schedule, k)
         return blur**2 / jnp.where(size > 0, size, self.tau)
 
-    def _placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, " N"]]:
-        """The grid and the start's masses on it. Raises `ValueError` for what this dynamics does not take."""
+    def placed(self, problem: Problem, start: Start) -> tuple[Grid, Float[Array, " N"]]:
+        """The grid and the start's masses on it."""
         check_density(problem, "EntropicJKO")
         check_metric(problem, "EntropicJKO")
         check_start(problem, start, "EntropicJKO")

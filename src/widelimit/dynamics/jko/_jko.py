@@ -15,7 +15,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, nodes_of_mean, registry
 from ..clocks import Reading, Steps
 from ..grid._axes import axes, check_intervals, check_metric
 from ..grid._start import check_start
@@ -60,7 +60,7 @@ class JKO(AbstractDynamics[JKOState]):
 
     At T > 0 the density is taken as constant between neighbouring particles (moments are right to O(1/N)); the entropy
     of a reduced problem is relative to its volume. Walls of the domain are respected; a mobility P scales s. Time is
-    t = k tau: end and save times are rounded to whole steps. The minimum is unique while s P psi'' > -1; where Newton's
+    t = k tau: what is saved has the time of its step. The minimum is unique while s P psi'' > -1; where Newton's
     method finds none, or particles overtake each other, the run ends as stalled.
 
     **Arguments**
@@ -100,11 +100,8 @@ class JKO(AbstractDynamics[JKOState]):
             permutes=True,
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(self._placed, problem, start)
-
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> JKOState:
-        start = self._placed(problem, measure)
+        start = self.placed(problem, measure)
         rows, zero, count = np.asarray(start.positions[:, 0], float), jnp.zeros(()), jnp.zeros((), jnp.int64)
         order = np.argsort(rows, kind="stable")
         weights = start.weights.astype(float)[order]
@@ -125,15 +122,8 @@ class JKO(AbstractDynamics[JKOState]):
         last = jnp.where(overtaken, jnp.inf, found.last)
         moved = jnp.sum(state.weights * (found.x - state.y) ** 2)
         action = state.action + jnp.where(size > 0, moved / jnp.where(size > 0, 2.0 * size, 1.0), 0.0)
-        return JKOState(
-            found.x,
-            state.k + 1,
-            action,
-            jnp.maximum(state.last, last),
-            state.iterations + found.iterations,
-            state.place,
-            state.weights,
-        )
+        last, iterations = jnp.maximum(state.last, last), state.iterations + found.iterations
+        return JKOState(found.x, state.k + 1, action, last, iterations, state.place, state.weights)
 
     def measure(self, problem: Problem, state: JKOState, reading: Reading) -> Particles:
         order = state.place
@@ -159,8 +149,8 @@ class JKO(AbstractDynamics[JKOState]):
         axis = axes(problem)[0]
         return Inner(problem, state.y, state.weights, size, self.temperature, axis.lower, axis.upper, axis.walls)
 
-    def _placed(self, problem: Problem, start: Start) -> Particles:
-        """The start as particles. Raises `ValueError` for what this dynamics does not take."""
+    def placed(self, problem: Problem, start: Start) -> Particles:
+        """The start as particles."""
         _check_problem(problem)
         check_start(problem, start, "JKO")
         if start.grid is not None:
@@ -184,13 +174,12 @@ class JKO(AbstractDynamics[JKOState]):
 
 
 def _check_problem(problem: Problem) -> None:
+    nodes_of_mean(problem, "JKO")
     if problem.dim != 1:
         raise ValueError(
             f"JKO: quantiles are those of one parameter, the problem has {problem.dim}; reduce it by its symmetry "
             "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
         )
-    problem.two_layer("JKO")
-    require_nodes(problem.data, "JKO")
     if problem.integrals.kinked or not problem.smooth:
         what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"
         raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")

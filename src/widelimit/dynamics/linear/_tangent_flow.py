@@ -13,7 +13,7 @@ from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving_columns, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, refusal, registry, require_particles, start_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, registry, require_particles, start_particles
 from ..clocks import Reading, Tau
 
 # Numbers in the table of what moves which particle.
@@ -88,21 +88,20 @@ class TangentFlow(AbstractDynamics[TangentState]):
         self.schedule = schedules.as_schedule(schedule, "TangentFlow(schedule=...)")
 
     def facts(self, problem: Problem) -> Facts:
-        mean_field = problem.scale.mean_field
-        return Facts(
-            order=None,
-            conserves=("mass", "particles"),
-            decreases=("objective",),
-            splits=mean_field,
-            permutes=True,
-            adaptive=False,
-        )
+        splits = problem.scale.mean_field
+        kept = ("mass", "particles")
+        return Facts(conserves=kept, decreases=("objective",), splits=splits, permutes=True, adaptive=False)
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def placed(self, problem: Problem, start: Start) -> None:
+        """Raise `ValueError` where there is no linear theory; whether its kernel is finite shows later."""
+        check_linear(problem, "TangentFlow")
+        if isinstance(start, laws.AbstractLaw):
+            choose_basis(problem, start, None, "TangentFlow")
+        else:
+            require_particles(start, "TangentFlow")
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> TangentState:
-        self.check(problem, measure)
+        self.placed(problem, measure)
         theory = linear_theory(problem, measure, at=self.at, trainable=self.trainable, who="TangentFlow")
         found, seen = theory.found, theory.seen
         rows, b = np.asarray(seen.start.positions, float), seen.coefficients
@@ -156,24 +155,11 @@ class TangentFlow(AbstractDynamics[TangentState]):
         return "a particle left the range of floats: the kernel does not see all of the residual; shorten t1"
 
 
-def _check(problem: Problem, start: Start) -> None:
-    """Raise `ValueError` where there is no linear theory; whether its kernel is finite shows when it is computed."""
-    check_linear(problem, "TangentFlow")
-    if isinstance(start, laws.AbstractLaw):
-        choose_basis(problem, start, None, "TangentFlow")
-    else:
-        require_particles(start, "TangentFlow")
-
-
 def _shift(state: TangentState, clock: Any) -> Float[Array, "N K"]:
     """field x INT_0^tau exp(-rate tau') dtau', also for rates far below 1/tau."""
     return jnp.tensordot(state.field, -jnp.expm1(-state.rates * clock) / state.rates, axes=1)
 
 
 registry.add(
-    "tangent_flow",
-    TangentFlow,
-    particles=start_particles,
-    trainable=several(text),
-    schedule=named(schedules.registry),
+    "tangent_flow", TangentFlow, particles=start_particles, trainable=several(text), schedule=named(schedules.registry)
 )

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import GridDensity, Particles, describe, laws, split
+from widelimit.numerics import leaf, whole_number
 from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
-from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractGrowth, Facts, Noise, Start, Theta, Weights, refusal, registry
+from .._dynamics import AbstractGrowth, Facts, Noise, Start, Theta, Weights, nodes_of_mean, registry, require_mean
 from ..clocks import Reading
-from ..flows._flow import AbstractFlow, FlowState, Rates
+from ..flows._flow import AbstractOnePass, FlowState, Rates
 from ..integrators import Tsit5
 from ._inverse import by_cell, by_score
 from ._label_field import LabelField, between_walls, theta_of, walls
@@ -66,7 +66,7 @@ class MorePanels(AbstractGrowth[FlowState]):
         return _enlarged(state, min(2 * state.carried.marked.shape[0], MOST_PANELS))
 
 
-class Quantiles(AbstractFlow):
+class Quantiles(AbstractOnePass):
     r"""The transport equation of one parameter at temperature 0, for the inverse distribution function X,
 
     $$\partial_t X(u, t) = -\xi(t)\,P\,\psi'(X(u, t); \rho_t), \qquad \rho_t = X(\cdot, t)_\# \mathrm{Uniform}[0, 1].$$
@@ -100,21 +100,16 @@ class Quantiles(AbstractFlow):
     def __init__(
         self, rtol: Any = 1e-9, *, order: int = 16, panels: int = 8, capacity: int = 16, schedule: Any = 1.0
     ) -> None:
-        if not isinstance(rtol, int | float) or not 1e-12 <= rtol <= 0.1:
-            raise ValueError(f"Quantiles(rtol=...): must be a number from 1e-12 to 0.1, got {rtol!r}.")
-        self.rtol = jnp.asarray(rtol, float)
-        self.order = _whole("order", order, 4, 64)
-        self.panels = _whole("panels", panels, 1, MOST_PANELS)
-        self.capacity = _whole("capacity", capacity, 1, MOST_PANELS)
+        self.rtol = leaf(rtol, "Quantiles(rtol=...)", least=1e-12, most=0.1)
+        self.order = whole_number(order, "Quantiles(order=...)", least=4, most=64)
+        self.panels = whole_number(panels, "Quantiles(panels=...)", least=1, most=MOST_PANELS)
+        self.capacity = whole_number(capacity, "Quantiles(capacity=...)", least=1, most=MOST_PANELS)
         self.integrator = None
         self.schedule = schedules.as_schedule(schedule, "Quantiles(schedule=...)")
 
     def start(self, problem: Problem, theta: Theta, w: Weights) -> Theta:
         """Y: X to begin with, as the blocks of K n particles; X is Y put back between the walls."""
         return type(theta)(between_walls(problem, theta[0]))
-
-    def velocity(self, problem: Problem, w: Labels, y: Theta) -> Theta:
-        return self.rates(problem, w, y).velocity
 
     def positions(self, y: Theta) -> Theta:
         return y
@@ -148,14 +143,23 @@ class Quantiles(AbstractFlow):
     def facts(self, problem: Problem) -> Facts:
         # Of a law it makes particles, more of them where they are needed; those of a start stay.
         return Facts(
-            conserves=("mass", "particles"),
-            decreases=("objective",),
-            splits=problem.scale.mean_field,
-            permutes=True,
+            conserves=("mass", "particles"), decreases=("objective",), splits=problem.scale.mean_field, permutes=True
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(_check, problem, start)
+    def placed(self, problem: Problem, start: Start) -> None:
+        """Raise `ValueError` where the equation has no inverse-distribution form, or no smooth one."""
+        nodes_of_mean(problem, "Quantiles")
+        if problem.dim != 1:
+            raise ValueError(
+                f"Quantiles needs one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): use "
+                "GradientFlow or Characteristics."
+            )
+        if problem.integrals.kinked or not problem.smooth:
+            what = "unit has kinks" if problem.integrals.kinked else "penalty is not smooth"
+            raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
+        require_mean(problem, "Quantiles")
+        problem.check_columns(start)
+        _check_inside(problem, start)
 
     def prepare(self, problem: Problem) -> Problem:
         return problem.on_nodes()
@@ -182,7 +186,7 @@ class Quantiles(AbstractFlow):
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
         full = state.carried.marked.shape[0] == MOST_PANELS
-        return self.stuck(problem, state) | (full and _short(state.carried))
+        return super().stalled(problem, state) | (full and _short(state.carried))
 
     @property
     def growth(self) -> MorePanels:
@@ -257,23 +261,6 @@ def _enlarged(state: FlowState, places: int) -> FlowState:
     )
 
 
-def _check(problem: Problem, measure: Start) -> None:
-    """Raise `ValueError` where the equation has no inverse-distribution form, or no smooth one."""
-    require_nodes(problem.data, "Quantiles")
-    if problem.dim != 1:
-        raise ValueError(
-            f"Quantiles needs one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): use "
-            "GradientFlow or Characteristics."
-        )
-    if problem.integrals.kinked or not problem.smooth:
-        what = "unit has kinks" if problem.integrals.kinked else "penalty is not smooth"
-        raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
-    if not problem.scale.mean_field:
-        raise ValueError("Quantiles solves the limit of many particles; Problem(scale=...) must be the mean.")
-    problem.check_columns(measure)
-    _check_inside(problem, measure)
-
-
 def _check_inside(problem: Problem, measure: Start) -> None:
     """Raise `ValueError` for a law with mass outside the walls; `evolve` has looked at particles and grids."""
     if not isinstance(measure, laws.AbstractLaw) or not walls(problem):
@@ -292,12 +279,6 @@ def _atoms(measure: Particles | laws.AbstractLaw) -> tuple[Any, Any]:
     if isinstance(measure, Particles):
         return measure.positions, measure.weights
     return measure.gauss(measure.n_atoms or 1)
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-        raise ValueError(f"Quantiles({name}=...): must be a whole number from {least} to {most}, got {value!r}.")
-    return int(value)
 
 
 registry.add(

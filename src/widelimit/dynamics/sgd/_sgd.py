@@ -5,23 +5,31 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Particles, theta_type
+from widelimit.measure import Particles, fields_of, theta_type
+from widelimit.numerics import leaf
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, refusal, registry, require_particles
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, registry, require_particles
 from .._stability import stable_step
 from ..clocks import Reading, Steps
 from ..sampling import AbstractSampling, Fresh, registry as samplings
 
+# The part of a step that float32 may round away. Above it the sum is kept in two numbers, which takes twice the time.
+_ROUNDED = 2.0**-8
+# Steps by which the motion is measured.
+_MEASURED = 16
+
 
 class SGDState(eqx.Module):
-    """`y`: the blocks that move. `order`: what the sampling carries."""
+    """`y`: the blocks that move. `order`: what the sampling carries.
+
+    `lost`: by how much y is too small, where its steps are so short that float32 would round them away.
+    """
 
     y: Any
     k: Array
@@ -31,12 +39,13 @@ class SGDState(eqx.Module):
     order: Any
     still: Any
     weights: Float[Array, " N"]
+    lost: Any = None
 
 
 class SGD(AbstractDynamics[SGDState]):
     r"""$\theta^{k+1} = \mathrm{retract}\,\mathrm{prox}\,(\theta^k - s_k P \nabla\hat\psi_k + \sqrt{2 s_k T P}\,g_k)$.
 
-    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (end and save times are rounded to whole steps);
+    $s_k = \varepsilon\,\xi(k\varepsilon)$, $t = k \varepsilon$ (what is saved has the time of its step);
     $\nabla\hat\psi_k$ is the gradient of the first variation on the batch (mei2018 (11) with T = 2/beta; an l2
     penalty gives the decay $1 - 2\lambda s_k$). The gradient with respect to a neuron's mass carries no 1/N: the time
     is that of the mean-field limit.
@@ -49,7 +58,8 @@ class SGD(AbstractDynamics[SGDState]):
     - `schedule`: xi; a number, a schedule or a function of t.
     - `temperature`: T; the same. Constant in `trainable` blocks only.
     - `trainable`: the name or names of the blocks that move; all by default.
-    - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it.
+    - `dtype`: `jax.numpy.float64`, or `float32` for speed; data, parameters and noise are cast to it. Where steps are
+      so short that rounding would take 1/256 of a block's motion at the start, each sum is kept in two numbers.
     """
 
     step_size: Float[Array, ""]
@@ -72,14 +82,11 @@ class SGD(AbstractDynamics[SGDState]):
         trainable: Any = None,
         dtype: Any = jnp.float64,
     ) -> None:
-        known = isinstance(step, int | float | np.number | np.ndarray | jax.Array) and np.ndim(step) == 0
-        if not isinstance(step, Tracer) and not (known and 0 < step < float("inf")):
-            raise ValueError(f"SGD(step=...): must be a number, positive and finite; got {step!r}.")
         if sampling is not None and not isinstance(sampling, AbstractSampling):
             raise ValueError(f"SGD(sampling=...): expected one of widelimit.sampling, got {sampling!r}.")
         if dtype not in (jnp.float32, jnp.float64, "float32", "float64"):
             raise ValueError(f"SGD(dtype=...): must be float32 or float64, got {dtype!r}.")
-        self.step_size = jnp.asarray(step, float)
+        self.step_size = leaf(step, "SGD(step=...)", above=0.0)
         self.batch = schedules.as_schedule(batch, "SGD(batch=...)")
         self.sampling = Fresh() if sampling is None else sampling
         self.schedule = schedules.as_schedule(schedule, "SGD(schedule=...)")
@@ -95,28 +102,30 @@ class SGD(AbstractDynamics[SGDState]):
             raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")
 
     def facts(self, problem: Problem) -> Facts:
-        exact = not self.sampling.stochastic and self.temperature is None
-        smooth = not problem.integrals.kinked and problem.domain.unconstrained
-        mean_field = problem.scale.mean_field
+        cold = self.temperature is None
+        smooth = cold and not problem.integrals.kinked and problem.domain.unconstrained
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
-            order=self.sampling.order(problem.data, self.largest_batch)
-            if smooth and self.temperature is None
-            else None,
+            order=self.sampling.order(problem.data, self.largest_batch) if smooth else None,
             conserves=("mass", "particles"),
-            decreases=("objective",) if exact and smooth else (),
-            splits=mean_field and self.temperature is None,
-            permutes=self.temperature is None,
+            decreases=("objective",) if smooth and not self.sampling.stochastic else (),
+            splits=cold and problem.scale.mean_field,
+            permutes=cold,
             adaptive=False,
             digits=jnp.finfo(self.dtype).precision,
         )
 
-    def accepts(self, problem: Problem, start: Start) -> str | None:
-        return refusal(self._check, problem, start)
+    def placed(self, problem: Problem, start: Start) -> Particles:
+        measure = require_particles(start, "SGD")
+        self.sampling.check(problem.data)
+        if self.temperature is not None and problem.mobility.scales(fields_of(problem.blocks)) is None:
+            raise ValueError(
+                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
+            )
+        return measure
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
-        self.check(problem, measure)
-        measure = require_particles(measure, "SGD")
+        measure = self.placed(problem, measure)
         random = self.sampling.stochastic or self.temperature is not None
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
@@ -129,7 +138,17 @@ class SGD(AbstractDynamics[SGDState]):
         still = {name: cast[name] for name in cast if name not in names}
         order = self.sampling.start(problem.data, streams[0])
         zero = jnp.zeros((), jnp.int64)
-        return SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights.astype(self.dtype))
+        weights = weights.astype(self.dtype)
+        state = SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights)
+        if self.dtype == jnp.float64:
+            return state
+        # In traced code nothing can be measured.
+        traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((self, problem, state)))
+        if not traced and not float(_rounded(self, problem, state)) > _ROUNDED:
+            return state
+        return eqx.tree_at(
+            lambda s: s.lost, state, jax.tree.map(jnp.zeros_like, moves), is_leaf=lambda leaf: leaf is None
+        )
 
     def prepare(self, problem: Problem) -> Problem:
         def cast(leaf: Any) -> Any:
@@ -147,30 +166,38 @@ class SGD(AbstractDynamics[SGDState]):
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
     def step(self, problem: Problem, state: SGDState, noise: Noise) -> SGDState:
-        drawn, brownian = (None, None) if noise is None else noise
         ds = self.step_size * self.clock.at(self.schedule, state.k)
         s = ds.astype(self.dtype)
-        size = self.largest_batch
+        drift, order = self._drift(problem, state, noise)
+        old = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
+        new = {name: z + s * getattr(drift, name) for name, z in old.items()}
+        brownian = None if noise is None else noise[1]
+        if brownian is not None and self.temperature is not None:
+            heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
+            scales = problem.mobility.scales(_merge(problem, state.y, state.still))
+            new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
+        if not (problem.smooth and problem.domain.unconstrained):
+            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
+            new = {name: getattr(moved, name) for name in new}
+        y = jax.tree.map(lambda z: z.astype(self.dtype), new)
+        lost = None if state.lost is None else jax.tree.map(lambda a, b: (a - b).astype(self.dtype), new, y)
+        rest = (state.tau + ds, order, state.still, state.weights, lost)
+        return SGDState(y, state.k + 1, state.key, state.key_noise, *rest)
+
+    def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:
+        """-P grad psi on the batch of the step, and the order to carry on."""
+        drawn, size = None if noise is None else noise[0], self.largest_batch
         nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
         if isinstance(self.batch, schedules.Piecewise):
             # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
             inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
             nodes = nodes._replace(weights=inside / jnp.sum(inside))
         theta = _merge(problem, state.y, state.still)
-        drift = problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient)
-        new = {name: z + s * getattr(drift, name) for name, z in state.y.items()}
-        if brownian is not None and self.temperature is not None:
-            heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
-            scales = problem.mobility.scales(theta)
-            new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
-        if not (problem.smooth and problem.domain.unconstrained):
-            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
-            new = {name: getattr(moved, name) for name in new}
-        tau = state.tau + ds
-        return SGDState(new, state.k + 1, state.key, state.key_noise, tau, order, state.still, state.weights)
+        return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
 
     def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
-        return problem.pack(_merge(problem, state.y, state.still), state.weights)
+        y = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
+        return problem.pack(_merge(problem, y, state.still), state.weights)
 
     def record(self, problem: Problem, state: SGDState, reading: Reading) -> dict[str, Array]:
         return {"tau": state.tau}
@@ -179,14 +206,6 @@ class SGD(AbstractDynamics[SGDState]):
         now = float(self.step_size)
         step = min(stable_step(problem, require_particles(measure, "SGD"), self._largest_rate()) or now, now / 4.0)
         return f"try SGD(step={step:.2g})"
-
-    def _check(self, problem: Problem, start: Start) -> None:
-        require_particles(start, "SGD")
-        self.sampling.check(problem.data)
-        if self.temperature is not None and problem.mobility.scales(_names(problem)) is None:
-            raise ValueError(
-                "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
-            )
 
     def _largest_rate(self) -> float:
         """sup xi, or what its first step takes where it is not known."""
@@ -203,14 +222,32 @@ class SGD(AbstractDynamics[SGDState]):
         }
 
 
+def _sum(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    return a.astype(jnp.float64) + b.astype(jnp.float64)
+
+
+@eqx.filter_jit
+def _rounded(sgd: SGD, problem: Problem, state: SGDState) -> Float[Array, ""]:
+    """The part of a step that rounding may take, eps |z| / (2 s |drift|) of the block where it is largest."""
+
+    def squares(k: Array) -> dict[str, Array]:
+        at = eqx.tree_at(lambda s: s.k, state, k)
+        drift, _ = sgd._drift(problem, at, sgd.noise(problem, at, k))
+        return {name: jnp.mean(getattr(drift, name).astype(float) ** 2) for name in state.y}
+
+    motion = jax.lax.map(squares, jnp.arange(_MEASURED))
+    known = [xi for xi in sgd.schedule.values() or [] if xi > 0]
+    s = sgd.step_size * (min(known) if known else sgd.clock.at(sgd.schedule, 0))
+    parts = [
+        jnp.sqrt(jnp.mean(z.astype(float) ** 2)) / (s * jnp.sqrt(jnp.mean(motion[name]))) for name, z in state.y.items()
+    ]
+    # A block that is zero and does not move is no number, and rounds nothing.
+    return 0.5 * float(jnp.finfo(sgd.dtype).eps) * jnp.max(jnp.nan_to_num(jnp.stack(parts), posinf=jnp.inf))
+
+
 def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
-
-
-def _names(problem: Problem) -> Any:
-    names = tuple(block.name for block in problem.blocks)
-    return theta_type(names)(*names)
 
 
 registry.add(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from widelimit.measure import Blocks, theta_type
+from widelimit.measure import Blocks, fields_of
 from widelimit.numerics import whole_number
 
 from .. import domains, mobilities, penalties
@@ -91,7 +91,7 @@ def _penalty(penalty: Any) -> Any:
 
 
 def _mobility(mobility: mobilities.AbstractMobility, blocks: Blocks) -> mobilities.AbstractMobility:
-    scales = mobility.scales(theta_type(tuple(block.name for block in blocks))(*blocks))
+    scales = mobility.scales(fields_of(blocks))
     if scales is None:
         raise ValueError("reduced(): a mobility must be one number a block (mobilities.Diagonal) to be invariant.")
     # A one that is no array was chosen by nobody; left out it costs no product.
