@@ -257,6 +257,8 @@ def test_bad_input_is_named(summary, run, tmp_path):
         summary(limit=(bare,))
     (tmp_path / "file").write_text("")
     page = report.compare(a=run(8, points=3))
+    with pytest.raises(ValueError, match=r"Page\.save\(path=\.\.\.\): 's3://bucket/a.html' must be a path"):
+        page.save("s3://bucket/a.html")
     for place in (tmp_path / "file" / "report.html", tmp_path):
         with pytest.raises(ValueError, match="cannot write"):
             page.save(place)
