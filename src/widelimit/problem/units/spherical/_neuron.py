@@ -29,8 +29,8 @@ class SphericalNeuron(AbstractUnit):
     Blocks: `output` (a: (), if `output_weight`), `radius` (r: () for one group, else (G,)), `bias` (b: (), if `bias`).
 
     - `activation`: piecewise linear: closed forms, to rounding for one group and to 1e-12 for two; or smooth: by
-      quadrature, for tanh to 1e-11 at r s up to 100 for one group with d >= 12, at r s up to 4 for smaller d, and to
-      1e-6 at r s up to 2 for two groups.
+      quadrature, to 1e-12 at r s up to 100 and 1e-9 up to 1000 for one group; for two to 1e-10 at r s up to 8 where
+      both have tens of dimensions, to 1e-4 in a few dimensions.
     - `dims`: d_g >= 2, one or two, infinity allowed.
 
     Raises `ValueError` for a kinked activation that is not piecewise linear, and for other dimensions.
