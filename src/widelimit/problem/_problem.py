@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import entries, random_key, require_x64, whole_number
+from widelimit.numerics import Count, entries, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
@@ -212,7 +212,7 @@ class Problem(eqx.Module):
         """
         return self.integrals.risk(*self.unpack(measure))
 
-    def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
+    def estimate_risk(self, measure: Measure, *, samples: Count = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
         samples = whole_number(samples, "estimate_risk(samples=...)", least=2)
         random_key(key, "estimate_risk(key=...)")
