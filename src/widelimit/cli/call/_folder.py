@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
-_FORMAT = 2
+FORMAT = 2
 # What a run writes, and what a kill in the middle of that leaves. Nothing else in a folder is ever removed.
 _FILE = r"(problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html)(\.part)?|\.lock"
 _STORE = r"(limit|network)-[0-9][0-9.e+-]*\.zarr"
@@ -159,7 +159,7 @@ def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> Run
     if overwrite:
         _clear(path)
     problem = files.get("problem.json")
-    status = {"format": _FORMAT, "state": "begun", "message": "", "parts": {}, "failed": {}, "problem": problem}
+    status = {"format": FORMAT, "state": "begun", "message": "", "parts": {}, "failed": {}, "problem": problem}
     folder = RunFolder(path, status)
     folder.mark("begun")
     for name, content in files.items():
@@ -207,11 +207,11 @@ def existing(path: pathlib.Path, *, mend: bool = False) -> RunFolder:
         if not mend or not problem.exists():
             goes_on = f"`widelimit resume {path}` goes on with the parts that are there." if problem.exists() else ANEW
             raise BadInput(f"{path / 'status.json'}: is damaged. {goes_on}")
-        status = {"format": _FORMAT, "state": "running", "message": "", "parts": {}, "failed": {}}
+        status = {"format": FORMAT, "state": "running", "message": "", "parts": {}, "failed": {}}
         return RunFolder(path, {**status, "problem": read_json(problem)})
     status = read_json(path / "status.json")
-    if status["format"] != _FORMAT:
-        raise BadInput(f"{path}: is of another version (format {status['format']!r}, not {_FORMAT}). {ANEW}")
+    if status["format"] != FORMAT:
+        raise BadInput(f"{path}: is of another version (format {status['format']!r}, not {FORMAT}). {ANEW}")
     return RunFolder(path, status)
 
 
@@ -226,7 +226,7 @@ def _state(path: pathlib.Path) -> str:
     parts, state = status.get("parts"), status.get("state")
     good = isinstance(parts, dict) and all(isinstance(p, dict) and set(p) == _NOTED for p in parts.values())
     good = good and state in _STATES and isinstance(status.get("message"), str) and "format" in status
-    if status.get("format") == _FORMAT:
+    if status.get("format") == FORMAT:
         good = good and isinstance(status.get("failed"), dict) and isinstance(status.get("problem"), dict | None)
     return ("half-written" if state == "begun" else str(state)) if good else "damaged"
 
