@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import random_key, real_number, whole_number
+from widelimit.numerics import random_key, real_number, require_x64, whole_number
 
 from ._coupling import MAX_PAIRS, Pair, cost_bounds
 from ._particles import Particles
@@ -53,6 +53,7 @@ def wasserstein2_bounds(a: Particles, b: Particles, *, epsilon: float = 1e-3) ->
 
     **Source**: Altschuler, Weed, Rigollet 2017, Algorithm 2, for the rounding.
     """
+    require_x64("wasserstein2")
     pair = _checked(a, b, "wasserstein2")
     epsilon = real_number(epsilon, "wasserstein2(epsilon=...)", above=0.0)
     x, w, y, v, mass = pair

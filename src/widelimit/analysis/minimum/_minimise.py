@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from widelimit.measure import Particles
-from widelimit.numerics import real_number
+from widelimit.numerics import real_number, require_x64
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -101,6 +101,7 @@ def minimise(
     linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
     tolerance or a budget that is not positive.
     """
+    require_x64("minimise")
     _check(problem, tolerance, budget)
     problem = problem.on_nodes()
     rivals = competitors("minimise", problem, budget)
