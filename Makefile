@@ -31,7 +31,7 @@ lint: $(TEST_READY) ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 types: $(TEST_READY) ## pyright
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --threads 2 --pythonpath $(BIN)/python
 
 test: lint types ## install, lint, types, tests (without the slow ones)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -3,10 +3,23 @@
 import ctypes
 import gc
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 from hypothesis import settings
+
+# Most of a test's time is compilation. Programs of tests run for milliseconds, so the compiler need not
+# optimise them; and what one process of a run has compiled (a worker, a command that a test starts) serves the
+# others, from a folder that lives as long as the run.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+_SHARED = "JAX_COMPILATION_CACHE_DIR"
+_OWNER = _SHARED not in os.environ
+if _OWNER:
+    os.environ[_SHARED] = tempfile.mkdtemp(prefix="widelimit-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 # No deadline: the first example of a shape compiles, the others do not. Few examples: each may compile.
 settings.register_profile("local", deadline=None, max_examples=20)
@@ -15,6 +28,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # Compiled programs that a test process keeps: a few thousand tests would fill the memory of a small machine.
 _MOST_BYTES = 4 * 2**30
+
+
+def pytest_unconfigure() -> None:
+    """Workers inherit the folder and leave it; the process that made it removes it at the end."""
+    if _OWNER:
+        shutil.rmtree(os.environ[_SHARED], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

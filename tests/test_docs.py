@@ -37,6 +37,7 @@ def test_every_name_is_there(page):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* columns are constant")
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

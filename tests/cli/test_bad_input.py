@@ -300,7 +300,7 @@ def test_a_damaged_status(run_copy, command, content):
 
 
 @pytest.mark.parametrize("command", ["show", "report"])
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"limit": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 2, "limit": 3}'])
 def test_damaged_numbers(run_copy, command, content):
     (run_copy / "numbers.json").write_text(content)
     assert "is damaged" in refused(command, run_copy)

@@ -51,7 +51,7 @@ def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
     file, _ = read_problem_file(write_line(tmp_path, "dynamics = 'quantiles'"))
     (tmp_path / "out").mkdir()
     folder = create(tmp_path / "out", {}, overwrite=False)
-    limit = compute_limit(Work(folder, file, build(file, "problem.toml"), lambda said: None))
+    limit = compute_limit(Work(folder, file, "problem.toml", build(file, "problem.toml"), lambda said: None))
     assert limit.runs[-1].risk[-1] == pytest.approx(RISK, abs=1e-9)
     assert (limit.sizes, finely(file, limit.sizes[-1])) == ((1e-7, 1e-9), "rtol 1e-09")
     assert 0.0 < limit.error[-1] < 1e-7

@@ -111,7 +111,7 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
         (FLOW + "step = 0.1\n", "[[networks]] 1, step: 'step' is not known"),
         (SGD + "seeds = 0\n", "[[networks]] 1, seeds: expected 1 or more entries, got 0."),
         (SGD + "batch = 2.5\n", "[[networks]] 1, batch: expected a whole number, got 2.5."),
-        (SGD.replace("[[networks]]", "[networks]"), "[[networks]]: expected a list"),
+        (SGD.replace("[[networks]]", "[networks]"), "[networks]: goes in double brackets, [[networks]]"),
         ("[limit]\nparticles = 1\n", "[limit] particles: must be at least 2, got 1."),
         ("[limit]\nparticles = 8\ntolerance = 0.1\n", "[limit] tolerance: goes with doubling"),
         (

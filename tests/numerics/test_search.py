@@ -127,6 +127,20 @@ def test_a_curvature_for_each_interval_and_kinks_at_the_breaks():
     assert found.evaluations == 33
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_slope_that_is_a_root_is_bounded_too(sign):
+    """f' = -+ |u - 0.3|^(1/2) changes by no more than sqrt 2 times the root of the distance."""
+    found = search_line(
+        lambda u: -sign * jnp.abs(u[0] - 0.3) ** 1.5 / 1.5,
+        np.asarray([-1.0, 2.0]),
+        np.zeros(1),
+        rough=np.full(1, 2.0**0.5),
+    )
+    true = 0.0 if sign > 0 else 1.7**1.5 / 1.5
+    assert true - 1e-13 <= found.upper <= true + 2e-13
+    assert found.evaluations < 5000
+
+
 def test_the_bound_is_that_of_the_steepest_parabola():
     """f = -K/2 (u - a)(u - b) is the function that the bound is made for: no search is needed where it is exact."""
     found = search_line(lambda u: 2.0 * u[0] * (1.0 - u[0]), np.asarray([0.0, 1.0]), np.asarray([4.0]), most=1)

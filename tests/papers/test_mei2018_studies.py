@@ -8,7 +8,19 @@ import numpy as np
 import paper_claims
 import pytest
 
-MODULES = ("_limit", "_noise", "_noisy_sgd", "_stability", "_theorems", "_width")
+MODULES = (
+    "_fig1",
+    "_fig2",
+    "_fig3",
+    "_fig4",
+    "_limit",
+    "_noise",
+    "_noisy_sgd",
+    "_optimum",
+    "_stability",
+    "_theorems",
+    "_width",
+)
 QUICK = ("atom-fixed-point", "risk-from-potentials")
 
 
@@ -348,3 +360,71 @@ class TestFailing:
         id = "steps-independent-of-width-gaussians"
         assert holds(id, _infima=infima, _isotropic=even)
         assert not holds(id, _infima=infima, _isotropic=training(lambda dim, width: 60.0 / width**0.4))
+
+    def test_convexity_and_mass(self):
+        good = {"below": [0.01, 0.3], "kernel": [0.01, 0.3]}
+        assert holds("risk-convex", _chords=good)
+        assert not holds("risk-convex", _chords={"below": [-0.01, 0.3], "kernel": [-0.01, 0.3]})
+        assert not holds("risk-convex", _chords=good | {"kernel": [0.01, 0.31]})
+        good = {"times": [0.0, 5.0], "mass": [[0.3, 0.3]] * 2, "ends": [[-2.0, 1.0], [-1.5, 1.6]]}
+        assert holds("local-mass", _masses=good)
+        assert not holds("local-mass", _masses=good | {"mass": [[0.3, 0.3], [0.3, 0.299]]})
+        assert not holds("local-mass", _masses=good | {"ends": [[-2.0, 1.0]] * 2})
+
+    def test_a_part_that_repels(self):
+        times = np.arange(0.0, 501.0, 50.0)
+        good = {"share": 0.4, "forces": [0.0, 0.0], "curvature": -0.0015, "library": -0.003, "stable": False}
+        good |= {"times": times, "variance": 1e-8 * np.exp(0.006 * times)}
+        assert holds("unstable-part", _partial=good)
+        for bad in (
+            {"variance": 1e-8 * np.exp(0.003 * times)},
+            {"share": 1.0},
+            {"stable": True},
+            {"forces": [0.0, 1.0]},
+        ):
+            assert not holds("unstable-part", _partial=good | bad), bad
+
+    def test_directions_and_dimensions(self):
+        even = {"ratios": [[0.5, 1.0], [1.3, 1.2]], "shares": [0.5, 0.7]}
+        assert holds("directions-stay-uniform", _directions=even)
+        assert not holds("directions-stay-uniform", _directions=even | {"ratios": [[3.0, 1.0], [1.3, 1.2]]})
+        assert not holds("directions-stay-uniform", _directions=even | {"shares": [0.5, 0.5]})
+        good = {"end": 0.05, "start": 0.5, "least": 0.04, "gap": 1e-12}
+        assert holds("other-activations", _monotone=good)
+        for bad in ({"end": 0.2}, {"start": 1.1}, {"gap": 1e-3}):
+            assert not holds("other-activations", _monotone=good | bad), bad
+
+    def test_good_starts(self):
+        def good(risk, closed):
+            return {"_good": {"risk": risk, "closed": closed}, "_on_the_way": {"times": [0.0, 1.0], "risk": [2.0, 0.5]}}
+
+        assert not holds("good-starts", **good(1.5, 1.5))
+        assert holds("good-starts", **good(0.9, 0.9))
+        assert not holds("good-starts", **good(0.9, 0.8))
+
+    def test_fig3(self):
+        t = np.geomspace(1e-2, 300.0, 50)
+        risk = 1.0 / (1.0 + (t / 10.0) ** 4)
+        line = {"t": np.append(0.0, t), "risk": np.append(1.0, risk), "means": np.ones((51, 3))}
+
+        def net(off, tail=0.05):
+            def compute(end, batch=1, **_):
+                early = t <= end
+                risk_off = np.append(1.0, np.maximum(risk[early], tail))
+                means = 1.0 + off(batch) * np.ones((len(risk_off), 3))
+                return {
+                    "t": line["t"][: len(risk_off)],
+                    "risk": risk_off,
+                    "means": means,
+                    "steps": 10,
+                    "error": 0.0 * risk_off,
+                }
+
+            return {"limit": line, "network": compute}
+
+        assert holds("fig3-printed-setting", **net(lambda batch: 0.1))
+        assert not holds("fig3-printed-setting", **net(lambda batch: 0.6 if batch == 1 else 0.0))
+        assert holds("fig3-inset", **net(lambda batch: 0.6 if batch == 1 else 0.0))
+        assert not holds("fig3-inset", **net(lambda batch: 0.2))
+        assert holds("fig3-sgd-small-risk", **net(lambda batch: 0.0))
+        assert not holds("fig3-sgd-small-risk", **net(lambda batch: 0.0, tail=0.2))

@@ -191,11 +191,30 @@ def test_the_page(tiny, tmp_path):
     done, _ = run(tiny.paper, tmp_path)
     text = done.page.read_text()
     assert text.count("data:image/png;base64,") == 2
-    for said in ("A. Author: On waves. 1999.", "Waves of fig2", "It ends at 0.84.", "misprint: a sign"):
+    for said in (
+        *("A. Author: On waves. 1999.", "Fig. 2 of tiny: Waves of fig2", "It ends at 0.84.", "misprint: a sign"),
+        *('<a href="fig1.npz">', '<a href="fig2.json">'),
+    ):
         assert said in text
     assert "The end &lt;claim&gt;. (Lemma 9)" in text
     assert "Known not to be reproduced, with the reason in the table: lost." in text
     assert "Not drawn yet" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("INT U(theta, theta) d rho_*", "∫ U(θ, θ) d \u03c1<sub>*</sub>"),
+        ("xi_k^-4 <= R_lambda + 2 (1/N)^(1/2)", "ξ<sub>k</sub><sup>-4</sup> ≤ R<sub>λ</sub> + 2 (1/N)<sup>1/2</sup>"),
+        ("delta_theta -> mu, eps^2 < 1", "δ<sub>θ</sub> → μ, ε<sup>2</sup> &lt; 1"),
+        ("by analysis.stationary_atoms of laws.Chi", "by analysis.stationary_atoms of laws.Chi"),
+        ("a <b> beside psi(∞; r_*)", "a &lt;b&gt; beside ψ(∞; r<sub>*</sub>)"),
+    ],
+)
+def test_mathematics_is_set_as_mathematics(text, html):
+    from widelimit.papers._kit._mathematics import mathematics
+
+    assert str(mathematics(text)) == html
 
 
 def test_redrawing_is_free_and_the_scales_stay_apart(tiny, tmp_path):

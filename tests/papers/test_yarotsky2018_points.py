@@ -57,7 +57,8 @@ def test_figures(name, bench):
     data = figure.compute(bench)
     assert figure.draw(data).startswith(b"\x89PNG")
     assert len(figure.caption(data)) > 100
-    assert len(figure.alt(data)) > len(figure.caption(data))
+    assert len(figure.alt(data)) > 50
+    assert figure.caption(data) not in figure.alt(data)
 
 
 def test_the_paper_has_them_all():
@@ -410,3 +411,31 @@ class TestFailing:
         assert not holds("hessian-block", hessian=good | {"library": -block})
         assert not holds("hessian-block", hessian=good | {"differences": block + 1e-3})
         assert not holds("hessian-block", hessian=good | {"expansive": 0})
+
+    def test_law_of_weights(self):
+        exact = np.array([1.0, 0.5, 0.2, 2.0, 0.3])
+
+        def draws(power, shift=0.0):
+            def compute(width, runs, **_):
+                sign = np.where(np.arange(runs) % 2 == 0, 1.0, -1.0)[:, None]
+                return {"runs": exact + shift + sign * width**-power, "equation": exact}
+
+            return compute
+
+        assert holds("law-of-weights", drawn=draws(0.5))
+        assert not holds("law-of-weights", drawn=draws(0.2))
+        assert not holds("law-of-weights", drawn=draws(0.5, shift=0.2))
+
+    def test_formal_gradient(self):
+        lengths = np.array([2.0, 4.0, 6.0, 8.0])
+        good = {"rates": 2.0 * lengths**3 / 3.0, "times": [0.1, 1e-6, 1e-12, 1e-20]}
+        assert holds("formal-gradient", formal=good)
+        assert not holds("formal-gradient", formal=good | {"rates": np.ones(4)})
+        assert not holds("formal-gradient", formal=good | {"times": [0.1, 0.1, 0.1, 0.1]})
+
+    def test_neutral_atoms(self):
+        families = {"case 1": [{"knots": np.arange(1, n + 1) / (n + 1)} for n in range(1, 6)]}
+        good = {"violation": [0.0] * 3 + [1e-3] * 4, "inner": [0.0] * 3 + [1e-4] * 4, "zero": [0.1] * 7}
+        assert holds("neutral-atoms", families=families, neutral=good)
+        for bad in ({"violation": [1e-3] * 7}, {"violation": [0.0] * 7}, {"inner": [1e-4] * 7}, {"zero": [0.0] * 7}):
+            assert not holds("neutral-atoms", families=families, neutral=good | bad), bad

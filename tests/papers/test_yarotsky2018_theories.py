@@ -298,3 +298,25 @@ class TestFailing:
         assert holds("lazy-limit", _lazy=lazy)
         assert not holds("lazy-limit", _lazy=lazy | {"gap": [0.4, 0.3, 0.2]})
         assert not holds("lazy-limit", _lazy=lazy | {"left": [math.inf] * 3})
+
+    def test_the_generator(self):
+        same = {"K p, R q": 0.3, "K R p, q": 0.3, "flux": 0.3, "mass": [0.0, 0.0]}
+        assert holds("symmetric-generator", _pairings=same)
+        for bad in ({"K p, R q": 0.31}, {"K R p, q": 0.31}, {"flux": -0.3}, {"mass": [0.0, 1e-3]}):
+            assert not holds("symmetric-generator", _pairings=same | bad), bad
+        quantiles = ((np.arange(100) + 0.5) / 100) ** (1.0 / 3.0)
+        settled = {"h": quantiles, "loss": [1.0, 1e-6]}
+        assert holds("unique-minimiser", _settled=settled)
+        assert not holds("unique-minimiser", _settled=settled | {"h": (np.arange(100) + 0.5) / 100})
+        assert not holds("unique-minimiser", _settled=settled | {"loss": [1.0, 0.5]})
+        loss = [0.0019541667, 0.0119791667, 0.0134741667]
+        whole = {"loss": loss, "eigenvalues": [*np.ones(12), *np.zeros(8)]}
+        assert holds("completeness", _expanded=whole)
+        assert not holds("completeness", _expanded=whole | {"loss": [0.002, *loss[1:]]})
+        assert not holds("completeness", _expanded=whole | {"eigenvalues": np.ones(20)})
+
+    def test_a_rough_target(self):
+        right = [0.030016, 0.011891, 0.0038359, 0.0012131]
+        assert holds("any-target", _rough={"risk": right})
+        assert not holds("any-target", _rough={"risk": [*right[:3], 0.002]})
+        assert not holds("any-target", _rough={"risk": [0.030016] * 4})

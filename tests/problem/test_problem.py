@@ -1,5 +1,7 @@
 """The problem: risks against plain numpy, symmetries, memory, fresh samples, what it refuses."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -439,3 +441,53 @@ def test_columns_are_found_by_their_names():
     np.testing.assert_array_equal(run.positions[0], rows)
     with pytest.raises(ValueError, match="in this order"):
         wl.analysis.optimality_gap(problem, other)
+
+
+def test_methods_go_into_jit_and_survive_copies():
+    problem = wl.Problem(NEURON, NUMBERS, penalty=penalties.l2(0.1))
+    rho = network(problem, 5)
+    for method in (problem.risk, problem.objective, problem.penalty_of):
+        assert float(jax.jit(method)(rho)) == pytest.approx(float(method(rho)), rel=1e-12)
+    np.testing.assert_allclose(jax.jit(problem.predict)(rho, X), problem.predict(rho, X), rtol=1e-12)
+    assert problem.risk == problem.risk
+    assert problem.risk != wl.Problem(NEURON, NUMBERS).risk
+    assert "R(rho)" in str(problem.risk.__doc__)
+    theta = problem.unpack(rho)[0]
+    for way in (lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy):
+        assert float(way(problem).risk(way(rho))) == float(problem.risk(rho))
+        assert float(way(problem.risk)(rho)) == float(problem.risk(rho))
+        assert float(way(problem.potential(rho))(rho.positions)[0]) == float(problem.potential(rho)(rho.positions)[0])
+        assert eqx.tree_equal(way(theta), theta)
+
+
+def test_a_target_in_numpy_is_explained():
+    def numpy_target(x):
+        return np.sin(x[0])
+
+    for make in (
+        lambda: wl.data.Samples(X, numpy_target),
+        lambda: wl.Problem(NEURON, wl.data.FromLaw(wl.laws.Normal(0.0, 1.0, dim=2), numpy_target)),
+        lambda: wl.data.Samples(X, lambda x: float(x[0])),
+    ):
+        with pytest.raises(ValueError, match=r"cannot trace.*write it with jax.numpy.*y=\[n\]"):
+            make()
+
+
+def test_no_rank_is_promoted():
+    """As under JAX_NUMPY_RANK_PROMOTION=raise, which some set to find mistakes of their own."""
+    data = wl.data.Samples(X, Y)
+    with jax.numpy_rank_promotion("raise"):
+        for problem in (
+            wl.Problem(NEURON, VECTORS, penalty=penalties.total_variation(0.1, "output")),
+            wl.problems.free_knot_spline(jnp.sin),
+            wl.problems.isotropic_gaussians(0.6, 10).reduced(),
+            wl.Problem(units.RadialBasis(0.5), data),
+        ):
+            rho = wl.Particles(np.random.default_rng(0).uniform(0.1, 0.9, size=(7, problem.dim)))
+            theta, w = problem.unpack(rho)
+            assert np.isfinite(float(problem.risk(rho)))
+            assert np.all(np.isfinite(problem.potential(rho).gradient(rho.positions)))
+            problem.velocity(theta, problem.variation(theta, w).gradient)
+            problem.predict(rho, problem.data.nodes.x)
+        spline = wl.problems.free_knot_spline(jnp.sin)
+        spline.integrals.curvature(*spline.unpack(wl.Particles(np.full((7, 2), 0.5))))

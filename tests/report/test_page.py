@@ -128,6 +128,19 @@ def test_a_picture_is_as_wide_as_its_text_asks(summary):
     assert picture.rem == 2 * 6.6
 
 
+def test_a_wide_picture_scrolls_and_is_reached_by_keyboard():
+    from widelimit.report.canvas import to_png
+    from widelimit.report.pages import Picture, Section, make_page
+
+    pictures = tuple(Picture(name, to_png(lambda _: None, *size), "c", "a") for name, size in SIZES.items())
+    page = make_page("t", [], [], [Section("s", "S", pictures=pictures)])
+    assert page.html.count('tabindex="0"') == 1
+    assert '<figure class="scroll" tabindex="0" role="region" aria-label="Picture wide">' in page.html
+
+
+SIZES = {"plain": (5.6, 1.0), "wide": (10.0, 1.0)}
+
+
 def test_one_network_that_stopped_at_once(summary):
     from widelimit import Outcome, report
 
@@ -244,6 +257,8 @@ def test_bad_input_is_named(summary, run, tmp_path):
         summary(limit=(bare,))
     (tmp_path / "file").write_text("")
     page = report.compare(a=run(8, points=3))
+    with pytest.raises(ValueError, match=r"Page\.save\(path=\.\.\.\): 's3://bucket/a.html' must be a path"):
+        page.save("s3://bucket/a.html")
     for place in (tmp_path / "file" / "report.html", tmp_path):
         with pytest.raises(ValueError, match="cannot write"):
             page.save(place)

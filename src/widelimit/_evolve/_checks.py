@@ -10,7 +10,7 @@ import numpy as np
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.dynamics.clocks import AbstractClock
 from widelimit.measure import GridDensity, Particles, laws
-from widelimit.numerics import random_key, real_number, whole_number
+from widelimit.numerics import random_key, real_number, require_x64, whole_number
 from widelimit.problem import Problem
 from widelimit.trajectory import observables
 
@@ -20,6 +20,7 @@ _SAVE_BYTES = 2**28
 
 def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any, key: Any) -> None:
     """Everything that can be checked before the dynamics looks at its start."""
+    require_x64("evolve")
     if not isinstance(problem, Problem):
         raise ValueError(f"evolve(problem=...): expected a Problem, got {type(problem).__name__}.")
     if not isinstance(measure, Particles | GridDensity | laws.AbstractLaw):

@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Measure
-from widelimit.numerics import whole_number
+from widelimit.numerics import require_x64, whole_number
 from widelimit.problem import Problem
 
 from ._checks import arranged
@@ -29,6 +29,7 @@ def rollout(
     Raises `ValueError` for input that does not fit, for a dynamics that needs more and more room, and for traced
     numbers where a dynamics makes its first state on the host (those on grids, JKO, TangentFlow).
     """
+    require_x64("rollout")
     whole_number(steps, "rollout(steps=...)", least=0)
     if dynamics.growth is not None:
         raise ValueError(f"rollout(dynamics=...): {type(dynamics).__name__} needs more and more room; use evolve.")

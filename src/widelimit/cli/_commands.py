@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ._errors import BadInput, Failed, Interrupted, ProblemFileError, tell
-from .call._folder import RunFolder, create, existing, how_to_go_on, locked, print_json, vacant
+from .call._folder import FORMAT, RunFolder, create, existing, how_to_go_on, locked, print_json, vacant
 
 
 def run_file(
@@ -148,7 +148,7 @@ def _is_whole(folder: RunFolder) -> bool:
     """Whether all parts and the numbers of a finished run are there."""
     try:
         parts = [folder.load(part) for part in folder.status["parts"]]
-        return None not in parts and "limit" in folder.read("numbers.json")
+        return None not in parts and folder.read("numbers.json").get("format") == FORMAT
     except BadInput:
         return False
 

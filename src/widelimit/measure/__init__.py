@@ -13,7 +13,11 @@ from ._blocks import (
     theta_type as theta_type,
 )
 from ._density import GridDensity as GridDensity, Measure as Measure
-from ._distances import sliced_wasserstein2 as sliced_wasserstein2, wasserstein2 as wasserstein2
+from ._distances import (
+    sliced_wasserstein2 as sliced_wasserstein2,
+    wasserstein2 as wasserstein2,
+    wasserstein2_bounds as wasserstein2_bounds,
+)
 from ._grid import Grid as Grid
 from ._particles import Particles as Particles
 from ._statistics import covariance as covariance, moment as moment, quantiles as quantiles

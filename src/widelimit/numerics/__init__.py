@@ -1,6 +1,7 @@
 """Numerical tools that know nothing of networks."""
 
 from ._arguments import (
+    Count as Count,
     Number as Number,
     known as known,
     leaf as leaf,

@@ -15,6 +15,9 @@ T = TypeVar("T")
 Number = float | Float[Array, ""]
 """A number: plain, or an array of shape ()."""
 
+Count = int | np.integer | np.ndarray | jax.Array
+"""A whole number: Python's, NumPy's or JAX's."""
+
 
 def real_number(
     value: Any,

@@ -1,6 +1,7 @@
 """The maximum of a function: many local searches, and exhaustive searches with a proof."""
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,6 +35,8 @@ class Scanned(NamedTuple):
 
 # An interval is cut into so many cells before it is known where the function is large.
 _LEAST_CELLS = 32
+# More batches than this are done as one.
+_FEW = 16
 
 
 def climb(
@@ -128,6 +131,7 @@ def search_line(
     breaks: np.ndarray,
     curvature: np.ndarray,
     *,
+    rough: np.ndarray | None = None,
     level: float = -np.inf,
     atol: float = 1e-13,
     rtol: float = 0.0,
@@ -142,7 +146,11 @@ def search_line(
     than the tolerance are halved. Only values are needed, those at the ends included, so a maximum at an end
     costs nothing; a function that is linear between the breaks is searched by its values there.
 
+    Where f' is only Hölder continuous, |f'(u) - f'(v)| <= H |u - v|^(1/2), its means over [a, a + tl] and over the rest
+    differ by H (l/2)^(1/2) at most: sqrt(2) H / sqrt(l) stands for K.
+
     - `function`: maps [1] to a number; `breaks`: [k + 1], increasing; `curvature`: [k], a K for each interval.
+    - `rough`: [k], an H for each interval, in addition; zeros by default.
     - The tolerance is `atol`, or `rtol` times how far the best value exceeds `level` where that is more.
     - `most`: evaluations; after them the largest open bound is returned, which is a bound all the same.
     - `batch`: points evaluated at once.
@@ -151,7 +159,8 @@ def search_line(
     ends = np.concatenate([*(np.linspace(a, b, pieces + 1)[:-1] for a, b in itertools.pairwise(breaks)), breaks[-1:]])
     values = evaluate(function, ends[:, None], batch)
     seen = [(ends, values)]
-    cells = np.stack([ends[:-1], ends[1:], values[:-1], values[1:], np.repeat(curvature, pieces)])
+    bends = [np.repeat(k, pieces) for k in (curvature, np.zeros_like(curvature) if rough is None else rough)]
+    cells = np.stack([ends[:-1], ends[1:], values[:-1], values[1:], *bends])
     best, count, settled = float(np.max(values)), len(ends), -np.inf
     while True:
         bounds = _cell_bounds(cells)
@@ -162,19 +171,20 @@ def search_line(
         settled = max(settled, float(np.max(bounds[~is_open], initial=-np.inf)))
         if not is_open.any() or count + int(is_open.sum()) > most or np.isnan(best):
             return _scanned(seen, max(settled, float(np.max(bounds[is_open], initial=-np.inf)), best))
-        left, right, at_left, at_right, bend = cells[:, is_open]
+        left, right, at_left, at_right, *bends = cells[:, is_open]
         middle = middle[is_open]
-        values = evaluate(function, middle[:, None], batch)
+        # Many at once, where there are many: another size to compile.
+        values = evaluate(function, middle[:, None], batch if len(middle) <= _FEW * batch else _FEW * batch)
         seen.append((middle, values))
         best, count = max(best, float(np.max(values))), count + len(middle)
-        halves = [left, middle, at_left, values, bend], [middle, right, values, at_right, bend]
+        halves = [left, middle, at_left, values, *bends], [middle, right, values, at_right, *bends]
         cells = np.concatenate([np.stack(half) for half in halves], axis=1)
 
 
 def _cell_bounds(cells: np.ndarray) -> np.ndarray:
-    """The bound of `search_line` on each cell (a, b, f(a), f(b), K)."""
-    left, right, at_left, at_right, bend = cells
-    top = bend * (right - left) ** 2
+    """The bound of `search_line` on each cell (a, b, f(a), f(b), K, H)."""
+    left, right, at_left, at_right, bend, rough = cells
+    top = bend * (right - left) ** 2 + math.sqrt(2.0) * rough * (right - left) ** 1.5
     with np.errstate(invalid="ignore"):
         rise = np.abs(at_right - at_left)
         inside = 0.5 * (at_left + at_right) + top / 8.0 + rise**2 / (2.0 * np.where(top > 0, top, 1.0))

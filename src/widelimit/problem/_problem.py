@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import entries, random_key, require_x64, whole_number
+from widelimit.numerics import Count, entries, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
@@ -30,7 +30,8 @@ class _Bound:
     """A method and its object, compared by identity; equinox's own hold arrays, and `jax.jit` needs a hash."""
 
     def __init__(self, function: Callable[..., Any], owner: Any) -> None:
-        functools.update_wrapper(self, function)
+        # Not the annotations, which cannot be pickled.
+        functools.update_wrapper(self, function, ("__module__", "__name__", "__qualname__", "__doc__"), ())
         self.function, self.owner = function, owner
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -133,6 +134,7 @@ class Problem(eqx.Module):
 
     def task(self, who: str) -> Supervised:
         """Network, data, loss and scale. Raises `ValueError` for a problem that has none: it is all integrals."""
+        require_x64(who)
         if self.supervised is None:
             kind = type(self.given).__name__
             raise ValueError(f"{who} needs a network and data; this problem has its integrals ({kind}) alone.")
@@ -140,6 +142,7 @@ class Problem(eqx.Module):
 
     def two_layer(self, who: str) -> AbstractUnit:
         """phi, where the network is its two-layer mean; else a `ValueError` that says who needs it."""
+        require_x64(who)
         unit = None if self.supervised is None else self.supervised.network.unit
         if unit is None:
             kind = type(self.given if self.supervised is None else self.supervised.network).__name__
@@ -209,7 +212,7 @@ class Problem(eqx.Module):
         """
         return self.integrals.risk(*self.unpack(measure))
 
-    def estimate_risk(self, measure: Measure, *, samples: int = 10_000, key: PRNGKeyArray) -> Estimate:
+    def estimate_risk(self, measure: Measure, *, samples: Count = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
         samples = whole_number(samples, "estimate_risk(samples=...)", least=2)
         random_key(key, "estimate_risk(key=...)")

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widelimit.numerics import write_whole
+from widelimit.numerics import local_path, write_whole
 
 from ._terms import anchor, linked, terms_in
 from ._words import DASH
@@ -71,7 +71,7 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
-        target = pathlib.Path(path)
+        target = local_path(path, "Page.save(path=...)")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, self.html.encode())

@@ -5,6 +5,7 @@ import math
 import cvxpy
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 import scipy.optimize
@@ -132,6 +133,85 @@ def test_mass_at_infinity_is_said_and_cannot_be_had_by_finite_weights():
     # The mass gathers at the wall, and the objective stays above the infimum, by O(1/wall).
     assert float(walled.measure.positions[-1, 0]) == 100.0
     assert 1e-5 < walled.objective - best.objective < 1e-2
+
+
+@pytest.mark.parametrize("dim", [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)])
+def test_few_dimensions_have_mass_at_infinity_too(dim):
+    """F'' jumps or is infinite there; against a grid of radii with the closed form of a second computation."""
+    best = minimise(reduced(0.5, dim))
+    assert best.certified
+    assert best.converged
+    assert best.gap <= 1e-12
+    assert np.isinf(best.measure.positions[-1, 0])
+    assert best.at_infinity == pytest.approx({2: 0.343431, 3: 0.301638, 4: 0.276286}[dim], abs=1e-6)
+    assert "not attained" in best.statement
+    # Nothing lies below the atoms on a fine grid, the data being those of the reduced problem.
+    nodes = reduced(0.5, dim).data.nodes
+    s, y, mu = np.asarray(nodes.x)[:, 0], np.asarray(nodes.y), np.asarray(nodes.weights)
+    r, p = np.asarray(best.measure.positions[:, 0]), np.asarray(best.measure.weights)
+    dual = 2 * mu * (p @ sphere_mean(r[:, None] * s, dim) - y)
+    psi = sphere_mean(radii(4001)[:, None] * s, dim) @ dual
+    assert float(p @ (sphere_mean(r[:, None] * s, dim) @ dual)) - psi.min() <= 1e-12
+
+
+@pytest.mark.slow
+def test_a_smooth_unit_may_have_its_minimum_at_infinity():
+    """Where psi falls all the way out it is no large radius; by local searches, so it is an estimate."""
+    problem = reduced(0.5, 10, activation=wl.activations.gaussian, output_weight=False)
+    best = minimise(problem)
+    assert best.at_infinity == pytest.approx(1.0)
+    assert not best.certified
+
+
+STEEP = wl.activations.piecewise_linear([0.5, 0.5001], [-2.5, 7.5])
+
+
+def test_a_certificate_contains_the_rounding_of_a_steep_unit():
+    """Slopes of 1e5: against the objective and its minimum over one radius in 50 digits."""
+    problem = reduced(0.1, math.inf, activation=STEEP)
+    best = minimise(problem)
+    assert best.certified
+    assert len(best.measure) == 1
+    x, y, mu = ([mpmath.mpf(float(v)) for v in np.ravel(a)] for a in problem.data.nodes)
+    knots, bends = ([mpmath.mpf(float(v)) for v in row] for row in (STEEP.pieces.knots, STEEP.pieces.bends))
+
+    def mean(z):
+        parts = [m * (z * mpmath.npdf(t / z) - t * mpmath.ncdf(-t / z)) for m, t in zip(bends, knots, strict=True)]
+        return mpmath.mpf(float(STEEP.pieces.value)) + sum(parts)
+
+    def risk(r):
+        return sum(m * (mean(r * s) - label) ** 2 for m, s, label in zip(mu, x, y, strict=True))
+
+    with mpmath.workdps(50):
+        r = mpmath.mpf(float(best.measure.positions[0, 0]))
+        least = risk(mpmath.findroot(lambda u: mpmath.diff(risk, u), r))
+        off = abs(float(risk(r) - mpmath.mpf(best.objective)))
+        assert float(risk(r) - least) + off <= best.gap
+    # What rounding does to the objective is seen, so a gap below it would be wrong; nor is the bound empty.
+    assert off > 1e-13
+    assert best.gap < 1e-9
+    assert "rounding" in best.statement
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delta", [0.01, 0.005])
+def test_where_rounding_stops_a_minimisation_it_is_named(delta):
+    best = minimise(reduced(delta, 40, activation=STEEP))
+    assert best.gap < 1e-6
+    if not best.converged:
+        assert "rounding" in best.statement
+        assert "most=" not in best.statement
+
+
+def test_time_that_is_up_gives_what_there_is():
+    problem, on_grid = far(2.0)
+    best = minimise(problem, budget=2.0, tolerance=1e-14, max_seconds=1e-9)
+    assert best.iterations <= 1
+    assert best.certified
+    assert best.objective - best.gap <= on_grid
+    assert best.converged or "max_seconds" in best.statement
+    with pytest.raises(ValueError, match="max_seconds"):
+        minimise(problem, budget=2.0, max_seconds=0.0)
 
 
 def test_the_gap_of_the_minimum_is_certified_by_the_other_way_round():

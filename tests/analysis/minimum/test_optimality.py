@@ -217,6 +217,27 @@ def test_unbounded_correlation_says_so():
     assert "bounded domain" in gap.statement
 
 
+class Wavelet(wl.units.AbstractUnit):
+    """c cos(5 w x) exp(-(w x)^2/2), without a word on c: far out in (c, w) together it is zero."""
+
+    def blocks(self, inputs, outputs):
+        return wl.measure.Block("c", outputs), wl.measure.Block("w", (inputs,))
+
+    def __call__(self, theta, x):
+        z = jnp.dot(theta.w, x)
+        return theta.c * jnp.cos(5.0 * z) * jnp.exp(-0.5 * z**2)
+
+
+def test_a_unit_that_does_not_say_that_it_is_linear_gets_no_gap():
+    x = np.linspace(-1.0, 1.0, 15)
+    rho = wl.Particles(np.random.default_rng(0).normal(size=(64, 2)))
+    gap = wl.analysis.optimality_gap(wl.Problem(Wavelet(), wl.data.Samples(x, np.sin(3.0 * x))), rho)
+    assert gap.gap == float("inf")
+    assert "no gap can be stated" in gap.statement
+    assert gap.lower == 0.0
+    assert not gap.informs
+
+
 def test_more_evaluations_tighten_a_valid_bound():
     problem, rho = knot_problem(), some_particles()
     gaps = [wl.analysis.optimality_gap(problem, rho, most=most).gap for most in (10, 100, 100_000)]

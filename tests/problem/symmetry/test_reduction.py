@@ -120,6 +120,20 @@ def test_the_ends_of_the_radius():
     assert float(jax.grad(value)(math.inf)) == 0.0
 
 
+def test_smooth_activations_far_out():
+    # By adaptive quadrature of the two integrals; few dimensions and long weights need points near the transition.
+    problem = wl.problems.isotropic_gaussians(0.6, 10, wl.activations.gaussian).reduced()
+    for r, risk in ((10.0, 1.2132487), (40.0, 1.0489544)):
+        assert float(problem.risk(wl.Particles([[r]]))) == pytest.approx(risk, abs=5e-8)
+    assert float(problem.symmetry.quadrature_error) < 1e-11
+    # Two groups: the midpoint rule in both angles, c' = sqrt(d) sin(angle).
+    angle = math.pi * ((np.arange(2000) + 0.5) / 2000 - 0.5)
+    one, two = (np.cos(angle) ** (d - 2) / np.sum(np.cos(angle) ** (d - 2)) for d in (60, 260))
+    z = 8.0 * math.sqrt(60) * np.sin(angle)[:, None] + 8.0 * math.sqrt(260) * np.sin(angle)
+    found = unit(wl.activations.gaussian, (60, 260), [8.0, 8.0], [1.0, 1.0])
+    assert float(found) == pytest.approx(one @ np.exp(-0.5 * z**2) @ two, abs=1e-9)
+
+
 @pytest.mark.parametrize("dim", [5, 12, 13, 20, 40, 80, 160, math.inf])
 def test_the_quadrature_is_as_good_as_it_says(dim):
     small = wl.problems.isotropic_gaussians(0.4, dim).reduced()

@@ -1,10 +1,12 @@
 """Units: the facts they declare, over a registry; closed forms; what they refuse."""
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from registered import missing
@@ -183,6 +185,43 @@ def test_outer_curvature_is_for_one_parameter(case):
     assert case.unit.outer_curvature(x) is None or np.sum(others(case)) == 1
 
 
+@pytest.mark.parametrize("x", [0.7, 1.6])
+def test_in_two_dimensions_the_slope_is_that_of_a_root(x):
+    """|phi'(a) - phi'(b)| <= H |a - b|^(1/2) in r and in 1/r, and straight up to the first knot."""
+    unit, point = units.SphericalNeuron(RAMP, (2.0,)), jnp.asarray([x])
+    assert unit.curvature(point) is None
+    slope = jax.jit(jax.vmap(jax.grad(lambda r: unit(split(unit.blocks(1, ()), r[None]), point))))
+    grid = np.linspace(0.02, 4.0, 1500)
+    for found, bound in zip(
+        (np.asarray(slope(grid)), -np.asarray(slope(1.0 / grid)) / grid**2), unit.rough_curvature(point), strict=True
+    ):
+        apart = np.abs(grid[:, None] - grid) + np.eye(len(grid))
+        ratio = np.max(np.abs(found[:, None] - found) / apart**0.5)
+        assert 0.2 * bound < ratio <= bound
+    first = float(unit.straight_below(point))
+    assert first == pytest.approx(0.5 / 2**0.5 / x)
+    assert np.ptp(slope(np.linspace(0.0, 0.999 * first, 20))) < 1e-15
+
+
+def test_rounding_is_bounded_where_a_formula_cancels():
+    """Against 50 digits; the terms of the closed form are 1e5 times the value."""
+    unit = units.SphericalNeuron(wl.activations.piecewise_linear([0.5, 0.5001], [-2.5, 7.5]), (math.inf,))
+    blocks, x = unit.blocks(1, ()), jnp.asarray([1.1])
+    worst, phi, bound = 0.0, eqx.filter_jit(unit), eqx.filter_jit(unit.rounding)
+    for r in (0.3, 0.7, 1.3, 9.0, 80.0):
+        theta, off = split(blocks, jnp.asarray([r])), 0.0
+        with mpmath.workdps(50):
+            z = mpmath.mpf(r) * mpmath.mpf(float(x[0]))
+            value = mpmath.mpf(unit.pieces.value)
+            for m, t in zip(map(mpmath.mpf, unit.pieces.bends), map(mpmath.mpf, unit.pieces.knots), strict=True):
+                value += m * (z * mpmath.npdf(t / z) - t * mpmath.ncdf(-t / z))
+            off = abs(float(value - mpmath.mpf(float(phi(theta, x)))))
+        assert off <= float(bound(theta, x)) < 1e-9
+        worst = max(worst, off)
+    # What a relative error of eps in the value alone would be is far less.
+    assert worst > 1e-14
+
+
 # sqrt(u^2 / (1 + u^2)) at u = r x has the limit 1; as a function of y = 1/r it is x / sqrt(x^2 + y^2), whose second
 # derivative is largest at y = 0: 1/x^2.
 SATURATING = units.Function(
@@ -196,7 +235,7 @@ SATURATING = units.Function(
 
 
 @pytest.mark.parametrize(
-    "unit", [SATURATING, units.SphericalNeuron(RAMP, (40.0,)), units.SphericalNeuron(RAMP, (float("inf"),))]
+    "unit", [SATURATING, *(units.SphericalNeuron(RAMP, (dim,)) for dim in (3.0, 4.0, 40.0, float("inf")))]
 )
 @pytest.mark.parametrize("x", [0.7, 1.6])
 def test_outer_curvature_bound_on_the_way_to_infinity(unit, x):

@@ -29,6 +29,7 @@ from ._competitors import competitors
 from ._exchange import exchange
 from ._extremum import Search
 from ._family import filled
+from ._rounding import rounding
 
 # Rounds of the search for a better measure, and what is spent in each of them.
 _ROUNDS = 3
@@ -84,12 +85,12 @@ class Bracket(NamedTuple):
     bracket: str
 
 
-def bracket(bound: DualBound, gap: float, certified: bool, search: Search) -> Bracket:
-    """The infimum between two numbers."""
+def bracket(bound: DualBound, gap: float, error: float, certified: bool, search: Search) -> Bracket:
+    """The infimum between two numbers; `error` is what rounding may hide."""
     problem = bound.problem
     objective = float(problem.objective(bound.measure))
     positive = problem.loss.nonnegative and (problem.penalty is None or problem.penalty.nonnegative)
-    lower = max(objective - gap, 0.0 if positive else -math.inf, _scaled(bound) if positive else -math.inf)
+    lower = max(objective - gap, 0.0 if positive else -math.inf, _scaled(bound) - error if positive else -math.inf)
     # What is left of rounding may not cross.
     lower = min(lower, objective)
     better = _better(bound, search) if math.isfinite(bound.upper) and lower < objective else None
@@ -154,10 +155,11 @@ def _better(bound: DualBound, search: Search) -> _Better | None:
         small = rivals.family.cost_of(_ATOMS) <= _MOST_PRODUCTS
         if not small:
             short = dataclasses.replace(short, starts=min(_ATOMS, search.starts), climbs=_CLIMBS, places=False)
-        best, _ = exchange(rivals, short, _TOLERANCE, most=_ROUNDS if small else 2 * _ROUNDS)
+        best = exchange(rivals, short, _TOLERANCE, most=_ROUNDS if small else 2 * _ROUNDS).best
         rows, weights = rivals.rows(best.atoms)
         reached = float(problem.objective(Particles(*filled(rows, weights), blocks=problem.blocks)))
-        least = best.now.value - rivals.gap(best.now, best.atoms, best.found.upper)
+        error = rivals.scale * rounding(best.function, best.found.rows, rivals.family.rows(best.atoms.z))
+        least = best.now.value - rivals.gap(best.now, best.atoms, best.found.upper) - error
         return _Better(Particles(rows, weights, blocks=problem.blocks), reached, least, best.found.certified)
     return None
 

@@ -94,7 +94,7 @@ def depth(potential: Potential, region: Region) -> Depth:
     return plain if slope is None else Depth(potential, region, jnp.asarray(slope), charges)
 
 
-def facts(fact: Callable[[Any], Any], potential: Potential) -> Float[Array, " Q"] | None:
+def facts(fact: Callable[[Any], Any], potential: Potential) -> Float[Array, "Q ..."] | None:
     """What the unit declares at each data point, or None."""
     if fact(potential.x[0]) is None:
         return None

@@ -30,6 +30,8 @@ _MOST_BLIND_STEPS = 3
 _FLAT = (1e-13, 1e-10)
 # Columns that are dependent to this relative accuracy change the objective by its square.
 _DEPENDENT = 1e-12
+# Atoms so near to the angle of infinity are tried there: beyond r = 1e5.
+_OUTWARD = 1e-2
 # Atoms closer than this are tried as one.
 _NEAR = 1e-3
 
@@ -130,6 +132,21 @@ def merge(family: Family, atoms: Atoms) -> Atoms:
             break
         atoms, value = one, reached
     return atoms
+
+
+def send_out(family: Family, atoms: Atoms) -> Atoms:
+    """Atoms on their way to infinity there, as one, where that does not raise the objective."""
+    way = (
+        np.abs(np.mod(atoms.z[:, 0], 2.0 * np.pi) - np.pi) if family.region.infinite else np.full(len(atoms.p), np.inf)
+    )
+    far = (way < _OUTWARD) & (way > 0.0)
+    if not np.any(far):
+        return atoms
+    z = atoms.z.copy()
+    z[far, 0] = np.pi
+    value = family.expand(atoms).value
+    there = reweigh(family, atoms._replace(z=z))
+    return there if family.expand(there).value <= value + 8 * _EPS * max(1.0, abs(value)) else atoms
 
 
 def _nearest(atoms: Atoms) -> tuple[int, int] | None:

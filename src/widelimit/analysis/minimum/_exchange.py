@@ -1,5 +1,6 @@
 """Atoms against the lowest points of psi: the rounds of a minimisation."""
 
+import time
 from typing import NamedTuple
 
 import equinox as eqx
@@ -13,7 +14,7 @@ from widelimit.numerics import evaluate
 
 from ._competitors import Competitors
 from ._depths import Depth
-from ._descent import merge, reweigh, slide
+from ._descent import merge, reweigh, send_out, slide
 from ._extremum import MOST_PEAKS, Extremum, Search, climb_all, prove, scan
 from ._family import Atoms, Expansion, Family, filled
 
@@ -40,27 +41,43 @@ class Round(NamedTuple):
     found: Extremum
 
 
-def exchange(rivals: Competitors, search: Search, tolerance: float, most: int = _MOST_ROUNDS) -> tuple[Round, int]:
-    """The round that left least to be gained, of at most so many, and how many there were."""
+class Ended(NamedTuple):
+    """The round that left least to be gained, how many there were, and what the last idle ones gained together.
+
+    - `late`: whether time ran out.
+    """
+
+    best: Round
+    rounds: int
+    gained: float
+    late: bool
+
+
+def exchange(rivals: Competitors, search: Search, tolerance: float, most: int = _MOST_ROUNDS) -> Ended:
+    """At most so many rounds, until no more than the tolerance is left, or three in a row made no headway."""
     last = best = _look(rivals, _improve(rivals.family, rivals.first, search.places), search, tolerance, 0)
-    idle = count = 0
-    while count < most and idle < _MOST_IDLE:
+    values, idle, late = [last.now.value], 0, False
+    while len(values) <= most and idle < _MOST_IDLE and not late:
         if remaining(rivals, last) <= enough(last, tolerance):
             # An exhaustive search that comes late may know better than the local ones.
             best = last = last._replace(found=prove(last.function, last.found, search))
             if remaining(rivals, last) <= enough(last, tolerance):
-                return best, count
+                return Ended(best, len(values) - 1, 0.0, False)
         atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)), search.places)
-        last, count = _look(rivals, atoms, search, tolerance, count + 1), count + 1
+        last = _look(rivals, atoms, search, tolerance, len(values))
         left, least = remaining(rivals, last), remaining(rivals, best)
         idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-3 * least else idle + 1
         best = last if left < least else best
-    return best._replace(found=prove(best.function, best.found, search)), count
+        values.append(last.now.value)
+        search.tell(f"round {len(values) - 1}: objective {last.now.value:.10g}, {left:.2g} left to gain")
+        late = time.monotonic() > search.deadline
+    gained = values[max(0, len(values) - 1 - _MOST_IDLE)] - values[-1]
+    return Ended(best._replace(found=prove(best.function, best.found, search)), len(values) - 1, gained, late)
 
 
 def _improve(family: Family, atoms: Atoms, places: bool) -> Atoms:
     atoms = reweigh(family, atoms, places=places)
-    return merge(family, slide(family, atoms)) if places else atoms
+    return send_out(family, merge(family, slide(family, atoms))) if places else atoms
 
 
 def enough(seen: Round, tolerance: float) -> float:
@@ -99,6 +116,9 @@ def _starts(function: Depth, family: Family, atoms: Atoms, search: Search, count
     pool = scales * jax.random.normal(near, (16 * quarter, size))
     order = np.argsort(-np.nan_to_num(evaluate(function, np.asarray(pool), search.batch), nan=-np.inf))
     own = jnp.asarray(np.resize(atoms.z[np.argsort(-atoms.p), :size], (quarter, size)))
+    if family.region.infinite:
+        # No step from a finite place arrives there.
+        pool = pool.at[0].set(jnp.pi)
     return jnp.concatenate([pool[order[: 2 * quarter]], pool[:quarter], own])
 
 

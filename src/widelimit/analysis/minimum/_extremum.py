@@ -1,6 +1,9 @@
 """The maximum of what a first variation is searched for: exhaustively where the facts allow it, else by climbing."""
 
 import dataclasses
+import math
+import sys
+import time
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,6 +19,8 @@ from ._depths import Depth
 from ._lines import bend_on_box, line_of
 from ._regions import Region
 
+# Shorter searches show nothing, in seconds.
+_PATIENCE = 2.0
 # So many of the highest maxima are kept.
 MOST_PEAKS = 16
 
@@ -24,7 +29,8 @@ MOST_PEAKS = 16
 class Search:
     """How much may be spent: local searches and steps of each, evaluations of an exhaustive search, points at once.
 
-    `places`: whether atoms may be moved, or only their weights.
+    `places`: whether atoms may be moved, or only their weights; `deadline`: of `time.monotonic`, after which no round
+    begins; `label`: what progress is shown under on a terminal, after two seconds; nowhere without.
     """
 
     starts: int
@@ -33,6 +39,14 @@ class Search:
     batch: int
     climbs: int = 200
     places: bool = True
+    deadline: float = math.inf
+    label: str = ""
+    began: float = dataclasses.field(default_factory=time.monotonic)
+
+    def tell(self, words: str) -> None:
+        """A line of progress, over the last one."""
+        if self.label and sys.stderr.isatty() and time.monotonic() - self.began > _PATIENCE:
+            print(f"\r\x1b[K{self.label}: {words}", end="", file=sys.stderr, flush=True)
 
     @classmethod
     def of(cls, who: str, problem: Problem, potential: Potential, starts: int, key: Any, most: int) -> "Search":
@@ -83,6 +97,7 @@ def scan(
         on_line,
         line.breaks,
         line.curvature,
+        rough=line.rough,
         level=level,
         atol=atol,
         rtol=rtol,

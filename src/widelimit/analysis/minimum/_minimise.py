@@ -18,16 +18,17 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from widelimit.measure import Particles
-from widelimit.numerics import real_number
+from widelimit.numerics import real_number, require_x64
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .._measures import check_convex
 from ._competitors import Competitors, competitors
-from ._exchange import Round, enough, exchange, padded, remaining
+from ._exchange import Ended, enough, exchange, padded, remaining
 from ._extremum import Search
 from ._family import filled
 from ._optimality import say
+from ._rounding import rounding
 
 # Steps of a local search.
 _CLIMBS = 50
@@ -74,6 +75,7 @@ def minimise(
     starts: int = 64,
     key: PRNGKeyArray | None = None,
     most: int = 400_000,
+    max_seconds: float | None = None,
 ) -> Minimum:
     r"""$\min_\rho R(f_\rho) + \int \mathrm{penalty}\,d\rho$ over all probability measures, and a bound on the rest.
 
@@ -88,24 +90,31 @@ def minimise(
     - `starts`: local searches for the lowest point of psi, where no exhaustive one is possible.
     - `key`: for their random starts; a fixed one by default.
     - `most`: evaluations that an exhaustive search may spend.
+    - `max_seconds`: after which no further round begins; what was found by then comes back, with its gap.
 
-    One searched parameter on a bounded domain, the radius of a reduced problem, infinity included, or the angle of two
-    is searched exhaustively, with bounds of second order from the unit's `curvature`; up to three in a box in the end,
-    with `curvature` or `lipschitz`; others, an unbounded weight among them, by local searches only.
+    Longer searches show their rounds on a terminal. One searched parameter on a bounded domain, the radius of a reduced
+    problem, infinity included, or the angle of two is searched exhaustively, with bounds of second order from the
+    unit's `curvature`; up to three in a box in the end, with `curvature` or `lipschitz`; others, an unbounded weight
+    among them, by local searches only.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, an output scale that depends on N, a free
     linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
     tolerance or a budget that is not positive.
     """
+    require_x64("minimise")
     _check(problem, tolerance, budget)
     problem = problem.on_nodes()
     rivals = competitors("minimise", problem, budget)
     potential = rivals.family.problem.potential(padded(rivals.family, rivals.first))
     search = Search.of("minimise", problem, potential, starts, key, most)
     # What a search finds need not be a minimum of psi to the last digit, since atoms slide.
-    search = dataclasses.replace(search, climbs=_CLIMBS)
-    best, rounds = exchange(rivals, search, tolerance)
-    return _finish(rivals, best, rounds, tolerance)
+    search = dataclasses.replace(search, climbs=_CLIMBS, label="minimise")
+    if max_seconds is not None:
+        spent = real_number(max_seconds, "minimise(max_seconds=...)", above=0.0)
+        search = dataclasses.replace(search, deadline=search.began + spent)
+    ended = exchange(rivals, search, tolerance)
+    search.tell("done\n")
+    return _finish(rivals, ended, tolerance)
 
 
 def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
@@ -121,24 +130,27 @@ def _check(problem: Problem, tolerance: float, budget: float | None) -> None:
         real_number(budget, "minimise(budget=...)", above=0.0)
 
 
-def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> Minimum:
-    problem = rivals.family.problem
+def _finish(rivals: Competitors, ended: Ended, tolerance: float) -> Minimum:
+    problem, best = rivals.family.problem, ended.best
     rows, weights = rivals.rows(best.atoms)
     filled_up = Particles(*filled(rows, weights), blocks=problem.blocks)
     risk, penalty = float(problem.risk(filled_up)), float(problem.penalty_of(filled_up))
-    gap = rivals.gap(best.now, best.atoms, best.found.upper)
+    error = rivals.scale * rounding(best.function, best.found.rows, rivals.family.rows(best.atoms.z))
+    gap = rivals.gap(best.now, best.atoms, best.found.upper) + error
     far = float(np.sum(weights[np.any(np.isinf(rows), axis=1)]))
     converged = remaining(rivals, best) <= enough(best, tolerance)
     statement = say(gap, rivals.name, best.found.certified, False)
     if far > 0:
-        statement += f" A share {far:.6g} of the mass sits at infinity: no finite weights attain the infimum."
+        statement += f" A share {far:.6g} of the mass sits at infinity: not attained by any finite weights."
     if not converged:
+        left = f"{remaining(rivals, best):.2g} is left to gain, the tolerance is {enough(best, tolerance):.2g}"
         statement += (
-            f" Not converged in {rounds} rounds: {remaining(rivals, best):.2g} is left to gain, the tolerance is "
-            f"{enough(best, tolerance):.2g}; raise {'most' if best.found.certified else 'starts'}=... or tolerance=...."
+            f" Not converged in {ended.rounds} rounds: {left}; {_reason(ended, error, remaining(rivals, best))}."
         )
-    elif gap > enough(best, tolerance):
+    elif gap - error > enough(best, tolerance):
         statement += " No search found any descent above the tolerance; the certificate is coarser: raise most=...."
+    elif gap > enough(best, tolerance):
+        statement += f" {error:.2g} of it is what rounding may hide: the unit's values are no better known."
     return Minimum(
         measure=Particles(rows, weights, blocks=problem.blocks),
         risk=risk,
@@ -146,8 +158,22 @@ def _finish(rivals: Competitors, best: Round, rounds: int, tolerance: float) -> 
         gap=gap,
         certified=best.found.certified,
         converged=converged,
-        iterations=rounds,
+        iterations=ended.rounds,
         at_infinity=far,
         budget=None if np.isinf(rivals.limit) else rivals.limit,
         statement=statement,
     )
+
+
+def _reason(ended: Ended, error: float, left: float) -> str:
+    """Why there was no convergence, and what to try."""
+    if ended.late:
+        return "the time was up: raise max_seconds=..."
+    if left <= error:
+        return f"rounding of the unit's values, up to {error:.2g}, hides it: raise tolerance=..."
+    if ended.gained <= error:
+        return (
+            f"the last rounds changed the objective by {ended.gained:.2g}, of which rounding of the unit hides "
+            f"up to {error:.2g}: no step is seen to descend, and no option changes that; raise tolerance=..."
+        )
+    return "raise tolerance=..." if ended.best.found.certified else "raise starts=... or tolerance=..."

@@ -32,6 +32,7 @@ from ._charges import is_free, least_costs, variation
 from ._depths import Depth, depth
 from ._extremum import Extremum, Search, climb_all, prove, scan
 from ._regions import Region
+from ._rounding import rounding
 
 # How many times farther out than the searches' points one looks for growth without bound.
 _FAR = 1e4
@@ -112,8 +113,9 @@ def optimality_gap(
     others = _others(problem, measure, function.region, budget) if free else Comparison(None, math.inf, None, _ALL)
     certified = found.certified and not far and (not free or _nonnegative(problem.penalty))
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
-    gap = at_rho - bound.floor(1.0)
-    between = bracket(bound, gap, certified, search)
+    error = 0.0 if far else _error(problem, function, found, measure, others)
+    gap = at_rho - bound.floor(1.0) + error
+    between = bracket(bound, gap, error, certified, search)
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
@@ -138,6 +140,18 @@ def _others(problem: Problem, measure: Measure, region: Region, budget: float | 
     limit = variation(problem, measure, region) if budget is None else budget
     whose = "that of the measure itself" if budget is None else "as given"
     return Comparison(costs, limit, limit, f"measures whose mean {region.norm} is at most {limit:.4g} ({whose})", limit)
+
+
+def _error(problem: Problem, function: Depth, found: Extremum, measure: Measure, others: Comparison) -> float:
+    """What rounding may hide; that of phi~ counts as often as there is charge."""
+    region = function.region
+    # A direction stands for all lengths.
+    rows = [] if region.homogeneous else [np.asarray(measure.positions)]
+    error = rounding(function, found.rows, *rows)
+    if not function.free:
+        return error
+    charge = variation(problem, measure, region)
+    return error * max(charge, others.limit if math.isfinite(others.limit) else charge)
 
 
 def _nonnegative(penalty: penalties.AbstractPenalty | None) -> bool:
@@ -165,13 +179,18 @@ def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremu
     # Twice the spread of the particles, and for every fourth ten times: features far from the cloud.
     wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
     random = centre + wide * spread * jax.random.normal(search.key, (search.starts - half, own.shape[1]))
+    if region.infinite:
+        # No step from a finite place arrives there.
+        random = random.at[0].set(jnp.pi)
     starts = jnp.concatenate([leading, random])
     found = climb_all(function, starts, search)
     far = not np.isfinite(found.upper)
     if not far and not region.compact and not region.bounded_unit:
-        # A value without bound grows on the way out, whatever the local searches did.
+        # A value without bound grows on the way out, whatever the local searches did: of all blocks, or of one alone.
         top = np.asarray(region.starts(jnp.asarray(found.rows[:1])))
-        out = evaluate(function, _FAR * np.concatenate([np.asarray(starts), top]), search.batch)
+        of_block = np.repeat(np.eye(len(region.searched), dtype=bool), [b.size for b in region.searched], axis=1)
+        alone = np.where(of_block, _FAR * top, top)
+        out = evaluate(function, np.concatenate([_FAR * np.asarray(starts), _FAR * top, alone]), search.batch)
         far = bool(np.any(~(out <= 10.0 * abs(found.upper) + 1e-12)))
     return found if far else prove(function, found, search), far
 

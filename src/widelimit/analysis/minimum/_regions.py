@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, row_size, split
 from widelimit.problem import Problem, domains
+from widelimit.problem.data import require_nodes
 
 # An exhaustive search in more dimensions would not end.
 _MOST_DIMENSIONS = 3
@@ -165,6 +166,16 @@ class Region(eqx.Module):
     def row(self, u: Float[Array, " m"]) -> Float[Array, " D"]:
         return join(self.blocks, self.theta(u))
 
+    def row_sample(self, count: int) -> Float[Array, "n D"]:
+        """Points all over the region, where it has an end; none elsewhere."""
+        if self.infinite:
+            return jax.vmap(self.row)(jnp.linspace(0.0, jnp.pi, count)[:, None])
+        if self.box is None:
+            return jnp.zeros((0, row_size(self.blocks)))
+        low, high = (jnp.asarray(side) for side in self.box)
+        u = low + (high - low) * jax.random.uniform(jax.random.key(0), (count, len(low)))
+        return jax.vmap(self.on_box().row)(u)
+
     def starts(self, rows: Float[Array, "N D"]) -> Float[Array, "N m"]:
         """Particles in the coordinates of the local search."""
         theta = split(self.blocks, rows)
@@ -191,15 +202,31 @@ def _out(u: Float[Array, " m"]) -> Float[Array, " m"]:
 
 def _reaches_infinity(problem: Problem, names: tuple[str, ...]) -> bool:
     """Whether there is one number r >= 0 to search, without an upper bound, at whose end the unit has a limit."""
-    nodes = problem.data.nodes
     searched = [block for block in problem.blocks if block.name in names]
-    if nodes is None or row_size(tuple(searched)) != 1 or problem.unit.outer_curvature(nodes.x[0]) is None:
+    if problem.data.nodes is None or row_size(tuple(searched)) != 1:
         return False
     domain = problem.domain.of(names[0])
     lower, upper = domain.bounds(searched[0].shape)
     # A penalty on r keeps it finite; one of the user's own may.
     free = problem.penalty is None or not problem.penalty.touches(names[0])
-    return domain.box and lower >= 0.0 and upper == float("inf") and free
+    return domain.box and lower >= 0.0 and upper == float("inf") and free and _has_limit(problem, names[0])
+
+
+# How far out a unit is compared with what it gives at infinity.
+_OUT = 1e12
+
+
+def _has_limit(problem: Problem, name: str) -> bool:
+    """Whether the unit is finite at infinity, and is nearly that far out, on all of the data."""
+    end, near = (np.asarray(_far_values(problem, name, r)) for r in (jnp.asarray(jnp.inf), jnp.asarray(_OUT)))
+    return bool(np.all(np.isfinite(end)) and np.all(np.abs(near - end) <= 1e-6 * (1.0 + np.max(np.abs(end)))))
+
+
+@eqx.filter_jit
+def _far_values(problem: Problem, name: str, r: Any) -> Any:
+    ones = split(problem.blocks, jnp.ones(row_size(problem.blocks)))
+    theta = ones._replace(**{name: jnp.full_like(getattr(ones, name), r)})
+    return jax.vmap(lambda x: problem.unit(theta, x))(require_nodes(problem.data, "minimise").x)
 
 
 def _direction(u: Float[Array, " m"]) -> Float[Array, " n"]:

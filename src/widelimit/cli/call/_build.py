@@ -150,7 +150,7 @@ def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str,
     table = read_table(section.source, target=section.target, classes=section.classes, features=section.features)
     train, test = (table, None) if section.held_out == 0 else split(table, section.held_out, section.seed)
     inputs = Scaling.fit(train.features, section.scaling, names=table.feature_names)
-    targets = Scaling.fit(train.target, section.target_scaling, names=table.target_name.split(", "))
+    targets = Scaling.fit(train.target, section.target_scaling, names=table.target_names)
     if targets.constant:
         raise ValueError(f"the target {targets.constant[0]!r} is the same in all rows left to train on.")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
-_FORMAT = 2
+FORMAT = 2
 # What a run writes, and what a kill in the middle of that leaves. Nothing else in a folder is ever removed.
 _FILE = r"(problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html)(\.part)?|\.lock"
 _STORE = r"(limit|network)-[0-9][0-9.e+-]*\.zarr"
@@ -65,7 +65,7 @@ class RunFolder:
         from widelimit.numerics import write_whole
 
         raw = content if isinstance(content, bytes) else to_json(content).encode()
-        with _writing(str(self.path / name)):
+        with writing(str(self.path / name)):
             write_whole(self.path / name, raw)
 
     def read(self, name: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> Run
     if overwrite:
         _clear(path)
     problem = files.get("problem.json")
-    status = {"format": _FORMAT, "state": "begun", "message": "", "parts": {}, "failed": {}, "problem": problem}
+    status = {"format": FORMAT, "state": "begun", "message": "", "parts": {}, "failed": {}, "problem": problem}
     folder = RunFolder(path, status)
     folder.mark("begun")
     for name, content in files.items():
@@ -170,7 +170,7 @@ def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> Run
 
 def vacant(path: pathlib.Path, *, overwrite: bool) -> None:
     """Raise `BadInput` unless a run may be written at `path`; makes the folder, removes nothing."""
-    with _writing(f"--out {path}"):
+    with writing(f"--out {path}"):
         path.mkdir(parents=True, exist_ok=True)
         inside = sorted(entry.name for entry in path.iterdir())
         (path / ".lock.part").write_bytes(b"")
@@ -207,11 +207,11 @@ def existing(path: pathlib.Path, *, mend: bool = False) -> RunFolder:
         if not mend or not problem.exists():
             goes_on = f"`widelimit resume {path}` goes on with the parts that are there." if problem.exists() else ANEW
             raise BadInput(f"{path / 'status.json'}: is damaged. {goes_on}")
-        status = {"format": _FORMAT, "state": "running", "message": "", "parts": {}, "failed": {}}
+        status = {"format": FORMAT, "state": "running", "message": "", "parts": {}, "failed": {}}
         return RunFolder(path, {**status, "problem": read_json(problem)})
     status = read_json(path / "status.json")
-    if status["format"] != _FORMAT:
-        raise BadInput(f"{path}: is of another version (format {status['format']!r}, not {_FORMAT}). {ANEW}")
+    if status["format"] != FORMAT:
+        raise BadInput(f"{path}: is of another version (format {status['format']!r}, not {FORMAT}). {ANEW}")
     return RunFolder(path, status)
 
 
@@ -226,7 +226,7 @@ def _state(path: pathlib.Path) -> str:
     parts, state = status.get("parts"), status.get("state")
     good = isinstance(parts, dict) and all(isinstance(p, dict) and set(p) == _NOTED for p in parts.values())
     good = good and state in _STATES and isinstance(status.get("message"), str) and "format" in status
-    if status.get("format") == _FORMAT:
+    if status.get("format") == FORMAT:
         good = good and isinstance(status.get("failed"), dict) and isinstance(status.get("problem"), dict | None)
     return ("half-written" if state == "begun" else str(state)) if good else "damaged"
 
@@ -261,7 +261,7 @@ def at_work(path: pathlib.Path) -> bool:
 def locked(path: pathlib.Path) -> Iterator[None]:
     """Only one process at a time works in a folder; the lock falls with the process, however it ends."""
     with contextlib.ExitStack() as stack:
-        with _writing(str(path)):
+        with writing(str(path)):
             file = stack.enter_context(open(path / ".lock", "a"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,7 +273,7 @@ def locked(path: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(what: str) -> Iterator[None]:
+def writing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -281,7 +281,7 @@ def _writing(what: str) -> Iterator[None]:
 
 
 def _clear(path: pathlib.Path) -> None:
-    with _writing(str(path)):
+    with writing(str(path)):
         for entry in list(path.iterdir()):
             if entry.name != ".lock" and _OURS.fullmatch(entry.name):
                 _remove(entry)

@@ -94,7 +94,7 @@ def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
         keys = None if first.key is None else [part.key for part in parts if part.key is not None]
         return evolve_many(built.problem, starts, first.dynamics, keys=keys, **settings)
     except ValueError as error:
-        if str(error).startswith("checkpoint: cannot write"):
+        if str(error).startswith(("checkpoint: cannot write", "checkpoint: another run is at work")):
             raise BadInput(f"{work.folder.path}: {sentence(error)}") from error
         if str(error).startswith("checkpoint") and checkpoint.exists():
             # Damaged, or of another version: what it would have spared is computed again.

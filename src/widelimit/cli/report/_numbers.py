@@ -12,6 +12,7 @@ from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
 from widelimit.trajectory import Trajectory
 
+from ..call._folder import FORMAT
 from ..call._limit import Limit, finely
 from ..call._networks import Network, networks_of
 from ..call._part import Work
@@ -63,7 +64,7 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
     """All numbers as plain data. `reasons` says why a number is null."""
     final, parts = limit.runs[-1], work.folder.status["parts"]
     return {
-        "format": 1,
+        "format": FORMAT,
         "title": work.file.title,
         "problem": describe(work),
         "t1": work.file.time.t1,

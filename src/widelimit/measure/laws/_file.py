@@ -10,6 +10,8 @@ import zipfile
 
 import numpy as np
 
+from widelimit.numerics import local_path
+
 from .._blocks import Block, Blocks
 from ._arguments import checked_name
 from ._empirical import Empirical
@@ -27,7 +29,7 @@ def load(path: str | os.PathLike[str]) -> Empirical:
     Raises `ValueError` for a file that is missing or is neither; for wrong shapes, NaN, infinities and cells
     that are no numbers, with the line.
     """
-    path = pathlib.Path(path)
+    path = local_path(path, "load(path=...)")
     if not path.is_file():
         raise ValueError(f"load(path=...): there is no file {str(path)!r}.")
     if path.suffix.lower() not in (".npz", ".csv"):
@@ -39,6 +41,8 @@ def load(path: str | os.PathLike[str]) -> Empirical:
 
 
 def _read_npz(path: pathlib.Path) -> Empirical:
+    if not zipfile.is_zipfile(path):
+        raise ValueError("this is no npz archive of arrays, as numpy.savez writes.")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("positions", "weights") if name in file.files}

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import random_key, whole_number
+from widelimit.numerics import Count, random_key, whole_number
 from widelimit.numerics.registry import Registry
 
 from .._blocks import Blocks
@@ -140,12 +140,12 @@ class AbstractLaw(eqx.Module):
         """
         return None
 
-    def sample(self, n: int, *, key: PRNGKeyArray) -> Particles:
+    def sample(self, n: Count, *, key: PRNGKeyArray) -> Particles:
         """n independent particles of weight 1/n. Raises `ValueError` for n < 1."""
         n, key = whole_number(n, "sample(n=...)", least=1), random_key(key, "sample(key=...)")
         return Particles(self.draw(n, key), blocks=self.blocks)
 
-    def quantise(self, n: int, rule: Rule | None = None) -> Particles:
+    def quantise(self, n: Count, rule: Rule | None = None) -> Particles:
         r"""A deterministic measure of about n atoms near the law,
 
         $$\Big|\int g\,d\rho_n - \int g\,d\rho\Big| \ll n^{-1/2}\qquad\text{for smooth } g.$$

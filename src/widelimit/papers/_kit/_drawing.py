@@ -36,6 +36,15 @@ def marks(axes: Axes, x: Any, y: Any, tint: int | str = "black", marker: str = "
     curve(axes, x, y, tint, **{"ls": "", "marker": marker, **cross, **look})
 
 
+def arrow(axes: Axes, x: Any, y: Any, tint: int, **look: Any) -> None:
+    """The head of an arrow half way along a path: where it goes."""
+    x, y = np.asarray(x), np.asarray(y)
+    along = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))
+    half = np.array([0.49, 0.51]) * along[-1]
+    tail, head = zip(np.interp(half, along, x), np.interp(half, along, y), strict=True)
+    axes.annotate("", head, tail, arrowprops={"arrowstyle": "-|>", "color": colour(tint), "lw": 0.0, **look})
+
+
 def key(axes: Axes, label: str, **look: Any) -> None:
     """A line of the legend for what is drawn in several colours."""
     curve(axes, [], [], label=label, **look)

@@ -1,10 +1,11 @@
 """One page for a paper: its figures, and its claims in a table."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._claims import Checked, Verdict, shown, tally
 from ._folder import Results, Shown
+from ._mathematics import mathematics
 from ._paper import Paper
 
 if TYPE_CHECKING:
@@ -24,12 +25,27 @@ def paper_page(paper: Paper, results: Results) -> "Page":
     figures = results.figures(figure.name for figure in paper.figures)
     order = [claim.id for claim in paper.claims]
     claims = sorted((row for row in results.claims() if row.id in order), key=lambda row: order.index(row.id))
-    pictures = [(figure, Picture(figure.name, figure.png, figure.caption, figure.alt)) for figure in figures]
-    sections = [Section(figure.name, figure.title, pictures=(picture,)) for figure, picture in pictures]
+    sections = [
+        Section(
+            figure.name,
+            f"Fig. {figure.name.removeprefix('fig')} of {paper.name}: {figure.title}",
+            (_links(figure.name),),
+            (Picture(figure.name, figure.png, mathematics(figure.caption), figure.alt),),
+        )
+        for figure in figures
+    ]
     if claims:
         sections.append(_claims_section(claims))
-    lead = [paper.citation, _SCALES[results.scale.value]]
+    lead = [paper.citation, _SCALES[results.scale.value], *([mathematics(paper.symbols)] if paper.symbols else [])]
     return make_page(f"{paper.name}, reproduced", lead, _warnings(paper, figures, claims), sections)
+
+
+def _links(name: str) -> Any:
+    """To what the figure is drawn from: files beside the page."""
+    from markupsafe import Markup
+
+    files = ", ".join(f'<a href="{name}.{kind}">{name}.{kind}</a>' for kind in ("npz", "png", "json"))
+    return Markup(f"Its arrays, the picture and its words: {files}.")
 
 
 def _claims_section(claims: Sequence[Checked]) -> "Section":
@@ -37,7 +53,9 @@ def _claims_section(claims: Sequence[Checked]) -> "Section":
     from widelimit.report.pages import Section, Table
 
     found = Table("", ("claim", "statement", "printed", "computed", "verdict"), tuple(_row(claim) for claim in claims))
-    compared = tuple((claim.id, f"{claim.deviation:.2g}", f"{claim.tolerance:.2g}", claim.reason) for claim in claims)
+    compared = tuple(
+        (claim.id, f"{claim.deviation:.2g}", f"{claim.tolerance:.2g}", mathematics(claim.reason)) for claim in claims
+    )
     how = Table("How each was compared", ("claim", "off by", "allowed", "what is compared, and why so much"), compared)
     return Section("claims", "Claims", (f"{tally(claims)}.",), tables=(found,), folded=(how,))
 
@@ -46,10 +64,10 @@ def _row(claim: Checked) -> tuple[str, ...]:
     said = [claim.verdict.value, f"misprint: {claim.misprint}" if claim.misprint else "", claim.why]
     return (
         claim.id,
-        f"{claim.statement} ({claim.where})",
-        shown(claim.printed, claim.digits),
-        shown(claim.computed, claim.digits),
-        ". ".join(part.rstrip(".") for part in said if part) + ".",
+        mathematics(f"{claim.statement} ({claim.where})"),
+        mathematics(shown(claim.printed, claim.digits)),
+        mathematics(shown(claim.computed, claim.digits)),
+        mathematics(". ".join(part.rstrip(".") for part in said if part) + "."),
     )
 
 

@@ -18,7 +18,7 @@ HOMES: dict[str, str] = {"mei2018": "widelimit.papers.mei2018", "yarotsky2018": 
 
 @dataclasses.dataclass(frozen=True)
 class Paper:
-    """A paper as data. `name` is its key everywhere, `citation` its full title and source.
+    """A paper as data. `name` is its key everywhere, `citation` its full title and source, `symbols` what they mean.
 
     **Raises** `ValueError` for two figures, or two claims, of one name.
     """
@@ -27,6 +27,7 @@ class Paper:
     citation: str
     figures: tuple[Figure, ...]
     claims: tuple[Claim, ...]
+    symbols: str = ""
 
     def __post_init__(self) -> None:
         for names in ([figure.name for figure in self.figures], [claim.id for claim in self.claims]):
@@ -45,7 +46,7 @@ class Paper:
         return self.claims[ids.index(one_of(id, ids, f"{self.name}: claim"))]
 
 
-def paper_in(package: str, citation: str) -> Paper:
+def paper_in(package: str, citation: str, symbols: str) -> Paper:
     """The paper of a package: all figures and claims of its folders `figures` and `claims`, file by file."""
 
     def modules(folder: str) -> list[ModuleType]:
@@ -54,7 +55,7 @@ def paper_in(package: str, citation: str) -> Paper:
         return [importlib.import_module(f"{home.__name__}.{name}") for name in names]
 
     figures, claims = gathered(Figure, *modules("figures")), gathered(Claim, *modules("claims"))
-    return Paper(package.rpartition(".")[2], citation, figures, claims)
+    return Paper(package.rpartition(".")[2], citation, figures, claims, symbols)
 
 
 def gathered(kind: type[_T], *modules: ModuleType) -> tuple[_T, ...]:

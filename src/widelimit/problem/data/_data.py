@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import own_array, random_key, whole_number
+from widelimit.numerics import Count, own_array, random_key, whole_number
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class AbstractData(eqx.Module):
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         """n independent samples (x [n, d], y [n] or [n, C]); a pure function of the key."""
 
-    def freeze(self, n: int, *, key: PRNGKeyArray) -> "AbstractData":
+    def freeze(self, n: Count, *, key: PRNGKeyArray) -> "AbstractData":
         """n samples drawn once, as data with nodes."""
         from ._samples import Samples
 

@@ -18,7 +18,7 @@ from widelimit.numerics import gauss_chi
 
 from ..activations import Activation
 from ..units import SphericalNeuron
-from ..units.spherical._error import spherical_error
+from ..units.spherical._rule import spherical_error
 
 # From here on the Gauss rule of s^2 is as good as any: F has a kink of order (d - 1)/2 only, at r s sqrt(d) = |t|.
 _GAUSS_FROM = 12

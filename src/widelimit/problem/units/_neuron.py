@@ -76,6 +76,14 @@ class Neuron(AbstractUnit):
     def bound(self) -> Number | None:
         return self.activation.bound
 
+    def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        if not self.kinked or self.activation.slope is None:
+            return AbstractUnit.rounding(self, theta, x)
+        # A sum that rounding moves across a kink meets the slope beyond it.
+        size = jnp.sum(jnp.abs(theta.weight * x)) + (jnp.abs(theta.bias) if self.bias else 0.0)
+        error = float(jnp.finfo(x.dtype).eps) * (4.0 + x.size) * self.activation.slope * size
+        return jnp.abs(theta.output) * error if self.output_weight else error
+
     def averaged(self, dims: tuple[float, ...]) -> SphericalNeuron:
         return SphericalNeuron(self.activation, dims, bias=self.bias, output_weight=self.output_weight)
 

@@ -4,6 +4,7 @@ import abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -84,6 +85,32 @@ class AbstractUnit(eqx.Module):
         Such a unit has a limit at r = infinity, and gives it for r = infinity. None for all other units.
         """
         return None
+
+    def rough_curvature(self, x: Float[Array, " d"]) -> Float[Array, "2"] | None:
+        """Of a unit with one parameter r >= 0, H with |phi~'(a) - phi~'(b)| <= H |a - b|^(1/2): in r, and in 1/r.
+
+        For what has no `curvature`; the second is infinite where it is not known.
+        """
+        return None
+
+    def straight_below(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
+        """Of a unit with one parameter r >= 0, an r below which phi~(r, x) is linear in r; None where not known."""
+        return None
+
+    def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
+        """A bound on the rounding error of phi(theta, x), to first order; certificates add it to what they bound.
+
+        By default what a relative error of eps in every parameter, every input and the value does. A unit whose formula
+        cancels inside says more, as does one that is steep beside where it is flat.
+        """
+
+        def moved(at: Any) -> Any:
+            parts = jax.tree.map(lambda slope, z: jnp.abs(slope * z), jax.jacfwd(lambda a: self(*a))(at), at)
+            known = [jnp.where(jnp.isfinite(part), part, 0.0) for part in jax.tree.leaves(parts)]
+            return sum(jnp.sum(part.reshape(*value.shape, -1), axis=-1) for part in known)
+
+        value = self(theta, x)
+        return float(jnp.finfo(value.dtype).eps) * (4.0 + x.size) * (jnp.abs(value) + moved((theta, x)))
 
 
 def feature(unit: AbstractUnit, theta: Any, x: Float[Array, " d"]) -> Float[Array, ""]:

@@ -85,7 +85,7 @@ def _alt(data: Data) -> str:
     ends = ", ".join(
         f"{run['limit']['risk'][-1]:.1e} for Δ = {d:g}" for d, run in zip(DELTAS, data["runs"], strict=True)
     )
-    return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}. " + _caption(data)
+    return f"Risk over time on a logarithmic axis: plateaus near 1, then a fall; at the end {ends}."
 
 
 @figure(compared, caption=_caption, alt=_alt, size=(10.0, 5.2), cost=Cost(50.0, 1700.0))

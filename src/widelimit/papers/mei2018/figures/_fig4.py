@@ -73,7 +73,12 @@ def _caption(data: Data) -> str:
 
 
 def _alt(data: Data) -> str:
-    return "Risk over time on a logarithmic axis from two starts, mean |w| in the inset. " + _caption(data)
+    (bad, good), at = (run["limit"]["risk"] for run in data["runs"]), "on a logarithmic axis"
+    return (
+        f"Risk over time {at}, crosses on lines: it falls from {bad[0]:.3g} and {good[0]:.3g}; one curve "
+        f"stays at {bad[-1]:.3g}, the other goes to {good[-1]:.2g}. In the inset the mean of |w| falls to 0 for the "
+        "former and rises for the latter."
+    )
 
 
 @figure(compared, caption=_caption, alt=_alt, size=(9.0, 5.2), cost=Cost(55.0, 1500.0))

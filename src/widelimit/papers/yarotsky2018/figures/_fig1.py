@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from widelimit.theory import yarotsky2018 as theory
 
 from ..._kit import Bench, Cost, Data, figure
-from ..._kit._drawing import Sheet, curve, legend_below, marks, title
+from ..._kit._drawing import Sheet, arrow, curve, legend_below, marks, title
 from ..runs._square import ALL_LOST, ATOM, atoms
 
 # Not printed: the starts, and for how long. The slower of the two rates at (c_*, h_*) is 0.019, and a start next to
@@ -79,8 +79,8 @@ def _caption(data: Data) -> str:
 
 def _alt(data: Data) -> str:
     return (
-        "Paths in the plane of charge and knot. Solid ones gather on a slow curve that runs into the star; dashed ones "
-        "climb to the line h = 1 at negative charge; triangles above that line stay. " + _caption(data)
+        "Paths in the plane of charge and knot, with arrows along them. Solid ones gather on a slow curve that runs "
+        "into the star; dashed ones climb to the line h = 1 at negative charge; triangles above that line stay."
     )
 
 
@@ -98,6 +98,7 @@ def fig1(sheet: Sheet, data: Data) -> None:
     for which, tint, dashes, shape, name in looks:
         for k, path in enumerate(data["paths"][which]):
             curve(axes, *path.T, tint=tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
+            arrow(axes, *path.T, tint=tint)
         marks(axes, *data["paths"][which][:, 0].T, tint=tint, marker=shape, **open_mark)
     marks(axes, *data["paths"][still][:, 0].T, tint=2, marker="^", ms=6, label="at rest: h ≥ 1 at the start")
     marks(axes, *data["paths"][right & ~still][:, -1].T, tint=1, marker="s", ms=5.5)

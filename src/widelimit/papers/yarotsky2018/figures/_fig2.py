@@ -45,7 +45,7 @@ def _caption(data: Data) -> str:
 def _alt(data: Data) -> str:
     return (
         "Two panels in the plane of charge and knot. Left: a bundle of paths that climbs to h = 1 and stays together. "
-        "Right: a bundle that bends towards a star and fans out along h into a nearly vertical row. " + _caption(data)
+        "Right: a bundle that bends towards a star and fans out along h into a nearly vertical row."
     )
 
 

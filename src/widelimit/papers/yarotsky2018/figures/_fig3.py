@@ -17,6 +17,8 @@ LOWER, UPPER, BOX_END = 0.3, 0.8, 1000.0
 # Not in the paper: a start near the minimiser, where the linearisation has to hold.
 EPS, NEAR_KNOTS, NEAR_END = 0.05, 1000, 100.0
 MODES = 10000
+# One pattern for all that is theory, as the legend shows it.
+_THEORY = dash(1)
 
 
 def _compute(bench: Bench) -> Data:
@@ -47,9 +49,9 @@ def _weights(axes: Axes, data: Data) -> None:
     every = max(1, c.shape[1] // 50)
     axes.plot(h[:, ::every], c[:, ::every], color="#999999", lw=0.7, zorder=1)
     for i, at in enumerate(data["weights"]["marked"]):
-        curve(axes, np.linspace(0.0, 1.0, shift.shape[1]), -shift[i], i, ls=dash(i), lw=1.5, zorder=2)
+        curve(axes, np.linspace(0.0, 1.0, shift.shape[1]), -shift[i], i, ls=_THEORY, lw=1.5, zorder=2)
         marks(axes, h[at, ::every], c[at, ::every], i, marker(i), ms=4.0, zorder=3, label=f"t = {t[at]:.4g}")
-    key(axes, "theory -s(h, t)", ls="--", lw=1.5)
+    key(axes, "-s(h, t) by (25), in its colour", tint="#555555", ls=_THEORY, lw=1.5)
     key(axes, "trajectories", tint="#999999", lw=0.9)
     axes.set(xlabel="knot h", ylabel="charge c")
     title(axes, f"(a) weights, f = {AMPLITUDE:g} sin({WEIGHTS_OF}πx), N = {data['knots']}", 11.5)
@@ -59,9 +61,9 @@ def _weights(axes: Axes, data: Data) -> None:
 def _losses(axes: Axes, data: Data) -> None:
     logarithmic(axes, "xy", "time t", "loss L", ylim=(1e-8, 6e-5), xlim=(3.0, LATE))
     for i, (j, run) in enumerate(zip(WAVES, data["waves"], strict=True)):
-        curve(axes, run["t"], run["theory"], i, ls=dash(1), lw=1.3)
+        curve(axes, run["t"], run["theory"], i, ls=_THEORY, lw=1.3)
         curve(axes, run["t"], run["risk"], i, marker=marker(i), ms=5, markevery=(i, 8), label=f"k = {j}")
-    key(axes, "theory (26)", ls=dash(1), lw=1.3)
+    key(axes, "(26), in its colour", tint="#555555", ls=_THEORY, lw=1.3)
     title(axes, f"(b) losses, f = {AMPLITUDE:g} sin(kπx), N = {data['knots']}", 11.5)
     axes.legend(fontsize=9.5, loc="lower left")
 
@@ -114,8 +116,8 @@ def _alt(data: Data) -> str:
     ends = ", ".join(f"{run['risk'][-1]:.1e}" for run in data["waves"])
     return (
         "Four panels: weights leaving the line c = 0 in a wave; five falling losses on logarithmic axes, at the end "
-        f"{ends} for k = 1 ... 5, each with the theory's dashed line above it; the loss without charges beside a "
-        "series of exponentials, and the ratio of the two. " + _caption(data)
+        f"{ends} for k = 1 ... 5, each with the theory's dash-dotted line above it; the loss without charges beside a "
+        "series of exponentials, and the ratio of the two."
     )
 
 

@@ -45,7 +45,7 @@ def _caption(data: Data) -> str:
 
 def _alt(data: Data) -> str:
     zeros = ", ".join(str(int(np.sum(np.diff(np.sign(s[:-1])) != 0))) for s in data["s"])
-    return f"Five waves that start at 2 and end flat at 0, with {zeros} sign changes. " + _caption(data)
+    return f"Five waves that start at 2 and end flat at 0, with {zeros} sign changes."
 
 
 @figure(_compute, caption=_caption, alt=_alt, size=(8.0, 4.8), cost=Cost(2.0))

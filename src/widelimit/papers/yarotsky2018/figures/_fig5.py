@@ -62,7 +62,7 @@ def _alt(data: Data) -> str:
     first, *_, last = data["loss"]["simulated"]
     return (
         f"Left: a wave that grows with time. Right: a loss that falls from {first:.1e} to "
-        f"{last:.1e}, the simulated one below the theory at the end. " + _caption(data)
+        f"{last:.1e}, the simulated one below the theory at the end."
     )
 
 
@@ -73,9 +73,9 @@ def fig5(sheet: Sheet, data: Data) -> None:
     h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
     every = max(1, h.shape[1] // 50)
     for i, time in enumerate(data["times"]):
-        curve(left, data["line"]["h"], -1e3 * data["line"]["s"][i], i, ls=dash(i), lw=1.5)
+        curve(left, data["line"]["h"], -1e3 * data["line"]["s"][i], i, ls=dash(1), lw=1.5)
         marks(left, h[i, ::every], 1e3 * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.0f}")
-    key(left, f"(25), k ≤ {TERMS - 1}", ls="--", lw=1.5)
+    key(left, f"-s by (25), k ≤ {TERMS - 1}, in its colour", tint="#555555", ls=dash(1), lw=1.5)
     left.set(xlabel="knot h", ylabel="1000 c")
     title(left, f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {h.shape[1]}", 11.5)
     left.legend(fontsize=9.5, loc="upper right")

@@ -1,5 +1,6 @@
 """Class labels as targets: -1 and +1, or a column of them for each class."""
 
+import decimal
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float64
 
 from widelimit.results import did_you_mean
 
-from ._columns import Columns, as_number, is_missing, some
+from ._columns import TRUTHS, Columns, as_number, is_missing, some
 
 
 def class_targets(
@@ -48,7 +49,13 @@ def _wanted(columns: Columns, classes: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _label(cell: Any) -> str:
-    if isinstance(cell, bool | np.bool_):
-        return str(bool(cell))
-    number = as_number(cell)
-    return str(cell).strip() if number is None else repr(number).removesuffix(".0")
+    """The class of a cell as text. Numbers are compared as written: floats merge whole numbers from 2^53 on."""
+    text = str(cell).strip()
+    if isinstance(cell, bool | np.bool_) or text.lower() in TRUTHS:
+        return text.capitalize()
+    if as_number(cell) is None:
+        return text
+    exact = decimal.Decimal(repr(float(cell)) if isinstance(cell, float | np.floating) else text)
+    if not exact.is_finite() or abs(exact.adjusted()) > 400:
+        return str(exact)
+    return str(int(exact)) if exact == exact.to_integral_value() else f"{exact:f}".rstrip("0")

@@ -10,6 +10,8 @@ from jaxtyping import Float64, Shaped
 
 from widelimit.results import did_you_mean
 
+TRUTHS = {"false": False, "true": True}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Columns:
@@ -55,10 +57,15 @@ class Columns:
 
 
 def as_number(cell: Any) -> float | None:
-    """The number in a cell, or None. Not as free as `float`: 1_000 is text, a date or an array no number."""
+    """The number in a cell, or None; true and false are 1 and 0, as they are in files that know them.
+
+    Not as free as `float`: 1_000 is text, a date or an array no number.
+    """
     if isinstance(cell, str):
         if "_" in cell:
             return None
+        if cell.strip().lower() in TRUTHS:
+            return float(TRUTHS[cell.strip().lower()])
     elif not isinstance(cell, bool | int | float | np.bool_ | np.integer | np.floating | decimal.Decimal):
         return None
     try:
@@ -75,13 +82,17 @@ def is_missing(cell: Any) -> bool:
 
 
 def check_names(source: str, place: str, names: Sequence[str]) -> None:
-    """Raise `ValueError` unless every column has a name of its own."""
+    """Raise `ValueError` unless every column has a name of its own, which a row of data is no set of."""
+    hint = header_hint([name for name in names if name])
+    # Numbered columns may be named by whole numbers.
+    if hint and not all(name.isdecimal() for name in names if name):
+        raise ValueError(f"{source}, {place}:{hint}")
     first: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         if not name:
-            raise ValueError(f"{source}, {place}: column {position} of {len(names)} has no name.")
+            raise ValueError(f"{source}, {place}: column {position} of {len(names)} has no name.{hint}")
         if name in first:
-            raise ValueError(f"{source}, {place}: columns {first[name]} and {position} are both named {name!r}.")
+            raise ValueError(f"{source}, {place}: columns {first[name]} and {position} are both named {name!r}.{hint}")
         first[name] = position
 
 
@@ -99,7 +110,7 @@ def pick(
         if name not in names:
             raise ValueError(
                 f"{columns.source}: there is no column {name!r}; it has {some(names)}."
-                f"{did_you_mean(name, names)}{_header_hint(names)}"
+                f"{did_you_mean(name, names)}{header_hint(names)}"
             )
     if features is None:
         features = [name for name in names if name not in target]
@@ -112,8 +123,8 @@ def pick(
     return tuple(features), tuple(target)
 
 
-def _header_hint(names: Sequence[str]) -> str:
-    if all(as_number(name) is not None for name in names):
+def header_hint(names: Sequence[str]) -> str:
+    if names and all(as_number(name) is not None for name in names):
         return " The first line must name the columns; here it holds only numbers."
     return ""
 

@@ -4,12 +4,14 @@ import csv
 import hashlib
 import io
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from widelimit.numerics import local_path
 from widelimit.results import did_you_mean, one_of
 
 from ._columns import Columns, check_names, pick
@@ -33,7 +35,7 @@ def open_columns(source: str | os.PathLike[str], features: Names, target: Names)
     suffix = Path(text).suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
-    content = _content(Path(text), text)
+    content = _content(local_path(source, "source"), text)
     if suffix == ".npz":
         return read_npz(text, content, _names(features) or ("x",), _names(target) or ("y",))
     columns = (read_csv if suffix == ".csv" else read_parquet)(text, content)
@@ -90,7 +92,8 @@ def _decode(source: str, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ValueError(f"{source}, line {line}: not UTF-8 text ({error.reason}).") from None
+        kind = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else error.reason
+        raise ValueError(f"{source}, line {line}: not UTF-8 text ({kind}); save it as UTF-8.") from None
 
 
 def _records(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -129,9 +132,9 @@ def read_npz(source: str, content: bytes, features: Sequence[str], target: Seque
     Raises `ValueError` for a file that is no npz, an array that is not there or holds Python objects, and for
     shapes that do not fit.
     """
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        raise ValueError(f"{source}: not readable as npz (it is no archive of named arrays, as numpy.savez writes).")
     archive = _parsed(source, "npz", lambda: np.load(io.BytesIO(content), allow_pickle=False))
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError(f"{source}: not readable as npz (one array, no archive of named arrays).")
     cells: dict[str, np.ndarray] = {}
     chosen = []
     for names in (features, target):
@@ -150,7 +153,10 @@ def read_npz(source: str, content: bytes, features: Sequence[str], target: Seque
 
 def _array_columns(source: str, archive: Any, name: str) -> dict[str, np.ndarray]:
     one_of(name, archive.files, f"{source}: the array")
-    array = _parsed(f"{source}, array {name!r}", "numbers or text", lambda: archive[name])
+    try:
+        array = archive[name]
+    except Exception:
+        raise ValueError(f"{source}, array {name!r}: not readable as numbers or text; nothing is unpickled.") from None
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"{source}, array {name!r}: expected [n] or [n, k] with n, k >= 1, got {array.shape}.")
     if array.ndim == 1:

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Table:
 
     - `features`: [n, d]; `feature_names` are the d columns.
     - `target`: [n] for numbers or two classes (-1 and +1); [n, C] for C > 2 classes or C target columns.
-    - `target_name`: the target column; several are joined by ", ".
+    - `target_names`: the target columns; `target_name` joins them by ", ".
     - `source`: what the user asked for; `sha256` of the file, None for data inside scikit-learn.
     - `classes`: the classes as text, in order; empty where the target is a number.
     """
@@ -31,7 +31,7 @@ class Table:
     features: Float64[np.ndarray, "n d"]
     target: Float64[np.ndarray, "n ..."]
     feature_names: tuple[str, ...]
-    target_name: str
+    target_names: tuple[str, ...]
     source: str
     sha256: str | None = None
     classes: tuple[str, ...] = ()
@@ -39,12 +39,16 @@ class Table:
     def __len__(self) -> int:
         return len(self.features)
 
+    @property
+    def target_name(self) -> str:
+        return ", ".join(self.target_names)
+
 
 def read_table(
     source: str | os.PathLike[str],
     *,
     target: str | Sequence[str] | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Iterable[Any] | None = None,
     features: str | Sequence[str] | None = None,
 ) -> Table:
     """Read numbers to learn from.
@@ -59,10 +63,11 @@ def read_table(
 
     **Raises** `ValueError` with the file, and the line and column where there is one, for: a missing file,
     column or class; an empty file; rows of another length; columns without a name of their own; a cell that
-    is empty, not a number, or not finite; a target that is the same in all rows.
+    is empty, not a number, or not finite; a target, or all features, the same in all rows.
     """
-    if isinstance(classes, str):
-        raise ValueError(f"classes: expected two or more classes such as ('a', 'b'), got {classes!r}.")
+    if isinstance(classes, str | set | frozenset):
+        # The order says which class is -1 and which is +1; that of a set changes from run to run.
+        raise ValueError(f"classes: expected two or more classes such as ('a', 'b'), in order, got {classes!r}.")
     columns, names, targets = open_columns(source, features, target)
     advice = " Turn it into a number, or leave the column out with features=..."
     x = np.column_stack([columns.numbers(name, advice) for name in names])
@@ -71,15 +76,21 @@ def read_table(
     elif len(targets) != 1:
         raise ValueError(f"{columns.source}: classes are those of one target column, got {some(targets)}.")
     else:
-        keep, y, labels = class_targets(columns, targets[0], classes)
-    return Table(x[keep], y, names, ", ".join(targets), columns.source, columns.sha256, labels)
+        keep, y, labels = class_targets(columns, targets[0], tuple(classes))
+    x = x[keep]
+    if np.all(x == x[0]):
+        raise ValueError(
+            f"{columns.source}: every feature column is the same in all {len(x)} rows ({some(names, 4)}); there is "
+            "nothing to learn from."
+        )
+    return Table(x, y, names, targets, columns.source, columns.sha256, labels)
 
 
 def load(
     source: str | os.PathLike[str],
     *,
     target: str | Sequence[str] | None = None,
-    classes: Sequence[Any] | None = None,
+    classes: Iterable[Any] | None = None,
     features: str | Sequence[str] | None = None,
     scale: str = "unit-variance",
     scale_target: str = "none",
@@ -105,8 +116,7 @@ def load(
     scaling = Scaling.fit(table.features, scale, names=table.feature_names)
     if scaling.notice is not None:
         warnings.warn(f"{table.source}: {scaling.notice}", DataNotice, stacklevel=2)
-    names = table.target_name.split(", ")
-    return scaling(table.features), Scaling.fit(table.target, scale_target, names=names)(table.target)
+    return scaling(table.features), Scaling.fit(table.target, scale_target, names=table.target_names)(table.target)
 
 
 def split(table: Table, held_out: float, seed: int) -> tuple[Table, Table]:

@@ -60,19 +60,38 @@ def bend(pieces: Pieces, dim: float) -> float | None:
 
 
 def outer_bend(pieces: Pieces, dim: float) -> float | None:
-    r"""A bound on |d^2/dy^2 F(1/y)|; None for sigma with unlike slopes at its ends, and where p' is unbounded (d < 5).
+    r"""A bound on |d^2/dy^2 F(1/y)|; None for sigma with unlike slopes at its ends, and in two dimensions.
 
     With e(k) = E (c' - k)_+ - B(0) + k/2, so that e'' = p, and E(v) = e(v)/v = INT_0^1 e'(l v) dl,
 
     $$F(1/y) = \mathrm{const} + \sum_j m_j t_j E(t_j y),\qquad |E''| = \Big|\int_0^1 l^2 p'(l v)\,dl\Big| \le
     \sup|p'|/3.$$
+
+    For d = 3 and 4, where p falls ever faster up to the edge (or jumps there), |E''| = v^(-3) INT_0^v u^2 |dp| is
+    largest at the edge: 2 B(0) d^(-3/2).
     """
-    if dim < 5 or not is_parallel(pieces):
+    if dim < 3 or not is_parallel(pieces):
         return None
     law = coordinate(dim)
-    drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
     weight = sum(abs(m) * abs(t) ** 3 for m, t in _corners(pieces))
+    if dim < 5:
+        return weight * 2.0 * law.half_mean / dim**1.5
+    drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
     return weight * law.peak * drop * _top(law, 1, 5) / 3.0
+
+
+def rough_bends(pieces: Pieces) -> tuple[float, float]:
+    r"""In two dimensions: H with |F'(z) - F'(z')| <= H |z - z'|^(1/2), and the same for F(1/y) in y.
+
+    There B = B(0) (1 - k^2/2)_+^(1/2) has a root at the edge, so F'' is infinite where z = |t_j|/sqrt 2. From
+    |sqrt a - sqrt b| <= |a - b|^(1/2) and d/dz (1 - t^2/(2 z^2)) <= 2 sqrt 2/|t| follows
+    H = SUM |m_j| B(0) 2^(3/4) |t_j|^(-1/2). With E' = (B(0) - B(v))/v^2, which is B(0)/(2 + 2 (1 - v^2/2)^(1/2)) up to
+    the edge and B(0)/v^2 beyond, likewise H = SUM |m_j| |t_j|^(5/2) B(0) 2^(-3/4); infinite for unlike slopes.
+    """
+    half_mean, terms = coordinate(2).half_mean, [(abs(m), abs(t)) for m, t in _corners(pieces) if m and t]
+    inner = sum(m * 2.0**0.75 * t**-0.5 for m, t in terms)
+    outer = sum(m * 2.0**-0.75 * t**2.5 for m, t in terms) if is_parallel(pieces) else math.inf
+    return half_mean * inner, half_mean * outer
 
 
 def _largest(

@@ -87,6 +87,16 @@ def offset(pieces: Pieces, b: Float[Array, "..."]) -> Float[Array, "..."]:
     return start if pieces.slopes[0] == 0.0 else start + pieces.slopes[0] * (b - pieces.knots[0])
 
 
+def size(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The terms of `mean` with absolute values: what rounding errors are relative to."""
+    parallel = is_parallel(pieces)
+    scale, total = jnp.where(z < math.inf, z, 0.0), jnp.abs(offset(pieces, b))
+    for bend, shift, k in _terms(pieces, z, b):
+        bell, risen = _bells(law, k, parallel)
+        total = total + abs(bend) * (law.half_mean * scale * jnp.abs(risen) + jnp.abs(shift) * law.tail(k, bell))
+    return total
+
+
 def _terms(pieces: Pieces, z: Float[Array, "..."], b: Float[Array, "..."]) -> Terms:
     shifts = [knot - b for knot in pieces.knots]
     # 0/0 is a knot met at z = 0: half of the mass is on either side.
