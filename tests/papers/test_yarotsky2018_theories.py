@@ -314,3 +314,9 @@ class TestFailing:
         assert holds("completeness", _expanded=whole)
         assert not holds("completeness", _expanded=whole | {"loss": [0.002, *loss[1:]]})
         assert not holds("completeness", _expanded=whole | {"eigenvalues": np.ones(20)})
+
+    def test_a_rough_target(self):
+        right = [0.030016, 0.011891, 0.0038359, 0.0012131]
+        assert holds("any-target", _rough={"risk": right})
+        assert not holds("any-target", _rough={"risk": [*right[:3], 0.002]})
+        assert not holds("any-target", _rough={"risk": [0.030016] * 4})

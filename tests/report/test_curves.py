@@ -90,3 +90,21 @@ def test_the_ticks_of_early_time_increase_up_to_the_end(end):
     assert ticks[-1] == pytest.approx(end, rel=1e-3)
     assert len(ticks) >= 4
     assert np.all(np.diff(ticks) > 0)
+
+
+def test_legends_stand_outside_the_axes(summary):
+    """There they cover no curve."""
+    from matplotlib.figure import Figure
+
+    from widelimit.report._curves import draw_curves, risk_curves
+    from widelimit.report._width import against_width, draw_width
+
+    curves = risk_curves(summary())
+    for draw, data, count in ((draw_curves, curves, 1), (draw_width, against_width(curves), 2)):
+        figure = Figure(layout="constrained")
+        draw(figure, data)
+        assert len(figure.axes) == count
+        assert all(axes.get_legend() is None for axes in figure.axes)
+        (legend,) = figure.legends
+        names = [text.get_text() for text in legend.get_texts()]
+        assert len(names) == len(set(names)) >= 4

@@ -10,7 +10,7 @@ from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, 
 from widelimit.results import one_of
 
 from ._errors import FAILED, BadInput, Interrupted, sentence, tell
-from .call._folder import locked, print_json
+from .call._folder import locked, print_json, writing
 
 
 def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
@@ -106,13 +106,11 @@ def _scale(text: str) -> Scale:
 
 def _writable(out: pathlib.Path, papers: list[Paper]) -> None:
     """Make the papers' folders, or say that they cannot be written."""
-    try:
-        for paper in papers:
+    for paper in papers:
+        with writing(f"--out {out}"):
             (out / paper.name).mkdir(parents=True, exist_ok=True)
             (out / paper.name / ".part").write_bytes(b"")
             (out / paper.name / ".part").unlink()
-    except OSError as error:
-        raise BadInput(f"--out {out}: cannot be written ({error.strerror}).") from None
 
 
 @contextlib.contextmanager
@@ -130,8 +128,7 @@ def _asked() -> Iterator[None]:
 def _stoppable(command: str, out: pathlib.Path) -> Iterator[None]:
     """Ctrl-C and a full disk leave what was finished."""
     try:
-        yield
+        with writing(f"--out {out}"):
+            yield
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; the same `widelimit {command}` goes on from what is finished in {out}") from None
-    except OSError as error:
-        raise BadInput(f"--out {out}: cannot be written ({error.strerror}).") from None

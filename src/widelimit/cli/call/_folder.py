@@ -65,7 +65,7 @@ class RunFolder:
         from widelimit.numerics import write_whole
 
         raw = content if isinstance(content, bytes) else to_json(content).encode()
-        with _writing(str(self.path / name)):
+        with writing(str(self.path / name)):
             write_whole(self.path / name, raw)
 
     def read(self, name: str) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def create(path: pathlib.Path, files: dict[str, Any], *, overwrite: bool) -> Run
 
 def vacant(path: pathlib.Path, *, overwrite: bool) -> None:
     """Raise `BadInput` unless a run may be written at `path`; makes the folder, removes nothing."""
-    with _writing(f"--out {path}"):
+    with writing(f"--out {path}"):
         path.mkdir(parents=True, exist_ok=True)
         inside = sorted(entry.name for entry in path.iterdir())
         (path / ".lock.part").write_bytes(b"")
@@ -261,7 +261,7 @@ def at_work(path: pathlib.Path) -> bool:
 def locked(path: pathlib.Path) -> Iterator[None]:
     """Only one process at a time works in a folder; the lock falls with the process, however it ends."""
     with contextlib.ExitStack() as stack:
-        with _writing(str(path)):
+        with writing(str(path)):
             file = stack.enter_context(open(path / ".lock", "a"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -273,7 +273,7 @@ def locked(path: pathlib.Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(what: str) -> Iterator[None]:
+def writing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -281,7 +281,7 @@ def _writing(what: str) -> Iterator[None]:
 
 
 def _clear(path: pathlib.Path) -> None:
-    with _writing(str(path)):
+    with writing(str(path)):
         for entry in list(path.iterdir()):
             if entry.name != ".lock" and _OURS.fullmatch(entry.name):
                 _remove(entry)
@@ -296,7 +296,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
     """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
-    mends = f"`widelimit resume {path.parent}` makes it again." if path.name == "numbers.json" else ANEW
+    mends = f"`widelimit resume {path.parent}` makes it again." if path.name in ("data.json", "numbers.json") else ANEW
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:

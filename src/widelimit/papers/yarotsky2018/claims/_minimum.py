@@ -49,7 +49,7 @@ def _images(count: int) -> Data:
 
     # The kernel has a kink of its third derivative at h' = h; at 0 it has none, and any break does.
     h = np.append(_PLACES, 0.0)
-    x, w = np.moveaxis([gauss(0.0, float(place) or 0.5, 1.0) for place in h], 1, 0)
+    x, w = np.moveaxis(np.array([gauss(0.0, float(place) or 0.5, 1.0) for place in h]), 1, 0)
     image = np.einsum("kij,ij->ki", np.sin(mu[:, None] * x), w * np.asarray(kernel(h[:, None], x)))
     image -= np.asarray(kernel(h, np.zeros(1))) / mu
     products = image[:, :-1] @ (_WEIGHTS * np.sin(mu * _PLACES)).T - image[:, -1:] / mu.T
