@@ -388,6 +388,14 @@ def test_facts_are_those_of_the_quantised_law(law):
         np.testing.assert_allclose(single.covariance(), law.covariance()[column, column], rtol=1e-12)
 
 
+def test_the_covariance_of_points_is_that_of_their_weights():
+    rng = np.random.default_rng(3)
+    rows, w = rng.normal(size=(7, 3)) + np.asarray([4.0, -1.0, 0.0]), rng.dirichlet(np.ones(7))
+    found = laws.Empirical(rows, w)
+    np.testing.assert_allclose(found.covariance(), np.cov(rows.T, aweights=w, ddof=0), rtol=1e-13)
+    np.testing.assert_allclose(found.mean(), np.average(rows, axis=0, weights=w), rtol=1e-13)
+
+
 @pytest.mark.parametrize("law", [laws.Normal(0.3, 1.7), laws.Uniform(-1.0, 2.0)], ids=["normal", "uniform"])
 def test_the_line_of_a_law_is_its_integrals(law):
     line, near = law.line(), law.quantise(4096)

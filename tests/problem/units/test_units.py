@@ -207,7 +207,7 @@ def test_rounding_is_bounded_where_a_formula_cancels():
     """Against 50 digits; the terms of the closed form are 1e5 times the value."""
     unit = units.SphericalNeuron(wl.activations.piecewise_linear([0.5, 0.5001], [-2.5, 7.5]), (math.inf,))
     blocks, x = unit.blocks(1, ()), jnp.asarray([1.1])
-    worst, phi, bound = 0.0, jax.jit(unit), jax.jit(unit.rounding)
+    worst, phi, bound = 0.0, eqx.filter_jit(unit), eqx.filter_jit(unit.rounding)
     for r in (0.3, 0.7, 1.3, 9.0, 80.0):
         theta, off = split(blocks, jnp.asarray([r])), 0.0
         with mpmath.workdps(50):
