@@ -342,8 +342,9 @@ def test_steps_below_the_rounding_of_float32_are_not_lost(step: float, penalty: 
 
 def test_steps_that_float32_resolves_are_summed_in_one_number() -> None:
     problem, start = wl.Problem(_NEURON, _SAMPLES), wl.Particles(np.ones((5, 3)))
-    for step, one in ((1e-2, True), (1e-7, False)):
-        descent = wl.SGD(step, dtype=jnp.float32)
+    falls = schedules.piecewise([0.5], [1.0, 1e-5])
+    for step, schedule, one in ((1e-2, 1.0, True), (1e-7, 1.0, False), (1e-2, falls, False)):
+        descent = wl.SGD(step, schedule=schedule, dtype=jnp.float32)
         state = descent.init(descent.prepare(problem), start, t1=1.0, key=KEY)
         assert (state.lost is None) == one
 

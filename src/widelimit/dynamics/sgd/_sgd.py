@@ -144,7 +144,7 @@ class SGD(AbstractDynamics[SGDState]):
             return state
         # In traced code nothing can be measured.
         traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((self, problem, state)))
-        if not traced and not float(_rounded(self, problem, state)) > _ROUNDED:
+        if not traced and not float(_rounded(self, problem, state, self._least_rate())) > _ROUNDED:
             return state
         return eqx.tree_at(
             lambda s: s.lost, state, jax.tree.map(jnp.zeros_like, moves), is_leaf=lambda leaf: leaf is None
@@ -212,6 +212,11 @@ class SGD(AbstractDynamics[SGDState]):
         known = self.schedule.largest()
         return float(self.schedule(self.step_size)) if known is None else known
 
+    def _least_rate(self) -> Float[Array, ""]:
+        """The least xi above 0, or that of the first step where it is not known."""
+        known = [xi for xi in self.schedule.values() or [] if xi > 0]
+        return jnp.asarray(min(known), float) if known else self.clock.at(self.schedule, 0)
+
     def _brownian(self, state: SGDState, k: Any) -> Any:
         if self.temperature is None:
             return None
@@ -227,7 +232,7 @@ def _sum(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 @eqx.filter_jit
-def _rounded(sgd: SGD, problem: Problem, state: SGDState) -> Float[Array, ""]:
+def _rounded(sgd: SGD, problem: Problem, state: SGDState, rate: Float[Array, ""]) -> Float[Array, ""]:
     """The part of a step that rounding may take, eps |z| / (2 s |drift|) of the block where it is largest."""
 
     def squares(k: Array) -> dict[str, Array]:
@@ -236,8 +241,7 @@ def _rounded(sgd: SGD, problem: Problem, state: SGDState) -> Float[Array, ""]:
         return {name: jnp.mean(getattr(drift, name).astype(float) ** 2) for name in state.y}
 
     motion = jax.lax.map(squares, jnp.arange(_MEASURED))
-    known = [xi for xi in sgd.schedule.values() or [] if xi > 0]
-    s = sgd.step_size * (min(known) if known else sgd.clock.at(sgd.schedule, 0))
+    s = sgd.step_size * rate
     parts = [
         jnp.sqrt(jnp.mean(z.astype(float) ** 2)) / (s * jnp.sqrt(jnp.mean(motion[name]))) for name, z in state.y.items()
     ]
