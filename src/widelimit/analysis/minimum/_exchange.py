@@ -66,7 +66,7 @@ def exchange(rivals: Competitors, search: Search, tolerance: float, most: int = 
         atoms = _improve(rivals.family, last.atoms.add(_fresh(rivals, last)), search.places)
         last = _look(rivals, atoms, search, tolerance, len(values))
         left, least = remaining(rivals, last), remaining(rivals, best)
-        idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-3 * least else idle + 1
+        idle = 0 if left < 0.5 * least or last.now.value < best.now.value - 1e-5 * least else idle + 1
         best = last if left < least else best
         values.append(last.now.value)
         search.tell(f"round {len(values) - 1}: objective {last.now.value:.10g}, {left:.2g} left to gain")
