@@ -316,8 +316,10 @@ def test_a_damaged_part_is_computed_again(run_copy, finished):
     assert f"`widelimit resume {run_copy}` computes it again" in said
     # The status as well, as a full disk may leave it.
     (run_copy / "status.json").write_text("{")
+    (run_copy / "data.json").unlink()
     result = call("resume", run_copy)
     assert result.code == 0, result.err
+    assert (run_copy / "data.json").read_bytes() == (finished.path / "data.json").read_bytes()
     assert "notice: " in result.err
     assert "limit, gradient flow, 8 particles ..." in result.err
     assert "limit, gradient flow, 4 particles ..." not in result.err
@@ -346,6 +348,7 @@ def test_a_damaged_checkpoint_costs_its_part_alone(tmp_path, finished):
         (("time", "t1"), 0.6, "time.t1 was 0.5 and is 0.6"),
         (("networks", 0, "step"), 0.1, "networks 1.step was 0.05 and is 0.1"),
         (("limit", "tolerance"), 0.1, "limit.tolerance was None and is 0.1"),
+        (("networks", 0, "widths"), [4, 8], "networks 1.widths had 1 and has 2"),
     ],
 )
 @pytest.mark.parametrize("state", ["running", "finished"])

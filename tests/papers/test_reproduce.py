@@ -207,6 +207,7 @@ def test_the_page(tiny, tmp_path):
         ("INT U(theta, theta) d rho_*", "∫ U(θ, θ) d \u03c1<sub>*</sub>"),
         ("xi_k^-4 <= R_lambda + 2 (1/N)^(1/2)", "ξ<sub>k</sub><sup>-4</sup> ≤ R<sub>λ</sub> + 2 (1/N)<sup>1/2</sup>"),
         ("delta_theta -> mu, eps^2 < 1", "δ<sub>θ</sub> → μ, ε<sup>2</sup> &lt; 1"),
+        ("(1 - M)^3/3 + c (x - h)_+", "(1 - M)<sup>3</sup>/3 + c (x - h)<sub>+</sub>"),
         ("by analysis.stationary_atoms of laws.Chi", "by analysis.stationary_atoms of laws.Chi"),
         ("a <b> beside psi(∞; r_*)", "a &lt;b&gt; beside ψ(∞; r<sub>*</sub>)"),
     ],

@@ -123,12 +123,21 @@ def test_a_name_is_no_fact():
         wl.analysis.expected_risk(wl.Problem(wl.units.FreeKnot(), data, named), wl.Particles(np.ones((2, 2))))
 
 
+def test_labels_of_fresh_samples_are_checked():
+    law = wl.laws.Normal(0.0, 1.0, dim=2)
+    unit = wl.units.Neuron(wl.activations.tanh)
+    for target in (lambda x: jnp.where(x[0] > 0, 1.0, 0.0), lambda x: x[1]):
+        with pytest.raises(ValueError, match="labels -1 or \\+1"):
+            wl.Problem(unit, wl.data.FromLaw(law, target), losses.logistic())
+    wl.Problem(unit, wl.data.FromLaw(law, lambda x: jnp.sign(x[0])), losses.logistic())
+    wl.Problem(unit, wl.data.GaussianClasses(1.0, 2.0, dim=2), losses.logistic())
+
+
 def test_labels_are_checked():
     x = np.arange(4.0)
     wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, [1.0, -1.0, -1.0, 1.0]), losses.logistic())
     for labels in ([1.0, 0.0, 0.0, 1.0], [1.0, -1.0, np.nextafter(1.0, 2.0), 1.0]):
         with pytest.raises(ValueError, match="labels -1 or \\+1"):
             wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, labels), losses.logistic())
-    # A numeric target is no label for the others; samplers draw theirs later.
+    # A numeric target is no label for the others.
     wl.Problem(wl.units.FreeKnot(), wl.data.Samples(x, x), losses.huber())
-    wl.Problem(wl.units.FreeKnot(), wl.data.uniform_box(1, lambda x: x[0]), losses.logistic())

@@ -449,6 +449,9 @@ def test_methods_go_into_jit_and_survive_copies():
     for method in (problem.risk, problem.objective, problem.penalty_of):
         assert float(jax.jit(method)(rho)) == pytest.approx(float(method(rho)), rel=1e-12)
     np.testing.assert_allclose(jax.jit(problem.predict)(rho, X), problem.predict(rho, X), rtol=1e-12)
+    np.testing.assert_allclose(
+        jax.jit(problem.potential(rho))(rho.positions), problem.potential(rho)(rho.positions), rtol=1e-12
+    )
     assert problem.risk == problem.risk
     assert problem.risk != wl.Problem(NEURON, NUMBERS).risk
     assert "R(rho)" in str(problem.risk.__doc__)
@@ -491,3 +494,24 @@ def test_no_rank_is_promoted():
             problem.predict(rho, problem.data.nodes.x)
         spline = wl.problems.free_knot_spline(jnp.sin)
         spline.integrals.curvature(*spline.unpack(wl.Particles(np.full((7, 2), 0.5))))
+
+
+def test_facts_of_a_unit_are_not_believed_unseen():
+    def unit(function, **facts):
+        return units.Function(function, columns=["a", "b"], **facts)
+
+    def powered(theta, x):
+        # Not a number where b is negative.
+        return theta.a**2 * theta.b**0.5 * x[0]
+
+    for made, words in (
+        (unit(lambda theta, x: theta.a * jnp.sin(theta.a + x[0]), linear="a"), "is not 'a' times one number"),
+        (unit(powered, linear="a"), "is not 'a' times one number"),
+        (unit(powered, homogeneity=1.0), "not the degree homogeneity=1"),
+        (unit(lambda theta, x: theta.a * theta.b**2, linear="a", bound=0.5), "goes beyond the bound=0.5"),
+        (unit(lambda theta, x: theta.a * jnp.log(-1.0 - theta.b**2), linear="a"), "no finite value at any of six"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            wl.Problem(made, NUMBERS)
+    wl.Problem(unit(powered, homogeneity=2.5), NUMBERS)
+    wl.Problem(unit(lambda theta, x: theta.a * jnp.sin(theta.b), linear="a", bound=1.0), NUMBERS)

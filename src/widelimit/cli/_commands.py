@@ -65,7 +65,13 @@ def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: 
     with locked(path), plugged(plugins) as loaded:
         require_same(folder.plugins, loaded, path)
         file = check(stored, name)
-        built, facts = build(file, name), folder.read("data.json")
+        built = build(file, name)
+        try:
+            facts = folder.read("data.json")
+        except BadInput:
+            # What it was is not known any more; the parts that are there say themselves whether they are whole.
+            facts = built.facts
+            folder.write("data.json", facts)
         if built.facts["arrays_sha256"] != facts.get("arrays_sha256"):
             seen = {key: value for key, value in built.facts.items() if not key.endswith("sha256")}
             what = changes({key: facts.get(key) for key in seen}, seen) or "other numbers"
@@ -147,6 +153,7 @@ def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: boo
 def _is_whole(folder: RunFolder) -> bool:
     """Whether all parts and the numbers of a finished run are there."""
     try:
+        folder.read("data.json")
         parts = [folder.load(part) for part in folder.status["parts"]]
         return None not in parts and folder.read("numbers.json").get("format") == FORMAT
     except BadInput:

@@ -32,9 +32,11 @@ def cost_bounds(pair: Pair, epsilon: float) -> tuple[float, float]:
     """Two numbers between which the least INT |x - y|^2 d pi lies; the same one where it is exact."""
     copies = _copies(pair)
     if copies is not None:
-        return (_assigned(pair, *copies),) * 2
+        exact = _assigned(pair, *copies)
+        return exact, exact
     if pair.x.shape[0] * pair.y.shape[0] <= _PROGRAMME:
-        return (_programme(pair),) * 2
+        exact = _programme(pair)
+        return exact, exact
     # The squared distance of the means, plus the cost between the centred measures.
     mean_x, mean_y = pair.w @ pair.x, pair.v @ pair.y
     apart = float(np.sum((mean_x - mean_y) ** 2))

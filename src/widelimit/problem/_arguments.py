@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
+from widelimit.numerics import whole_number
 
 from . import losses, scales
 from .data import AbstractData
@@ -23,6 +25,9 @@ from .units import AbstractUnit, feature
 
 if TYPE_CHECKING:
     from ._problem import Problem
+
+# Fresh samples whose targets are looked at.
+_LOOKED_AT = 256
 
 # What a user's function raises on arguments of the wrong shape.
 _MISFITS = (TypeError, ValueError, AttributeError, IndexError)
@@ -46,8 +51,7 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
         raise ValueError(f"Problem(unit=...): expected one of widelimit.units or widelimit.networks, got {network!r}.")
     if not isinstance(data, AbstractData):
         raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
-    if budget is not None and not (isinstance(budget, int) and budget >= 1):
-        raise ValueError(f"Problem(budget=...): must be a whole number of at least 1, got {budget!r}.")
+    budget = None if budget is None else whole_number(budget, "Problem(budget=...)", least=1)
     check_kind("scale", scale, scales.AbstractScale)
     loss = losses.squared() if loss is None else loss
     if not callable(loss):
@@ -123,9 +127,11 @@ def check_output(task: Supervised) -> None:
         )
     target = jax.ShapeDtypeStruct(shape, dtype)
     check_number("loss", lambda: eqx.filter_eval_shape(task.loss, target, target))
-    nodes = data.nodes
-    if nodes is not None and not isinstance(nodes.y, Tracer):
-        task.loss.check(nodes.y)
+    y = None if data.nodes is None else data.nodes.y
+    if y is None and task.loss.labels:
+        y = data.batch(jax.random.key(0), _LOOKED_AT)[1]
+    if y is not None and not isinstance(y, Tracer):
+        task.loss.check(y)
 
 
 def _output_shape(network: AbstractNetwork, theta: Any, x: Any) -> tuple[int, ...]:
@@ -153,17 +159,29 @@ def check_number(what: str, shape_of: Callable[[], Any]) -> None:
 
 
 def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[int, ...]) -> None:
-    """Raise `ValueError` where a unit is not linear in its linear block, or not of the degree that it says."""
+    """Raise `ValueError` where a unit is not linear in its linear block, not of the degree or above the bound it says.
+
+    Where it has no value at any of the places that are tried, nothing it says can be believed.
+    """
     if unit.linear is not None and dict(blocks).get(unit.linear) != outputs:
         raise ValueError(
             f"Problem(unit=...): the linear block {unit.linear!r} has shape {dict(blocks).get(unit.linear)}, it must "
             f"have that of the targets, {outputs}."
         )
-    if unit.linear is None and unit.homogeneity is None:
+    if unit.linear is None and unit.homogeneity is None and unit.bound is None:
         return
     wrong = _wrong_facts(unit, blocks, inputs)
     if isinstance(wrong[0], Tracer):
         return
+    if bool(wrong[3]):
+        raise ValueError(
+            "Problem(unit=...): the unit has no finite value at any of six places, so that what it says of itself "
+            "(linear, homogeneity, bound) cannot be checked; leave these out."
+        )
+    if bool(wrong[2]):
+        raise ValueError(
+            f"Problem(unit=...): the unit goes beyond the bound={float(unit.bound or 0.0):g} that it says."
+        )
     if bool(wrong[0]):
         raise ValueError(
             f"Problem(unit=...): the unit is not {unit.linear!r} times one number phi~(w, x), as "
@@ -174,12 +192,12 @@ def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[
 
 
 @eqx.filter_jit
-def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any]:
-    """Whether linearity and degree fail at one of two places; compiled once for all units of a structure."""
-    rows = jnp.asarray(np.random.default_rng(0).normal(size=(2, row_size(blocks))))
-    x = jnp.asarray(np.random.default_rng(1).normal(size=inputs))
+def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any, Any, Any]:
+    """Whether linearity, degree or bound fail somewhere, and whether there is no value anywhere; compiled once for all
+    units of a structure."""
+    rows, points = (_places(size, seed) for size, seed in ((row_size(blocks), 0), (inputs, 1)))
 
-    def at(row: Any) -> tuple[Any, Any]:
+    def at(row: Any, x: Any) -> tuple[Any, Any, Any, Any]:
         theta, twice = split(blocks, row), split(blocks, 2.0 * row)
         whole = unit(theta, x)
         if unit.linear is None:
@@ -189,10 +207,18 @@ def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, 
             product = getattr(theta, unit.linear) * value
         degree = 0.0 if unit.homogeneity is None else unit.homogeneity
         grown = scaled if unit.homogeneity is None else 2.0**degree * value
-        return _differ(whole, product), _differ(scaled, grown)
+        beyond = False if unit.bound is None else jnp.any(jnp.abs(value) > unit.bound * (1.0 + 1e-6) + 1e-9)
+        return _differ(whole, product), _differ(scaled, grown), beyond, jnp.any(jnp.isfinite(whole))
 
-    linear, homogeneous = jax.vmap(at)(rows)
-    return jnp.any(linear), jnp.any(homogeneous)
+    *wrong, seen = jax.vmap(at)(rows, points)
+    return *map(jnp.any, wrong), ~jnp.any(seen)
+
+
+def _places(size: int, seed: int) -> Float[Array, "n d"]:
+    """Two normal rows, two of positive numbers and two inside (0, 1): a logarithm, say, is nowhere else."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(2, size))
+    return jnp.asarray(np.concatenate([rows, np.abs(rows), rng.uniform(0.1, 0.9, size=(2, size))]))
 
 
 def _differ(a: Any, b: Any) -> Any:

@@ -23,6 +23,8 @@ class AbstractLoss(eqx.Module):
     """Whether it is convex in f for every y. The optimality gap needs it."""
     nonnegative = False
     """Whether it never falls below zero; some optimality gaps rest on it."""
+    labels = False
+    """Whether `check` refuses some targets, so that those of fresh samples are looked at, too."""
     square_factor: ClassVar[Float[Array, ""] | None] = None
     """k, where the loss is k |f - y|^2; None for every other loss. Exact integrals and linear theories need it."""
 
@@ -75,10 +77,10 @@ class Squared(AbstractLoss):
 class Logistic(AbstractLoss):
     """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output.
 
-    A `Problem` raises `ValueError` for stored targets that are other numbers.
+    A `Problem` raises `ValueError` for targets that are other numbers.
     """
 
-    convex = nonnegative = True
+    convex = nonnegative = labels = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return jnp.sum(jnp.logaddexp(0.0, -y * f))

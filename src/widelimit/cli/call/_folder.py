@@ -296,7 +296,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def read_json(path: pathlib.Path) -> dict[str, Any]:
     """A JSON file of a run. Raises `BadInput` where it is missing or damaged."""
-    mends = f"`widelimit resume {path.parent}` makes it again." if path.name == "numbers.json" else ANEW
+    mends = f"`widelimit resume {path.parent}` makes it again." if path.name in ("data.json", "numbers.json") else ANEW
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:

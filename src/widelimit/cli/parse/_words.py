@@ -75,6 +75,8 @@ def changes(old: Any, new: Any, place: str = "") -> str:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and isinstance((old or [0])[0], dict):
         pairs = [(i, a, b) for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
         return ", ".join(changes(a, b, f"{place} {i + 1}") for i, a, b in pairs)
+    if isinstance(old, list) and isinstance(new, list) and len(old) != len(new):
+        return f"{place} had {len(old)} and has {len(new)}"
     return "" if old == new else f"{place} was {shown(old)} and is {shown(new)}"
 
 

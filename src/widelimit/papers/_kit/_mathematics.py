@@ -13,9 +13,9 @@ _SIGNS = {
 }
 _RELATIONS = {"&lt;=": "≤", "&gt;=": "≥", "-&gt;": "→", "+-": "±"}
 _WORD = re.compile(rf"(?<![A-Za-z.])({'|'.join(sorted(_SIGNS, key=len, reverse=True))})(?![A-Za-z])")
-_RAISED = re.compile(r"\^(\([^()]*\)|-?[\w/]+)")
+_RAISED = re.compile(r"\^(\([^()]*\)|-?\w+)")
 # Of a short name alone: stationary_atoms is a function.
-_LOWERED = re.compile(r"(?<![\w.])([^\W\d_]{1,3})_(\*|\([^()]*\)|[^\W_]+)")
+_LOWERED = re.compile(r"((?<![\w.])[^\W\d_]{1,3}|\))_(\*|\+|\([^()]*\)|[^\W_]+)")
 
 
 def mathematics(text: str) -> Any:

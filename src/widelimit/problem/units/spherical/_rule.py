@@ -55,7 +55,7 @@ def _two(activation: Activation, dims: tuple[float, ...], z: list[Any], b: Any, 
     """The group with the larger spread inside."""
     first = z[0] >= z[1]
     large, small = jnp.where(first, z[0], z[1]), jnp.where(first, z[1], z[0])
-    shape = tuple(jnp.where(first, one, two) for one, two in zip(_shape(dims[0]), _shape(dims[1]), strict=True))
+    shape: Any = tuple(jnp.where(first, one, two) for one, two in zip(_shape(dims[0]), _shape(dims[1]), strict=True))
     nodes, weights = (
         jnp.where(first, jnp.asarray(one, b.dtype), jnp.asarray(two, b.dtype))
         for two, one in zip(_gauss(dims[0], refined * _OUTER), _gauss(dims[1], refined * _OUTER), strict=True)
