@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 
 import widelimit as wl
-from widelimit.analysis.splines._error import spline_error
+from widelimit.analysis.splines._law import spline_error
 from widelimit.theory import yarotsky2018 as theory
 
 

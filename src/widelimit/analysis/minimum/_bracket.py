@@ -14,7 +14,7 @@ rounds of `minimise`, few of them, among the same competitors; what they find ha
 import contextlib
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -118,7 +118,7 @@ def _scaled(bound: DualBound) -> float:
 
     # Beyond, the parabola alone is negative.
     last = min(bound.longest, 2.0 * max(1.0, -(tilt + min(bound.upper, 0.0)) / bend) if bend > 0.0 else 1.0)
-    found = scipy.optimize.minimize_scalar(
+    found: Any = scipy.optimize.minimize_scalar(
         lambda t: -below(t), bounds=(0.0, last), method="bounded", options={"xatol": 1e-10}
     )
     return max(below(float(found.x)), below(min(1.0, last)))

@@ -160,7 +160,7 @@ def _breaks(lower: float, upper: float, corners: np.ndarray) -> np.ndarray:
 def _declared(function: Depth) -> _Declared:
     *bounds, straight = _facts_of(function.potential)
     found = [None if part is None else np.asarray(part) * function.weight for part in bounds]
-    return _Declared(*found, None if straight is None else np.asarray(straight))
+    return _Declared._make([*found, None if straight is None else np.asarray(straight)])
 
 
 @eqx.filter_jit

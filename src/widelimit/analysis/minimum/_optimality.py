@@ -114,7 +114,7 @@ def optimality_gap(
     certified = found.certified and not far and (not free or _nonnegative(problem.penalty))
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
     error = 0.0 if far else _error(problem, function, found, measure, others)
-    gap = at_rho - bound.floor(1.0) + error
+    gap = math.inf if far else at_rho - bound.floor(1.0) + error
     between = bracket(bound, gap, error, certified, search)
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(

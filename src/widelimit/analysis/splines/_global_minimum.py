@@ -8,7 +8,7 @@ import numpy as np
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
-from ._error import SplineError, spline_error
+from ._law import SplineError, spline_error
 
 
 @dataclasses.dataclass(frozen=True)

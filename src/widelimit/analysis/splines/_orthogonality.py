@@ -8,8 +8,7 @@ import numpy as np
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
-from ._error import POINTS, SplineError, spline_error
-from ._law import grid_in
+from ._law import POINTS, SplineError, grid_in, spline_error
 
 _LEFT = 33
 
