@@ -48,9 +48,10 @@ def test_a_diverged_run_comes_out_of_another_process(way: str) -> None:
     problem = wl.Problem(unit, wl.data.Samples([[1.0]], [0.0]))
     with pytest.raises(wl.EvolutionError) as caught:
         wl.evolve(problem, wl.Particles([[1.0]]), wl.SGD(4.0, sampling=wl.sampling.Full()), t1=4000.0)
-    again = COPIES[way](caught.value)
-    assert str(again) == str(caught.value)
-    np.testing.assert_array_equal(again.trajectory.risk, caught.value.trajectory.risk)
+    error: Any = caught.value
+    again = COPIES[way](error)
+    assert str(again) == str(error)
+    np.testing.assert_array_equal(again.trajectory.risk, error.trajectory.risk)
     assert again.trajectory.outcome is wl.Outcome.DIVERGED
 
 

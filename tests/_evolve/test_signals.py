@@ -71,8 +71,7 @@ def test_a_signal_leaves_a_checkpoint_and_ends_the_run(
     after(lambda: send(number))
     with pytest.raises(KeyboardInterrupt if name == "SIGINT" else SystemExit) as caught:
         _go(many, checkpoint=tmp_path / "run")
-    if name == "SIGTERM":
-        assert caught.value.code == 143
+    assert isinstance(caught.value, KeyboardInterrupt) or caught.value.code == 143
     assert [signal.getsignal(getattr(signal, each)) for each in NAMES] == before
     rows = len(list(tmp_path.rglob("row-*.npz")))
     assert 0 < rows < 21

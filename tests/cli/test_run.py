@@ -119,6 +119,7 @@ def test_json_doubling_and_overwrite(tmp_path):
     assert not (tmp_path / "out" / "limit-64.zarr").exists()
 
 
+@pytest.mark.slow
 def test_a_network_that_diverges_is_said_and_the_others_are_there(tmp_path):
     toml = TOML.replace('target = "y"', 'target = "y"\nscaling = "none"').replace("tanh", "quadratic")
     toml = toml.replace("t1 = 0.5", "t1 = 40.0").replace("step = 0.05", "step = 2.0")

@@ -449,6 +449,9 @@ def test_methods_go_into_jit_and_survive_copies():
     for method in (problem.risk, problem.objective, problem.penalty_of):
         assert float(jax.jit(method)(rho)) == pytest.approx(float(method(rho)), rel=1e-12)
     np.testing.assert_allclose(jax.jit(problem.predict)(rho, X), problem.predict(rho, X), rtol=1e-12)
+    np.testing.assert_allclose(
+        jax.jit(problem.potential(rho))(rho.positions), problem.potential(rho)(rho.positions), rtol=1e-12
+    )
     assert problem.risk == problem.risk
     assert problem.risk != wl.Problem(NEURON, NUMBERS).risk
     assert "R(rho)" in str(problem.risk.__doc__)

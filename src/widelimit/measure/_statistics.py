@@ -8,19 +8,19 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from widelimit.numerics import Count, whole_number
+
 from ._density import Measure
 
 
-def moment(measure: Measure, order: int = 1) -> Float[Array, " D"]:
+def moment(measure: Measure, order: Count = 1) -> Float[Array, " D"]:
     r"""Componentwise moments of order k >= 0,
 
     $$m_j = \int \theta_j^k\,\rho(d\theta)$$
 
     for j = 1..D; not divided by the mass. Raises `ValueError` for an order that is no integer >= 0.
     """
-    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-        raise ValueError(f"moment(order=...): must be an integer >= 0, got {order!r}.")
-    return measure.weights @ measure.positions**order
+    return measure.weights @ measure.positions ** whole_number(order, "moment(order=...)", least=0)
 
 
 def covariance(measure: Measure) -> Float[Array, "D D"]:

@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
+from widelimit.numerics import whole_number
 
 from . import losses, scales
 from .data import AbstractData
@@ -50,8 +51,7 @@ def supervised(network: Any, unit: Any, data: Any, loss: Any, scale: Any, budget
         raise ValueError(f"Problem(unit=...): expected one of widelimit.units or widelimit.networks, got {network!r}.")
     if not isinstance(data, AbstractData):
         raise ValueError(f"Problem(data=...): expected one of widelimit.data, got {type(data).__name__}.")
-    if budget is not None and not (isinstance(budget, int) and budget >= 1):
-        raise ValueError(f"Problem(budget=...): must be a whole number of at least 1, got {budget!r}.")
+    budget = None if budget is None else whole_number(budget, "Problem(budget=...)", least=1)
     check_kind("scale", scale, scales.AbstractScale)
     loss = losses.squared() if loss is None else loss
     if not callable(loss):

@@ -32,6 +32,9 @@ class Potential(eqx.Module):
     blocks: Blocks = eqx.field(static=True)
     size: int = eqx.field(static=True)
 
+    # By identity: `jax.jit(psi)` asks for a hash, and arrays have none.
+    __hash__ = object.__hash__
+
     def __call__(self, theta: Any) -> Float[Array, "..."]:
         return _values(self, self._rows(theta))
 

@@ -161,7 +161,7 @@ def test_the_mean_is_a_network_of_one_neuron():
         (
             lambda: wl.Problem(square().unit, square().data, scale=wl.scales.Power(0.5)),
             laws.Atom([1.0, 0.2]),
-            "mean-field limit",
+            "no number of neurons",
         ),
     ],
 )
