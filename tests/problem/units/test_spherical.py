@@ -199,12 +199,13 @@ def test_bounds_hold_and_are_tight(activation, dim):
     else:
         assert 0.8 * neuron.bound < value <= neuron.bound
     outer = neuron.outer_curvature(s)
-    if dim < 5 or activation is RELU:
+    if activation is RELU:
         assert outer is None
         return
     at = eqx.filter_jit(jax.vmap(jax.grad(jax.grad(lambda y: values(neuron, 1 / y[None, None], s)[0]))))
     found = np.abs(np.asarray(at(jnp.linspace(1e-3, 20.0, 2001)))).max()
-    assert 0.5 * float(outer) < found <= float(outer)
+    # Below five dimensions it is largest just beyond the edge of one knot, where the others have other signs.
+    assert (0.5 if dim > 4 else 0.3) * float(outer) < found <= float(outer)
 
 
 def test_facts_that_are_not_known_are_none():
