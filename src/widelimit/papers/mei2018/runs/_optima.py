@@ -1,6 +1,7 @@
 """Optima of the isotropic problem by the library: certified minima over all measures, and the best single sphere."""
 
 import math
+from typing import Any
 from collections.abc import Callable
 
 import equinox as eqx
@@ -107,7 +108,7 @@ def largest_margin(d: float) -> Data:
     def loss(delta: float) -> float:
         return -best_sphere(small(float(delta), d))["far"]
 
-    found = optimize.minimize_scalar(loss, bounds=(0.02, 0.6), method="bounded", options={"xatol": 1e-3})
+    found: Any = optimize.minimize_scalar(loss, bounds=(0.02, 0.6), method="bounded", options={"xatol": 1e-3})
     return {"delta": found.x, "margin": -found.fun}
 
 
