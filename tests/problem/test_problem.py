@@ -476,6 +476,7 @@ def test_a_target_in_numpy_is_explained():
             make()
 
 
+@pytest.mark.slow
 def test_no_rank_is_promoted():
     """As under JAX_NUMPY_RANK_PROMOTION=raise, which some set to find mistakes of their own."""
     data = wl.data.Samples(X, Y)

@@ -16,6 +16,7 @@ from widelimit.theory import mei2018 as theory
 
 RAMP = wl.problems.ramp
 RELU = wl.activations.relu
+SLOW = pytest.mark.slow
 DENTED = wl.activations.piecewise_linear([0.0, 0.5, 1.5], [-2.5, -4.0, 7.5])
 
 
@@ -84,7 +85,7 @@ def test_the_mean_in_infinite_dimension_and_of_smooth_activations():
     )
 
 
-@pytest.mark.parametrize("dims", [(60, 260), (3, 8), (5, 300)])
+@pytest.mark.parametrize("dims", [(3, 8), *(pytest.param(dims, marks=SLOW) for dims in ((60, 260), (5, 300)))])
 def test_the_mean_over_two_spheres(dims):
     for activation, b, u, v in ((RAMP, 0.0, 0.5, 1.2), (RELU, 0.3, 2.0, 0.1), (RELU, -0.5, 1.0, 1.0)):
         found = unit(activation, dims, [u, v, b], [1.0, 1.0], bias=True)
@@ -92,7 +93,8 @@ def test_the_mean_over_two_spheres(dims):
 
 
 @pytest.mark.parametrize(
-    ("dims", "theta"), [((40,), [0.7, 0.2]), ((60, 260), [0.7, 1.1, 0.2]), ((3, 8), [0.7, 1.1, 0.2])]
+    ("dims", "theta"),
+    [((40,), [0.7, 0.2]), ((3, 8), [0.7, 1.1, 0.2]), pytest.param((60, 260), [0.7, 1.1, 0.2], marks=SLOW)],
 )
 def test_derivatives_are_those_of_the_mean(dims, theta):
     def value(t):

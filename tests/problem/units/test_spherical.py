@@ -23,6 +23,8 @@ SLANTED = acts.Activation(
     kinks=(0.0, 1.0),
     pieces=acts.Pieces(0.0, (0.0, 1.0), (1.0, 2.0, 1.0)),
 )
+# Two groups of directions; a large group costs a long compilation.
+TWO = [pytest.param((60, 260), marks=pytest.mark.slow), (3, 8)]
 
 
 @eqx.filter_jit
@@ -86,7 +88,7 @@ def test_relu_without_bias_is_a_cone(dim):
     np.testing.assert_allclose(slopes(neuron, rows, s)[:, 0], 1.3 * half_mean, rtol=1e-13)
 
 
-@pytest.mark.parametrize("dims", [(2,), (40,), (math.inf,), (60, 260), (3, 8), (math.inf, math.inf)], ids=str)
+@pytest.mark.parametrize("dims", [(2,), (40,), (math.inf,), *TWO, (math.inf, math.inf)], ids=str)
 @pytest.mark.parametrize("activation", [RAMP, DENTED, acts.tanh], ids=["ramp", "dented", "tanh"])
 def test_infinity_is_a_position(dims, activation):
     neuron, s = SphericalNeuron(activation, dims, bias=True), jnp.full(len(dims), 1.2)
@@ -104,7 +106,7 @@ def test_infinity_is_a_position(dims, activation):
         np.testing.assert_allclose(derivative, 0.0, atol=1e-14)
 
 
-@pytest.mark.parametrize("dims", [(40,), (60, 260), (3, 8), (math.inf, math.inf)], ids=str)
+@pytest.mark.parametrize("dims", [(40,), *TWO, (math.inf, math.inf)], ids=str)
 @pytest.mark.parametrize("activation", [RAMP, RELU, DENTED, acts.tanh], ids=lambda a: a.name)
 def test_no_length_no_spread(dims, activation):
     """At r = 0 the value is sigma(b), the derivative in b sigma'(b), all of it finite."""
@@ -129,7 +131,7 @@ def test_the_corner_of_two_lengths_has_one_sided_derivatives():
         assert corner.sum() < -1.0
 
 
-@pytest.mark.parametrize("dims", [(40,), (60, 260), (3, 8)], ids=str)
+@pytest.mark.parametrize("dims", [(40,), *TWO], ids=str)
 def test_even_in_the_length(dims):
     """A step of an integrator may look beyond r = 0."""
     neuron, s = SphericalNeuron(RAMP, dims, bias=True), jnp.full(len(dims), 0.9)
@@ -150,7 +152,7 @@ def test_nothing_cancels_far_out():
     np.testing.assert_allclose(scaled[1:], 10 / math.sqrt(2 * math.pi), rtol=1e-11)
 
 
-@pytest.mark.parametrize("dims", [(40,), (60, 260), (3, 8)], ids=str)
+@pytest.mark.parametrize("dims", [(40,), *TWO], ids=str)
 def test_second_derivatives_are_exact(dims):
     """Central differences of the slopes, extrapolated: errors of order h^4."""
     neuron, s = SphericalNeuron(RAMP, dims, bias=True), jnp.full(len(dims), 1.1)

@@ -1,8 +1,8 @@
 """Optima of the isotropic problem by the library: certified minima over all measures, and the best single sphere."""
 
 import math
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
