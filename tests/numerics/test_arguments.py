@@ -40,7 +40,7 @@ def test_keys():
     for key in (jax.random.key(0), jax.random.PRNGKey(0)):
         assert random_key(key, "key") is key
     for wrong in (0, None, jnp.zeros(2), jnp.zeros(3, jnp.uint32)):
-        with pytest.raises(ValueError, match="expected a key such as"):
+        with pytest.raises(ValueError, match="expected one key such as"):
             random_key(wrong, "key")
 
 
