@@ -20,6 +20,14 @@ START = wl.Particles(np.random.default_rng(1).normal(size=(5, 4)))
 NAMES = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """A shell starts what runs in its background with Ctrl-C ignored, and what is ignored stays so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _go(many: bool = False, **options: Any) -> Any:
     asked: dict[str, Any] = {"t1": 1.0, "save_at": np.linspace(0.0, 1.0, 21), "observe": (wl.observables.Risk(),)}
     key = jax.random.key(3)

@@ -41,6 +41,7 @@ def limit_of(folder, limit):
     return json.loads(result.out)
 
 
+@pytest.mark.slow
 def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
     from widelimit.cli.call._build import build
     from widelimit.cli.call._folder import create

@@ -45,6 +45,7 @@ def test_single_delta_is_the_lowest_sphere(delta, d):
     assert min(around[0], around[2]) > around[1]
 
 
+@pytest.mark.slow
 def test_delta_infinity_to_twelve_digits():
     mpmath.mp.dps = 30
 
@@ -79,6 +80,7 @@ def checked_thresholds(d):
     return found
 
 
+@pytest.mark.slow
 def test_thresholds_at_40():
     # So that a change of any digit is seen.
     np.testing.assert_allclose(checked_thresholds(40), (0.0298161202, 0.4310127388), atol=1e-10)
@@ -130,6 +132,7 @@ def test_infimum(delta, d):
     assert best.weights[np.isinf(best.radii)].sum() == pytest.approx(far, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("delta", "outside"), [(0.01, True), (0.3, False), (0.5, True)])
 def test_mass_is_at_infinity_outside_the_interval_only(delta, outside):
     best = infimum(Isotropic(delta, 40))

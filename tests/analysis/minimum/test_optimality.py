@@ -50,6 +50,7 @@ def trained():
     return problem, wl.evolve(problem, some_particles(), wl.GradientFlow(), t1=300.0).final
 
 
+@pytest.mark.slow
 def test_total_variation_bounds_the_distance_to_the_lasso(trained):
     problem, rho = trained
     gap = wl.analysis.optimality_gap(problem, rho)
@@ -175,6 +176,7 @@ def test_weight_decay_of_relu_neurons_is_a_lasso_over_directions():
     assert gap.gap < 0.05 * float(problem.objective(start))
 
 
+@pytest.mark.slow
 def test_bounded_first_variation_needs_no_budget():
     """A unit without a linear block on a box: min psi by a fine grid."""
     unit = wl.units.Neuron(wl.activations.tanh, bias=True, output_weight=False)
@@ -193,6 +195,7 @@ def test_bounded_first_variation_needs_no_budget():
     assert float(problem.risk(rho)) - best.risk[-1] <= gap.gap
 
 
+@pytest.mark.slow
 def test_vector_outputs_and_high_dimension_give_an_estimate():
     x = np.random.default_rng(0).normal(size=(40, 5))
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.stack([x[:, 0], x[:, 1]], 1)))

@@ -86,6 +86,7 @@ def _order(sizes: list[int], errors: Any) -> float:
 # (a) Closed forms, T = 0.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(GRIDS))
 def test_transport_is_of_second_order(name: str) -> None:
     sizes = [200, 400, 800]
@@ -224,6 +225,7 @@ def test_keeps_mass_and_sign_and_never_raises_the_free_energy(loss: Any, warmth:
     assert clock[-1] > 0
 
 
+@pytest.mark.slow
 def test_an_atom_finds_the_minimum_of_a_fixed_potential() -> None:
     # Without data that matters only the penalty (theta^2 - 1)^2 acts: the mass left of 0 ends at -1, the rest at 1.
     def zero(theta: Any, x: Any) -> Any:

@@ -156,6 +156,7 @@ def test_energy_inequality(heat: float, tau: float) -> None:
     assert run.action[-1] > 0.3 * fall.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heat", [0.0, 0.05])
 def test_order_one(heat: float) -> None:
     problem, counts = _problem(), [8, 16, 32, 64]

@@ -204,6 +204,7 @@ def test_gibbs_between_walls() -> None:
     assert errors[1] / errors[0] > 8.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_order_one(heat: float) -> None:
     start, counts = wl.laws.Normal(0.0, 1.0, dim=1), [4, 8, 16]
@@ -259,6 +260,7 @@ def test_kinks_and_rough_penalties() -> None:
     assert run.objective[-1] == pytest.approx(flow.objective[-1], abs=0.1 * (flow.objective[0] - flow.objective[-1]))
 
 
+@pytest.mark.slow
 def test_the_fixed_point_of_a_reduced_problem_rests() -> None:
     # The entropy is relative to r^2 dr here; without it, or with its inverse, mass would run to small radii.
     heat, grid = 0.1, grids.uniform(0.0, 5.0, 60)

@@ -278,6 +278,7 @@ def _well_of(x: float) -> float:
     return 0.25 * x**4 - 0.5 * x**2
 
 
+@pytest.mark.slow
 def test_capacity_and_save_times_change_nothing() -> None:
     law, ends = laws.Normal(0.3, 1.0), []
     for capacity, times in ((16, [3.0]), (64, [3.0]), (16, [0.5, 1.0, 2.0, 3.0])):

@@ -329,6 +329,7 @@ def test_characteristics_carry_the_density():
     assert np.all(np.isfinite(run.log_density))
 
 
+@pytest.mark.slow
 def test_searches_and_certificates_see_the_nodes():
     """`optimality_gap` and `minimise` solve the problem on the nodes, consistently, and say so by its numbers."""
     domain = wl.domains.product(h=wl.domains.Box(0.0, 1.0))

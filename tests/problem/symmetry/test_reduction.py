@@ -160,6 +160,7 @@ def test_the_reduced_risk_and_potential_are_those_of_the_network():
     assert abs(float(found.value - small.risk(rho))) < 4 * float(found.error) + 1e-3
 
 
+@pytest.mark.slow
 def test_two_groups_reduce_like_the_network():
     full = wl.problems.anisotropic_gaussians(0.5, 100, 45, wl.activations.relu, bias=True, output_weight=True)
     small = full.reduced()
