@@ -109,6 +109,18 @@ def test_the_infimum_lies_in_its_bracket(size):
     assert "what is missing" in gap.bracket
 
 
+def test_an_infimum_of_zero_is_said_as_zero():
+    """Two points that one saturated neuron tells apart: nobody wants to read 6.7e-30."""
+    problem = wl.Problem(
+        wl.units.Neuron(wl.activations.tanh, bias=False), wl.data.Samples([[-1.0], [1.0]], [-1.0, 1.0])
+    )
+    gap = wl.analysis.optimality_gap(problem, some_particles(problem.dim, n=5), budget=1.0)
+    assert gap.lower == 0.0
+    assert 0.0 <= gap.upper < 1e-20
+    assert "is 0 to rounding" in gap.bracket
+    assert "a single atom, reaches it" in gap.bracket
+
+
 def test_a_longer_or_shorter_residual_bounds_better():
     """Targets out of reach: the bound at a poor measure, by the dual's best multiple, against the least squares."""
     problem, rho = knot_problem(), some_particles(seed=1)

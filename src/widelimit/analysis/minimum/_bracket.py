@@ -41,6 +41,8 @@ _MOST_PRODUCTS = 1e9
 _TOLERANCE = 1e-3
 # A bracket informs where it excludes this part of [0, objective] or shows a measure that is better by as much.
 _WORTH = 0.1
+# The part of the objective below which a risk is rounding.
+_ROUNDED = 1e-15
 
 
 class Comparison(NamedTuple):
@@ -169,11 +171,12 @@ def _words(
 ) -> str:
     if not math.isfinite(bound.upper):
         return "Nothing is known of the infimum: psi is not bounded below."
-    low = f"{lower:.4g}" if certified else f"about {lower:.4g}"
-    text = (
-        f"The infimum over {bound.others.name} lies between {low} and {upper:.4g}; this measure is at {objective:.4g}."
-    )
+    zero = 0.0 <= lower <= upper <= _ROUNDED * objective
+    low = f"{lower:.4g}" if certified or lower == 0.0 else f"about {lower:.4g}"
+    place = "is 0 to rounding" if zero else f"lies between {low} and {upper:.4g}"
+    text = f"The infimum over {bound.others.name} {place}; this measure is at {objective:.4g}."
     if other is not None and objective - upper > _WORTH * abs(objective):
         atoms = f"one of {len(other)} atoms" if len(other) > 1 else "a single atom"
-        return f"{text} Another of these, {atoms}, reaches {upper:.4g}: training is what is missing, not width."
+        reached = "it" if zero else f"{upper:.4g}"
+        return f"{text} Another of these, {atoms}, reaches {reached}: training is what is missing, not width."
     return f"{text} No other is better by a tenth." if objective - lower <= _WORTH * abs(objective) else text
