@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -49,7 +50,7 @@ def compute_limit(work: Work) -> Limit:
         if section.doubles and _rests(movements, section.asked):
             break
     converged = _rests(movements, section.asked) if section.doubles else None
-    error = limit_error([run.risk for run in runs])
+    error = limit_error(curves_of(runs, "risk"))
     return Limit(
         tuple(sizes), tuple(runs), tuple(movements), error, converged, _note(work.file, sizes, movements, converged)
     )
@@ -63,6 +64,11 @@ def limit_error(curves: Sequence[Float64[np.ndarray, " T"]]) -> Float64[np.ndarr
     moved = np.max([np.abs(fine - coarse) for coarse, fine in list(itertools.pairwise(curves))[-2:]], axis=0)
     padded = np.pad(moved, 2, mode="edge")
     return np.max(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+
+
+def curves_of(runs: Sequence[Any], name: str) -> list[Float64[np.ndarray, " T"]]:
+    """An observable of each run at the times of the last: where their steps differ, what is saved has other times."""
+    return [np.interp(runs[-1].times, run.times, np.asarray(getattr(run, name), float)) for run in runs]
 
 
 def part_name(size: float) -> str:
@@ -111,7 +117,8 @@ def _rests(movements: list[float], tolerance: float | None) -> bool:
 def _movement(coarse: Trajectory, fine: Trajectory) -> float:
     """The largest distance of two risk curves, relative to the larger curve's largest value."""
     largest = float(np.max(np.abs(fine.risk)))
-    return float(np.max(np.abs(fine.risk - coarse.risk))) / largest if largest > 0 else 0.0
+    old, new = curves_of([coarse, fine], "risk")
+    return float(np.max(np.abs(new - old))) / largest if largest > 0 else 0.0
 
 
 def _step(file: ProblemFile, sizes: list[float]) -> str:

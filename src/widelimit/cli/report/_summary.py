@@ -10,7 +10,7 @@ from widelimit.trajectory import Trajectory
 
 from .._errors import BadInput
 from ..call._folder import RunFolder
-from ..call._limit import limit_error, part_name
+from ..call._limit import curves_of, limit_error, part_name
 from ..call._networks import networks_of
 from ..parse._problem_file import ProblemFile, check
 
@@ -45,13 +45,13 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         title=numbers["title"],
         problem=numbers["problem"],
         limit=limit,
-        limit_error=limit_error([run.risk for run in limit]),
+        limit_error=limit_error(curves_of(limit, "risk")),
         limit_converged=numbers["limit"]["converged"],
         limit_note=numbers["limit"]["note"],
         networks=networks,
         checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=held_out,
-        held_out_error=limit_error([run.held_out_risk for run in limit]) if held_out else None,
+        held_out_error=limit_error(curves_of(limit, "held_out_risk")) if held_out else None,
         fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
