@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.analysis.minimum import _bracket, _charges, _depths, _extremum, _regions
+from widelimit.analysis.minimum import _bracket, _charges, _depths, _extremum, _optimality, _regions
 
 KNOTS = np.linspace(0.0, 1.0, 401)
 
@@ -119,6 +119,18 @@ def test_an_infimum_of_zero_is_said_as_zero():
     assert 0.0 <= gap.upper < 1e-20
     assert "is 0 to rounding" in gap.bracket
     assert "a single atom, reaches it" in gap.bracket
+
+
+def test_a_search_that_ends_at_no_number_is_an_error(monkeypatch):
+    largest = _optimality._largest
+
+    def lost(*arguments):
+        found, far = largest(*arguments)
+        return found._replace(upper=float("nan")), far
+
+    monkeypatch.setattr(_optimality, "_largest", lost)
+    with pytest.raises(ValueError, match="psi is not a number"):
+        wl.analysis.optimality_gap(knot_problem(), some_particles(), budget=0.5)
 
 
 def test_a_longer_or_shorter_residual_bounds_better():

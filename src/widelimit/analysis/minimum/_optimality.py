@@ -110,6 +110,9 @@ def optimality_gap(
         raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
     function = depth(potential, Region.of_features(problem) if free else Region.of_extremes(problem))
     found, far = _largest(function, measure, search)
+    # Here, once: max(0.0, nan) below is 0, and "not finite" would be read as "not bounded".
+    if math.isnan(found.upper):
+        raise ValueError("optimality_gap: psi is not a number at a place that the search came to.")
     others = _others(problem, measure, function.region, budget) if free else Comparison(None, math.inf, None, _ALL)
     certified = found.certified and not far and (not free or _nonnegative(problem.penalty))
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
