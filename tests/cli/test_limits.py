@@ -1,6 +1,7 @@
 """Every dynamics that has a resolution is reached by [limit] and agrees with others; what does not fit is refused."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -186,3 +187,16 @@ def test_the_error_is_the_larger_of_the_last_two_movements():
     np.testing.assert_allclose(limit_error(curves[:2]), 4.0)
     crossing = np.array([0.1, 0.1, 0.0, -0.1, -0.1])
     np.testing.assert_allclose(limit_error([np.zeros(5), crossing]), 0.1)
+
+
+def test_runs_of_other_steps_are_compared_at_the_times_of_the_last():
+    import numpy as np
+
+    from widelimit.cli.call._limit import curves_of, limit_error
+
+    coarse = SimpleNamespace(times=np.array([0.0, 0.4, 0.8]), risk=np.array([1.0, 0.6, 0.2]))
+    fine = SimpleNamespace(times=np.array([0.0, 0.2, 0.4, 0.6]), risk=np.array([1.0, 0.7, 0.6, 0.4]))
+    old, new = curves_of([coarse, fine], "risk")
+    np.testing.assert_allclose(old, [1.0, 0.8, 0.6, 0.4], rtol=1e-15)
+    np.testing.assert_array_equal(new, fine.risk)
+    np.testing.assert_allclose(limit_error([old, new]), 0.1, rtol=1e-14)
