@@ -78,7 +78,8 @@ class Problem(eqx.Module):
     - `scale`: alpha(N), from `widelimit.scales`; the mean by default.
     - `symmetry`: what was divided out of a reduced problem; `reduced()` sets it.
     - `integrals`: how risk, psi and grad psi are computed, from `widelimit.integrals`: an object, or a class that is
-      made from network, data and loss. By itself `SortedKnots` where it is exact, else `Dense`.
+      made from network, data and loss. By itself `SortedKnots` where it is exact, `BinnedKnots` for piecewise-linear
+      neurons on nodes of one input, else `Dense`.
     - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
 
     Raises `ValueError` when the parts do not fit together.

@@ -4,12 +4,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
 from widelimit.numerics.registry import flag
 
-from ._unit import AbstractUnit, registry
+from ..activations import relu
+from ._unit import AbstractUnit, Ridge, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -20,6 +22,7 @@ class FreeKnot(AbstractUnit):
 
     charge: bool = eqx.field(static=True, default=True)
     free_knot = True
+    pieces = relu.pieces
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         if inputs != 1:
@@ -31,6 +34,10 @@ class FreeKnot(AbstractUnit):
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         ramp = jax.nn.relu(x[0] - theta.h)
         return theta.c * ramp if self.charge else ramp
+
+    def ridge(self, theta: Any) -> Ridge:
+        one = jnp.ones_like(theta.h)
+        return Ridge(theta.c if self.charge else one, one, -theta.h)
 
     @property
     def linear(self) -> str | None:

@@ -10,8 +10,8 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
-from ..activations import Activation, registry as activations
-from ._unit import AbstractUnit, registry
+from ..activations import Activation, Pieces, registry as activations
+from ._unit import AbstractUnit, Ridge, registry
 from .spherical._neuron import SphericalNeuron
 
 
@@ -75,6 +75,15 @@ class Neuron(AbstractUnit):
     @property
     def bound(self) -> Number | None:
         return self.activation.bound
+
+    @property
+    def pieces(self) -> Pieces | None:
+        return self.activation.pieces
+
+    def ridge(self, theta: Any) -> Ridge:
+        (a,) = theta.weight
+        charge = theta.output if self.output_weight else jnp.ones_like(a)
+        return Ridge(charge, a, theta.bias if self.bias else jnp.zeros_like(a))
 
     def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         if not self.kinked or self.activation.slope is None:

@@ -1,7 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,10 +12,20 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Number
 from widelimit.numerics.registry import Registry
 
+from ..activations import Pieces
+
 if TYPE_CHECKING:
     from .spherical._neuron import SphericalNeuron
 
 registry = Registry("unit")
+
+
+class Ridge(NamedTuple):
+    """phi = charge sigma(weight x + bias): charge () or (C,), the others numbers."""
+
+    charge: Float[Array, "..."]
+    weight: Float[Array, "..."]
+    bias: Float[Array, "..."]
 
 
 class AbstractUnit(eqx.Module):
@@ -36,6 +46,8 @@ class AbstractUnit(eqx.Module):
     """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
     free_knot: ClassVar[bool] = False
     """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
+    pieces: ClassVar[Pieces | None] = None
+    """sigma, where phi = c sigma(a x + b) of one input with a piecewise-linear sigma; `ridge` gives c, a and b."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
 
@@ -49,6 +61,10 @@ class AbstractUnit(eqx.Module):
     @abc.abstractmethod
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         """phi(theta, x): shape () or (C,). `theta` has one field a block."""
+
+    def ridge(self, theta: Any) -> Ridge:
+        """c, a and b of one particle with phi = c sigma(a x + b), for a unit that has `pieces`."""
+        raise ValueError(f"units.{type(self).__name__} is not known to be a piecewise-linear neuron of one input.")
 
     def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
         """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.
