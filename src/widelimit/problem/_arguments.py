@@ -104,10 +104,12 @@ def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: Abst
             "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
             "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
         )
-    if not diagonal and not domain.unconstrained:
+    # On a piece of R^D without walls, a circle say, nothing is projected.
+    curved = any(factor.walls or not factor.flat for _, factor in domain.factors)
+    if not diagonal and curved:
         raise ValueError(
-            "Problem(mobility=..., domain=...): walls project in the metric of the mobility, which needs one "
-            "number a block (mobilities.Diagonal)."
+            "Problem(mobility=..., domain=...): walls and spheres project in the metric of the mobility, which needs "
+            "one number a block (mobilities.Diagonal)."
         )
 
 

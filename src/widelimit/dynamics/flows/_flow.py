@@ -14,6 +14,7 @@ from widelimit.problem import Potential, Problem
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, Weights, require_particles
+from .._kinks import KinkedNeurons
 from .._stability import stable_step
 from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
@@ -116,6 +117,10 @@ class AbstractFlow(AbstractDynamics[FlowState]):
             return ProximalHeun()
         return Tsit5(**_ACROSS_KINKS) if problem.rough else Tsit5()
 
+    def neurons(self, problem: Problem, carried: PyTree) -> KinkedNeurons:
+        """The particles as piecewise-linear neurons of one input, for integrators that ask. Raises `ValueError`."""
+        raise ValueError(f"{type(self).__name__}(integrator=Filippov): only a GradientFlow is followed across kinks.")
+
     def put_back(self, problem: Problem, y: Y) -> Y:
         """y with its positions in the domain; they must be parts of y as they are, else this is to be written."""
         if problem.domain.unconstrained:
@@ -147,6 +152,9 @@ class AbstractFlow(AbstractDynamics[FlowState]):
                 "use integrators.ProximalHeun()."
             )
 
+        if self.method(problem, None).kinked:
+            self.neurons(problem, None)
+
     @property
     def clock(self) -> Tau:
         return Tau(self.schedule)
@@ -176,7 +184,8 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return problem.pack(self.positions(self.at(problem, state, reading)[0]), state.carried)
 
     def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
-        return {"dissipated": self.at(problem, state, reading)[1]}
+        own = self.method(problem, state.carried).record(_step_of(state))
+        return {"dissipated": self.at(problem, state, reading)[1], **own}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
         return _stuck(self, problem, state)
@@ -208,6 +217,9 @@ class _Field(eqx.Module):
 
     def prox(self, y: Any, step: Any) -> Any:
         return self.flow.prox(self.problem, y[0], step), y[1]
+
+    def neurons(self) -> KinkedNeurons:
+        return self.flow.neurons(self.problem, self.carried)
 
     def account(self, before: Any, after: Any, step: Any) -> Any:
         """`after` with the energy that the steepest descent from `before` dissipates, INT |v|^2_(1/P) d rho a time.

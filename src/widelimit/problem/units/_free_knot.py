@@ -11,7 +11,7 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics.registry import flag
 
 from ..activations import relu
-from ._unit import AbstractUnit, Ridge, registry
+from ._unit import AbstractUnit, Plane, Ridge, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -38,6 +38,21 @@ class FreeKnot(AbstractUnit):
     def ridge(self, theta: Any) -> Ridge:
         one = jnp.ones_like(theta.h)
         return Ridge(theta.c if self.charge else one, one, -theta.h)
+
+    def plane(self, theta: Any, scales: Any) -> Plane | None:
+        charge, one, b = self.ridge(theta)
+        if jnp.ndim(charge):
+            return None
+        return Plane(
+            charge,
+            jnp.stack([one, b]),
+            scales.c if self.charge else 0.0,
+            jnp.diag(jnp.stack([0.0 * one, scales.h * one])),
+        )
+
+    def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
+        moved = theta._replace(h=-w[1])
+        return moved._replace(c=charge) if self.charge else moved
 
     @property
     def linear(self) -> str | None:

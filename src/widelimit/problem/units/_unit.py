@@ -28,6 +28,18 @@ class Ridge(NamedTuple):
     bias: Float[Array, "..."]
 
 
+class Plane(NamedTuple):
+    r"""phi = charge sigma(w . (x, 1)) of one input, moved by d charge/dt = -rate d psi/d charge, dw/dt = -metric d psi/dw.
+
+    charge and rate (), w [2], metric [2, 2], symmetric and not negative.
+    """
+
+    charge: Float[Array, "..."]
+    w: Float[Array, "... 2"]
+    rate: Number
+    metric: Float[Array, "... 2 2"]
+
+
 class AbstractUnit(eqx.Module):
     """phi(theta, x), written for one particle and one input; the library vmaps and chunks.
 
@@ -65,6 +77,17 @@ class AbstractUnit(eqx.Module):
     def ridge(self, theta: Any) -> Ridge:
         """c, a and b of one particle with phi = c sigma(a x + b), for a unit that has `pieces`."""
         raise ValueError(f"units.{type(self).__name__} is not known to be a piecewise-linear neuron of one input.")
+
+    def plane(self, theta: Any, scales: Any) -> Plane | None:
+        """One particle of a unit that has `pieces`, where each block moves by minus its gradient times its scale.
+
+        None where the two numbers of w cannot both be had.
+        """
+        return None
+
+    def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
+        """theta, moved to where `plane` would give this charge and w."""
+        raise ValueError(f"units.{type(self).__name__} has no plane.")
 
     def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
         """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.

@@ -1,0 +1,260 @@
+r"""Piecewise-linear neurons of one input across their kinks: a neuron sticks to the ray of a sample and slides (Filippov).
+
+In the plane of $w = (a, b)$, $X_j = (x_j, 1)$, a neuron $c\,\sigma(w \cdot X)$ has a kink of $\psi$ on each line
+$w \cdot X_j = t_k$. With the dual $\rho_j = \mu_j\,\ell'(f_j, y_j)$ and c frozen for a step its velocity is $-c\,M G$,
+$G = \sum_j \sigma'(w \cdot X_j)\,\rho_j X_j$, constant between two lines, so the motion is piecewise straight: at a line
+the velocities on both sides say whether it crosses or stays and slides. First order in the step, without chattering.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from widelimit.measure import fields_of, split
+from widelimit.problem import Problem, mobilities, moving
+from widelimit.problem.activations import Pieces
+from widelimit.problem.integrals._bins import Line, Moments, Ridges, line, moments, ridges, sums_over_samples
+from widelimit.problem.units import Plane
+
+from ._dynamics import Theta, Weights
+
+# Relative to |a x| + |b|: a start this near to a ray is on it.
+_ON_RAY = 1e-12
+
+
+class Motion(NamedTuple):
+    """What a step of frozen residuals did to N neurons.
+
+    - `charge` [N], `w` [N, 2]; `label` [N]: which line a neuron is on, kink k of sample j as k s + j, or -1.
+    - `power` [N]: the energy each dissipated, per unit of weight; `left` [N]: the time that no round was left for.
+    """
+
+    charge: Float[Array, " N"]
+    w: Float[Array, "N 2"]
+    label: Int[Array, " N"]
+    power: Float[Array, " N"]
+    left: Float[Array, " N"]
+
+
+class KinkedNeurons(eqx.Module):
+    """The particles of a problem as neurons in the plane: see `kinked_neurons`."""
+
+    problem: Problem
+    mobility: mobilities.AbstractMobility
+    carried: Weights
+
+    @property
+    def pieces(self) -> Pieces:
+        pieces = self.problem.unit.pieces
+        assert pieces is not None
+        return pieces
+
+    def on(self) -> Line:
+        """The sorted samples."""
+        assert self.problem.data.nodes is not None
+        return line(self.problem.data.nodes.x[:, 0])
+
+    def planes(self, theta: Theta) -> Plane:
+        """Each particle's plane, [N, ...]."""
+        found = jax.vmap(lambda th: self.mobility.plane(self.problem.unit, th))(theta)
+        n = found.charge.shape[0]
+        return found._replace(rate=jnp.broadcast_to(found.rate, (n,)), metric=jnp.broadcast_to(found.metric, (n, 2, 2)))
+
+    def back(self, theta: Theta, charge: Float[Array, " N"], w: Float[Array, "N 2"]) -> Theta:
+        """The particles, moved there."""
+        return jax.vmap(lambda th, c, v: self.mobility.from_plane(self.problem.unit, th, c, v))(theta, charge, w)
+
+    def dual(self, theta: Theta) -> Float[Array, " s"]:
+        """rho of the samples, sorted."""
+        nodes, scale = self.problem.data.nodes, self.problem.scale.factor(self.carried.shape[0])
+        assert nodes is not None
+        f = self.problem.integrals.predict(theta, self.carried, nodes.x)
+        slope = jax.vmap(jax.grad(self.problem.loss))(f, nodes.y)
+        return (scale * nodes.weights * slope)[self.on().order]
+
+    def labels(self, theta: Theta) -> Int[Array, " N"]:
+        """The lines that particles are on, to rounding."""
+        on, at = self.on(), self.planes(theta)
+        a, b = at.w[:, 0], at.w[:, 1]
+        label, nearest = jnp.full(a.shape, -1), jnp.full(a.shape, _ON_RAY)
+        for k, kink in enumerate(self.pieces.knots):
+            gap = ridges(on, self.pieces, a, b).rows[k] % (on.x.shape[0] + 1)
+            for j in (jnp.maximum(gap - 1, 0), jnp.minimum(gap, on.x.shape[0] - 1)):
+                size = jnp.abs(a * on.x[j]) + jnp.abs(b)
+                off = jnp.abs(a * on.x[j] + b - kink) / jnp.where(size > 0, size, 1.0)
+                near = (off <= nearest) & (size > 0)
+                label, nearest = jnp.where(near, k * on.x.shape[0] + j, label), jnp.where(near, off, nearest)
+        return label
+
+
+def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...] | None, who: str) -> KinkedNeurons:
+    """The particles as neurons. Raises `ValueError` where they are no piecewise-linear neurons of one input."""
+    unit = problem.two_layer(who)
+    if unit.pieces is None or problem.data.inputs != 1 or problem.data.outputs or problem.data.nodes is None:
+        raise ValueError(
+            f"{who} follows piecewise-linear neurons of one input and one output on samples (units.Neuron(activations."
+            f"relu), units.CanonicalReLU); this problem has units.{type(unit).__name__} of {problem.data.inputs} inputs "
+            f"on data.{type(problem.data).__name__}."
+        )
+    if problem.penalty is not None:
+        raise ValueError(f"{who} takes no penalty; use integrators.ProximalHeun() or RungeKutta4(step).")
+    if any(factor.walls or not factor.flat for _, factor in problem.domain.factors):
+        raise ValueError(f"{who} takes no walls: the domain must be all of R^D, or a circle for an angle.")
+    names, mobility = moving(problem, trainable), problem.mobility
+    scales = mobility.scales(fields_of(problem.blocks))
+    if scales is not None:
+        still = {name: 0.0 for name in scales._fields if name not in names}
+        mobility = mobilities.Diagonal(**{**scales._asdict(), **still})
+    elif len(names) < len(problem.blocks):
+        raise ValueError(
+            f"{who}, trainable={names}: with mobilities.{type(mobility).__name__} all blocks move together; train blocks "
+            "of the full problem."
+        )
+    if eqx.filter_eval_shape(lambda: mobility.plane(unit, split(problem.blocks, jnp.zeros(problem.dim)))) is None:
+        raise ValueError(f"{who} needs neurons with a bias, and a mobility of one number a block or that of a delta.")
+    return KinkedNeurons(problem, mobility, carried)
+
+
+class _Round(NamedTuple):
+    """Between two events: the state of the neurons and how much of the step is left to each."""
+
+    w: Float[Array, "N 2"]
+    gain: Float[Array, " N"]
+    label: Int[Array, " N"]
+    power: Float[Array, " N"]
+    left: Float[Array, " N"]
+    count: Int[Array, ""]
+
+
+def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Float[Array, ""]) -> Motion:
+    """One step with the residuals frozen at its start."""
+    on, pieces, at = neurons.on(), neurons.pieces, neurons.planes(theta)
+    rho = neurons.dual(theta)
+    world = _World(on, pieces, moments(on, rho[:, None]), _together(on, rho), at)
+    zero = jnp.zeros_like(at.charge)
+    first = _Round(at.w, zero, label, zero, jnp.full_like(zero, step), jnp.zeros((), jnp.int32))
+    most = (2 * on.x.shape[0] + 2) * len(pieces.knots)
+
+    def running(now: _Round) -> Any:
+        return jnp.any(now.left > 0) & (now.count < most)
+
+    end = jax.lax.while_loop(running, lambda now: _round(world, now), first)
+    return Motion(at.charge + end.gain, end.w, end.label, end.power, end.left)
+
+
+class _World(NamedTuple):
+    """What does not change during a step: `together` [s] is the dual of all samples that lie where one lies."""
+
+    on: Line
+    pieces: Pieces
+    held: Moments
+    together: Float[Array, " s"]
+    plane: Plane
+
+
+def _round(world: _World, now: _Round) -> _Round:
+    """Every neuron to its next event: a line, the origin, or the end of the step."""
+    on, plane, charge = world.on, world.plane, world.plane.charge
+    s = on.x.shape[0]
+    kink, sample = now.label // s, now.label % s
+    labelled = now.label >= 0
+    ray = jnp.stack([on.x[sample], jnp.ones_like(charge)], axis=1)
+    turned = jnp.einsum("nij,nj->ni", plane.metric, ray)
+    size = jnp.sum(ray * turned, axis=1)
+    below = _side(world, now, kink, sample, labelled, jnp.zeros_like(labelled))
+    # Velocities towards larger w . X on the lower and on the upper side of the line.
+    inner = -charge * jnp.sum(below.force * turned, axis=1)
+    outer = inner - charge * _chosen(world.pieces.bends, kink) * world.together[sample] * size
+    slides = labelled & (inner >= 0) & (outer <= 0)
+    up = labelled & ~slides & (outer > 0) & ((inner >= 0) | (outer >= -inner))
+    at = _side(world, now, kink, sample, labelled, up)
+    v = -charge[:, None] * jnp.einsum("nij,nj->ni", plane.metric, at.force)
+    held = v + (inner * jnp.where(slides, -1.0, 0.0) / jnp.where(size > 0, size, 1.0))[:, None] * turned
+    v = jnp.where(slides[:, None], held, v)
+    met, line_met = _next_line(world, now, at, v, jnp.where(slides, kink, -1))
+    origin = _next_origin(world, now, v, slides, kink)
+    dt = jnp.minimum(now.left, jnp.minimum(met, origin))
+    w = now.w + dt[:, None] * v
+    stops, lands = (origin <= met) & (origin <= now.left), (met < origin) & (met <= now.left)
+    w = jnp.where(stops[:, None], 0.0, w)
+    label = jnp.where(slides & ~stops, now.label, -1)
+    label = jnp.where(lands, line_met, label)
+    w = jnp.where(lands[:, None], _onto(world, w, line_met), w)
+    rise = jnp.sum(v * at.force, axis=1)
+    gain = now.gain - plane.rate * dt * (at.value + 0.5 * dt * rise)
+    spent = plane.rate * dt * (at.value**2 + dt * at.value * rise + dt**2 * rise**2 / 3.0) - charge * rise * dt
+    # Whoever has no time left stands.
+    done = now.left <= 0
+    moved = _Round(w, gain, label, now.power + spent, jnp.where(stops, 0.0, now.left - dt), now.count)
+    kept = jax.tree.map(
+        lambda old, new: jnp.where(done.reshape(-1, *(1,) * (new.ndim - 1)), old, new), now[:-1], moved[:-1]
+    )
+    return _Round(*kept, now.count + 1)
+
+
+class _Side(NamedTuple):
+    """SUM_j rho_j sigma(z_j) and the force SUM_j sigma'(z_j) rho_j X_j [N, 2], with the gaps of the knots."""
+
+    value: Float[Array, " N"]
+    force: Float[Array, "N 2"]
+    gaps: tuple[Int[Array, " N"], ...]
+
+
+def _side(world: _World, now: _Round, kink: Any, sample: Any, labelled: Any, up: Any) -> _Side:
+    """The sums with each labelled neuron's line on the side that is said, whatever rounding says of its sign."""
+    on, a, b = world.on, now.w[:, 0], now.w[:, 1]
+    s, found = on.x.shape[0], ridges(world.on, world.pieces, now.w[:, 0], now.w[:, 1])
+    half = jnp.where(a >= 0, 0, s + 1)
+    # Above its kink for w . X_j, a neuron that rises to the right has its knot left of the sample.
+    place = jnp.where(up == (a >= 0), on.first[sample], on.after[sample])
+    rows = tuple(jnp.where(labelled & (kink == k), place + half, row) for k, row in enumerate(found.rows))
+    sums = sums_over_samples(Ridges(world.pieces, a, b, rows), world.held)
+    force = jnp.concatenate([sums.tilted, sums.flat], axis=1)
+    return _Side(sums.whole[:, 0], force, tuple(row - half for row in rows))
+
+
+def _next_line(world: _World, now: _Round, at: _Side, v: Any, sliding: Any) -> tuple[Array, Array]:
+    """When each neuron meets a line first, and which; infinite where it meets none.
+
+    The knot $(t - b)/a$ of a straight motion goes one way, through infinity to the other end of the samples where a
+    changes its sign; so of all samples the next on its way is the only one to be asked.
+    """
+    on, (a, b), (va, vb) = world.on, now.w.T, v.T
+    s = on.x.shape[0]
+    best, label = jnp.full_like(a, jnp.inf), jnp.full(a.shape, -1)
+    for k, (t, gap) in enumerate(zip(world.pieces.knots, at.gaps, strict=True)):
+        way = -(vb * a + va * (t - b))
+        j = jnp.where(way > 0, jnp.where(gap < s, gap, 0), jnp.where(gap > 0, gap - 1, s - 1))
+        speed, off = va * on.x[j] + vb, t - (a * on.x[j] + b)
+        when = jnp.where(speed != 0, off / jnp.where(speed != 0, speed, 1.0), jnp.inf)
+        when = jnp.where((way == 0) | (when < 0) | (sliding == k), jnp.inf, when)
+        sooner = when < best
+        best, label = jnp.where(sooner, when, best), jnp.where(sooner, k * s + j, label)
+    return best, label
+
+
+def _next_origin(world: _World, now: _Round, v: Any, slides: Any, kink: Any) -> Array:
+    """When a neuron that slides along a line through the origin gets there."""
+    inward = -jnp.sum(now.w * v, axis=1)
+    there = slides & (_chosen(world.pieces.knots, kink) == 0) & (inward > 0)
+    return jnp.where(there, jnp.sum(now.w**2, axis=1) / jnp.where(there, inward, 1.0), jnp.inf)
+
+
+def _onto(world: _World, w: Any, label: Any) -> Array:
+    """w on its line, moved as the metric lets it move."""
+    s = world.on.x.shape[0]
+    ray = jnp.stack([world.on.x[label % s], jnp.ones_like(w[:, 0])], axis=1)
+    turned = jnp.einsum("nij,nj->ni", world.plane.metric, ray)
+    size, off = jnp.sum(ray * turned, axis=1), _chosen(world.pieces.knots, label // s) - jnp.sum(w * ray, axis=1)
+    return w + (off / jnp.where(size > 0, size, 1.0))[:, None] * turned
+
+
+def _chosen(numbers: Any, which: Int[Array, " N"]) -> Float[Array, " N"]:
+    return jnp.stack([jnp.asarray(number, float) for number in numbers])[which]
+
+
+def _together(on: Line, rho: Float[Array, " s"]) -> Float[Array, " s"]:
+    return jnp.zeros_like(rho).at[on.first].add(rho)[on.first]
