@@ -1,9 +1,9 @@
-r"""Piecewise-linear neurons of one input across their kinks: a neuron sticks to the ray of a sample and slides (Filippov).
+r"""Piecewise-linear neurons of one input across their kinks: they stick to the rays of samples and slide (Filippov).
 
 In the plane of $w = (a, b)$, $X_j = (x_j, 1)$, a neuron $c\,\sigma(w \cdot X)$ has a kink of $\psi$ on each line
 $w \cdot X_j = t_k$. With the dual $\rho_j = \mu_j\,\ell'(f_j, y_j)$ and c frozen for a step its velocity is $-c\,M G$,
-$G = \sum_j \sigma'(w \cdot X_j)\,\rho_j X_j$, constant between two lines, so the motion is piecewise straight: at a line
-the velocities on both sides say whether it crosses or stays and slides. First order in the step, without chattering.
+$G = \sum_j \sigma'(w \cdot X_j)\,\rho_j X_j$, constant between two lines, so the motion is piecewise straight: at a
+line the velocities on both sides say whether it crosses or stays and slides. First order, without chattering.
 """
 
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from widelimit.measure import fields_of, split
 from widelimit.problem import Problem, mobilities, moving
 from widelimit.problem.activations import Pieces
-from widelimit.problem.integrals._bins import Line, Moments, Ridges, line, moments, ridges, sums_over_samples
+from widelimit.problem.integrals._bins import Line, Moments, line, moments, ridges, sums_over_samples
 from widelimit.problem.units import Plane
 
 from ._dynamics import Theta, Weights
@@ -95,9 +95,9 @@ def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...
     unit = problem.two_layer(who)
     if unit.pieces is None or problem.data.inputs != 1 or problem.data.outputs or problem.data.nodes is None:
         raise ValueError(
-            f"{who} follows piecewise-linear neurons of one input and one output on samples (units.Neuron(activations."
-            f"relu), units.CanonicalReLU); this problem has units.{type(unit).__name__} of {problem.data.inputs} inputs "
-            f"on data.{type(problem.data).__name__}."
+            f"{who} follows piecewise-linear neurons of one input and one output on samples (units.Neuron("
+            f"activations.relu), units.CanonicalReLU); this problem has units.{type(unit).__name__} of "
+            f"{problem.data.inputs} inputs on data.{type(problem.data).__name__}."
         )
     if problem.penalty is not None:
         raise ValueError(f"{who} takes no penalty; use integrators.ProximalHeun() or RungeKutta4(step).")
@@ -110,8 +110,8 @@ def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...
         mobility = mobilities.Diagonal(**{**scales._asdict(), **still})
     elif len(names) < len(problem.blocks):
         raise ValueError(
-            f"{who}, trainable={names}: with mobilities.{type(mobility).__name__} all blocks move together; train blocks "
-            "of the full problem."
+            f"{who}, trainable={names}: with mobilities.{type(mobility).__name__} all blocks move together; train "
+            "blocks of the full problem."
         )
     if eqx.filter_eval_shape(lambda: mobility.plane(unit, split(problem.blocks, jnp.zeros(problem.dim)))) is None:
         raise ValueError(f"{who} needs neurons with a bias, and a mobility of one number a block or that of a delta.")
@@ -131,12 +131,11 @@ class _Round(NamedTuple):
 
 def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Float[Array, ""]) -> Motion:
     """One step with the residuals frozen at its start."""
-    on, pieces, at = neurons.on(), neurons.pieces, neurons.planes(theta)
-    rho = neurons.dual(theta)
-    world = _World(on, pieces, moments(on, rho[:, None]), _together(on, rho), at)
+    at = neurons.planes(theta)
+    world = world_of(neurons, theta, at)
     zero = jnp.zeros_like(at.charge)
     first = _Round(at.w, zero, label, zero, jnp.full_like(zero, step), jnp.zeros((), jnp.int32))
-    most = (2 * on.x.shape[0] + 2) * len(pieces.knots)
+    most = (2 * world.on.x.shape[0] + 2) * len(neurons.pieces.knots)
 
     def running(now: _Round) -> Any:
         return jnp.any(now.left > 0) & (now.count < most)
@@ -145,7 +144,13 @@ def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Fl
     return Motion(at.charge + end.gain, end.w, end.label, end.power, end.left)
 
 
-class _World(NamedTuple):
+def world_of(neurons: KinkedNeurons, theta: Theta, plane: Plane) -> "World":
+    """The samples with the residuals of the particles, for neurons in `plane`."""
+    on, rho = neurons.on(), neurons.dual(theta)
+    return World(on, neurons.pieces, moments(on, rho[:, None]), _together(on, rho), plane)
+
+
+class World(NamedTuple):
     """What does not change during a step: `together` [s] is the dual of all samples that lie where one lies."""
 
     on: Line
@@ -155,47 +160,60 @@ class _World(NamedTuple):
     plane: Plane
 
 
-def _round(world: _World, now: _Round) -> _Round:
-    """Every neuron to its next event: a line, the origin, or the end of the step."""
+class Fate(NamedTuple):
+    """The velocity of each neuron, and for those on a line the velocities across it on its two sides.
+
+    - `v` [N, 2], `at`: the sums that it comes of; `slides` [N]: who stays on its line.
+    - `inner`, `outer` [N]: $\dot w \cdot X$ below and above the line; both lead to it where inner >= 0 >= outer.
+    """
+
+    v: Float[Array, "N 2"]
+    at: "Side"
+    slides: Bool[Array, " N"]
+    inner: Float[Array, " N"]
+    outer: Float[Array, " N"]
+
+
+def fate(world: World, w: Float[Array, "N 2"], label: Int[Array, " N"]) -> Fate:
+    """Where neurons go; on a line from which both sides lead away, to the side of the larger speed."""
     on, plane, charge = world.on, world.plane, world.plane.charge
-    s = on.x.shape[0]
-    kink, sample = now.label // s, now.label % s
-    labelled = now.label >= 0
-    ray = jnp.stack([on.x[sample], jnp.ones_like(charge)], axis=1)
-    turned = jnp.einsum("nij,nj->ni", plane.metric, ray)
-    size = jnp.sum(ray * turned, axis=1)
-    below = _side(world, now, kink, sample, labelled, jnp.zeros_like(labelled))
-    # Velocities towards larger w . X on the lower and on the upper side of the line.
+    kink, sample, labelled = label // on.x.shape[0], label % on.x.shape[0], label >= 0
+    _, turned, size = _across(world, sample)
+    below = _side(world, w, label, jnp.zeros_like(labelled))
     inner = -charge * jnp.sum(below.force * turned, axis=1)
     outer = inner - charge * _chosen(world.pieces.bends, kink) * world.together[sample] * size
     slides = labelled & (inner >= 0) & (outer <= 0)
     up = labelled & ~slides & (outer > 0) & ((inner >= 0) | (outer >= -inner))
-    at = _side(world, now, kink, sample, labelled, up)
+    at = _side(world, w, label, up)
     v = -charge[:, None] * jnp.einsum("nij,nj->ni", plane.metric, at.force)
-    held = v + (inner * jnp.where(slides, -1.0, 0.0) / jnp.where(size > 0, size, 1.0))[:, None] * turned
-    v = jnp.where(slides[:, None], held, v)
+    along = v - (inner / jnp.where(size > 0, size, 1.0))[:, None] * turned
+    return Fate(jnp.where(slides[:, None], along, v), at, slides, inner, outer)
+
+
+def _round(world: World, now: _Round) -> _Round:
+    """Every neuron to its next event: a line, the origin, or the end of the step."""
+    plane, kink = world.plane, now.label // world.on.x.shape[0]
+    v, at, slides, _, _ = fate(world, now.w, now.label)
     met, line_met = _next_line(world, now, at, v, jnp.where(slides, kink, -1))
     origin = _next_origin(world, now, v, slides, kink)
     dt = jnp.minimum(now.left, jnp.minimum(met, origin))
-    w = now.w + dt[:, None] * v
     stops, lands = (origin <= met) & (origin <= now.left), (met < origin) & (met <= now.left)
-    w = jnp.where(stops[:, None], 0.0, w)
-    label = jnp.where(slides & ~stops, now.label, -1)
-    label = jnp.where(lands, line_met, label)
+    w = jnp.where(stops[:, None], 0.0, now.w + dt[:, None] * v)
     w = jnp.where(lands[:, None], _onto(world, w, line_met), w)
+    label = jnp.where(lands, line_met, jnp.where(slides & ~stops, now.label, -1))
     rise = jnp.sum(v * at.force, axis=1)
     gain = now.gain - plane.rate * dt * (at.value + 0.5 * dt * rise)
-    spent = plane.rate * dt * (at.value**2 + dt * at.value * rise + dt**2 * rise**2 / 3.0) - charge * rise * dt
-    # Whoever has no time left stands.
-    done = now.left <= 0
-    moved = _Round(w, gain, label, now.power + spent, jnp.where(stops, 0.0, now.left - dt), now.count)
-    kept = jax.tree.map(
-        lambda old, new: jnp.where(done.reshape(-1, *(1,) * (new.ndim - 1)), old, new), now[:-1], moved[:-1]
-    )
-    return _Round(*kept, now.count + 1)
+    spent = plane.rate * dt * (at.value**2 + dt * at.value * rise + dt**2 * rise**2 / 3.0) - plane.charge * rise * dt
+    moved = w, gain, label, now.power + spent, jnp.where(stops, 0.0, now.left - dt)
+
+    def kept(old: Any, new: Any) -> Any:
+        # Whoever has no time left stands.
+        return jnp.where((now.left > 0).reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+    return _Round(*map(kept, now[:-1], moved), now.count + 1)
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """SUM_j rho_j sigma(z_j) and the force SUM_j sigma'(z_j) rho_j X_j [N, 2], with the gaps of the knots."""
 
     value: Float[Array, " N"]
@@ -203,20 +221,28 @@ class _Side(NamedTuple):
     gaps: tuple[Int[Array, " N"], ...]
 
 
-def _side(world: _World, now: _Round, kink: Any, sample: Any, labelled: Any, up: Any) -> _Side:
+def _side(world: World, w: Any, label: Any, up: Any) -> Side:
     """The sums with each labelled neuron's line on the side that is said, whatever rounding says of its sign."""
-    on, a, b = world.on, now.w[:, 0], now.w[:, 1]
-    s, found = on.x.shape[0], ridges(world.on, world.pieces, now.w[:, 0], now.w[:, 1])
-    half = jnp.where(a >= 0, 0, s + 1)
+    on, (a, b) = world.on, w.T
+    s = on.x.shape[0]
+    kink, sample, half = label // s, label % s, jnp.where(a >= 0, 0, s + 1)
     # Above its kink for w . X_j, a neuron that rises to the right has its knot left of the sample.
-    place = jnp.where(up == (a >= 0), on.first[sample], on.after[sample])
-    rows = tuple(jnp.where(labelled & (kink == k), place + half, row) for k, row in enumerate(found.rows))
-    sums = sums_over_samples(Ridges(world.pieces, a, b, rows), world.held)
+    place = half + jnp.where(up == (a >= 0), on.first[sample], on.after[sample])
+    found = ridges(on, world.pieces, a, b)
+    rows = tuple(jnp.where((label >= 0) & (kink == k), place, row) for k, row in enumerate(found.rows))
+    sums = sums_over_samples(found._replace(rows=rows), world.held)
     force = jnp.concatenate([sums.tilted, sums.flat], axis=1)
-    return _Side(sums.whole[:, 0], force, tuple(row - half for row in rows))
+    return Side(sums.whole[:, 0], force, tuple(row - half for row in rows))
 
 
-def _next_line(world: _World, now: _Round, at: _Side, v: Any, sliding: Any) -> tuple[Array, Array]:
+def _across(world: World, sample: Any) -> tuple[Array, Array, Array]:
+    """X of a sample, M X and X . M X."""
+    ray = jnp.stack([world.on.x[sample], jnp.ones_like(world.plane.charge)], axis=1)
+    turned = jnp.einsum("nij,nj->ni", world.plane.metric, ray)
+    return ray, turned, jnp.sum(ray * turned, axis=1)
+
+
+def _next_line(world: World, now: _Round, at: Side, v: Any, sliding: Any) -> tuple[Array, Array]:
     """When each neuron meets a line first, and which; infinite where it meets none.
 
     The knot $(t - b)/a$ of a straight motion goes one way, through infinity to the other end of the samples where a
@@ -236,19 +262,18 @@ def _next_line(world: _World, now: _Round, at: _Side, v: Any, sliding: Any) -> t
     return best, label
 
 
-def _next_origin(world: _World, now: _Round, v: Any, slides: Any, kink: Any) -> Array:
+def _next_origin(world: World, now: _Round, v: Any, slides: Any, kink: Any) -> Array:
     """When a neuron that slides along a line through the origin gets there."""
     inward = -jnp.sum(now.w * v, axis=1)
     there = slides & (_chosen(world.pieces.knots, kink) == 0) & (inward > 0)
     return jnp.where(there, jnp.sum(now.w**2, axis=1) / jnp.where(there, inward, 1.0), jnp.inf)
 
 
-def _onto(world: _World, w: Any, label: Any) -> Array:
+def _onto(world: World, w: Any, label: Any) -> Array:
     """w on its line, moved as the metric lets it move."""
     s = world.on.x.shape[0]
-    ray = jnp.stack([world.on.x[label % s], jnp.ones_like(w[:, 0])], axis=1)
-    turned = jnp.einsum("nij,nj->ni", world.plane.metric, ray)
-    size, off = jnp.sum(ray * turned, axis=1), _chosen(world.pieces.knots, label // s) - jnp.sum(w * ray, axis=1)
+    ray, turned, size = _across(world, label % s)
+    off = _chosen(world.pieces.knots, label // s) - jnp.sum(w * ray, axis=1)
     return w + (off / jnp.where(size > 0, size, 1.0))[:, None] * turned
 
 

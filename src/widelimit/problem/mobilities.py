@@ -36,7 +36,7 @@ class AbstractMobility(eqx.Module):
         """Raise `ValueError` for particles [N, *shape] that this mobility cannot move."""
 
     def plane(self, unit: AbstractUnit, theta: Any) -> Plane | None:
-        """One particle in the plane of its weight and bias, for what follows neurons of one input across their kinks."""
+        """One particle in the plane of its weight and bias, for what follows neurons across their kinks."""
         scales = self.scales(theta)
         return None if scales is None else unit.plane(theta, scales)
 
@@ -92,7 +92,7 @@ class Lifted(AbstractMobility):
     r"""The metric that (r, angle) of `units.CanonicalReLU` inherit from the full weights (williams2019, Proposition 4).
 
     $P_\delta(r) = \mathrm{diag}\big(S, \frac{2}{S - \delta}\big)$, $S = \sqrt{\delta^2 + 4 r^2} = a^2 + b^2 + c^2$; the
-    second is $1/(a^2 + b^2)$ (NOTATION). delta is frozen. A neuron of delta >= 0 at r = 0 has a = b = 0 and never moves.
+    second is $1/(a^2 + b^2)$ (NOTATION). delta is frozen. A neuron of delta >= 0 at r = 0 has a = b = 0: it never moves.
     """
 
     def __call__(self, theta: Any, gradient: Any) -> Any:
@@ -154,7 +154,7 @@ class Polar(AbstractMobility):
 def lifted(r: Float[Array, "..."], delta: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     r"""c and $|(a, b)|$ of $r = c |(a, b)|$, $\delta = c^2 - |(a, b)|^2$ (williams2019 (45)); c >= 0 where r = 0.
 
-    Of $c^2 = (S + \delta)/2$ and $|(a, b)|^2 = (S - \delta)/2$, whose product is r^2, the smaller follows from the other.
+    Of $c^2 = (S + \delta)/2$ and $|(a, b)|^2 = (S - \delta)/2$, whose product is r^2, the larger gives the smaller.
     """
     large = jnp.sqrt(0.5 * (jnp.hypot(delta, 2.0 * r) + jnp.abs(delta)))
     small = jnp.abs(r) / jnp.where(large > 0, large, 1.0)

@@ -155,12 +155,9 @@ def canonical_relu(
         mobility = mobilities.Polar()
     else:
         mobility = mobilities.Diagonal(angle=0.0) if infinite < 0 else mobilities.Identity()
-    why = (
-        "the flat metric has no delta, and so no full weights"
-        if delta is None
-        else f"delta = {infinite:g} has no full weights"
-    )
-    symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, f"{why}; take a finite delta.")
+    what = "the flat metric has no delta, and so" if delta is None else f"delta = {infinite:g} has"
+    why = f"{what} no full weights; take a finite delta."
+    symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, why)
     domain = product(angle=Circle())
     return Problem(unit, full.data, full.loss, penalty=penalty, domain=domain, mobility=mobility, symmetry=symmetry)
 

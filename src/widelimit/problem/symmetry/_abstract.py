@@ -46,7 +46,5 @@ def drawn(law: Any, width: Count | None, key: PRNGKeyArray | None) -> Particles:
     if key is not None:
         return law.sample(width, key=random_key(key, "start(key=...)"))
     if law.n_atoms != width:
-        raise ValueError(
-            "start(key=...): a law is sampled with a key, jax.random.key(0), say; only a law of `width` atoms needs none."
-        )
+        raise ValueError("start(key=...): a law is sampled with a key, say jax.random.key(0); `width` atoms need none.")
     return law.quantise(width)

@@ -2,7 +2,7 @@ r"""What is left of a univariate ReLU neuron when the freedom to rescale its wei
 
 With the factor $k = N/\alpha(N)$ of the full problem's output scale,
 
-$$r = k\,c\,|(a, b)|,\quad (\cos\vartheta, \sin\vartheta) = \frac{(a, b)}{|(a, b)|},\quad \delta = k\,(c^2 - a^2 - b^2),$$
+$$r = k\,c\,|(a, b)|,\quad (\cos\vartheta, \sin\vartheta) = (a, b)/|(a, b)|,\quad \delta = k\,(c^2 - a^2 - b^2),$$
 
 and the flow of (r, angle) under `mobilities.Lifted` is that of (a, b, c), with its time multiplied by k.
 """

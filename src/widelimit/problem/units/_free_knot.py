@@ -43,12 +43,8 @@ class FreeKnot(AbstractUnit):
         charge, one, b = self.ridge(theta)
         if jnp.ndim(charge):
             return None
-        return Plane(
-            charge,
-            jnp.stack([one, b]),
-            scales.c if self.charge else 0.0,
-            jnp.diag(jnp.stack([0.0 * one, scales.h * one])),
-        )
+        metric = jnp.diag(jnp.stack([0.0 * one, scales.h * one]))
+        return Plane(charge, jnp.stack([one, b]), scales.c if self.charge else 0.0, metric)
 
     def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
         moved = theta._replace(h=-w[1])

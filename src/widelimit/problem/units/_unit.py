@@ -29,7 +29,7 @@ class Ridge(NamedTuple):
 
 
 class Plane(NamedTuple):
-    r"""phi = charge sigma(w . (x, 1)) of one input, moved by d charge/dt = -rate d psi/d charge, dw/dt = -metric d psi/dw.
+    r"""phi = charge sigma(w . (x, 1)) of one input; d charge/dt = -rate d psi/d charge, dw/dt = -metric d psi/dw.
 
     charge and rate (), w [2], metric [2, 2], symmetric and not negative.
     """
