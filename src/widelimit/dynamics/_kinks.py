@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from widelimit.measure import fields_of, split
 from widelimit.problem import Problem, mobilities, moving
 from widelimit.problem.activations import Pieces
-from widelimit.problem.integrals._bins import Line, Moments, line, moments, ridges, sums_over_samples
+from widelimit.problem.integrals._bins import Line, Moments, line, moments, ridges, sums_over_neurons, sums_over_samples
 from widelimit.problem.units import Plane
 
 from ._dynamics import Theta, Weights
@@ -67,13 +67,14 @@ class KinkedNeurons(eqx.Module):
         """The particles, moved there."""
         return jax.vmap(lambda th, c, v: self.mobility.from_plane(self.problem.unit, th, c, v))(theta, charge, w)
 
-    def dual(self, theta: Theta) -> Float[Array, " s"]:
+    def dual(self, on: Line, at: Plane) -> Float[Array, " s"]:
         """rho of the samples, sorted."""
         nodes, scale = self.problem.data.nodes, self.problem.scale.factor(self.carried.shape[0])
         assert nodes is not None
-        f = self.problem.integrals.predict(theta, self.carried, nodes.x)
-        slope = jax.vmap(jax.grad(self.problem.loss))(f, nodes.y)
-        return (scale * nodes.weights * slope)[self.on().order]
+        found = ridges(on, self.pieces, at.w[:, 0], at.w[:, 1])
+        f = scale * sums_over_neurons(on, found, (self.carried * at.charge)[:, None])[:, 0]
+        slope = jax.vmap(jax.grad(self.problem.loss))(f, nodes.y[on.order])
+        return scale * nodes.weights[on.order] * slope
 
     def labels(self, theta: Theta) -> Int[Array, " N"]:
         """The lines that particles are on, to rounding."""
@@ -101,7 +102,7 @@ def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...
         )
     if problem.penalty is not None:
         raise ValueError(f"{who} takes no penalty; use integrators.ProximalHeun() or RungeKutta4(step).")
-    if any(factor.walls or not factor.flat for _, factor in problem.domain.factors):
+    if not problem.domain.flat:
         raise ValueError(f"{who} takes no walls: the domain must be all of R^D, or a circle for an angle.")
     names, mobility = moving(problem, trainable), problem.mobility
     scales = mobility.scales(fields_of(problem.blocks))
@@ -131,8 +132,8 @@ class _Round(NamedTuple):
 
 def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Float[Array, ""]) -> Motion:
     """One step with the residuals frozen at its start."""
-    at = neurons.planes(theta)
-    world = world_of(neurons, theta, at)
+    world = world_of(neurons, theta)
+    at = world.plane
     zero = jnp.zeros_like(at.charge)
     first = _Round(at.w, zero, label, zero, jnp.full_like(zero, step), jnp.zeros((), jnp.int32))
     most = (2 * world.on.x.shape[0] + 2) * len(neurons.pieces.knots)
@@ -144,10 +145,11 @@ def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Fl
     return Motion(at.charge + end.gain, end.w, end.label, end.power, end.left)
 
 
-def world_of(neurons: KinkedNeurons, theta: Theta, plane: Plane) -> "World":
-    """The samples with the residuals of the particles, for neurons in `plane`."""
-    on, rho = neurons.on(), neurons.dual(theta)
-    return World(on, neurons.pieces, moments(on, rho[:, None]), _together(on, rho), plane)
+def world_of(neurons: KinkedNeurons, theta: Theta, plane: Plane | None = None) -> "World":
+    """The samples with the residuals of the particles, for neurons in `plane`: the particles, if left out."""
+    on, at = neurons.on(), neurons.planes(theta)
+    rho = neurons.dual(on, at)
+    return World(on, neurons.pieces, moments(on, rho[:, None]), _together(on, rho), at if plane is None else plane)
 
 
 class World(NamedTuple):
@@ -176,16 +178,20 @@ class Fate(NamedTuple):
 
 def fate(world: World, w: Float[Array, "N 2"], label: Int[Array, " N"]) -> Fate:
     """Where neurons go; on a line from which both sides lead away, to the side of the larger speed."""
-    on, plane, charge = world.on, world.plane, world.plane.charge
-    kink, sample, labelled = label // on.x.shape[0], label % on.x.shape[0], label >= 0
-    _, turned, size = _across(world, sample)
-    below = _side(world, w, label, jnp.zeros_like(labelled))
+    s, charge = world.on.x.shape[0], world.plane.charge
+    kink, sample, labelled = label // s, label % s, label >= 0
+    ray, turned, size = _across(world, sample)
+    below = _below(world, w, label)
     inner = -charge * jnp.sum(below.force * turned, axis=1)
-    outer = inner - charge * _chosen(world.pieces.bends, kink) * world.together[sample] * size
+    # Above the line sigma' is larger by the bend; sigma is the same.
+    jump = _chosen(world.pieces.bends, kink) * world.together[sample]
+    outer = inner - charge * jump * size
     slides = labelled & (inner >= 0) & (outer <= 0)
     up = labelled & ~slides & (outer > 0) & ((inner >= 0) | (outer >= -inner))
-    at = _side(world, w, label, up)
-    v = -charge[:, None] * jnp.einsum("nij,nj->ni", plane.metric, at.force)
+    upper = _place(world, w, sample, up)
+    gaps = tuple(jnp.where(labelled & (kink == k), upper, gap) for k, gap in enumerate(below.gaps))
+    at = Side(below.value, below.force + jnp.where(up, jump, 0.0)[:, None] * ray, gaps)
+    v = -charge[:, None] * jnp.einsum("nij,nj->ni", world.plane.metric, at.force)
     along = v - (inner / jnp.where(size > 0, size, 1.0))[:, None] * turned
     return Fate(jnp.where(slides[:, None], along, v), at, slides, inner, outer)
 
@@ -221,18 +227,20 @@ class Side(NamedTuple):
     gaps: tuple[Int[Array, " N"], ...]
 
 
-def _side(world: World, w: Any, label: Any, up: Any) -> Side:
-    """The sums with each labelled neuron's line on the side that is said, whatever rounding says of its sign."""
-    on, (a, b) = world.on, w.T
-    s = on.x.shape[0]
-    kink, sample, half = label // s, label % s, jnp.where(a >= 0, 0, s + 1)
-    # Above its kink for w . X_j, a neuron that rises to the right has its knot left of the sample.
-    place = half + jnp.where(up == (a >= 0), on.first[sample], on.after[sample])
-    found = ridges(on, world.pieces, a, b)
-    rows = tuple(jnp.where((label >= 0) & (kink == k), place, row) for k, row in enumerate(found.rows))
+def _below(world: World, w: Any, label: Any) -> Side:
+    """The sums with each labelled neuron below its line, whatever rounding says of the sign of z there."""
+    s, (a, b) = world.on.x.shape[0], w.T
+    half, place = jnp.where(a >= 0, 0, s + 1), _place(world, w, label % s, jnp.zeros(label.shape, bool))
+    found = ridges(world.on, world.pieces, a, b)
+    rows = tuple(jnp.where((label >= 0) & (label // s == k), place + half, row) for k, row in enumerate(found.rows))
     sums = sums_over_samples(found._replace(rows=rows), world.held)
     force = jnp.concatenate([sums.tilted, sums.flat], axis=1)
     return Side(sums.whole[:, 0], force, tuple(row - half for row in rows))
+
+
+def _place(world: World, w: Any, sample: Any, up: Any) -> Int[Array, " N"]:
+    """The gap of a knot that lies on a sample: above its line, a neuron that rises to the right has it left of that."""
+    return jnp.where(up == (w[:, 0] >= 0), world.on.first[sample], world.on.after[sample])
 
 
 def _across(world: World, sample: Any) -> tuple[Array, Array, Array]:

@@ -104,9 +104,7 @@ def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: Abst
             "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
             "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
         )
-    # On a piece of R^D without walls, a circle say, nothing is projected.
-    curved = any(factor.walls or not factor.flat for _, factor in domain.factors)
-    if not diagonal and curved:
+    if not diagonal and not domain.flat:
         raise ValueError(
             "Problem(mobility=..., domain=...): walls and spheres project in the metric of the mobility, which needs "
             "one number a block (mobilities.Diagonal)."

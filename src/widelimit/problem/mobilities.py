@@ -92,7 +92,7 @@ class Lifted(AbstractMobility):
     r"""The metric that (r, angle) of `units.CanonicalReLU` inherit from the full weights (williams2019, Proposition 4).
 
     $P_\delta(r) = \mathrm{diag}\big(S, \frac{2}{S - \delta}\big)$, $S = \sqrt{\delta^2 + 4 r^2} = a^2 + b^2 + c^2$; the
-    second is $1/(a^2 + b^2)$ (NOTATION). delta is frozen. A neuron of delta >= 0 at r = 0 has a = b = 0: it never moves.
+    second is $1/(a^2 + b^2)$ (NOTATION). delta is frozen. At r = 0 with delta >= 0 a neuron has a = b = 0: it rests.
     """
 
     def __call__(self, theta: Any, gradient: Any) -> Any:
