@@ -1,9 +1,9 @@
 r"""Piecewise-linear neurons of one input across their kinks: they stick to the rays of samples and slide (Filippov).
 
-In the plane of $w = (a, b)$, $X_j = (x_j, 1)$, a neuron $c\,\sigma(w \cdot X)$ has a kink of $\psi$ on each line
-$w \cdot X_j = t_k$. With the dual $\rho_j = \mu_j\,\ell'(f_j, y_j)$ and c frozen for a step its velocity is $-c\,M G$,
-$G = \sum_j \sigma'(w \cdot X_j)\,\rho_j X_j$, constant between two lines, so the motion is piecewise straight: at a
-line the velocities on both sides say whether it crosses or stays and slides. First order, without chattering.
+In the plane of $w = (a, b)$, $X_j = (x_j, 1)$, a neuron $c\,\sigma(w \cdot X)$ of one kink, at 0, has a kink of psi on
+each ray $w \cdot X_j = 0$. With $\rho_j = \mu_j\,\ell'(f_j, y_j)$ and c frozen for a step its velocity is $-c\,M G$,
+$G = \sum_j \sigma'(w \cdot X_j)\,\rho_j X_j$, constant between two rays, so the motion is piecewise straight: at a
+ray the velocities on both sides say whether it crosses or stays and slides. First order, without chattering.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +16,16 @@ from jaxtyping import Array, Bool, Float, Int
 from widelimit.measure import fields_of, split
 from widelimit.problem import Problem, mobilities, moving
 from widelimit.problem.activations import Pieces
-from widelimit.problem.integrals._bins import Line, Moments, line, moments, ridges, sums_over_neurons, sums_over_samples
+from widelimit.problem.integrals._bins import (
+    Line,
+    Moments,
+    gaps,
+    line,
+    moments,
+    ridges,
+    sums_over_neurons,
+    sums_over_samples,
+)
 from widelimit.problem.units import Plane
 
 from ._dynamics import Theta, Weights
@@ -28,7 +37,7 @@ _ON_RAY = 1e-12
 class Motion(NamedTuple):
     """What a step of frozen residuals did to N neurons.
 
-    - `charge` [N], `w` [N, 2]; `label` [N]: which line a neuron is on, kink k of sample j as k s + j, or -1.
+    - `charge` [N], `w` [N, 2]; `label` [N]: the sample (from left to right) on whose ray a neuron is, or -1.
     - `power` [N]: the energy each dissipated, per unit of weight; `left` [N]: the time that no round was left for.
     """
 
@@ -77,17 +86,15 @@ class KinkedNeurons(eqx.Module):
         return scale * nodes.weights[on.order] * slope
 
     def labels(self, theta: Theta) -> Int[Array, " N"]:
-        """The lines that particles are on, to rounding."""
-        on, at = self.on(), self.planes(theta)
-        a, b = at.w[:, 0], at.w[:, 1]
+        """The rays that particles are on, to rounding."""
+        on, (a, b) = self.on(), self.planes(theta).w.T
+        s, gap = on.x.shape[0], gaps(self.on(), a, b, 0.0)
         label, nearest = jnp.full(a.shape, -1), jnp.full(a.shape, _ON_RAY)
-        for k, kink in enumerate(self.pieces.knots):
-            gap = ridges(on, self.pieces, a, b).rows[k] % (on.x.shape[0] + 1)
-            for j in (jnp.maximum(gap - 1, 0), jnp.minimum(gap, on.x.shape[0] - 1)):
-                size = jnp.abs(a * on.x[j]) + jnp.abs(b)
-                off = jnp.abs(a * on.x[j] + b - kink) / jnp.where(size > 0, size, 1.0)
-                near = (off <= nearest) & (size > 0)
-                label, nearest = jnp.where(near, k * on.x.shape[0] + j, label), jnp.where(near, off, nearest)
+        for j in (jnp.maximum(gap - 1, 0), jnp.minimum(gap, s - 1)):
+            size = jnp.abs(a * on.x[j]) + jnp.abs(b)
+            off = jnp.abs(a * on.x[j] + b) / jnp.where(size > 0, size, 1.0)
+            near = (off <= nearest) & (size > 0)
+            label, nearest = jnp.where(near, j, label), jnp.where(near, off, nearest)
         return label
 
 
@@ -99,6 +106,11 @@ def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...
             f"{who} follows piecewise-linear neurons of one input and one output on samples (units.Neuron("
             f"activations.relu), units.CanonicalReLU); this problem has units.{type(unit).__name__} of "
             f"{problem.data.inputs} inputs on data.{type(problem.data).__name__}."
+        )
+    if len(unit.pieces.knots) != 1 or float(unit.pieces.knots[0]) != 0.0 or float(unit.pieces.value) != 0.0:
+        raise ValueError(
+            f"{who} follows activations with one kink, at zero (relu, leaky_relu): where rays of several kinks cross, "
+            "a neuron may be held by more than one; use integrators.RungeKutta4 with small steps."
         )
     if problem.penalty is not None:
         raise ValueError(f"{who} takes no penalty; use integrators.ProximalHeun() or RungeKutta4(step).")
@@ -136,7 +148,7 @@ def move(neurons: KinkedNeurons, theta: Theta, label: Int[Array, " N"], step: Fl
     at = world.plane
     zero = jnp.zeros_like(at.charge)
     first = _Round(at.w, zero, label, zero, jnp.full_like(zero, step), jnp.zeros((), jnp.int32))
-    most = (2 * world.on.x.shape[0] + 2) * len(neurons.pieces.knots)
+    most = 2 * world.on.x.shape[0] + 2
 
     def running(now: _Round) -> Any:
         return jnp.any(now.left > 0) & (now.count < most)
@@ -163,10 +175,10 @@ class World(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """The velocity of each neuron, and for those on a line the velocities across it on its two sides.
+    """The velocity of each neuron, and for those on a ray the velocities across it on its two sides.
 
-    - `v` [N, 2], `at`: the sums that it comes of; `slides` [N]: who stays on its line.
-    - `inner`, `outer` [N]: $\dot w \cdot X$ below and above the line; both lead to it where inner >= 0 >= outer.
+    - `v` [N, 2], `at`: the sums that it comes of; `slides` [N]: who stays on its ray.
+    - `inner`, `outer` [N]: $\dot w \cdot X$ below and above the ray; both lead to it where inner >= 0 >= outer.
     """
 
     v: Float[Array, "N 2"]
@@ -177,36 +189,39 @@ class Fate(NamedTuple):
 
 
 def fate(world: World, w: Float[Array, "N 2"], label: Int[Array, " N"]) -> Fate:
-    """Where neurons go; on a line from which both sides lead away, to the side of the larger speed."""
-    s, charge = world.on.x.shape[0], world.plane.charge
-    kink, sample, labelled = label // s, label % s, label >= 0
-    ray, turned, size = _across(world, sample)
+    """Where neurons go; on a ray from which both sides lead away, to the side of the larger speed."""
+    labelled, charge = label >= 0, world.plane.charge
+    ray, turned, size = _across(world, label)
     below = _below(world, w, label)
     inner = -charge * jnp.sum(below.force * turned, axis=1)
-    # Above the line sigma' is larger by the bend; sigma is the same.
-    jump = _chosen(world.pieces.bends, kink) * world.together[sample]
+    # Above the ray sigma' is larger by the bend; sigma is the same.
+    (bend,) = world.pieces.bends
+    jump = bend * world.together[label]
     outer = inner - charge * jump * size
-    slides = labelled & (inner >= 0) & (outer <= 0)
-    up = labelled & ~slides & (outer > 0) & ((inner >= 0) | (outer >= -inner))
-    upper = _place(world, w, sample, up)
-    gaps = tuple(jnp.where(labelled & (kink == k), upper, gap) for k, gap in enumerate(below.gaps))
-    at = Side(below.value, below.force + jnp.where(up, jump, 0.0)[:, None] * ray, gaps)
+    # A ReLU neuron that sees no sample from below its ray (inner = 0) is dead, whatever the ray's sample wants.
+    slides = labelled & (inner >= 0) & ((outer <= 0) | (inner == 0))
+    up = labelled & ~slides & (outer > 0) & (outer >= -inner)
+    gap = jnp.where(labelled, _place(world, w, label, up), below.gap)
+    at = Side(below.value, below.force + jnp.where(up, jump, 0.0)[:, None] * ray, gap)
     v = -charge[:, None] * jnp.einsum("nij,nj->ni", world.plane.metric, at.force)
     along = v - (inner / jnp.where(size > 0, size, 1.0))[:, None] * turned
     return Fate(jnp.where(slides[:, None], along, v), at, slides, inner, outer)
 
 
 def _round(world: World, now: _Round) -> _Round:
-    """Every neuron to its next event: a line, the origin, or the end of the step."""
-    plane, kink = world.plane, now.label // world.on.x.shape[0]
+    """Every neuron to its next event: a ray, the origin, or the end of the step."""
+    plane = world.plane
     v, at, slides, _, _ = fate(world, now.w, now.label)
-    met, line_met = _next_line(world, now, at, v, jnp.where(slides, kink, -1))
-    origin = _next_origin(world, now, v, slides, kink)
+    met, ray_met = _next_ray(world, now.w, at, v)
+    met = jnp.where(slides, jnp.inf, met)
+    inward = -jnp.sum(now.w * v, axis=1)
+    to_origin = slides & (inward > 0)
+    origin = jnp.where(to_origin, jnp.sum(now.w**2, axis=1) / jnp.where(to_origin, inward, 1.0), jnp.inf)
     dt = jnp.minimum(now.left, jnp.minimum(met, origin))
-    stops, lands = (origin <= met) & (origin <= now.left), (met < origin) & (met <= now.left)
+    stops, lands = origin <= now.left, met <= now.left
     w = jnp.where(stops[:, None], 0.0, now.w + dt[:, None] * v)
-    w = jnp.where(lands[:, None], _onto(world, w, line_met), w)
-    label = jnp.where(lands, line_met, jnp.where(slides & ~stops, now.label, -1))
+    w = jnp.where(lands[:, None], _onto(world, w, ray_met), w)
+    label = jnp.where(lands, ray_met, jnp.where(slides & ~stops, now.label, -1))
     rise = jnp.sum(v * at.force, axis=1)
     gain = now.gain - plane.rate * dt * (at.value + 0.5 * dt * rise)
     spent = plane.rate * dt * (at.value**2 + dt * at.value * rise + dt**2 * rise**2 / 3.0) - plane.charge * rise * dt
@@ -224,22 +239,21 @@ class Side(NamedTuple):
 
     value: Float[Array, " N"]
     force: Float[Array, "N 2"]
-    gaps: tuple[Int[Array, " N"], ...]
+    gap: Int[Array, " N"]
 
 
 def _below(world: World, w: Any, label: Any) -> Side:
-    """The sums with each labelled neuron below its line, whatever rounding says of the sign of z there."""
-    s, (a, b) = world.on.x.shape[0], w.T
-    half, place = jnp.where(a >= 0, 0, s + 1), _place(world, w, label % s, jnp.zeros(label.shape, bool))
-    found = ridges(world.on, world.pieces, a, b)
-    rows = tuple(jnp.where((label >= 0) & (label // s == k), place + half, row) for k, row in enumerate(found.rows))
-    sums = sums_over_samples(found._replace(rows=rows), world.held)
-    force = jnp.concatenate([sums.tilted, sums.flat], axis=1)
-    return Side(sums.whole[:, 0], force, tuple(row - half for row in rows))
+    """The sums with each labelled neuron below its ray, whatever rounding says of the sign of z there."""
+    half = jnp.where(w[:, 0] >= 0, 0, world.on.x.shape[0] + 1)
+    found = ridges(world.on, world.pieces, w[:, 0], w[:, 1])
+    place = half + _place(world, w, label, jnp.zeros(label.shape, bool))
+    row = jnp.where(label >= 0, place, found.rows[0])
+    sums = sums_over_samples(found._replace(rows=(row,)), world.held)
+    return Side(sums.whole[:, 0], jnp.concatenate([sums.tilted, sums.flat], axis=1), row - half)
 
 
 def _place(world: World, w: Any, sample: Any, up: Any) -> Int[Array, " N"]:
-    """The gap of a knot that lies on a sample: above its line, a neuron that rises to the right has it left of that."""
+    """The gap of a knot that lies on a sample: above its ray, a neuron that rises to the right has it left of that."""
     return jnp.where(up == (w[:, 0] >= 0), world.on.first[sample], world.on.after[sample])
 
 
@@ -250,43 +264,24 @@ def _across(world: World, sample: Any) -> tuple[Array, Array, Array]:
     return ray, turned, jnp.sum(ray * turned, axis=1)
 
 
-def _next_line(world: World, now: _Round, at: Side, v: Any, sliding: Any) -> tuple[Array, Array]:
-    """When each neuron meets a line first, and which; infinite where it meets none.
+def _next_ray(world: World, w: Any, at: Side, v: Any) -> tuple[Array, Array]:
+    """When each neuron meets a ray first, and which; infinite where it meets none.
 
-    The knot $(t - b)/a$ of a straight motion goes one way, through infinity to the other end of the samples where a
-    changes its sign; so of all samples the next on its way is the only one to be asked.
+    The knot -b/a of a straight motion goes one way, through infinity to the other end of the samples where a changes
+    its sign; so of all samples the next on its way is the only one to be asked.
     """
-    on, (a, b), (va, vb) = world.on, now.w.T, v.T
-    s = on.x.shape[0]
-    best, label = jnp.full_like(a, jnp.inf), jnp.full(a.shape, -1)
-    for k, (t, gap) in enumerate(zip(world.pieces.knots, at.gaps, strict=True)):
-        way = -(vb * a + va * (t - b))
-        j = jnp.where(way > 0, jnp.where(gap < s, gap, 0), jnp.where(gap > 0, gap - 1, s - 1))
-        speed, off = va * on.x[j] + vb, t - (a * on.x[j] + b)
-        when = jnp.where(speed != 0, off / jnp.where(speed != 0, speed, 1.0), jnp.inf)
-        when = jnp.where((way == 0) | (when < 0) | (sliding == k), jnp.inf, when)
-        sooner = when < best
-        best, label = jnp.where(sooner, when, best), jnp.where(sooner, k * s + j, label)
-    return best, label
+    x, gap, (a, b), (va, vb) = world.on.x, at.gap, w.T, v.T
+    s, way = x.shape[0], va * b - vb * a
+    j = jnp.where(way > 0, jnp.where(gap < s, gap, 0), jnp.where(gap > 0, gap - 1, s - 1))
+    speed, z = va * x[j] + vb, a * x[j] + b
+    when = -z / jnp.where(speed != 0, speed, 1.0)
+    return jnp.where((way == 0) | (speed == 0) | (when < 0), jnp.inf, when), j
 
 
-def _next_origin(world: World, now: _Round, v: Any, slides: Any, kink: Any) -> Array:
-    """When a neuron that slides along a line through the origin gets there."""
-    inward = -jnp.sum(now.w * v, axis=1)
-    there = slides & (_chosen(world.pieces.knots, kink) == 0) & (inward > 0)
-    return jnp.where(there, jnp.sum(now.w**2, axis=1) / jnp.where(there, inward, 1.0), jnp.inf)
-
-
-def _onto(world: World, w: Any, label: Any) -> Array:
-    """w on its line, moved as the metric lets it move."""
-    s = world.on.x.shape[0]
-    ray, turned, size = _across(world, label % s)
-    off = _chosen(world.pieces.knots, label // s) - jnp.sum(w * ray, axis=1)
-    return w + (off / jnp.where(size > 0, size, 1.0))[:, None] * turned
-
-
-def _chosen(numbers: Any, which: Int[Array, " N"]) -> Float[Array, " N"]:
-    return jnp.stack([jnp.asarray(number, float) for number in numbers])[which]
+def _onto(world: World, w: Any, sample: Any) -> Array:
+    """w on its ray, moved as the metric lets it move."""
+    ray, turned, size = _across(world, sample)
+    return w - (jnp.sum(w * ray, axis=1) / jnp.where(size > 0, size, 1.0))[:, None] * turned
 
 
 def _together(on: Line, rho: Float[Array, " s"]) -> Float[Array, " s"]:

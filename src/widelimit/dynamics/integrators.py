@@ -199,10 +199,10 @@ class RungeKutta4(AbstractIntegrator):
 
 
 class Filippov(AbstractIntegrator):
-    r"""A fixed step of order 1 for piecewise-linear neurons of one input on samples, which stick to samples and slide.
+    r"""A fixed step of order 1 for (leaky) ReLU neurons of one input on samples, which stick to them and slide.
 
     Residuals and output weights are frozen for a step; in it every neuron moves piecewise straight in the plane of its
-    weight and bias, from one sample ray $a x_j + b = t$ to the next, and at a ray crosses it or stays on it as the
+    weight and bias, from one sample ray $a x_j + b = 0$ to the next, and at a ray crosses it or stays on it as the
     velocities on both sides say (NOTATION, williams2019: the flow is not smooth). For the canonical parameters the step
     is that of the full ones. A ReLU neuron that reaches a = b = 0 stays there.
 

@@ -13,7 +13,7 @@ from widelimit.numerics import leaf
 from widelimit.numerics.registry import Registry, by_name, number
 
 from .units import AbstractUnit, Plane
-from .units._canonical import turned
+from .units._canonical import lifted, turned
 
 
 class AbstractMobility(eqx.Module):
@@ -149,17 +149,6 @@ class Polar(AbstractMobility):
 
     def from_plane(self, unit: AbstractUnit, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
         return theta._replace(r=charge * jnp.hypot(w[0], w[1]), angle=turned(theta.angle, w))
-
-
-def lifted(r: Float[Array, "..."], delta: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    r"""c and $|(a, b)|$ of $r = c |(a, b)|$, $\delta = c^2 - |(a, b)|^2$ (williams2019 (45)); c >= 0 where r = 0.
-
-    Of $c^2 = (S + \delta)/2$ and $|(a, b)|^2 = (S - \delta)/2$, whose product is r^2, the larger gives the smaller.
-    """
-    large = jnp.sqrt(0.5 * (jnp.hypot(delta, 2.0 * r) + jnp.abs(delta)))
-    small = jnp.abs(r) / jnp.where(large > 0, large, 1.0)
-    sign = jnp.where(r < 0, -1.0, 1.0)
-    return sign * jnp.where(delta > 0, large, small), jnp.where(delta > 0, small, large)
 
 
 def _need(mobility: AbstractMobility, blocks: Blocks, names: tuple[str, ...]) -> None:

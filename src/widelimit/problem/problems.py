@@ -155,7 +155,7 @@ def canonical_relu(
         mobility = mobilities.Polar()
     else:
         mobility = mobilities.Diagonal(angle=0.0) if infinite < 0 else mobilities.Identity()
-    what = "the flat metric has no delta, and so" if delta is None else f"delta = {infinite:g} has"
+    what = "the flat metric has no delta, and so" if infinite == 0.0 else f"delta = {infinite:g} has"
     why = f"{what} no full weights; take a finite delta."
     symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, why)
     domain = product(angle=Circle())

@@ -64,41 +64,32 @@ def attractors(problem: Problem, measure: Any, *, tol: float = 1e-6) -> Attracto
 
     On the ray of sample k, with $\rho_j = \mu_j \ell'(f_j, y_j)$, the sum over the other samples that the neuron sees
     $A = \sum_j \rho_j \rho_k (1 + x_j x_k)$ and $B = \rho_k^2 (1 + x_k^2)$: attractor iff $-B < A < 0$ and
-    $c\,\rho_k > 0$, repulsor iff $-B < A < 0$ and $c\,\rho_k < 0$. Computed for any activation with one kink from the
+    $c\,\rho_k > 0$, repulsor iff $-B < A < 0$ and $c\,\rho_k < 0$. Computed from the
     velocities on both sides.
 
     - `measure`: particles of the problem's parameters; `tol`: how near to a sample, in x, a knot lies on it.
 
-    Raises `ValueError` as `integrators.Filippov` does for a problem, and for an activation of several kinks.
+    Raises `ValueError` as `integrators.Filippov` does for a problem.
     """
     real_number(tol, "attractors(tol=...)", least=0.0)
     theta, w = problem.unpack(measure)
     neurons = kinked_neurons(problem, w, None, "attractors")
-    kink = one_kink(neurons, "attractors")
     x, first = np.unique(np.asarray(neurons.on().x), return_index=True)
     kinds = np.empty((len(x), 2, 2), dtype="<U9")
     for i, sign in enumerate((1.0, -1.0)):
         for k, side in enumerate((1.0, -1.0)):
-            seen = _fate(neurons, theta, kink, sign, side, x, first)
+            seen = _fate(neurons, theta, sign, side, x, first)
             outer = np.arange(len(x)) == (len(x) - 1 if side > 0 else 0)
             kinds[:, i, k] = _kind(
                 np.asarray(seen.inner), np.asarray(seen.outer), outer & (neurons.pieces.slopes[0] == 0)
             )
-    return _counted(neurons, theta, np.asarray(w), x, kinds, float(kink), tol)
+    return _counted(neurons, theta, np.asarray(w), x, kinds, tol)
 
 
-def one_kink(neurons: KinkedNeurons, who: str) -> float:
-    """Where sigma bends. Raises `ValueError` for several places."""
-    kinks = neurons.pieces.knots
-    if len(kinks) != 1:
-        raise ValueError(f"{who} needs an activation with one kink (relu, leaky_relu); this one has {len(kinks)}.")
-    return float(kinks[0])
-
-
-def _fate(neurons: KinkedNeurons, theta: Any, kink: float, sign: float, side: float, x: Any, first: Any) -> Fate:
+def _fate(neurons: KinkedNeurons, theta: Any, sign: float, side: float, x: Any, first: Any) -> Fate:
     """What becomes of one neuron on every ray, output `sign` and a = `side`."""
     n = len(x)
-    w = jnp.stack([jnp.full(n, side), kink - side * jnp.asarray(x)], axis=1)
+    w = jnp.stack([jnp.full(n, side), -side * jnp.asarray(x)], axis=1)
     plane = Plane(jnp.full(n, sign), w, jnp.zeros(n), _metric(neurons, theta, n))
     return _compiled(neurons, theta, plane, jnp.asarray(first))
 
@@ -121,12 +112,12 @@ def _kind(inner: np.ndarray, outer: np.ndarray, outermost: Bool[np.ndarray, " s"
 
 
 def _counted(
-    neurons: KinkedNeurons, theta: Any, w: np.ndarray, x: np.ndarray, kinds: np.ndarray, kink: float, tol: float
+    neurons: KinkedNeurons, theta: Any, w: np.ndarray, x: np.ndarray, kinds: np.ndarray, tol: float
 ) -> Attractors:
     plane = neurons.planes(theta)
     a, b = np.asarray(plane.w).T
     has = a != 0
-    knot = (kink - b[has]) / a[has]
+    knot = -b[has] / a[has]
     j = np.clip(np.searchsorted(x, knot), 1, max(len(x) - 1, 1)) - 1
     j = np.where(
         np.abs(knot - x[j]) <= np.abs(knot - x[np.minimum(j + 1, len(x) - 1)]), j, np.minimum(j + 1, len(x) - 1)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from widelimit.dynamics import schedules
@@ -115,9 +116,7 @@ def _norm(f: np.ndarray, mu: Any) -> float:
     return float(np.sqrt(np.asarray(mu) @ np.sum(f.reshape(len(f), -1) ** 2, axis=1)))
 
 
-def _motions(
-    problem: Problem, start: Particles, last: Particles, names: tuple[str, ...]
-) -> tuple[float | None, float | None]:
+def _motions(problem: Problem, start: Particles, last: Particles, names: tuple[str, ...]) -> list[float | None]:
     """(inner, outer), of the blocks that may move."""
     w = np.asarray(start.weights)
     (old, _), (new, _) = problem.unpack(start), problem.unpack(last)
@@ -136,18 +135,11 @@ def _motions(
 
 
 def _balance(problem: Problem, start: Particles, last: Particles) -> Balance | None:
-    unit = problem.unit
-    if unit.linear is None or not unit.homogeneity or problem.mobility.scales(problem.unpack(start)[0]) is None:
+    if problem.unit.balance(jax.tree.map(lambda block: block[0], problem.unpack(start)[0])) is None:
         return None
     w = np.asarray(start.weights)
-
-    def squares(measure: Particles) -> tuple[np.ndarray, np.ndarray]:
-        theta = problem.unpack(measure)[0]._asdict()
-        outer = np.sum(np.asarray(theta.pop(unit.linear)).reshape(len(w), -1) ** 2, axis=1)
-        inner = sum(np.sum(np.asarray(block).reshape(len(w), -1) ** 2, axis=1) for block in theta.values())
-        return outer, inner / unit.homogeneity
-
-    (outer, inner), ends = squares(start), squares(last)
+    ends = [jax.vmap(problem.unit.balance)(problem.unpack(measure)[0]) for measure in (start, last)]
+    (outer, inner), ends = ((np.asarray(a), np.asarray(b)) for a, b in ends)
     delta, moved = outer - inner, ends[0] - ends[1] - (outer - inner)
     size = math.sqrt(w @ (outer + inner) ** 2)
     mean = float(w @ delta)

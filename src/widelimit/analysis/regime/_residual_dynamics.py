@@ -11,8 +11,6 @@ from jaxtyping import Array, Float
 from widelimit.dynamics._kinks import KinkedNeurons, fate, kinked_neurons, world_of
 from widelimit.problem import Problem
 
-from ._attractors import one_kink
-
 
 @dataclasses.dataclass(frozen=True)
 class ResidualDynamics:
@@ -42,15 +40,10 @@ def residual_dynamics(problem: Problem, measure: Any) -> ResidualDynamics:
     In full weights a neuron contributes $w w^T + c^2 P$, w = (a, b): $|w|^2 + c^2 = P_{rr}$ along w and $c^2$, which is
     $r^2 P_{aa}$, across.
 
-    Raises `ValueError` as `integrators.Filippov` does for a problem, and for an activation that is not linear on both
-    sides of zero.
+    Raises `ValueError` as `integrators.Filippov` does for a problem.
     """
     theta, w = problem.unpack(measure)
     neurons = kinked_neurons(problem, w, None, "residual_dynamics")
-    if one_kink(neurons, "residual_dynamics") != 0.0 or problem.unit.pieces.value != 0.0:
-        raise ValueError(
-            "residual_dynamics needs an activation that is linear on both sides of zero: relu, leaky_relu."
-        )
     dual, slopes, covariance = (np.asarray(part) for part in _regions(neurons, theta))
     on = neurons.on()
     scale = float(problem.scale.factor(len(w)))
@@ -76,7 +69,7 @@ def _regions(neurons: KinkedNeurons, theta: Any) -> tuple[Array, Array, Array]:
     own = plane.rate[:, None, None] * plane.w[:, :, None] * plane.w[:, None, :]
     each = own + plane.charge[:, None, None] ** 2 * (plane.metric - across)
     right = plane.w[:, 0] >= 0
-    row = seen.at.gaps[0] + jnp.where(right, 0, s + 1)
+    row = seen.at.gap + jnp.where(right, 0, s + 1)
     covariance = jnp.zeros((2 * (s + 1), 2, 2)).at[row].add(neurons.carried[:, None, None] * each)
     gap, sample = jnp.arange(s + 1)[:, None], jnp.arange(s)
     low, high = neurons.pieces.slopes

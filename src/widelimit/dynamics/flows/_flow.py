@@ -142,7 +142,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def placed(self, problem: Problem, start: Start) -> Any:
         who = type(self).__name__
-        problem.unpack(require_particles(start, who))
+        _, w = problem.unpack(require_particles(start, who))
         problem.integrals.require_deterministic(who)
         if not problem.smooth and not self.proximal:
             raise ValueError(f"{who} takes no non-smooth penalty (it has no proximal map); use GradientFlow.")
@@ -153,7 +153,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
             )
 
         if self.method(problem, None).kinked:
-            self.neurons(problem, None)
+            self.neurons(problem, w)
 
     @property
     def clock(self) -> Tau:

@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import Blocks, Particles, join, split
 from widelimit.measure._blocks import row_size, theta_type
 
-from ..mobilities import lifted
 from ..scales import AbstractScale
+from ..units._canonical import lifted
 from ._abstract import AbstractSymmetry
 
 

@@ -45,6 +45,12 @@ class CanonicalReLU(AbstractUnit):
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return jnp.sqrt(1.0 + x[0] ** 2)
 
+    def balance(self, theta: Any) -> tuple[Array, Array] | None:
+        if not self.delta:
+            return None
+        charge, length = lifted(theta.r, theta.delta)
+        return charge**2, length**2
+
     def plane(self, theta: Any, scales: Any) -> Plane | None:
         # The angle moves along the circle: to first order in a step, along its tangent.
         (charge, u, v), tangent = self.ridge(theta), jnp.stack([-jnp.sin(theta.angle), jnp.cos(theta.angle)])
@@ -52,6 +58,17 @@ class CanonicalReLU(AbstractUnit):
 
     def from_plane(self, theta: Any, charge: Any, w: Any) -> Any:
         return theta._replace(r=charge, angle=turned(theta.angle, w))
+
+
+def lifted(r: Float[Array, "..."], delta: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    r"""c and $|(a, b)|$ of $r = c |(a, b)|$, $\delta = c^2 - |(a, b)|^2$ (williams2019 (45)); c >= 0 where r = 0.
+
+    Of $c^2 = (S + \delta)/2$ and $|(a, b)|^2 = (S - \delta)/2$, whose product is r^2, the larger gives the smaller.
+    """
+    large = jnp.sqrt(0.5 * (jnp.hypot(delta, 2.0 * r) + jnp.abs(delta)))
+    small = jnp.abs(r) / jnp.where(large > 0, large, 1.0)
+    sign = jnp.where(r < 0, -1.0, 1.0)
+    return sign * jnp.where(delta > 0, large, small), jnp.where(delta > 0, small, large)
 
 
 def turned(angle: Float[Array, ""], w: Float[Array, "2"]) -> Float[Array, ""]:

@@ -78,6 +78,15 @@ class AbstractUnit(eqx.Module):
         """c, a and b of one particle with phi = c sigma(a x + b), for a unit that has `pieces`."""
         raise ValueError(f"units.{type(self).__name__} is not known to be a piecewise-linear neuron of one input.")
 
+    def balance(self, theta: Any) -> tuple[Array, Array] | None:
+        r"""$c^2$ and $|w|^2/p$ of one particle, phi~ of degree p: a gradient flow in which all blocks move alike keeps
+        their difference (williams2019 (18)). None where phi~ has no degree."""
+        if self.linear is None or not self.homogeneity:
+            return None
+        squares = {name: jnp.sum(block**2) for name, block in theta._asdict().items()}
+        outer = squares.pop(self.linear)
+        return outer, sum(squares.values(), jnp.zeros_like(outer)) / self.homogeneity
+
     def plane(self, theta: Any, scales: Any) -> Plane | None:
         """One particle of a unit that has `pieces`, where each block moves by minus its gradient times its scale.
 
