@@ -68,7 +68,7 @@ class KinkedNeurons(eqx.Module):
 
     def planes(self, theta: Theta) -> Plane:
         """Each particle's plane, [N, ...]."""
-        found = jax.vmap(lambda th: self.mobility.plane(self.problem.unit, th))(theta)
+        found: Any = jax.vmap(lambda th: self.mobility.plane(self.problem.unit, th))(theta)
         n = found.charge.shape[0]
         return found._replace(rate=jnp.broadcast_to(found.rate, (n,)), metric=jnp.broadcast_to(found.metric, (n, 2, 2)))
 
@@ -175,7 +175,7 @@ class World(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """The velocity of each neuron, and for those on a ray the velocities across it on its two sides.
+    r"""The velocity of each neuron, and for those on a ray the velocities across it on its two sides.
 
     - `v` [N, 2], `at`: the sums that it comes of; `slides` [N]: who stays on its ray.
     - `inner`, `outer` [N]: $\dot w \cdot X$ below and above the ray; both lead to it where inner >= 0 >= outer.
@@ -231,7 +231,8 @@ def _round(world: World, now: _Round) -> _Round:
         # Whoever has no time left stands.
         return jnp.where((now.left > 0).reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
-    return _Round(*map(kept, now[:-1], moved), now.count + 1)
+    w, gain, label, power, left = map(kept, now[:-1], moved)
+    return _Round(w, gain, label, power, left, now.count + 1)
 
 
 class Side(NamedTuple):

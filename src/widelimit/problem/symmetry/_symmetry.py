@@ -86,7 +86,7 @@ class Symmetry(AbstractSymmetry):
             raise ValueError("lift(measure): a particle at r = infinity has no weights.")
         if not isinstance(radii, Tracer) and bool(jnp.any(radii < 0)):
             raise ValueError("lift(measure): a length r must not be negative.")
-        random_key(key, "lift(key=...)")
+        key = random_key(key, "lift(key=...)")
         radii = jnp.where(jnp.isfinite(radii), radii, jnp.nan)
         weight = jnp.zeros((len(measure), sum(len(group) for group in self.groups)), radii.dtype)
         for g, (group, k) in enumerate(zip(self.groups, jax.random.split(key, len(self.groups)), strict=True)):
