@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 from widelimit.numerics import leaf
 from widelimit.numerics.registry import Registry, number, positive
 
-from ._kinks import KinkedNeurons, move
+from .kinks import KinkedNeurons, move
 
 
 @runtime_checkable

@@ -135,7 +135,7 @@ def test_free_knots_on_samples():
 
 def test_gaps_are_where_the_neuron_itself_changes():
     """Knots within rounding of samples, of which some are equal: on the side that the sign of z says."""
-    from widelimit.problem.integrals._bins import gaps, line, right_of
+    from widelimit.problem.integrals.bins import gaps, line, right_of
 
     rng = np.random.default_rng(5)
     base = rng.normal(size=40)

@@ -52,6 +52,7 @@ CASES = {
     "free-knot": Case(units.FreeKnot(), 1, ()),
     "free-knot-vector": Case(units.FreeKnot(), 1, (2,)),
     "free-knot-bare": Case(units.FreeKnot(charge=False), 1, ()),
+    "canonical": Case(units.CanonicalReLU(), 1, ()),
     "function": Case(WAVE, 2, ()),
     "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
     "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),

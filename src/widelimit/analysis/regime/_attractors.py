@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from widelimit.dynamics._kinks import Fate, KinkedNeurons, fate, kinked_neurons, world_of
+from widelimit.dynamics.kinks import Fate, KinkedNeurons, fate, kinked_neurons, world_of
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.units import Plane

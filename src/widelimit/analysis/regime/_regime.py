@@ -105,11 +105,10 @@ def _ends(run: Any, end: Any, schedule: Any) -> tuple[Particles, Particles, floa
         start, last = run[0], run.final
     else:
         start, last, time = run, end, None
-    for measure in (start, last):
-        if not isinstance(measure, Particles):
-            what = type(measure).__name__
-            raise ValueError(f"regime: expected a trajectory of particles, or particles of start and end; got {what}.")
-    return start, last, time
+    if isinstance(start, Particles) and isinstance(last, Particles):
+        return start, last, time
+    what = type(last if isinstance(start, Particles) else start).__name__
+    raise ValueError(f"regime: expected a trajectory of particles, or particles of start and end; got {what}.")
 
 
 def _norm(f: np.ndarray, mu: Any) -> float:
@@ -123,6 +122,10 @@ def _motions(problem: Problem, start: Particles, last: Particles, names: tuple[s
     parts: dict[str, list[tuple[float, float]]] = {"inner": [], "outer": []}
     for name in names:
         a, b = (np.asarray(getattr(theta, name)).reshape(len(w), -1) for theta in (old, new))
+        if np.array_equal(a, b):
+            # It did not move at all: frozen, it says nothing of the size of what moved.
+            parts["outer" if name == problem.unit.linear else "inner"].append((0.0, 0.0))
+            continue
         period = problem.domain.of(name).period
         if period is None:
             pair = w @ np.sum((b - a) ** 2, axis=1), w @ np.sum(a**2, axis=1)
@@ -131,14 +134,15 @@ def _motions(problem: Problem, start: Particles, last: Particles, names: tuple[s
             pair = w @ np.sum(np.angle(np.exp(1j * turn * (b - a))) ** 2, axis=1), 1.0
         parts["outer" if name == problem.unit.linear else "inner"].append(pair)
     sums = [[sum(column) for column in zip(*pairs, strict=True)] for pairs in parts.values()]
-    return [math.sqrt(total[0] / total[1]) if total and total[1] > 0 else None for total in sums]
+    return [None if not total else math.sqrt(total[0] / total[1]) if total[0] > 0 else 0.0 for total in sums]
 
 
 def _balance(problem: Problem, start: Particles, last: Particles) -> Balance | None:
     if problem.unit.balance(jax.tree.map(lambda block: block[0], problem.unpack(start)[0])) is None:
         return None
     w = np.asarray(start.weights)
-    ends = [jax.vmap(problem.unit.balance)(problem.unpack(measure)[0]) for measure in (start, last)]
+    balance: Any = jax.vmap(problem.unit.balance)
+    ends = [balance(problem.unpack(measure)[0]) for measure in (start, last)]
     (outer, inner), ends = ((np.asarray(a), np.asarray(b)) for a, b in ends)
     delta, moved = outer - inner, ends[0] - ends[1] - (outer - inner)
     size = math.sqrt(w @ (outer + inner) ** 2)

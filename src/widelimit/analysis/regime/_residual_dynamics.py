@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.dynamics._kinks import KinkedNeurons, fate, kinked_neurons, world_of
+from widelimit.dynamics.kinks import KinkedNeurons, fate, kinked_neurons, world_of
 from widelimit.problem import Problem
 
 
@@ -44,7 +44,8 @@ def residual_dynamics(problem: Problem, measure: Any) -> ResidualDynamics:
     """
     theta, w = problem.unpack(measure)
     neurons = kinked_neurons(problem, w, None, "residual_dynamics")
-    dual, slopes, covariance = (np.asarray(part) for part in _regions(neurons, theta))
+    found = _regions(neurons, theta)
+    dual, slopes, covariance = (np.asarray(part) for part in found)
     on = neurons.on()
     scale = float(problem.scale.factor(len(w)))
     rays = np.stack([np.asarray(on.x), np.ones(len(on.x))], axis=1)
@@ -60,13 +61,12 @@ def _regions(neurons: KinkedNeurons, theta: Any) -> tuple[Array, Array, Array]:
     """g [s], sigma' [R, s] and Sigma [R, 2, 2] of the 2 (s + 1) gaps and sides, samples from left to right."""
     world, label = world_of(neurons, theta), neurons.labels(theta)
     plane, on = world.plane, world.on
-    s, dual = on.x.shape[0], neurons.dual(on, plane)
-    seen = fate(world, plane.w, label)
+    s, dual, seen = on.x.shape[0], neurons.dual(on, plane), fate(world, plane.w, label)
     ray = jnp.stack([on.x[label % s], jnp.ones_like(plane.charge)], axis=1)
     turned = jnp.einsum("nij,nj->ni", plane.metric, ray)
     size = jnp.where(seen.slides, jnp.sum(ray * turned, axis=1), 1.0)
     across = jnp.where(seen.slides, 1.0 / size, 0.0)[:, None, None] * turned[:, :, None] * turned[:, None, :]
-    own = plane.rate[:, None, None] * plane.w[:, :, None] * plane.w[:, None, :]
+    own = jnp.asarray(plane.rate)[:, None, None] * plane.w[:, :, None] * plane.w[:, None, :]
     each = own + plane.charge[:, None, None] ** 2 * (plane.metric - across)
     right = plane.w[:, 0] >= 0
     row = seen.at.gap + jnp.where(right, 0, s + 1)
@@ -74,4 +74,5 @@ def _regions(neurons: KinkedNeurons, theta: Any) -> tuple[Array, Array, Array]:
     gap, sample = jnp.arange(s + 1)[:, None], jnp.arange(s)
     low, high = neurons.pieces.slopes
     above = jnp.concatenate([sample >= gap, sample < gap])
-    return dual, jnp.where(above, high, low), neurons.problem.scale.factor(plane.w.shape[0]) * covariance
+    scale = neurons.problem.scale.factor(plane.w.shape[0])
+    return dual, jnp.where(above, high, low), scale * covariance

@@ -14,10 +14,10 @@ from widelimit.problem import Potential, Problem
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, Weights, require_particles
-from .._kinks import KinkedNeurons
 from .._stability import stable_step
 from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
+from ..kinks import KinkedNeurons
 
 Y = PyTree[Array]
 """What a flow moves: a pytree of arrays of floats."""

@@ -12,8 +12,8 @@ from widelimit.problem import Problem, moving, named_blocks
 
 from .. import schedules
 from .._dynamics import Facts, Start, Theta, Weights, registry, start_particles
-from .._kinks import KinkedNeurons, kinked_neurons
 from ..integrators import AbstractIntegrator, registry as integrators
+from ..kinks import KinkedNeurons, kinked_neurons
 from ._flow import AbstractOnePass, Rates, particle_norm, weighted
 
 

@@ -12,9 +12,9 @@ from widelimit.measure import Blocks
 from ..activations import Pieces
 from ..data import Nodes, require_nodes
 from ..units import AbstractUnit, Ridge
-from ._bins import Line, Moments, Ridges, line, moments, ridges, sums_over_neurons, sums_over_samples
 from ._dense import Dense, estimate
 from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, OnNodes, Supervised, Variation
+from .bins import Line, Moments, Ridges, line, moments, ridges, sums_over_neurons, sums_over_samples
 
 
 class BinnedKnots(AbstractIntegrals):

@@ -15,8 +15,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, Particles, join, split
-from widelimit.measure._blocks import row_size, theta_type
+from widelimit.measure import Blocks, Particles, row_size, split
 
 from ..scales import AbstractScale
 from ..units._canonical import lifted
@@ -80,8 +79,7 @@ class Rescaling(AbstractSymmetry):
         return Particles(jnp.column_stack([named.positions, column]), measure.weights, blocks=self.reduced)
 
     def _packed(self, blocks: Blocks, measure: Particles, found: dict[str, Array]) -> Particles:
-        theta = theta_type(tuple(block.name for block in blocks))(*(found[block.name] for block in blocks))
-        return Particles(join(blocks, theta), measure.weights, blocks=blocks)
+        return Particles(jnp.column_stack([found[block.name] for block in blocks]), measure.weights, blocks=blocks)
 
 
 def deltas(delta: Any) -> tuple[Float[Array, "..."] | None, float]:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from widelimit.measure import fields_of, split
 from widelimit.problem import Problem, mobilities, moving
 from widelimit.problem.activations import Pieces
-from widelimit.problem.integrals._bins import (
+from widelimit.problem.integrals.bins import (
     Line,
     Moments,
     gaps,
