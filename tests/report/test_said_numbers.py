@@ -185,3 +185,12 @@ def test_where_a_network_is_farthest_from_the_limit(run: Any, summary: Any) -> N
     section = risk_section(summary(limit=(limit,), networks=(network,)))
     caption = next(picture.caption for picture in section.pictures if picture.name == "difference")
     assert "the networks are 0.200 above it (one seed decides nothing) at t\u00a0=\u00a02 at width 10" in caption
+
+
+def test_what_ends_a_step_late_is_compared_at_the_end_of_the_limit(run: Any, summary: Any) -> None:
+    """Risk 0.31 + 0.1 (8 - t) until t = 10: at the limit's end, 8, it is 0.3 above the limit's 0.01."""
+    t = np.linspace(0.0, 10.0, 6)
+    late = dataclasses.replace(run(10, points=6, t1=10.0), times=t, observables={"risk": 0.31 + 0.1 * (8.0 - t)})
+    made = summary(networks=(report.NetworkRun(10, 0, "SGD", late),), held_out=False)
+    row = risk_section(made).tables[0].rows[-1]
+    assert row == ("width 10, 1 seed", "8", "0.310", DASH, "0.300")
