@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.dynamics import AbstractDynamics
-from widelimit.measure import Grid, GridDensity, Particles
+from widelimit.measure import Grid, Particles
 from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Trajectory, observables
@@ -77,10 +77,7 @@ def grid_of(watch: Watch, state: Any) -> Grid | None:
     reading = watch.dynamics.clock.of(state)
     # Asked first, since outside of compiled code each operation would compile for itself.
     shape = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, reading)
-    if not isinstance(shape, GridDensity):
-        return None
-    rho = watch.dynamics.measure(watch.prepared, state, reading)
-    return rho.grid if isinstance(rho, GridDensity) else None
+    return None if shape.grid is None else watch.dynamics.measure(watch.prepared, state, reading).grid
 
 
 def trajectory_of(
