@@ -179,7 +179,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return {"dissipated": self.at(problem, state, reading)[1]}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return _stuck(self, problem, state)
+        return self.method(problem, state.carried).stalled(_step_of(state)) & (state.clock < state.end)
 
     def advice(self, problem: Problem, start: Start) -> str:
         now = self.method(problem, None).fixed
@@ -199,6 +199,8 @@ class _Field(eqx.Module):
     carried: PyTree
     jumps: Any
 
+    # Compiled code calls it several times, in several programs: so it is traced once.
+    @eqx.filter_jit
     def velocity(self, y: Any) -> Any:
         rates = self.flow.rates(self.problem, self.carried, y[0])
         return rates.velocity, rates.power
@@ -284,11 +286,6 @@ def _first(flow: AbstractFlow, problem: Problem, y: Y, carried: PyTree, end: Flo
     field = _Field(flow, problem, carried, False)
     first = flow.method(problem, carried).start(field, (y, jnp.zeros(())), end)
     return FlowState(first.y, jnp.zeros((), jnp.int64), first.clock, first.previous, first.memory, carried, end)
-
-
-@eqx.filter_jit
-def _stuck(flow: AbstractFlow, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-    return flow.method(problem, state.carried).stalled(_step_of(state)) & (state.clock < state.end)
 
 
 def _step_of(state: FlowState) -> Step:
