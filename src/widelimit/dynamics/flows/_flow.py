@@ -95,9 +95,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Y, PyTree]:
         """y at tau = 0 of a run to tau = end, and what is carried along: the weights, for all that take particles."""
-        theta, w = jax.tree.map(
-            lambda leaf: leaf.astype(float), problem.unpack(require_particles(measure, type(self).__name__))
-        )
+        theta, w = _unpacked(problem, require_particles(measure, type(self).__name__))
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), self.start(problem, theta, w)), w
 
     def rates(self, problem: Problem, carried: PyTree, y: Y) -> Rates:
@@ -273,6 +271,11 @@ class AbstractOnePass(AbstractFlow):
 
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
+@eqx.filter_jit
+def _unpacked(problem: Problem, measure: Particles) -> tuple[Theta, Weights]:
+    return jax.tree.map(lambda leaf: leaf.astype(float), problem.unpack(measure))
+
+
 @eqx.filter_jit
 def _first(flow: AbstractFlow, problem: Problem, y: Y, carried: PyTree, end: Float[Array, ""]) -> FlowState:
     def shape(tree: Any) -> Any:

@@ -42,7 +42,7 @@ def checked_block(value: Any, shape: tuple[int, ...], where: str) -> Float[Array
 
 def failing(condition: Any) -> bool:
     """Whether `condition` holds anywhere; of numbers that are traced nothing is known, and nothing is checked."""
-    return not isinstance(condition, Tracer) and bool(np.any(condition))
+    return not isinstance(condition, Tracer) and bool(np.any(np.asarray(condition)))
 
 
 def checked_probabilities(weights: Any, n: int, where: str) -> Any:
