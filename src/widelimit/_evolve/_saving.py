@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.dynamics import AbstractDynamics
-from widelimit.measure import Grid, GridDensity, Particles
+from widelimit.measure import Grid, Particles
 from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Trajectory, observables
@@ -77,10 +77,9 @@ def size_of_save(shape: Any) -> int:
 
 def grid_of(watch: Watch, state: Any, shape: Any) -> Grid | None:
     """The grid of a run whose measures are densities on one; `shape`: see `shape_of`."""
-    if not isinstance(shape, GridDensity):
+    if shape.grid is None:
         return None
-    rho = watch.dynamics.measure(watch.prepared, state, watch.dynamics.clock.of(state))
-    return rho.grid if isinstance(rho, GridDensity) else None
+    return watch.dynamics.measure(watch.prepared, state, watch.dynamics.clock.of(state)).grid
 
 
 def trajectory_of(

@@ -9,3 +9,5 @@ from ._linear_theory import (
     linear_theory as linear_theory,
 )
 from ._tangent import tangent_kernel as tangent_kernel
+from .rkhs import Interpolant as Interpolant, interpolate as interpolate
+from .wide import Kernel as Kernel, neural_tangent as neural_tangent, random_features as random_features

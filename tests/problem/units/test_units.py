@@ -389,3 +389,31 @@ def test_a_linear_block_must_have_the_shape_of_the_targets():
     data = wl.data.Samples(np.ones((4, 2)), np.ones(4))
     with pytest.raises(ValueError, match="linear"):
         wl.Problem(unit, data)
+
+
+@every
+def test_a_ramp_is_what_it_says(case):
+    """phi~ is a line with one kink at 0 in w . x + s b, and the unit has no blocks beside these."""
+    ramp, unit = case.unit.ramp, case.unit
+    if ramp is None:
+        return
+    rows, x = draw(case, 40)
+    left, right = ramp.slopes
+
+    def bent(theta, x):
+        z = x[0] if ramp.weight is None else jnp.dot(getattr(theta, ramp.weight), x)
+        z = z if ramp.bias is None else z + ramp.sign * getattr(theta, ramp.bias)
+        return jnp.where(z > 0.0, right, left) * z
+
+    def shown(theta, x):
+        return unit(theta, x) if unit.linear is None else feature(unit, theta, x)
+
+    np.testing.assert_allclose(on_rows(case, shown)(rows, x), on_rows(case, bent)(rows, x), rtol=1e-13, atol=1e-14)
+    names = {block.name for block in unit.blocks(case.inputs, case.outputs)}
+    assert names == {name for name in (unit.linear, ramp.weight, ramp.bias) if name is not None}
+
+
+def test_which_units_are_ramps():
+    found = {name for name, case in CASES.items() if case.unit.ramp is not None}
+    assert {"relu", "leaky-bare", "free-knot"} <= found
+    assert not {"tanh", "ramp", "radial", "function", "spherical"} & found

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from widelimit.measure import Block, Blocks
 from widelimit.numerics.registry import flag
 
-from ._unit import AbstractUnit, registry
+from ._unit import AbstractUnit, Ramp, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -20,6 +20,7 @@ class FreeKnot(AbstractUnit):
 
     charge: bool = eqx.field(static=True, default=True)
     free_knot = True
+    ramp = Ramp(None, "h", -1.0, (0.0, 1.0))
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         if inputs != 1:

@@ -1,7 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,13 +9,26 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Number
+from widelimit.numerics import Number, module_hash, same_module
 from widelimit.numerics.registry import Registry
 
 if TYPE_CHECKING:
     from .spherical._neuron import SphericalNeuron
 
 registry = Registry("unit")
+
+
+class Ramp(NamedTuple):
+    r"""$\tilde\phi = \sigma(w \cdot x + s\,b)$ with one kink, at 0: sigma(z) = l_1 z_+ - l_0 (-z)_+.
+
+    - `weight`, `bias`: the names of the blocks of w and b; None for w = 1 (of one input) and for b = 0.
+    - `sign`: s, 1 or -1; `slopes`: (l_0, l_1).
+    """
+
+    weight: str | None
+    bias: str | None
+    sign: float
+    slopes: tuple[Number, Number]
 
 
 class AbstractUnit(eqx.Module):
@@ -36,8 +49,14 @@ class AbstractUnit(eqx.Module):
     """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
     free_knot: ClassVar[bool] = False
     """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
+    ramp: ClassVar[Ramp | None] = None
+    """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+
+    # `jax.jit(unit)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
+    __eq__ = same_module
+    __hash__ = module_hash
 
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
