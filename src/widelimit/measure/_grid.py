@@ -52,8 +52,9 @@ class Grid(eqx.Module):
             )
             if not inside:
                 raise ValueError("Grid(centres=...): expected one finite number inside each cell of each axis.")
-        self.edges = tuple(jnp.asarray(side) for side in sides)
-        self.centres = tuple(jnp.asarray(middle) for middle in middles)
+        # With their dtype said, no program is compiled for their shapes.
+        self.edges = tuple(jnp.asarray(side, float) for side in sides)
+        self.centres = tuple(jnp.asarray(middle, float) for middle in middles)
 
     def same(self, other: "Grid") -> bool:
         """Whether the cells are the other's; on the host, where no comparison has to be compiled."""

@@ -37,7 +37,9 @@ def checked_block(value: Any, shape: tuple[int, ...], where: str) -> Float[Array
     array = numeric(value, where)
     if array.shape not in ((), shape):
         raise ValueError(f"{where}: must be a number or have the block's shape {shape}, got {array.shape}.")
-    return jnp.broadcast_to(jnp.asarray(array), shape)
+    # On the host where it can be, and with the dtype said: else each shape compiles for itself.
+    whole = jnp.broadcast_to(array, shape) if isinstance(array, Tracer) else np.broadcast_to(array, shape)
+    return jnp.asarray(whole, float)
 
 
 def failing(condition: Any) -> bool:
