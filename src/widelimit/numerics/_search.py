@@ -217,7 +217,7 @@ def evaluate(function: Any, points: np.ndarray, batch: int = 2048) -> np.ndarray
     """`function` at the rows of [n, m], `batch` at a time: every piece runs the same compiled code."""
     fill = -len(points) % batch
     padded = np.concatenate([points, np.repeat(points[-1:], fill, axis=0)])
-    pieces = [_values(function, jnp.asarray(p)) for p in padded.reshape(-1, batch, points.shape[1])]
+    pieces = [_values(function, jnp.asarray(p, float)) for p in padded.reshape(-1, batch, points.shape[1])]
     return np.concatenate([np.asarray(p) for p in pieces])[: len(points)]
 
 
