@@ -5,6 +5,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -63,6 +64,67 @@ def test_three_dimensions_in_closed_form(activation):
     exact = (ramp_integral(activation.pieces, b + end) - ramp_integral(activation.pieces, b - end)) / (2 * end)
     found = values(neuron, jnp.asarray(np.stack([z, b], axis=1)), jnp.ones(1))
     np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-12)
+
+
+@mpmath.workdps(50)
+def exactly(pieces, dim, z, b):
+    """Value, slopes in z and b and second derivatives zz, zb, bb by the sums over bends, in 50 digits."""
+    z, b = mpmath.mpf(float(z)), mpmath.mpf(float(b))
+    found = [mpmath.mpf(pieces.value), *[mpmath.mpf(0)] * 5]
+    for m, knot in zip(np.diff([mpmath.mpf(slope) for slope in pieces.slopes]), pieces.knots, strict=True):
+        t = knot - b
+        k = t / z
+        if dim == math.inf:
+            bell, tail = mpmath.npdf(k), mpmath.ncdf(-k)
+            density = bell
+        else:
+            power, room = mpmath.mpf(dim - 1) / 2, max(1 - k * k / dim, mpmath.mpf(0))
+            peak = mpmath.gamma(mpmath.mpf(dim) / 2) / (mpmath.sqrt(mpmath.pi * dim) * mpmath.gamma(power))
+            bell = peak * dim / (dim - 1) * room**power
+            density = peak * room ** (power - 1) if room else mpmath.mpf(0)
+            tail = mpmath.betainc(power, mpmath.mpf(0.5), 0, room, regularized=True) / 2
+            tail = 1 - tail if k < 0 else tail
+        parts = (z * bell - t * tail, bell, tail, density * k * k / z, density * k / z, density / z)
+        found = [old + m * part for old, part in zip(found, parts, strict=True)]
+    return [float(part) for part in found]
+
+
+@pytest.mark.parametrize("dim", [3, 40, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 7, math.inf))])
+@pytest.mark.parametrize("length", [1e-7, 0.05])
+def test_short_ramps_lose_no_digits(length, dim):
+    """A rise of 10 between near knots, on either side of 0: what is lost is in proportion to the rise, not the slope.
+
+    Near the edge of a small sphere, where p' is infinite, the closed form is left, which loses two digits.
+    """
+    activation = acts.piecewise_linear([0.5, 0.5 + length], [-2.5, 7.5])
+    neuron, rng = SphericalNeuron(activation, (dim,), bias=True), np.random.default_rng(0)
+    z, b = np.exp(rng.uniform(-2.0, 6.0, 40)), np.where(np.arange(40) % 3, rng.normal(size=40), 0.0)
+    # Some with a spread like the ramp's own length.
+    z[:8], b[:8] = length * np.array([0.01, 0.3, 1, 3, 9, 11, 40, 300]), 0.5 + length * rng.uniform(-1.0, 1.0, 8)
+    rows, one = jnp.asarray(np.stack([z, b], axis=1)), jnp.ones(1)
+    exact = np.array([exactly(activation.pieces.plain(), dim, *row) for row in rows])
+    limits = jax.vmap(lambda row: neuron.rounding(split(neuron.blocks(1, ()), row), one))(rows)
+    off = np.abs(np.asarray(values(neuron, rows, one)) - exact[:, 0])
+    assert np.all(off <= limits)
+    assert np.max(limits[8:]) < (2e-13 if dim > 7 else 1e-12)
+    slope, bend = slopes(neuron, rows, one), bends(neuron, rows, one)
+    lost = 1e-13 if dim > 7 else 1e-11
+    np.testing.assert_allclose(slope[8:] * z[8:, None], exact[8:, 1:3] * z[8:, None], rtol=1e-11, atol=10 * lost)
+    found = np.stack([bend[:, 0, 0], bend[:, 0, 1], bend[:, 1, 1]], axis=1)
+    square = z[8:, None] ** 2
+    np.testing.assert_allclose(found[8:] * square, exact[8:, 3:] * square, rtol=1e-10, atol=100 * lost)
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+def test_a_short_ramp_at_the_ends_of_the_radius(dim):
+    """All mass at b at r = 0; half of the rise at r = infinity."""
+    activation = acts.piecewise_linear([0.5, 0.5 + 2.0**-20], [-2.5, 7.5])
+    neuron = SphericalNeuron(activation, (dim,), bias=True)
+    middle = 0.5 + 2.0**-21
+    rows = jnp.array([[0.0, 0.0], [0.0, 0.5], [0.0, middle], [0.0, 0.6], [math.inf, 0.3]])
+    np.testing.assert_allclose(values(neuron, rows, jnp.ones(1)), [-2.5, -2.5, 2.5, 7.5, 2.5], atol=1e-12)
+    assert np.all(np.isfinite(slopes(neuron, rows, jnp.ones(1))))
+    np.testing.assert_array_equal(bends(neuron, rows, jnp.ones(1)), 0.0)
 
 
 def test_two_dimensions_in_closed_form():
@@ -208,6 +270,15 @@ def test_bounds_hold_and_are_tight(activation, dim):
     found = np.abs(np.asarray(at(jnp.linspace(1e-3, 20.0, 2001)))).max()
     # Below five dimensions it is largest just beyond the edge of one knot, where the others have other signs.
     assert (0.5 if dim > 4 else 0.3) * float(outer) < found <= float(outer)
+
+
+@pytest.mark.parametrize("dim", [7, 40, math.inf])
+def test_near_knots_make_no_wide_bound_far_out(dim):
+    """A rise of 10 at 1/2: bounded knot by knot, F(1/r) would seem to bend 3000 times as much."""
+    neuron, s = SphericalNeuron(acts.piecewise_linear([0.5, 0.5001], [-2.5, 7.5]), (dim,)), jnp.array([1.3])
+    at = eqx.filter_jit(jax.vmap(jax.grad(jax.grad(lambda y: values(neuron, 1 / y[None, None], s)[0]))))
+    found = np.abs(np.asarray(at(jnp.linspace(1e-3, 20.0, 2001)))).max()
+    assert 0.9 < found / float(neuron.outer_curvature(s)) <= 1.0
 
 
 def test_facts_that_are_not_known_are_none():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Number
+from widelimit.numerics import Number, module_hash, same_module
 from widelimit.numerics.registry import Registry
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class AbstractUnit(eqx.Module):
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+
+    # `jax.jit(unit)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
+    __eq__ = same_module
+    __hash__ = module_hash
 
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
