@@ -120,7 +120,8 @@ def _distinct(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
         other, one = int(twins[0]), int(first[group.ravel()[twins[0]]])
         raise ValueError(
             f"interpolate(x=..., y=...): samples {one} and {other} are both at x = {_place(rows[one])} and have the "
-            f"labels {labels[one]:g} and {labels[other]:g}: no function passes through both; take ridge > 0 or a finite time."
+            f"labels {labels[one]:g} and {labels[other]:g}: no function passes through both; take ridge > 0 or a "
+            "finite time."
         )
     return np.sort(first)
 

@@ -25,6 +25,21 @@ class WeightAtoms(eqx.Module):
     mass: Float[Array, " A"]
     offset: Offset
     slopes: tuple[Any, Any]
+    flat = True
+
+    @property
+    def ends(self) -> Float[Array, " A"]:
+        """The weights of one input at which their law is not smooth."""
+        return self.places[:, 0]
+
+    @property
+    def supports(self) -> list[tuple[float, float]]:
+        """Intervals of weights of one sign that hold all weights of one input but 0."""
+        return [(a, a) for a in np.asarray(self.places[:, 0]).tolist() if a != 0.0]
+
+    def rule(self, *points: Any) -> tuple[Float[Array, " A"], Float[Array, " A"]]:
+        """The atoms of one input with their weights."""
+        return self.places[:, 0], self.mass
 
     def __call__(self, x: Float[Array, "n d"], other: Float[Array, "m d"]) -> Moments:
         def piece(places: Any, mass: Any) -> Moments:
@@ -48,20 +63,37 @@ class WeightLine(eqx.Module):
     edges: Float[Array, " E"]
     offset: Offset
     slopes: tuple[Any, Any]
-    nodes: int = eqx.field(static=True)
+    flat: bool = eqx.field(static=True)
+
+    @property
+    def ends(self) -> Float[Array, " E"]:
+        """As of atoms, where the density is constant between edges."""
+        return self.edges
+
+    @property
+    def supports(self) -> list[tuple[float, float]]:
+        """As of atoms; ends may be infinite."""
+        line = self.law.line()
+        assert line is not None
+        low, high = line.support
+        return [(a, b) for a, b in ((low, min(high, 0.0)), (max(low, 0.0), high)) if a < b]
 
     def __call__(self, x: Float[Array, "n d"], other: Float[Array, "m d"]) -> Moments:
         row = jax.vmap(self._pair, in_axes=(None, 0))
         return jax.vmap(row, in_axes=(0, None))(x[:, 0], other[:, 0])
 
-    def _pair(self, x: Any, other: Any) -> Moments:
-        meets = [-self.offset.sign * self.offset.edges * _inverse(point) for point in (x, other)]
+    def rule(self, *points: Any) -> tuple[Float[Array, " K"], Float[Array, " K"]]:
+        """Nodes a and weights of q(a) da, for what changes where a x meets an edge of -s b, at each of the points x."""
+        meets = [-self.offset.sign * self.offset.edges * _inverse(point) for point in points]
         cuts = jnp.concatenate([self.edges, jnp.zeros(1), *meets])
         cuts = jnp.sort(jnp.clip(cuts, self.edges[0], self.edges[-1]))
-        t, v = np.polynomial.legendre.leggauss(self.nodes)
+        t, v = np.polynomial.legendre.leggauss(_FLAT if self.flat and self.offset.flat else _CURVED)
         half = 0.5 * (cuts[1:] - cuts[:-1])
         a = (cuts[:-1, None] + half[:, None] * (1.0 + t)).ravel()
-        mass = (half[:, None] * v).ravel() * jnp.exp(self.law.log_density(a[:, None]))
+        return a, (half[:, None] * v).ravel() * jnp.exp(self.law.log_density(a[:, None]))
+
+    def _pair(self, x: Any, other: Any) -> Moments:
+        a, mass = self.rule(x, other)
         each = self.offset.moments(self.slopes, a * x, a * other)
         return Moments(*(mass @ part for part in each))
 
@@ -75,7 +107,7 @@ def weighted(law: laws.AbstractLaw, offset: Offset, slopes: tuple[Any, Any]) -> 
     line = law.line() if law.dim == 1 else None
     if line is None:
         return None
-    return WeightLine(law, jnp.asarray(line.edges), offset, slopes, _FLAT if line.flat and offset.flat else _CURVED)
+    return WeightLine(law, jnp.asarray(line.edges), offset, slopes, line.flat)
 
 
 def _inverse(x: Any) -> Any:
