@@ -326,6 +326,20 @@ class TestFailing:
         ):
             assert not holds("diffusion-is-a-gradient-flow", _noisy_steps=good | bad), bad
 
+        def times(slow, fast):
+            def compute(dims, barrier, **_):
+                return {"times": (slow if barrier else fast)(np.array(dims, float))}
+
+            return compute
+
+        def even(d):
+            return 20.0 + d
+
+        assert holds("time-in-dimension", _times=times(lambda d: 20.0 * np.exp(0.6 * d), even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 * d**3, even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 + 0.0 * d, even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 * np.exp(0.6 * d), lambda d: np.exp(0.6 * d)))
+
     def test_gaussians(self):
         def training(rate, coarse=3.0, again=0.0):
             """A curve exp(-rate(d, N) t) over its infimum, as the piece gives it."""
