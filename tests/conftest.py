@@ -10,10 +10,11 @@ import tempfile
 import pytest
 from hypothesis import settings
 
-# Most of a test's time is compilation. Programs of tests run for milliseconds, so the compiler need not
-# optimise them; and what one process of a run has compiled (a worker, a command that a test starts) serves the
-# others, from a folder that lives as long as the run.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Most of a test's time is compilation. Programs of tests run for milliseconds, so the compiler need not optimise
+# them, and without the fusion emitters (which lower each fusion through many stages of MLIR) it takes a third of the
+# time; and what one process of a run has compiled (a worker, a command that a test starts) serves the others, from a
+# folder that lives as long as the run.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 _SHARED = "JAX_COMPILATION_CACHE_DIR"
 _OWNER = _SHARED not in os.environ
 if _OWNER:

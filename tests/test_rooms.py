@@ -38,6 +38,7 @@ SUB_ROOMS = {
     "problem": ("units", "data", "networks", "integrals", "symmetry"),
     "problem.units": ("spherical",),
     "problem.data": ("tables",),
+    "kernels": ("wide", "rkhs"),
     "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
     "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run"),
     "papers": ("_kit",),

@@ -200,3 +200,14 @@ def test_runs_of_other_steps_are_compared_at_the_times_of_the_last():
     np.testing.assert_allclose(old, [1.0, 0.8, 0.6, 0.4], rtol=1e-15)
     np.testing.assert_array_equal(new, fine.risk)
     np.testing.assert_allclose(limit_error([old, new]), 0.1, rtol=1e-14)
+
+
+def test_curves_between_their_times_are_no_straight_lines():
+    """(1 - t)^2 at four times, of which straight lines miss 1/36 half-way between."""
+    import numpy as np
+
+    from widelimit.cli.call._limit import curves_of
+
+    coarse, fine = (SimpleNamespace(times=(t := np.linspace(0.0, 1.0, n)), risk=(1.0 - t) ** 2) for n in (4, 7))
+    old, new = curves_of([coarse, fine], "risk")
+    assert np.max(np.abs(old - new)) < 0.5 / 36

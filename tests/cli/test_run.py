@@ -88,6 +88,22 @@ def test_the_numbers(finished):
     assert set(numbers["seconds"]["parts"]) == set(PARTS)
 
 
+def test_a_network_that_ends_a_step_late_is_compared_at_t1(tmp_path):
+    """Three steps of 0.2 end at 0.6, two at 0.4; t1 is 0.5."""
+    from widelimit.trajectory import load
+
+    toml = TOML.replace("step = 0.05\nbatch = 4", "step = 0.2\nbatch = 12").replace("seeds = 2", "seeds = 1")
+    assert call("run", write_tiny(tmp_path, toml), "--out", tmp_path / "run").code == 0
+    run = load(tmp_path / "run" / "network-4-0.zarr")
+    assert run.times[-1] == pytest.approx(0.6, rel=1e-12)
+    numbers = numbers_of(tmp_path / "run")
+    (network,) = numbers["networks"]
+    # A full batch falls at every step.
+    assert run.risk[-1] < network["risk"]["mean"] < run.risk[-2]
+    assert run.held_out_risk[-1] != network["held_out_risk"]["mean"]
+    assert network["above_limit"] == pytest.approx(network["risk"]["mean"] - numbers["limit"]["risk"], rel=1e-12)
+
+
 def test_show_and_resume_of_a_finished_run(finished):
     assert json.loads(call("show", finished.path, "--json").out) == numbers_of(finished.path)
     assert call("show", finished.path).out == finished.out

@@ -200,9 +200,15 @@ def end(dynamic: AbstractDynamics, problem: wl.Problem, start: Any, key: Any = K
     own = dynamic.prepare(problem)
     state = dynamic.init(own, start, t1=T1, key=key)
     clock = jnp.asarray(dynamic.clock.reading(T1))
-    state, _, finite = advance(dynamic, own, state, clock, jnp.asarray(10**6))
+    last, finite = _advanced(dynamic, own, state, clock)
     assert bool(finite)
-    return dynamic.measure(own, state, clock)
+    return last
+
+
+@eqx.filter_jit
+def _advanced(dynamic: AbstractDynamics, own: wl.Problem, state: Any, clock: Any) -> tuple[wl.Particles, Any]:
+    state, _, finite = advance(dynamic, own, state, clock, jnp.asarray(10**6))
+    return dynamic.measure(own, state, clock), finite
 
 
 @functools.cache

@@ -159,3 +159,23 @@ def test_a_value_that_is_no_number_bounds_nothing():
     found = search_line(lambda u: jnp.log(u[0]), np.asarray([-1.0, 1.0]), np.asarray([1.0]))
     assert not found.upper < np.inf
     assert found.evaluations < 100
+
+
+def test_a_search_that_is_stopped_bounds_all_the_same():
+    """After two rounds, which are told how far the bound is above the best value."""
+    true = float(np.max(np.asarray([waves(jnp.asarray([u])) for u in np.linspace(-1, 2, 2001)])))
+    for search in (
+        lambda stop: branch_and_bound(waves, 3.1, -np.ones(1), 2 * np.ones(1), stop=stop),
+        lambda stop: search_line(waves, np.asarray([-1.0, 2.0]), np.asarray([9.0]), stop=stop),
+    ):
+        told = []
+
+        def stop(count, left, told=told):
+            told.append((count, left))
+            return len(told) == 2
+
+        cut, whole = search(stop), search(None)
+        assert len(told) == 2
+        assert true <= whole.upper < cut.upper
+        assert cut.evaluations == told[1][0] < whole.evaluations
+        assert told[0][1] > told[1][1] > 0.0

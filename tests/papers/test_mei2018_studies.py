@@ -316,15 +316,40 @@ class TestFailing:
         assert not holds("variational-step", _movements={"distance": [0.08, 0.02, 0.005, 0.00125]})
         assert not holds("variational-step", _movements={"distance": [0.58, 0.54, 0.52, 0.51]})
 
+        taus = np.array([0.1, 0.05, 0.025, 0.0125])
+        good = {"distance": 0.2 * taus, "rise": -1e-3 * taus, "ratio": 1.0 + 0.2 * taus}
+        assert holds("diffusion-is-a-gradient-flow", _noisy_steps=good)
+        for bad in (
+            {"distance": 0.5 + 0.2 * taus},
+            {"rise": 1e-6 * np.array([0.0, 0.0, 0.0, 1.0])},
+            {"ratio": 2.0 + 0.2 * taus},
+        ):
+            assert not holds("diffusion-is-a-gradient-flow", _noisy_steps=good | bad), bad
+
+        def times(slow, fast):
+            def compute(dims, barrier, **_):
+                return {"times": (slow if barrier else fast)(np.array(dims, float))}
+
+            return compute
+
+        def even(d):
+            return 20.0 + d
+
+        assert holds("time-in-dimension", _times=times(lambda d: 20.0 * np.exp(0.6 * d), even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 * d**3, even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 + 0.0 * d, even))
+        assert not holds("time-in-dimension", _times=times(lambda d: 20.0 * np.exp(0.6 * d), lambda d: np.exp(0.6 * d)))
+
     def test_gaussians(self):
-        def training(rate, coarse=3.0):
+        def training(rate, coarse=3.0, again=0.0):
             """A curve exp(-rate(d, N) t) over its infimum, as the piece gives it."""
 
             def compute(dim, width, step, t1, saves, seed):
                 t = np.linspace(0.0, t1, saves + 1)
                 if saves == 4:
                     return {"times": t, "risk": np.full(5, coarse)}
-                return {"times": t, "risk": 0.02 + 0.7 * np.exp(-rate(dim, width) * t)}
+                back = again if dim == 160 and t1 > 2.0 else 0.0
+                return {"times": t, "risk": 0.02 + 0.7 * np.exp(-rate(dim, width) * t) + back * (t == t[20])}
 
             return compute
 
@@ -350,6 +375,8 @@ class TestFailing:
         even = training(lambda dim, width: 6.0)
         linear = dict(_infima=infima, **of_spheres)
         assert not holds("steps-linear-in-dimension", **linear, _isotropic=training(lambda d, n: 6.0, coarse=0.02))
+        # The risk comes back in the window of the largest d.
+        assert not holds("steps-linear-in-dimension", **linear, _isotropic=training(lambda d, n: 6.0, again=0.3))
         assert not holds("anisotropic-near-optimum", **of_spheres, _reduced_flow=flow | {"gap": 0.3}, _anisotropic=even)
         # A level of its own end would be reached from any plateau.
         late = training(lambda dim, width: 6.0 * (dim < 40))

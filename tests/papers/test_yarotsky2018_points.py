@@ -433,6 +433,15 @@ class TestFailing:
         assert not holds("formal-gradient", formal=good | {"rates": np.ones(4)})
         assert not holds("formal-gradient", formal=good | {"times": [0.1, 0.1, 0.1, 0.1]})
 
+    def test_convex_targets(self):
+        good = {"all": [True] * 2, "rest": [0.0] * 2, "regression": [0.0] * 2, "errors": [0.0] * 2}
+        good |= {"above": [1.0, 1.2], "uneven": [0.0, 0.1]}
+        assert holds("convex-targets", convex=good)
+        for name in ("rest", "regression", "errors"):
+            assert not holds("convex-targets", convex=good | {name: [0.0, 1e-9]}), name
+        for bad in ({"above": [0.9, 1.2]}, {"all": [True, False]}, {"uneven": [0.0, 0.0]}):
+            assert not holds("convex-targets", convex=good | bad), bad
+
     def test_neutral_atoms(self):
         families = {"case 1": [{"knots": np.arange(1, n + 1) / (n + 1)} for n in range(1, 6)]}
         good = {"violation": [0.0] * 3 + [1e-3] * 4, "inner": [0.0] * 3 + [1e-4] * 4, "zero": [0.1] * 7}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
+from widelimit.measure import split
 
 acts, units, losses, penalties = wl.activations, wl.units, wl.losses, wl.penalties
 RNG = np.random.default_rng(0)
@@ -197,3 +198,11 @@ def test_power_scale_multiplies_the_data_term():
     np.testing.assert_allclose(power.predict(rho, X), mean.predict(scaled, X), rtol=1e-13)
     theta = rho.positions
     np.testing.assert_allclose(power.potential(rho)(theta), factor * mean.potential(scaled)(theta), rtol=1e-12)
+
+
+def test_its_gradient_goes_into_jit():
+    problem = CASES["squared"]
+    psi = problem.potential(measures(problem)(0.1))
+    theta = jnp.asarray([[0.3, -0.2, 0.5, 0.1]])
+    np.testing.assert_allclose(jax.jit(psi.gradient)(theta), psi.gradient(theta), rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(psi.at)(split(problem.blocks, theta[0])), psi(theta)[0], rtol=1e-12)

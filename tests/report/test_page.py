@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+import pathlib
 import re
 
 import numpy as np
@@ -274,3 +275,15 @@ def test_the_caller_keeps_their_style(summary):
         page = report.compare(a=summary().best)
         assert matplotlib.rcParams["font.size"] == 3.0
     assert page.figures == report.compare(a=summary().best).figures
+
+
+def test_every_term_of_a_report_is_in_the_glossary():
+    """A page stands alone and explains its terms itself; the documentation knows the same words."""
+    from widelimit.report._terms import TERMS
+
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "glossary.md").read_text()
+    known = {
+        word.strip().lower() for heading in re.findall(r"^\*\*(.+?)\.\*\*", text, re.M) for word in heading.split(",")
+    }
+    missing = [term for term in TERMS if not {term, term.removesuffix("s")} & known]
+    assert missing == []

@@ -177,6 +177,24 @@ def test_which_run_ends_lowest(run: Any, off: float, error: float | None, words:
     assert _lowest(curves).startswith(words.replace("APART", f"{number(off)} apart"))
 
 
+@pytest.mark.parametrize(
+    ("off", "words"),
+    [
+        (2e-3, "The lowest risk at t\u00a0=\u00a08 is that of limit, 0.0103: 0.00200 below net"),
+        (0.0, "limit and net are lowest at t\u00a0=\u00a08, with 0.0103: 0 apart"),
+    ],
+)
+def test_runs_of_other_lengths_are_compared_where_the_first_ends(run: Any, off: float, words: str) -> None:
+    """The network goes on to t = 10 and falls below the limit's end on the way."""
+    from widelimit.report._compare import _lowest
+    from widelimit.report._curves import Curve
+
+    limit, error = run(64), np.full(33, 1e-5)
+    longer = np.append(limit.times, 10.0), np.append(limit.risk + off, 0.001)
+    curves = [Curve("limit", limit.times, limit.risk, error), Curve("net", *longer, np.full(34, 1e-5))]
+    assert _lowest(curves).startswith(words)
+
+
 def test_where_a_network_is_farthest_from_the_limit(run: Any, summary: Any) -> None:
     """0.1 above it, but 0.2 at the time 2."""
     limit = run(64)
@@ -185,3 +203,12 @@ def test_where_a_network_is_farthest_from_the_limit(run: Any, summary: Any) -> N
     section = risk_section(summary(limit=(limit,), networks=(network,)))
     caption = next(picture.caption for picture in section.pictures if picture.name == "difference")
     assert "the networks are 0.200 above it (one seed decides nothing) at t\u00a0=\u00a02 at width 10" in caption
+
+
+def test_what_ends_a_step_late_is_compared_at_the_end_of_the_limit(run: Any, summary: Any) -> None:
+    """Risk 0.31 + 0.1 (8 - t) until t = 10: at the limit's end, 8, it is 0.3 above the limit's 0.01."""
+    t = np.linspace(0.0, 10.0, 6)
+    late = dataclasses.replace(run(10, points=6, t1=10.0), times=t, observables={"risk": 0.31 + 0.1 * (8.0 - t)})
+    made = summary(networks=(report.NetworkRun(10, 0, "SGD", late),), held_out=False)
+    row = risk_section(made).tables[0].rows[-1]
+    assert row == ("width 10, 1 seed", "8", "0.310", DASH, "0.300")

@@ -3,9 +3,11 @@
 import math
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool
 
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.dynamics.clocks import AbstractClock
@@ -39,7 +41,7 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         random_key(key, "evolve(key=...)")
     if isinstance(measure, laws.AbstractLaw):
         return
-    theta, _ = problem.unpack(measure)
+    measure = problem.arranged(measure)
     # NumPy: each JAX operation outside a compiled function would compile for itself.
     weights = np.asarray(measure.weights)
     if not np.all(np.isfinite(np.asarray(measure.positions))) or not np.all(np.isfinite(weights)):
@@ -49,8 +51,14 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
             f"evolve(measure=...): the weights must not be negative and sum to 1; they sum to {weights.sum():.6g}, "
             f"the least is {weights.min():.6g}."
         )
-    if not problem.domain.unconstrained and not bool(jnp.all(jax.vmap(problem.domain.contains)(theta))):
+    if not problem.domain.unconstrained and not bool(_inside(problem, measure)):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
+
+
+@eqx.filter_jit
+def _inside(problem: Problem, measure: Particles | GridDensity) -> Bool[Array, ""]:
+    """Whether all particles lie in the problem's domain."""
+    return jnp.all(jax.vmap(problem.domain.contains)(problem.unpack(measure)[0]))
 
 
 def _check_steps(dynamics: AbstractDynamics, t1: float) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -102,14 +103,11 @@ class Run:
 
     def moved(self, now: Now, stop: float | int, most: int) -> Moved:
         """The states after at most so many steps towards the stop."""
-        dynamics, prepared, growth = self.watch.dynamics, self.watch.prepared, self.watch.dynamics.growth
-        state, done, finite = advance(dynamics, prepared, now.states, jnp.asarray(stop), jnp.asarray(most))
-        if not bool(finite):
-            return Moved(now.states, done, finite, finite)
-        stuck = dynamics.stalled(prepared, state)
-        if growth is not None and bool(growth.needed(state)):
-            state = growth.grown(state)
-        return Moved(state, done, finite, stuck)
+        dynamics, growth = self.watch.dynamics, self.watch.dynamics.growth
+        moved, full = _chunk(dynamics, self.watch.prepared, now.states, jnp.asarray(stop), jnp.asarray(most))
+        if not bool(moved.finite):
+            return moved._replace(states=now.states, stuck=moved.finite)
+        return moved if growth is None or not bool(full) else moved._replace(states=growth.grown(moved.states))
 
     def shown(self, now: Now, stop: float | int) -> Row:
         """What is saved at a stop."""
@@ -146,7 +144,7 @@ class Run:
         steps = np.where((now.ends == _GOES_ON) & finite, np.asarray(new.states.k), now.steps)
         ends = np.where(before & stuck, _STALLED, now.ends)
         ends = np.where(before & ~finite, _DIVERGED, ends)
-        return now._replace(states=new.states, ends=ends, steps=steps), int(np.max(new.done))
+        return now._replace(states=new.states, ends=ends, steps=steps), int(np.max(np.asarray(new.done)))
 
     def _saved(self, now: Now, rows: list[Row], stop: float | int) -> tuple[Now, list[Row]]:
         """One row more; the runs whose row is not finite, or has blown up, end before it."""
@@ -172,6 +170,15 @@ class Run:
         if not kept:
             raise ValueError("evolve: the risk or a parameter is not finite at the start.")
         return Ended(_OUTCOMES[int(now.ends[i])], kept, int(now.steps[i]), wall)
+
+
+# One program: what is asked of the new state would compile for itself.
+@eqx.filter_jit
+def _chunk(dynamics: Any, prepared: Any, state: Any, stop: Array, most: Array) -> tuple[Moved, Any]:
+    """A chunk of steps, and whether the state after it needs more room."""
+    state, done, finite = advance(dynamics, prepared, state, stop, most)
+    full = None if dynamics.growth is None else dynamics.growth.needed(state)
+    return Moved(state, done, finite, dynamics.stalled(prepared, state)), full
 
 
 def _on_host(row: dict[str, Array]) -> Row:

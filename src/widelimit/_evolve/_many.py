@@ -127,6 +127,7 @@ def _axes(state: Any, shared: bool) -> Any:
     return eqx.tree_at(lambda s: s.k, axes, None) if shared else axes
 
 
+@eqx.filter_jit
 def _stack(states: list[Any], shared: bool) -> Any:
     def stacked(first: Any, *others: Any) -> Any:
         return jnp.stack([first, *others]) if eqx.is_array(first) else first

@@ -3,12 +3,11 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.dynamics import AbstractDynamics
-from widelimit.measure import Grid, GridDensity, Particles
+from widelimit.measure import Grid, Particles
 from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Trajectory, observables
@@ -65,22 +64,22 @@ def show(watch: Watch, state: Any, weights: Float[Array, " N"] | None, reading: 
     return out
 
 
-def size_of_save(watch: Watch, state: Any, reading: Any) -> int:
-    """Numbers in the positions of one save point."""
-    shown = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, jnp.asarray(reading))
-    # Of shapes alone: what is computed of arrays, the weights of a density say, is not to be had.
-    return len(shown) * shown.dim
+def shape_of(watch: Watch, state: Any) -> Any:
+    """The measure of a state, of shapes alone: what is computed of its arrays is not to be had."""
+    # Outside of compiled code each operation would compile for itself.
+    return eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, watch.dynamics.clock.of(state))
 
 
-def grid_of(watch: Watch, state: Any) -> Grid | None:
-    """The grid of a run whose measures are densities on one."""
-    reading = watch.dynamics.clock.of(state)
-    # Asked first, since outside of compiled code each operation would compile for itself.
-    shape = eqx.filter_eval_shape(watch.dynamics.measure, watch.prepared, state, reading)
-    if not isinstance(shape, GridDensity):
+def size_of_save(shape: Any) -> int:
+    """Numbers in the positions of one save point; see `shape_of`."""
+    return len(shape) * shape.dim
+
+
+def grid_of(watch: Watch, state: Any, shape: Any) -> Grid | None:
+    """The grid of a run whose measures are densities on one; `shape`: see `shape_of`."""
+    if shape.grid is None:
         return None
-    rho = watch.dynamics.measure(watch.prepared, state, reading)
-    return rho.grid if isinstance(rho, GridDensity) else None
+    return watch.dynamics.measure(watch.prepared, state, watch.dynamics.clock.of(state)).grid
 
 
 def trajectory_of(

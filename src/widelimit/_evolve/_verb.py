@@ -19,7 +19,7 @@ from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, obser
 from ._checks import arranged, check_run, save_times, watched_of
 from ._host import Run, explain
 from ._provenance import marks_of, provenance
-from ._saving import Ended, Watch, given_weights, grid_of, size_of_save, trajectory_of
+from ._saving import Ended, Watch, given_weights, grid_of, shape_of, size_of_save, trajectory_of
 
 
 def evolve(
@@ -126,7 +126,7 @@ def set_up(
     moved = array_numbers(dynamics)
     watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
     states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
-    end = moved.clock.reading(t1)
-    times = save_times(t1, save_at, len(starts) * size_of_save(watch, states[0], end), moved.clock)
+    shape = shape_of(watch, states[0])
+    times = save_times(t1, save_at, len(starts) * size_of_save(shape), moved.clock)
     weights = [given_weights(watch, start) for start in starts]
-    return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0]))
+    return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0], shape))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from widelimit.measure import GridDensity, Measure, Particles, laws
+from widelimit.measure import Measure, Particles, describe, laws
 from widelimit.numerics.registry import Registry, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
@@ -155,6 +155,22 @@ def nodes_of_mean(problem: Problem, who: str) -> Nodes:
     return require_nodes(problem.data, who)
 
 
+def require_smooth_line(problem: Problem, who: str, why: str, *, instead: str, kinked: str) -> None:
+    """Raise `ValueError` where there is more than one parameter, psi is not smooth in it, or the data have no nodes.
+
+    `why` it must be smooth; `instead`: what takes more parameters; `kinked`: what takes kinks.
+    """
+    nodes_of_mean(problem, who)
+    if problem.dim != 1:
+        raise ValueError(
+            f"{who}: quantiles are those of one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): "
+            f"reduce it by its symmetry (problem.reduced()), or use {instead}."
+        )
+    if problem.integrals.kinked or not problem.smooth:
+        what = "unit has kinks" if problem.integrals.kinked else "penalty is not smooth"
+        raise ValueError(f"{who} {why}; this problem's {what}: use {kinked}.")
+
+
 def require_mean(problem: Problem, who: str) -> None:
     """Raise `ValueError` where the output depends on the number of neurons, which a limit has not."""
     if not problem.scale.mean_field:
@@ -167,7 +183,7 @@ def require_particles(measure: Start, who: str) -> Particles:
     """The start as particles. Raises `ValueError` for a law or a density, with what to do."""
     if isinstance(measure, Particles):
         return measure
-    gridded = isinstance(measure, GridDensity)
+    gridded = measure.grid is not None
     what = "a density on a grid" if gridded else f"the law {type(measure).__name__}"
     how = "take density.particles()" if gridded else "sample it first: law.sample(n, key=...) or law.quantise(n)"
     raise ValueError(f"evolve(measure=...): {who} moves particles, this is {what}; {how}.")

@@ -17,6 +17,8 @@ class AbstractSampling(eqx.Module):
 
     stochastic: ClassVar[bool] = True
     """Whether the batch differs from the data itself."""
+    any_size: ClassVar[bool] = False
+    """Whether the first samples of a batch are a batch: then its size may change along a run."""
 
     def check(self, data: AbstractData) -> None:
         """Raise `ValueError` where the data cannot be sampled so: for most ways, where they have no nodes."""
@@ -44,6 +46,8 @@ class AbstractSampling(eqx.Module):
 
 class Fresh(AbstractSampling):
     """Independent samples of the data's law for every step: one pass (finite samples: drawn with replacement)."""
+
+    any_size: ClassVar[bool] = True
 
     def check(self, data: AbstractData) -> None:
         return None

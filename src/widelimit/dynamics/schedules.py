@@ -3,7 +3,7 @@
 import abc
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -18,6 +18,9 @@ from widelimit.numerics.registry import Registry, number, several
 
 class AbstractSchedule(eqx.Module):
     """xi(t) for t >= 0."""
+
+    jumps: ClassVar[bool] = False
+    """Whether it takes a few values, one after the other."""
 
     @abc.abstractmethod
     def __call__(self, t: Any) -> Float[Array, ""]:
@@ -73,6 +76,7 @@ class Power(AbstractSchedule):
 
 
 class Piecewise(AbstractSchedule):
+    jumps = True
     times: Float[Array, " n"]
     levels: Float[Array, " m"]
 

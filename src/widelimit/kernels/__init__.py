@@ -9,3 +9,13 @@ from ._linear_theory import (
     linear_theory as linear_theory,
 )
 from ._tangent import tangent_kernel as tangent_kernel
+from .rkhs import (
+    Interpolant as Interpolant,
+    Norm as Norm,
+    cubic_pieces as cubic_pieces,
+    interpolate as interpolate,
+    natural_spline_distance as natural_spline_distance,
+    neural_tangent_norm as neural_tangent_norm,
+    random_feature_norm as random_feature_norm,
+)
+from .wide import Kernel as Kernel, neural_tangent as neural_tangent, random_features as random_features

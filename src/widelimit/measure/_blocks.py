@@ -6,7 +6,9 @@ import itertools
 import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 
@@ -49,6 +51,10 @@ def fields_of(blocks: Blocks) -> Any:
 
 def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
     """Rows [..., D] as named blocks: field `name` has shape [..., *block.shape]."""
+    return _compiled(_split, rows)(blocks, rows)
+
+
+def _split(blocks: Blocks, rows: Any) -> Any:
     batch = rows.shape[:-1]
     fields, start = [], 0
     for block in blocks:
@@ -60,11 +66,26 @@ def split(blocks: Blocks, rows: Float[Array, "*batch D"]) -> Any:
 
 def join(blocks: Blocks, theta: Any) -> Float[Array, "*batch D"]:
     """Named blocks as rows [..., D]; the inverse of `split`."""
+    return _compiled(_join, theta)(blocks, theta)
+
+
+def _join(blocks: Blocks, theta: Any) -> Any:
     parts = []
     for block, field in zip(blocks, theta, strict=True):
         batch = field.shape[: field.ndim - len(block.shape)]
         parts.append(field.reshape((*batch, block.size)))
     return jnp.concatenate(parts, axis=-1)
+
+
+def _compiled(function: Any, arrays: Any) -> Any:
+    """The function, for arrays of JAX as one program: outside of compiled code each operation compiles for itself."""
+    given = all(isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays))
+    return _program(function) if given else function
+
+
+@functools.cache
+def _program(function: Any) -> Any:
+    return jax.jit(function, static_argnums=0)
 
 
 def columns_of(blocks: Blocks, wanted: Blocks) -> list[int] | None:

@@ -85,7 +85,7 @@ class GridDensity(eqx.Module):
 
     def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
         """Its own masses on its own grid; on another one those of its atoms."""
-        if bool(self.grid == grid):
+        if self.grid.same(grid):
             return np.asarray(self.masses, float)
         return self.particles().cell_masses(grid)
 

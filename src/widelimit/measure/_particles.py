@@ -1,6 +1,6 @@
 """A measure made of weighted atoms: what a network of finite width is."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,11 +27,13 @@ class Particles(eqx.Module):
     positions: Float[Array, "N D"]
     weights: Float[Array, " N"]
     blocks: Blocks = eqx.field(static=True)
-    grid = None
+    grid: ClassVar[None] = None
     """The grid on which a measure is a density: none here."""
 
     def __init__(self, positions: Any, weights: Any = None, *, blocks: Blocks = ()) -> None:
-        positions = jnp.asarray(own_array(positions, "Particles(positions=...)"))
+        rows = own_array(positions, "Particles(positions=...)")
+        # With its dtype said, no program is compiled for the shape.
+        positions = jnp.asarray(rows, rows.dtype)
         if not jnp.issubdtype(positions.dtype, jnp.floating):
             positions = positions.astype(float)
         if positions.ndim != 2 or positions.shape[0] == 0 or positions.shape[1] == 0:

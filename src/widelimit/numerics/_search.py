@@ -33,6 +33,8 @@ class Scanned(NamedTuple):
     evaluations: int
 
 
+Stop = Callable[[int, float], bool]
+
 # An interval is cut into so many cells before it is known where the function is large.
 _LEAST_CELLS = 32
 # More batches than this are done as one.
@@ -78,6 +80,7 @@ def branch_and_bound(
     rtol: float = 1e-9,
     most: int = 400_000,
     batch: int = 2048,
+    stop: Stop | None = None,
 ) -> Bounded:
     """An upper bound on the maximum of a Lipschitz function over a box, by bisection of its cells.
 
@@ -89,6 +92,8 @@ def branch_and_bound(
 
     - `known`: a value that the function takes, from a local search.
     - `batch`: points evaluated at once.
+    - `stop`: asked before every round with the evaluations so far and how far the bound is above the best value; True
+      ends the search as `most` does.
     """
     lower, upper = np.asarray(lower, float), np.asarray(upper, float)
     half = 0.5 * (upper - lower)
@@ -115,8 +120,9 @@ def branch_and_bound(
         if not is_open.any():
             return Bounded(max(settled, best), best, point, count)
         children = int(is_open.sum()) * 2 ** len(half)
-        if count + children > most:
-            return Bounded(max(settled, float(bounds.max())), best, point, count)
+        reached = max(settled, float(bounds.max()))
+        if count + children > most or (stop is not None and stop(count, reached - best)):
+            return Bounded(reached, best, point, count)
         half = 0.5 * half
         centres = _corners(centres[is_open], half)
 
@@ -137,6 +143,7 @@ def search_line(
     rtol: float = 0.0,
     most: int = 400_000,
     batch: int = 64,
+    stop: Stop | None = None,
 ) -> Scanned:
     r"""An upper bound on the maximum over an interval, of second order in the size of the cells.
 
@@ -153,7 +160,7 @@ def search_line(
     - `rough`: [k], an H for each interval, in addition; zeros by default.
     - The tolerance is `atol`, or `rtol` times how far the best value exceeds `level` where that is more.
     - `most`: evaluations; after them the largest open bound is returned, which is a bound all the same.
-    - `batch`: points evaluated at once.
+    - `batch`: points evaluated at once; `stop`: as in `branch_and_bound`.
     """
     pieces = max(1, _LEAST_CELLS // len(curvature))
     ends = np.concatenate([*(np.linspace(a, b, pieces + 1)[:-1] for a, b in itertools.pairwise(breaks)), breaks[-1:]])
@@ -169,8 +176,11 @@ def search_line(
         # A cell without a point between its ends is as small as they get. A value that is no number ends the search.
         is_open = ~(bounds <= enough) & (cells[0] < middle) & (middle < cells[1])
         settled = max(settled, float(np.max(bounds[~is_open], initial=-np.inf)))
+        reached = max(settled, float(np.max(bounds[is_open], initial=-np.inf)), best)
         if not is_open.any() or count + int(is_open.sum()) > most or np.isnan(best):
-            return _scanned(seen, max(settled, float(np.max(bounds[is_open], initial=-np.inf)), best))
+            return _scanned(seen, reached)
+        if stop is not None and stop(count, reached - best):
+            return _scanned(seen, reached)
         left, right, at_left, at_right, *bends = cells[:, is_open]
         middle = middle[is_open]
         # Many at once, where there are many: another size to compile.
@@ -207,7 +217,7 @@ def evaluate(function: Any, points: np.ndarray, batch: int = 2048) -> np.ndarray
     """`function` at the rows of [n, m], `batch` at a time: every piece runs the same compiled code."""
     fill = -len(points) % batch
     padded = np.concatenate([points, np.repeat(points[-1:], fill, axis=0)])
-    pieces = [_values(function, jnp.asarray(p)) for p in padded.reshape(-1, batch, points.shape[1])]
+    pieces = [_values(function, jnp.asarray(p, float)) for p in padded.reshape(-1, batch, points.shape[1])]
     return np.concatenate([np.asarray(p) for p in pieces])[: len(points)]
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, split
-from widelimit.numerics import own_array, require_x64
+from widelimit.numerics import jittable, own_array, require_x64
 
 from .integrals import AbstractField
 from .penalties import AbstractPenalty
@@ -38,9 +38,11 @@ class Potential(eqx.Module):
     def __call__(self, theta: Any) -> Float[Array, "..."]:
         return _values(self, self._rows(theta))
 
+    @jittable
     def gradient(self, theta: Any) -> Float[Array, "... D"]:
         return _gradients(self, self._rows(theta))
 
+    @jittable
     def at(self, theta: Any) -> Float[Array, ""]:
         """psi of one particle given as named blocks; to build on."""
         data = self.field.at(theta)

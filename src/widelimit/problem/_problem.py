@@ -1,8 +1,7 @@
 """A learning problem: a network, data, a loss, how its risk is computed, and what the parameters may do."""
 
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import Count, entries, random_key, require_x64, whole_number
+from widelimit.numerics import Count, entries, jittable, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
@@ -22,44 +21,6 @@ from .networks import AbstractNetwork
 from .symmetry._abstract import AbstractSymmetry, drawn
 from .symmetry._reduction import parts_of
 from .units import AbstractUnit
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _Bound:
-    """A method and its object, compared by identity; equinox's own hold arrays, and `jax.jit` needs a hash."""
-
-    def __init__(self, function: Callable[..., Any], owner: Any) -> None:
-        # Not the annotations, which cannot be pickled.
-        functools.update_wrapper(self, function, ("__module__", "__name__", "__qualname__", "__doc__"), ())
-        self.function, self.owner = function, owner
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(self.owner, *args, **kwargs)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bound) and self.owner is other.owner and self.function is other.function
-
-    def __hash__(self) -> int:
-        return hash((id(self.owner), self.function))
-
-
-class _Jittable:
-    """A method that `jax.jit` takes as it is, `jax.jit(problem.risk)`: the arrays of the object are constants there."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __get__(self, owner: Any, kind: Any = None) -> Any:
-        return self.function if owner is None else _Bound(self.function, owner)
-
-
-if TYPE_CHECKING:
-
-    def jittable(function: F) -> F: ...
-
-else:
-    jittable = _Jittable
 
 
 class Problem(eqx.Module):

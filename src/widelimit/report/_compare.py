@@ -81,18 +81,21 @@ def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
 
 
 def _lowest(curves: list[Curve]) -> str:
-    """Which run ends lowest, as far as their errors tell."""
+    """Which run is lowest when the first of them ends, as far as their errors tell."""
     if len(curves) == 1:
         return f"The risk of {curves[0].label} {fell(curves[0])}."
-    low, second = sorted(curves, key=lambda curve: curve.last)[:2]
+    end = min(curve.until for curve in curves)
+    low, second = sorted((curve.cut(end) for curve in curves), key=lambda curve: curve.last)[:2]
+    alike = all(curve.until <= end * (1 + 1e-9) for curve in curves)
     gap, known = second.last - low.last, low.error is not None and second.error is not None
     within = low.error_at(low.until) + second.error_at(second.until)
     if gap > max(within, 0.0 if known else 0.01 * abs(second.last)):
         more = f", more than their errors, {number(within)}" if within > 0 else ""
-        lowest = f"The lowest risk at the end is that of {low.label}, {number(low.last)}"
+        lowest = f"The lowest risk at {'the end' if alike else moment(end)} is that of {low.label}, {number(low.last)}"
         return f"{lowest}: {number(gap)} below {second.label}{more}."
     why = f"no more than their errors, {number(within)}" if gap <= within else "and their errors are not known"
-    return f"{low.label} and {second.label} end lowest, at {number(low.last)}: {number(gap)} apart, {why}."
+    place = "end lowest, at" if alike else f"are lowest at {moment(end)}, with"
+    return f"{low.label} and {second.label} {place} {number(low.last)}: {number(gap)} apart, {why}."
 
 
 def _neurons(trajectories: dict[str, Trajectory]) -> Section:

@@ -41,7 +41,16 @@ class Curve:
 
     def at(self, times: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
         """The values between the save times, by a cubic that does not overshoot."""
-        return between(self.times, self.values, times)
+        return interpolate(self.times, self.values, times)
+
+    def cut(self, time: float) -> "Curve":
+        """The curve until a time, which becomes its last if the curve goes on."""
+        until = min(self.until, time)
+        times = self.times[self.times <= until]
+        if times[-1] < until * (1 - 1e-9):
+            times = np.append(times, until)
+        error = None if self.error is None else interpolate(self.times, self.error, times)
+        return Curve(self.label, times, self.at(times), error)
 
     def error_at(self, time: float) -> float:
         """The error at a time; 0 where none is known."""
@@ -105,15 +114,21 @@ def reaches(curve: Curve, other: Curve) -> bool:
     return curve.until >= other.until * (1 - 1e-9)
 
 
-def between(
+def interpolate(
     times: Float[np.ndarray, " T"], values: Float[np.ndarray, " T"], wanted: Float[np.ndarray, " S"]
 ) -> Float[np.ndarray, " S"]:
-    """Monotone cubic interpolation in time; linear where there are too few points for a cubic."""
+    """A curve between its save times, by a monotone cubic; linear where there are too few points for a cubic.
+
+        value = interpolate(run.times, run.risk, np.array([0.5]))
+
+    `times`: [T], increasing; `values`: [T]; `wanted`: [S], from times[0] to times[-1]. **Returns** [S].
+    """
     if len(times) < 3:
         return np.interp(wanted, times, values)
     from scipy.interpolate import PchipInterpolator
 
-    return np.asarray(PchipInterpolator(times, values)(wanted))
+    # The last cubic reaches the last value up to a rounding.
+    return np.where(wanted == times[-1], values[-1], PchipInterpolator(times, values)(wanted))
 
 
 def observed(trajectory: Trajectory, name: str, label: str, error: np.ndarray | None = None) -> Curve:
@@ -169,12 +184,8 @@ def differences(curves: Curves) -> Curves:
 
 def minus(curve: Curve, reference: Curve) -> Curve:
     """curve - reference, until the first of them ends."""
-    until = min(curve.until, reference.until)
-    times = curve.times[curve.times <= until]
-    if times[-1] < until * (1 - 1e-9):
-        times = np.append(times, until)
-    error = None if curve.error is None else between(curve.times, curve.error, times)
-    return Curve(curve.label, times, curve.at(times) - reference.at(times), error)
+    shared = curve.cut(reference.until)
+    return dataclasses.replace(shared, values=shared.values - reference.at(shared.times))
 
 
 def over_a_decade(values: Iterable[np.ndarray]) -> bool:

@@ -129,7 +129,8 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     error = None if limit.error is None else float(limit.error[-1])
     rows = [("limit", clock(limit.until), with_error(limit.last, error), DASH, DASH)]
     for group, gap in zip(curves.groups, differences(curves).groups, strict=True):
-        ends = [curve.last for curve in group.longest]
+        # What goes by steps ends with its first step past the limit's end.
+        ends = [curve.cut(limit.until).last for curve in group.longest]
         of = f" of {len(group.curves)}" if len(ends) < len(group.curves) else ""
         off = gap.mean
         # Of one seed no error is known; of several the limit's own counts as well.
@@ -140,7 +141,7 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
             (
                 f"{group.label}, {len(ends)}{of} {'seed' if len(group.curves) == 1 else 'seeds'}",
                 clock(off.until),
-                _last_of(group.mean),
+                _last_of(group.mean.cut(limit.until)),
                 f"{number(min(ends))} to {number(max(ends))}" if len(ends) > 1 else DASH,
                 with_error(off.last, error) if error else number(off.last),
             )
@@ -148,7 +149,7 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
     if summary.held_out:
         header = (*header, "held-out risk")
         held = risk_curves(summary, HELD_OUT)
-        ends = [held.reference, *(group.mean for group in held.groups)]
+        ends = [held.reference, *(group.mean.cut(limit.until) for group in held.groups)]
         rows = [(*row, _last_of(curve)) for row, curve in zip(rows, ends, strict=True)]
     return Table("At the end (± of networks: the standard error over seeds)", header, tuple(rows))
 

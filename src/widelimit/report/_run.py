@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._curves import between, differences, fell, reaches, risk_curves
+from ._curves import differences, fell, interpolate, reaches, risk_curves
 from ._function_section import function_section
 from ._neuron_section import neuron_section
 from ._risk_section import held_out_section, risk_section
@@ -107,7 +107,7 @@ def limit_section(summary: RunSummary) -> Section:
         moved = DASH
         if coarse is not None:
             shared = fine.times <= coarse.times[-1]
-            old = between(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
+            old = interpolate(coarse.times, np.asarray(coarse.risk, float), np.asarray(fine.times[shared], float))
             moved = number(float(np.max(np.abs(fine.risk[shared] - old))))
         rows.append((str(fine.size), number(end, 4), moved, f"{fine.steps}", f"{fine.wall:.1f} s"))
     header = ("particles", "risk at the end", "largest change of the risk curve", "steps", "time taken")

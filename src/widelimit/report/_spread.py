@@ -55,7 +55,7 @@ def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> S
     measure = trajectory[index]
     values, weights = numbers_of(trajectory, block, index), np.asarray(measure.weights, float)
     known = None
-    if isinstance(measure, GridDensity) and measure.dim == 1:
+    if measure.grid is not None and measure.dim == 1:
         known = _of_cells(measure)
     elif measure.dim == 1 and "level" in trajectory.observables:
         known = values, trajectory.level[index][: len(values)]

@@ -271,6 +271,43 @@ def test_more_evaluations_tighten_a_valid_bound():
     assert gaps[0] >= gaps[1] >= gaps[2] > 0
 
 
+def bending():
+    """A tanh neuron's psi bends everywhere, so that the search in its box takes many rounds."""
+    x = np.linspace(-1.0, 1.0, 9)
+    unit, box = wl.units.Neuron(wl.activations.tanh, output_weight=False), wl.domains.Box(-3.0, 3.0)
+    return wl.Problem(unit, wl.data.Samples(x, np.sin(3.0 * x)), domain=box), wl.Particles(
+        np.array([[1.0, 0.2], [-0.5, 0.1]])
+    )
+
+
+def test_time_that_is_up_leaves_a_larger_gap_that_is_true():
+    problem, rho = bending()
+    whole, cut = (wl.analysis.optimality_gap(problem, rho, starts=4, max_seconds=s) for s in (None, 1e-9))
+    assert whole.certified
+    assert cut.certified
+    assert cut.gap > 1.1 * whole.gap
+    assert cut.lower <= whole.upper
+    assert cut.competitor is None
+    assert "max_seconds" in cut.statement
+    assert "max_seconds" not in whole.statement
+    with pytest.raises(ValueError, match="max_seconds"):
+        wl.analysis.optimality_gap(problem, rho, max_seconds=0.0)
+
+
+def test_a_long_search_shows_its_progress_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(_extremum, "_PATIENCE", 0.0)
+    problem, rho = bending()
+    wl.analysis.optimality_gap(problem, rho, starts=4)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    wl.analysis.optimality_gap(problem, rho, starts=4)
+    said = capsys.readouterr().err
+    for words in ("2 of 4 local searches", "4 of 4 local searches", " evaluations, the bound is ", "round 1: "):
+        assert words in said
+    assert said.startswith("\r\x1b[Koptimality_gap: ")
+    assert said.endswith("done\n")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

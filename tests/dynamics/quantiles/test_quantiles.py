@@ -359,7 +359,7 @@ def test_schedule() -> None:
     fast = wl.evolve(WELL, laws.Normal(0.3, 0.5), Quantiles(1e-8, schedule=2.0), t1=0.5, save_at=[0.5])
     np.testing.assert_array_equal(fast.positions, plain.positions)
     # tau = INT_0^t s^(-1/2) ds = 2 sqrt t.
-    assert Quantiles(schedule=wl.schedules.power(0.5)).clock.reading(9.0) == pytest.approx(6.0, rel=1e-14)
+    assert Quantiles(schedule=wl.schedules.power(0.5)).clock.reading(9.0) == pytest.approx(6.0, rel=1e-14, abs=0.0)
 
 
 # Walls and circles.

@@ -448,3 +448,31 @@ def test_facts_of_noise() -> None:
     assert not hot.decreases
     assert wl.SGD(0.1, sampling=sampling.Full()).facts(problem).order == 1.0
     assert wl.GradientFlow(integrators.RungeKutta4(0.1)).facts(problem).order == 4
+
+
+class _Halved(schedules.AbstractSchedule):
+    """A stranger's: 8 samples a step until t = 1/2, then 4."""
+
+    jumps = True
+
+    def __call__(self, t: Any) -> Any:
+        return jnp.where(t < 0.5, 8.0, 4.0)
+
+    def integral(self, t: float) -> float:
+        return 8.0 * min(t, 0.5) + 4.0 * max(t - 0.5, 0.0)
+
+    def values(self) -> list[float]:
+        return [8.0, 4.0]
+
+
+def test_a_batch_that_jumps_need_not_be_the_library_s_own() -> None:
+    problem = wl.Problem(_NEURON, _SAMPLES)
+    start = wl.Particles(np.random.default_rng(1).normal(size=(6, 3)))
+    ends = [
+        wl.evolve(problem, start, wl.SGD(0.125, batch=batch), t1=1.0, key=KEY).final.positions
+        for batch in (_Halved(), schedules.piecewise([0.5], [8.0, 4.0]), 8.0)
+    ]
+    np.testing.assert_array_equal(ends[0], ends[1])
+    assert np.max(np.abs(ends[0] - ends[2])) > 1e-6
+    with pytest.raises(ValueError, match="changes in time"):
+        wl.SGD(0.125, batch=_Halved(), sampling=sampling.Epochs())

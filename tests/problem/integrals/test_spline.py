@@ -130,7 +130,7 @@ def test_against_mpmath():
         risk = mpmath.quad(lambda x: r(x) ** 2, [0, 0.375, 1]) / 2
         first = [mpmath.quad(r, sorted({max(z, 0), 0.375, 1})) for z in h]
         second = [mpmath.quad(lambda x, z=z: r(x) * (x - z), sorted({max(z, 0), 0.375, 1})) for z in h]
-    assert float(problem.risk(rho)) == pytest.approx(float(risk), rel=1e-14)
+    assert float(problem.risk(rho)) == pytest.approx(float(risk), rel=1e-14, abs=0.0)
     found = varied(problem, rho).gradient
     np.testing.assert_allclose(found.c, np.array(second, float), rtol=1e-13)
     np.testing.assert_allclose(found.h, -np.array(c) * np.array(first, float), rtol=1e-13)
@@ -175,7 +175,7 @@ def test_the_risk_is_differentiable(name):
 
     _, slope = jax.jvp(along, (0.0,), (1.0,))
     assert float(slope) == pytest.approx(float(along(1e-6) - along(-1e-6)) / 2e-6, rel=1e-6)
-    assert float(jax.grad(along)(0.0)) == pytest.approx(float(slope), rel=1e-13)
+    assert float(jax.grad(along)(0.0)) == pytest.approx(float(slope), rel=1e-13, abs=0.0)
     found = varied(problem, rho)
     by_rows = jnp.stack([found.gradient.c, found.gradient.h], axis=1)
     exact = jnp.sum(rho.weights[:, None] * by_rows * dp) + jnp.sum(found.psi * dw)
@@ -271,7 +271,7 @@ def test_the_output_scale_counts():
     rho = particles(problem)
     n = len(rho)
     grown = wl.Particles(rho.positions * np.array([n**0.5, 1.0]), rho.weights)
-    assert float(scaled.risk(rho)) == pytest.approx(float(problem.risk(grown)), rel=1e-13)
+    assert float(scaled.risk(rho)) == pytest.approx(float(problem.risk(grown)), rel=1e-13, abs=0.0)
     found, plain = (varied(p, r).gradient for p, r in ((scaled, rho), (problem, grown)))
     np.testing.assert_allclose(found.h, plain.h, rtol=1e-11)
     np.testing.assert_allclose(found.c, n**0.5 * plain.c, rtol=1e-11)
@@ -309,7 +309,7 @@ def test_sgd_takes_fresh_samples():
     flow = wl.evolve(problem, rho, wl.GradientFlow(), t1=4.0, save_at=[4.0])
     # The fluctuations are O((step/batch)^(1/2)) of a unit, 0.02.
     np.testing.assert_allclose(run.positions[-1], flow.positions[-1], atol=0.05)
-    assert float(run.risk[0]) == pytest.approx(float(problem.risk(rho)), rel=1e-14)
+    assert float(run.risk[0]) == pytest.approx(float(problem.risk(rho)), rel=1e-14, abs=0.0)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -46,6 +47,20 @@ def bends(neuron, rows, s):
     return jax.vmap(jax.hessian(lambda row: neuron(split(blocks, row), s)))(rows)
 
 
+@eqx.filter_jit
+def jets(neuron, rows, s):
+    """Values, slopes and second derivatives in one program."""
+    blocks = neuron.blocks(len(neuron.dims), ())
+
+    def jet(row):
+        def phi(row):
+            return neuron(split(blocks, row), s)
+
+        return phi(row), jax.grad(phi)(row), jax.hessian(phi)(row)
+
+    return jax.vmap(jet)(rows)
+
+
 def ramp_integral(pieces, t):
     """INT_0^t sigma, sigma piecewise linear."""
     total = pieces.value * t + pieces.slopes[0] * (0.5 * t * t - pieces.knots[0] * t)
@@ -63,6 +78,67 @@ def test_three_dimensions_in_closed_form(activation):
     exact = (ramp_integral(activation.pieces, b + end) - ramp_integral(activation.pieces, b - end)) / (2 * end)
     found = values(neuron, jnp.asarray(np.stack([z, b], axis=1)), jnp.ones(1))
     np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-12)
+
+
+@mpmath.workdps(50)
+def exactly(pieces, dim, z, b):
+    """Value, slopes in z and b and second derivatives zz, zb, bb by the sums over bends, in 50 digits."""
+    z, b = mpmath.mpf(float(z)), mpmath.mpf(float(b))
+    found = [mpmath.mpf(pieces.value), *[mpmath.mpf(0)] * 5]
+    for m, knot in zip(np.diff([mpmath.mpf(slope) for slope in pieces.slopes]), pieces.knots, strict=True):
+        t = knot - b
+        k = t / z
+        if dim == math.inf:
+            bell, tail = mpmath.npdf(k), mpmath.ncdf(-k)
+            density = bell
+        else:
+            power, room = mpmath.mpf(dim - 1) / 2, max(1 - k * k / dim, mpmath.mpf(0))
+            peak = mpmath.gamma(mpmath.mpf(dim) / 2) / (mpmath.sqrt(mpmath.pi * dim) * mpmath.gamma(power))
+            bell = peak * dim / (dim - 1) * room**power
+            density = peak * room ** (power - 1) if room else mpmath.mpf(0)
+            tail = mpmath.betainc(power, mpmath.mpf(0.5), 0, room, regularized=True) / 2
+            tail = 1 - tail if k < 0 else tail
+        parts = (z * bell - t * tail, bell, tail, density * k * k / z, density * k / z, density / z)
+        found = [old + m * part for old, part in zip(found, parts, strict=True)]
+    return [float(part) for part in found]
+
+
+@pytest.mark.parametrize("dim", [3, 40, *(pytest.param(d, marks=pytest.mark.slow) for d in (2, 7, math.inf))])
+@pytest.mark.parametrize("length", [1e-7, 0.05])
+def test_short_ramps_lose_no_digits(length, dim):
+    """A rise of 10 between near knots, on either side of 0: what is lost is in proportion to the rise, not the slope.
+
+    Near the edge of a small sphere, where p' is infinite, the closed form is left, which loses two digits.
+    """
+    activation = acts.piecewise_linear([0.5, 0.5 + length], [-2.5, 7.5])
+    neuron, rng = SphericalNeuron(activation, (dim,), bias=True), np.random.default_rng(0)
+    z, b = np.exp(rng.uniform(-2.0, 6.0, 40)), np.where(np.arange(40) % 3, rng.normal(size=40), 0.0)
+    # Some with a spread like the ramp's own length.
+    z[:8], b[:8] = length * np.array([0.01, 0.3, 1, 3, 9, 11, 40, 300]), 0.5 + length * rng.uniform(-1.0, 1.0, 8)
+    rows, one = jnp.asarray(np.stack([z, b], axis=1)), jnp.ones(1)
+    exact = np.array([exactly(activation.pieces.plain(), dim, *row) for row in rows])
+    limits = jax.vmap(lambda row: neuron.rounding(split(neuron.blocks(1, ()), row), one))(rows)
+    off = np.abs(np.asarray(values(neuron, rows, one)) - exact[:, 0])
+    assert np.all(off <= limits)
+    assert np.max(limits[8:]) < (2e-13 if dim > 7 else 1e-12)
+    slope, bend = slopes(neuron, rows, one), bends(neuron, rows, one)
+    lost = 1e-13 if dim > 7 else 1e-11
+    np.testing.assert_allclose(slope[8:] * z[8:, None], exact[8:, 1:3] * z[8:, None], rtol=1e-11, atol=10 * lost)
+    found = np.stack([bend[:, 0, 0], bend[:, 0, 1], bend[:, 1, 1]], axis=1)
+    square = z[8:, None] ** 2
+    np.testing.assert_allclose(found[8:] * square, exact[8:, 3:] * square, rtol=1e-10, atol=100 * lost)
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+def test_a_short_ramp_at_the_ends_of_the_radius(dim):
+    """All mass at b at r = 0; half of the rise at r = infinity."""
+    activation = acts.piecewise_linear([0.5, 0.5 + 2.0**-20], [-2.5, 7.5])
+    neuron = SphericalNeuron(activation, (dim,), bias=True)
+    middle = 0.5 + 2.0**-21
+    rows = jnp.array([[0.0, 0.0], [0.0, 0.5], [0.0, middle], [0.0, 0.6], [math.inf, 0.3]])
+    np.testing.assert_allclose(values(neuron, rows, jnp.ones(1)), [-2.5, -2.5, 2.5, 7.5, 2.5], atol=1e-12)
+    assert np.all(np.isfinite(slopes(neuron, rows, jnp.ones(1))))
+    np.testing.assert_array_equal(bends(neuron, rows, jnp.ones(1)), 0.0)
 
 
 def test_two_dimensions_in_closed_form():
@@ -95,15 +171,15 @@ def test_infinity_is_a_position(dims, activation):
     far = [1e8, 1e100, math.inf]
     rows = jnp.array([[*[r] * len(dims), 0.3] for r in far] + [[far[i], *[0.5] * (len(dims) - 1), 0.3] for i in (1, 2)])
     ends = [float(activation(jnp.asarray(side * 1e300))) for side in (-1, 1)]
-    found = np.asarray(values(neuron, rows, s))
+    found, *derivatives = map(np.asarray, jets(neuron, rows, s))
     if activation is acts.tanh:
         # A Gauss rule cannot see a step; infinity itself is exact.
         found = found[[2, 4]]
     np.testing.assert_allclose(found, 0.5 * sum(ends), atol=1e-5)
     np.testing.assert_allclose(found[-1], 0.5 * sum(ends), atol=1e-14)
-    for derivative in (slopes(neuron, rows[jnp.array([2, 4])], s), bends(neuron, rows[jnp.array([2, 4])], s)):
+    for derivative in derivatives:
         # Slopes of 10 that cancel to rounding.
-        np.testing.assert_allclose(derivative, 0.0, atol=1e-14)
+        np.testing.assert_allclose(derivative[[2, 4]], 0.0, atol=1e-14)
 
 
 @pytest.mark.parametrize("dims", [(40,), *TWO, (math.inf, math.inf)], ids=str)
@@ -111,13 +187,14 @@ def test_infinity_is_a_position(dims, activation):
 def test_no_length_no_spread(dims, activation):
     """At r = 0 the value is sigma(b), the derivative in b sigma'(b), all of it finite."""
     neuron, s = SphericalNeuron(activation, dims, bias=True), jnp.ones(len(dims))
-    biases = jnp.array([-0.7, 0.2, 0.9])
-    rows = jnp.concatenate([jnp.zeros((3, len(dims))), biases[:, None]], axis=1)
-    np.testing.assert_allclose(values(neuron, rows, s), jax.vmap(activation)(biases), atol=1e-12)
-    slope = np.asarray(slopes(neuron, rows, s))
+    # As many as in the test of infinity: one program serves both.
+    biases = jnp.array([-0.7, -0.1, 0.2, 0.9, 1.2])
+    rows = jnp.concatenate([jnp.zeros((5, len(dims))), biases[:, None]], axis=1)
+    value, slope, bend = map(np.asarray, jets(neuron, rows, s))
+    np.testing.assert_allclose(value, jax.vmap(activation)(biases), atol=1e-12)
     np.testing.assert_allclose(slope[:, -1], jax.vmap(jax.grad(activation.function))(biases), atol=1e-12)
     np.testing.assert_allclose(slope[:, :-1], 0.0, atol=1e-12)
-    assert np.all(np.isfinite(bends(neuron, rows, s)))
+    assert np.all(np.isfinite(bend))
 
 
 def test_the_corner_of_two_lengths_has_one_sided_derivatives():
@@ -156,14 +233,14 @@ def test_nothing_cancels_far_out():
 def test_second_derivatives_are_exact(dims):
     """Central differences of the slopes, extrapolated: errors of order h^4."""
     neuron, s = SphericalNeuron(RAMP, dims, bias=True), jnp.full(len(dims), 1.1)
-    rows = jnp.asarray(np.random.default_rng(3).uniform(0.3, 1.5, (4, len(dims) + 1)))
+    rows = jnp.asarray(np.random.default_rng(3).uniform(0.3, 1.5, (5, len(dims) + 1)))
 
     def differences(h):
         steps = h * jnp.eye(rows.shape[1])
         return jnp.stack([slopes(neuron, rows + e, s) - slopes(neuron, rows - e, s) for e in steps], axis=1) / (2 * h)
 
     numeric = (4 * differences(1e-3) - differences(2e-3)) / 3
-    found = bends(neuron, rows, s)
+    found = jets(neuron, rows, s)[2]
     # Two groups: the derivative of a table that is good to 1e-13 itself.
     np.testing.assert_allclose(found, numeric, atol=2e-8)
     np.testing.assert_allclose(found, jnp.swapaxes(found, 1, 2), atol=1e-9 if len(dims) > 1 else 1e-13)
@@ -190,7 +267,7 @@ def test_two_groups_seen_by_one_input_are_one_group():
 def test_bounds_hold_and_are_tight(activation, dim):
     neuron, s = SphericalNeuron(activation, (dim,)), jnp.array([1.3])
     r = jnp.geomspace(1e-3, 1e3, 4001)[:, None]
-    value, slope, bend = (np.abs(np.ravel(f(neuron, r, s))).max() for f in (values, slopes, bends))
+    value, slope, bend = (np.abs(np.ravel(found)).max() for found in jets(neuron, r, s))
     assert 0.97 * float(neuron.lipschitz(s)) < slope <= float(neuron.lipschitz(s))
     curvature = float(neuron.curvature(s))
     # Below five dimensions the knots are bounded one by one.
@@ -208,6 +285,15 @@ def test_bounds_hold_and_are_tight(activation, dim):
     found = np.abs(np.asarray(at(jnp.linspace(1e-3, 20.0, 2001)))).max()
     # Below five dimensions it is largest just beyond the edge of one knot, where the others have other signs.
     assert (0.5 if dim > 4 else 0.3) * float(outer) < found <= float(outer)
+
+
+@pytest.mark.parametrize("dim", [7, 40, math.inf])
+def test_near_knots_make_no_wide_bound_far_out(dim):
+    """A rise of 10 at 1/2: bounded knot by knot, F(1/r) would seem to bend 3000 times as much."""
+    neuron, s = SphericalNeuron(acts.piecewise_linear([0.5, 0.5001], [-2.5, 7.5]), (dim,)), jnp.array([1.3])
+    at = eqx.filter_jit(jax.vmap(jax.grad(jax.grad(lambda y: values(neuron, 1 / y[None, None], s)[0]))))
+    found = np.abs(np.asarray(at(jnp.linspace(1e-3, 20.0, 2001)))).max()
+    assert 0.9 < found / float(neuron.outer_curvature(s)) <= 1.0
 
 
 def test_facts_that_are_not_known_are_none():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from widelimit.dynamics import schedules
 from widelimit.kernels import LinearTheory, linear_theory, tangent_kernel
-from widelimit.measure import GridDensity, Particles
+from widelimit.measure import Particles
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
@@ -64,7 +64,7 @@ def linearity(
     """
     real_number(tolerance, "linearity(tolerance=...)", above=0.0)
     clock = schedules.as_schedule(schedule, "linearity(schedule=...)")
-    runs = [_particles(trajectory[i]) for i in range(len(trajectory))]
+    runs = [(rho := trajectory[i]).atoms(len(rho)) for i in range(len(trajectory))]
     theory = linear_theory(problem, runs[0], at=at, trainable=trainable, who="linearity")
     tau = trajectory.observables.get("tau", np.array([clock.integral(float(t)) for t in trajectory.times]))
     gap = _gap(problem, theory, runs, tau)
@@ -72,10 +72,6 @@ def linearity(
     above = np.flatnonzero(~(gap <= tolerance))
     left = float(trajectory.times[above[0]]) if len(above) else math.inf
     return Linearity(trajectory.times, change, gap, left, _verdict(trajectory.times, change, gap, above, tolerance))
-
-
-def _particles(measure: Particles | GridDensity) -> Particles:
-    return measure.particles() if isinstance(measure, GridDensity) else measure
 
 
 def linear_prediction(theory: LinearTheory, tau: float) -> Float[np.ndarray, "Q ..."]:

@@ -95,7 +95,7 @@ def bracket(bound: DualBound, gap: float, error: float, certified: bool, search:
     lower = max(objective - gap, 0.0 if positive else -math.inf, _scaled(bound) - error if positive else -math.inf)
     # What is left of rounding may not cross.
     lower = min(lower, objective)
-    better = _better(bound, search) if math.isfinite(bound.upper) and lower < objective else None
+    better = _better(bound, search) if math.isfinite(bound.upper) and lower < objective and not search.late else None
     other, upper = None, objective
     if better is not None:
         if better.certified or not certified:

@@ -1,6 +1,5 @@
 """Atoms against the lowest points of psi: the rounds of a minimisation."""
 
-import time
 from typing import NamedTuple
 
 import equinox as eqx
@@ -70,7 +69,7 @@ def exchange(rivals: Competitors, search: Search, tolerance: float, most: int = 
         best = last if left < least else best
         values.append(last.now.value)
         search.tell(f"round {len(values) - 1}: objective {last.now.value:.10g}, {left:.2g} left to gain")
-        late = time.monotonic() > search.deadline
+        late = search.late
     gained = values[max(0, len(values) - 1 - _MOST_IDLE)] - values[-1]
     return Ended(best._replace(found=prove(best.function, best.found, search)), len(values) - 1, gained, late)
 

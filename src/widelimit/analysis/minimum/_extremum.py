@@ -30,7 +30,8 @@ class Search:
     """How much may be spent: local searches and steps of each, evaluations of an exhaustive search, points at once.
 
     `places`: whether atoms may be moved, or only their weights; `deadline`: of `time.monotonic`, after which no round
-    begins; `label`: what progress is shown under on a terminal, after two seconds; nowhere without.
+    begins and, where it `cuts`, an exhaustive search ends with the bound that it has; `label`: what progress is shown
+    under on a terminal, after two seconds; nowhere without.
     """
 
     starts: int
@@ -40,8 +41,19 @@ class Search:
     climbs: int = 200
     places: bool = True
     deadline: float = math.inf
+    cuts: bool = False
     label: str = ""
     began: float = dataclasses.field(default_factory=time.monotonic)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() > self.deadline
+
+    def stop(self, count: int, left: float) -> bool:
+        """Whether an exhaustive search ends, after so many evaluations, with a bound so far above the best value."""
+        self.tell(f"{count:,} evaluations, the bound is {left:.2g} above the best value")
+        return self.cuts and self.late
 
     def tell(self, words: str) -> None:
         """A line of progress, over the last one."""
@@ -103,6 +115,7 @@ def scan(
         rtol=rtol,
         most=search.most,
         batch=min(64, search.batch),
+        stop=search.stop,
     )
     peaks = seen.peaks[:MOST_PEAKS]
     rows = _rows(line.region, np.resize(peaks, MOST_PEAKS)[:, None])[: len(peaks)]
@@ -110,9 +123,17 @@ def scan(
     return Extremum(seen.upper, True, rows, seen.values[:MOST_PEAKS], pinned)
 
 
-def climb_all(function: Depth, starts: Float[Array, "S m"], search: Search) -> Extremum:
-    """The ends of local searches from every start; no proof."""
-    points, values = climb(function, starts, steps=search.climbs, batch=search.batch)
+def climb_all(function: Depth, starts: Float[Array, "S m"], search: Search, *, groups: int = 1) -> Extremum:
+    """The ends of local searches from every start; no proof. In `groups`, with a word of progress after each."""
+    count = len(starts)
+    size = -(-count // min(groups, count))
+    ends = []
+    for first in range(0, count, size):
+        # The last group is filled up: another size would compile anew.
+        rows = starts[jnp.minimum(first + jnp.arange(size), count - 1)]
+        ends.append(climb(function, rows, steps=search.climbs, batch=search.batch))
+        search.tell(f"{min(first + size, count)} of {count} local searches, the largest value is {_top(ends):.6g}")
+    points, values = (np.concatenate(parts)[:count] for parts in zip(*ends, strict=True))
     return _ordered(float(np.max(values)), False, _rows(function.region, points), values)
 
 
@@ -132,12 +153,17 @@ def prove(function: Depth, found: Extremum, search: Search) -> Extremum:
         rtol=1e-9 if bend is None else 1e-13,
         most=search.most,
         batch=search.batch,
+        stop=search.stop,
     )
     rows, values, pinned = found.rows, found.values, found.pinned
     if proved.best > values[0]:
         rows = np.concatenate([_rows(on_box.region, proved.point[None]), rows])
         values, pinned = np.append(proved.best, values), np.append(False, pinned)
     return Extremum(proved.upper, True, rows, values, pinned)
+
+
+def _top(ends: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    return max(float(np.max(values)) for _, values in ends)
 
 
 def _ordered(upper: float, certified: bool, rows: Any, values: Any) -> Extremum:

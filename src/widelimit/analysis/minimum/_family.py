@@ -139,7 +139,7 @@ class Family(eqx.Module):
         return np.concatenate([u, v], axis=1)
 
     def rows(self, z: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n D"]:
-        return np.asarray(_rows(self, jnp.asarray(_filled(z))))[: len(z)]
+        return np.asarray(_rows(self, jnp.asarray(_filled(z), float)))[: len(z)]
 
     @property
     def outputs(self) -> int:
@@ -159,7 +159,7 @@ class Family(eqx.Module):
         p[:n] = atoms.p
         nodes = self.problem.data.nodes
         assert nodes is not None
-        found = _expand(self, jnp.asarray(_filled(atoms.z)), jnp.asarray(p), nodes, places)
+        found = _expand(self, jnp.asarray(_filled(atoms.z), float), jnp.asarray(p, float), nodes, places)
         value, psi, slope, hessian = (np.asarray(leaf) for leaf in found)
         return Expansion(float(value), psi[:n], slope[:n], hessian[:n, :, :n])
 

@@ -34,9 +34,12 @@ from ._extremum import Extremum, Search, climb_all, prove, scan
 from ._regions import Region
 from ._rounding import rounding
 
+# Local searches run together; after each of so many groups it is said how many are done.
+_GROUPS = 8
 # How many times farther out than the searches' points one looks for growth without bound.
 _FAR = 1e4
 _ALL = "all measures on the domain"
+_LATE = " The time was up: raise max_seconds=... for a longer search."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +83,7 @@ def optimality_gap(
     starts: int = 64,
     key: PRNGKeyArray | None = None,
     most: int = 400_000,
+    max_seconds: float | None = None,
 ) -> OptimalityGap:
     """A bound on objective(rho) - inf objective (mei2018; corrected constants in NOTATION).
 
@@ -91,6 +95,10 @@ def optimality_gap(
     - `key`: for the random starts; a fixed one by default.
     - `most`: evaluations that the exhaustive search may spend. It is tried for up to three searched parameters on a
       bounded domain (or, for a homogeneous unit, on the sphere), for units with a Lipschitz constant.
+    - `max_seconds`: after which the exhaustive search ends with the bound that it has, and no better measure is looked
+      for; the gap is true all the same, and larger.
+
+    Longer searches show their progress on a terminal.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
@@ -102,6 +110,10 @@ def optimality_gap(
     problem = problem.on_nodes()
     potential = problem.potential(measure)
     search = Search.of("optimality_gap", problem, potential, starts, key, most)
+    search = dataclasses.replace(search, label="optimality_gap", cuts=True)
+    if max_seconds is not None:
+        spent = real_number(max_seconds, "optimality_gap(max_seconds=...)", above=0.0)
+        search = dataclasses.replace(search, deadline=search.began + spent)
     at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
     if not math.isfinite(at_rho):
         raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
@@ -119,6 +131,7 @@ def optimality_gap(
     error = 0.0 if far else _error(problem, function, found, measure, others)
     gap = math.inf if far else at_rho - bound.floor(1.0) + error
     between = bracket(bound, gap, error, certified, search)
+    search.tell("done\n")
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
@@ -126,7 +139,9 @@ def optimality_gap(
         largest_correlation=correlation,
         maximiser=None if far else found.rows[0],
         certified=certified,
-        statement=say(gap, others.name, certified, far) + _comment(problem, between.objective, gap),
+        statement=say(gap, others.name, certified, far)
+        + _comment(problem, between.objective, gap)
+        + (_LATE if search.late else ""),
         **between._asdict(),
     )
 
@@ -186,7 +201,7 @@ def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremu
         # No step from a finite place arrives there.
         random = random.at[0].set(jnp.pi)
     starts = jnp.concatenate([leading, random])
-    found = climb_all(function, starts, search)
+    found = climb_all(function, starts, search, groups=_GROUPS)
     far = not np.isfinite(found.upper)
     if not far and not region.compact and not region.bounded_unit:
         # A value without bound grows on the way out, whatever the local searches did: of all blocks, or of one alone.

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from widelimit import dynamics
 from widelimit.dynamics import Start
+from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
 from ..parse._problem_file import ProblemFile
@@ -68,7 +69,11 @@ def limit_error(curves: Sequence[Float64[np.ndarray, " T"]]) -> Float64[np.ndarr
 
 def curves_of(runs: Sequence[Any], name: str) -> list[Float64[np.ndarray, " T"]]:
     """An observable of each run at the times of the last: where their steps differ, what is saved has other times."""
-    return [np.interp(runs[-1].times, run.times, np.asarray(getattr(run, name), float)) for run in runs]
+    times = runs[-1].times
+    # A run that ended a step earlier stays at its last value.
+    return [
+        interpolate(run.times, np.asarray(getattr(run, name), float), np.minimum(times, run.times[-1])) for run in runs
+    ]
 
 
 def part_name(size: float) -> str:

@@ -10,6 +10,7 @@ from widelimit import dynamics
 from widelimit.analysis import dissipation, optimality_gap, stationarity
 from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
 from ..call._folder import FORMAT
@@ -62,25 +63,25 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
 
 def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any]) -> dict[str, Any]:
     """All numbers as plain data. `reasons` says why a number is null."""
-    final, parts = limit.runs[-1], work.folder.status["parts"]
+    final, parts, t1 = limit.runs[-1], work.folder.status["parts"], work.file.time.t1
     return {
         "format": FORMAT,
         "title": work.file.title,
         "problem": describe(work),
-        "t1": work.file.time.t1,
+        "t1": t1,
         "limit": {
             "dynamics": in_words(dynamics.registry, work.file.limit.model_dump(), brief=True),
             "resolution": finely(work.file, limit.sizes[-1]),
             "particles": len(final.final),
             "risk_start": float(final.risk[0]),
-            "risk": float(final.risk[-1]),
+            "risk": value_at(final, "risk", t1),
             "risk_error": float(limit.error[-1]),
             "largest_risk_error": float(np.max(limit.error)),
-            "held_out_risk": _last(final, "held_out_risk"),
+            "held_out_risk": value_at(final, "held_out_risk", t1),
             "converged": limit.converged,
             "note": limit.note,
             "sizes": list(limit.sizes),
-            "risks": [float(run.risk[-1]) for run in limit.runs],
+            "risks": [value_at(run, "risk", t1) for run in limit.runs],
             "movements": list(limit.movements),
         },
         "networks": _networks(work, trained, limit),
@@ -151,24 +152,38 @@ def _networks(work: Work, trained: Trained, limit: Limit) -> list[dict[str, Any]
     for network in networks_of(work.file):
         groups.setdefault((network.table, network.width), []).append(network)
     runs = {network.name: trajectory for network, trajectory in trained if trajectory.outcome.ok}
-    records = []
+    t1, records = work.file.time.t1, []
+    (last,) = _known([limit.runs[-1]], "risk", t1)
     for (_, width), members in groups.items():
         ended = [runs[network.name] for network in members if network.name in runs]
-        risk = _spread([float(run.risk[-1]) for run in ended])
-        above, error = (None, None) if risk is None else (risk["mean"] - float(limit.runs[-1].risk[-1]), risk["error"])
+        risk, held_out = (_spread(_known(ended, name, t1)) for name in ("risk", "held_out_risk"))
+        above, error = (None, None) if risk is None else (risk["mean"] - last, risk["error"])
         # The limit's own error counts as well.
         error = None if error is None else float(np.hypot(error, limit.error[-1]))
-        held_out = [last for run in ended if (last := _last(run, "held_out_risk")) is not None]
         record = {"width": width, "dynamics": members[0].words, "seeds": [network.seed for network in members]}
         record |= {
             "ended": len(ended),
             "risk": risk,
             "above_limit": above,
             "above_limit_error": error,
-            "held_out_risk": _spread(held_out),
+            "held_out_risk": held_out,
         }
         records.append(record if ended else record | {"reason": "no network of this width reached the end"})
     return records
+
+
+def value_at(run: Trajectory, name: str, time: float) -> float | None:
+    """An observable at t1: what goes by steps ends with its first step past t1, the step before being short of it."""
+    if name not in run.observables:
+        return None
+    values = np.asarray(run.observables[name], float)
+    if run.times[-1] <= time * (1 + 1e-9):
+        return float(values[-1])
+    return float(interpolate(run.times, values, np.array([time]))[0])
+
+
+def _known(runs: list[Trajectory], name: str, time: float) -> list[float]:
+    return [value for run in runs if (value := value_at(run, name, time)) is not None]
 
 
 def _spread(values: list[float]) -> dict[str, Any] | None:
@@ -180,10 +195,6 @@ def _spread(values: list[float]) -> dict[str, Any] | None:
         return {**found, "reason": "one seed has no spread"}
     std = float(np.std(values, ddof=1))
     return {**found, "std": std, "error": std / len(values) ** 0.5}
-
-
-def _last(trajectory: Trajectory, name: str) -> float | None:
-    return float(trajectory.observables[name][-1]) if name in trajectory.observables else None
 
 
 def _number(value: Any) -> float | None:

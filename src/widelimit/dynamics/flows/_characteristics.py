@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from widelimit.measure import GridDensity, Particles, join, laws, split
+from widelimit.measure import Particles, join, laws, split
 from widelimit.numerics import entries, map_rows, whole_number
 from widelimit.numerics.registry import named, whole
 from widelimit.problem import Problem
@@ -174,7 +174,7 @@ class Characteristics(AbstractOnePass):
 
 def _density(problem: Problem, measure: Start, n: int) -> tuple[Array, Array, Array]:
     """Rows [N, D], weights [N] and log densities [N]: the occupied cells of a grid, or n particles of a law."""
-    if isinstance(measure, GridDensity):
+    if measure.grid is not None:
         kept = np.asarray(measure.weights) > 0
         return measure.positions[kept], measure.weights[kept], jnp.log(measure.density.ravel()[kept])
     assert isinstance(measure, laws.AbstractLaw)

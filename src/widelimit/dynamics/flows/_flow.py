@@ -96,9 +96,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def begin(self, problem: Problem, measure: Start, end: Float[Array, ""]) -> tuple[Y, PyTree]:
         """y at tau = 0 of a run to tau = end, and what is carried along: the weights, for all that take particles."""
-        theta, w = jax.tree.map(
-            lambda leaf: leaf.astype(float), problem.unpack(require_particles(measure, type(self).__name__))
-        )
+        theta, w = _unpacked(problem, require_particles(measure, type(self).__name__))
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), self.start(problem, theta, w)), w
 
     def rates(self, problem: Problem, carried: PyTree, y: Y) -> Rates:
@@ -188,7 +186,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return {"dissipated": self.at(problem, state, reading)[1], **own}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-        return _stuck(self, problem, state)
+        return self.method(problem, state.carried).stalled(_step_of(state)) & (state.clock < state.end)
 
     def advice(self, problem: Problem, start: Start) -> str:
         now = self.method(problem, None).fixed
@@ -208,6 +206,8 @@ class _Field(eqx.Module):
     carried: PyTree
     jumps: Any
 
+    # Compiled code calls it several times, in several programs: so it is traced once.
+    @eqx.filter_jit
     def velocity(self, y: Any) -> Any:
         rates = self.flow.rates(self.problem, self.carried, y[0])
         return rates.velocity, rates.power
@@ -284,6 +284,11 @@ class AbstractOnePass(AbstractFlow):
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
 @eqx.filter_jit
+def _unpacked(problem: Problem, measure: Particles) -> tuple[Theta, Weights]:
+    return jax.tree.map(lambda leaf: leaf.astype(float), problem.unpack(measure))
+
+
+@eqx.filter_jit
 def _first(flow: AbstractFlow, problem: Problem, y: Y, carried: PyTree, end: Float[Array, ""]) -> FlowState:
     def shape(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf.shape, tree)
@@ -296,11 +301,6 @@ def _first(flow: AbstractFlow, problem: Problem, y: Y, carried: PyTree, end: Flo
     field = _Field(flow, problem, carried, False)
     first = flow.method(problem, carried).start(field, (y, jnp.zeros(())), end)
     return FlowState(first.y, jnp.zeros((), jnp.int64), first.clock, first.previous, first.memory, carried, end)
-
-
-@eqx.filter_jit
-def _stuck(flow: AbstractFlow, problem: Problem, state: FlowState) -> Bool[Array, ""]:
-    return flow.method(problem, state.carried).stalled(_step_of(state)) & (state.clock < state.end)
 
 
 def _step_of(state: FlowState) -> Step:

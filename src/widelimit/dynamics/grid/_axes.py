@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from widelimit.measure import Grid, describe, fields_of
 from widelimit.numerics import Number
 from widelimit.problem import Problem
@@ -81,7 +83,7 @@ def check_grid(problem: Problem, grid: Any, who: str) -> None:
             f"{describe(problem.blocks)}."
         )
     for edges, axis in zip(grid.edges, axes(problem), strict=True):
-        low, high = float(edges[0]), float(edges[-1])
+        low, high = map(float, np.asarray(edges)[[0, -1]])
         if low < axis.lower or high > axis.upper:
             raise ValueError(
                 f"{who}(grid=...): [{low:g}, {high:g}] reaches outside the problem's domain of {axis.name!r}, "

@@ -51,13 +51,13 @@ def cells_of(problem: Problem, grid: Grid, who: str, *, warm: bool, room: int | 
     """
     # NumPy on the host: each JAX operation outside a compiled function would compile for itself.
     rows = grid.rows()
-    penalty = np.asarray(_penalties(problem, jnp.asarray(rows)))
+    penalty = np.asarray(_penalties(problem, jnp.asarray(rows, float)))
     if not np.all(np.isfinite(penalty)):
         centre = rows[int(np.argmin(np.isfinite(penalty)))].tolist()
         raise ValueError(f"{who}(grid=...): the penalty is not finite at the cell centre {centre}.")
     volumes = log_volumes(problem, grid) if warm else np.zeros(grid.shape)
     nodes, table = require_nodes(problem.data, who), unit_table(problem, grid, who, room=room)
-    return Cells(grid, nodes, table, jnp.asarray(penalty.reshape(grid.shape)), jnp.asarray(volumes))
+    return Cells(grid, nodes, table, jnp.asarray(penalty.reshape(grid.shape), float), jnp.asarray(volumes, float))
 
 
 def read(problem: Problem, cells: Cells, heat: Any | None, masses: Float[Array, "..."]) -> Reading:
@@ -95,7 +95,7 @@ def log_density(masses: Float[Array, "..."], log_volumes: Float[Array, "..."]) -
 
 def log_volumes(problem: Problem, grid: Grid) -> Float[np.ndarray, "..."]:
     """log V of the cells, in the grid's shape: logarithms, because r^(d-1) leaves the range of numbers for large d."""
-    volumes = np.asarray(_log_volumes(problem, jnp.asarray(grid.rows()))).reshape(grid.shape)
+    volumes = np.asarray(_log_volumes(problem, jnp.asarray(grid.rows(), float))).reshape(grid.shape)
     for axis, width in enumerate(grid.widths):
         volumes = volumes + np.log(np.asarray(width)).reshape([-1 if k == axis else 1 for k in range(grid.dim)])
     return volumes

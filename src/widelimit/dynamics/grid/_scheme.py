@@ -63,11 +63,11 @@ def face_rates(problem: Problem, grid: Grid, who: str) -> tuple[Float[Array, " _
             )
         factors = [_own_mobility(problem, 0.5 * (centres[0][1:] + centres[0][:-1]), who)]
     pairs = zip(factors, centres, strict=True)
-    return tuple(jnp.asarray(factor / np.diff(middle) ** 2) for factor, middle in pairs)
+    return tuple(jnp.asarray(factor / np.diff(middle) ** 2, float) for factor, middle in pairs)
 
 
 def _own_mobility(problem: Problem, places: Float[np.ndarray, " n"], who: str) -> Float[np.ndarray, " n"]:
-    theta = split(problem.blocks, jnp.asarray(places[:, None]))
+    theta = split(problem.blocks, jnp.asarray(places[:, None], float))
     moved = jax.vmap(problem.mobility)(theta, jax.tree.map(jnp.ones_like, theta))
     mobility = np.concatenate([np.asarray(leaf).ravel() for leaf in moved])
     if not np.all(np.isfinite(mobility) & (mobility >= 0)):

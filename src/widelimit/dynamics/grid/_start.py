@@ -28,7 +28,7 @@ def start_masses(grid: Grid, measure: Start, who: str, *, outside: float = 1e-9)
 
     Raises `ValueError` where more than `outside` of the mass is lost to what no cell holds.
     """
-    if measure.grid is not None and not bool(measure.grid == grid):
+    if measure.grid is not None and not measure.grid.same(grid):
         raise ValueError(
             f"{who}(grid=...): the start is a density on another grid; leave the grid out to go on with the start's "
             "own, or start from density.particles()."

@@ -181,7 +181,7 @@ class TransportPDE(AbstractDynamics[PDEState]):
         check_start(problem, start, "TransportPDE")
         grid = self._grid(problem, start)
         check_grid(problem, grid, "TransportPDE")
-        return grid, jnp.asarray(start_masses(grid, start, "TransportPDE"))
+        return grid, jnp.asarray(start_masses(grid, start, "TransportPDE"), float)
 
     def _grid(self, problem: Problem, measure: Start) -> Grid:
         grid = measure.grid if self.grid is None and self.cells is None else self.grid

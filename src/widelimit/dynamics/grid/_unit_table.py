@@ -147,7 +147,7 @@ def _one_table(problem: Problem, rows: np.ndarray, shape: tuple[int, ...], who: 
     def piece(taken: np.ndarray) -> np.ndarray:
         # Pieces of one length: another would compile anew.
         filled = np.pad(taken, [(0, size - len(taken)), (0, 0)], mode="edge")
-        found = np.asarray(_values(problem, jnp.asarray(filled), nodes.x))[: len(taken)].reshape(len(taken), -1)
+        found = np.asarray(_values(problem, jnp.asarray(filled, float), nodes.x))[: len(taken)].reshape(len(taken), -1)
         _check_finite(found, taken, who)
         return found
 

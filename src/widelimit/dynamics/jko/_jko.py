@@ -15,7 +15,7 @@ from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from .. import schedules
-from .._dynamics import AbstractDynamics, Facts, Noise, Start, nodes_of_mean, registry
+from .._dynamics import AbstractDynamics, Facts, Noise, Start, registry, require_smooth_line
 from ..clocks import Reading, Steps
 from ..grid._axes import axes, check_intervals, check_metric
 from ..grid._start import check_start
@@ -174,15 +174,8 @@ class JKO(AbstractDynamics[JKOState]):
 
 
 def _check_problem(problem: Problem) -> None:
-    nodes_of_mean(problem, "JKO")
-    if problem.dim != 1:
-        raise ValueError(
-            f"JKO: quantiles are those of one parameter, the problem has {problem.dim}; reduce it by its symmetry "
-            "(problem.reduced()), or take EntropicJKO (up to two parameters) or GradientFlow."
-        )
-    if problem.integrals.kinked or not problem.smooth:
-        what = "the unit has a kink" if problem.integrals.kinked else "the penalty is not smooth"
-        raise ValueError(f"JKO: Newton's method needs second derivatives, {what}; take EntropicJKO or GradientFlow.")
+    why, others = "needs second derivatives (Newton's method)", "EntropicJKO (up to two parameters) or GradientFlow"
+    require_smooth_line(problem, "JKO", why, instead=others, kinked="EntropicJKO or GradientFlow")
     if problem.data.outputs:
         raise ValueError(f"JKO: the targets must be numbers, they have shape {problem.data.outputs}.")
     check_intervals(problem, "JKO")

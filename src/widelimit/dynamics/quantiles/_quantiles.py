@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from widelimit.measure import GridDensity, Particles, describe, laws, split
+from widelimit.measure import Particles, laws, split
 from widelimit.numerics import leaf, whole_number
 from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
 
 from .. import schedules
-from .._dynamics import AbstractGrowth, Facts, Noise, Start, Theta, Weights, nodes_of_mean, registry, require_mean
+from .._dynamics import AbstractGrowth, Facts, Noise, Start, Theta, Weights, registry, require_mean, require_smooth_line
 from ..clocks import Reading
 from ..flows._flow import AbstractOnePass, FlowState, Rates
 from ..integrators import Tsit5
@@ -118,7 +118,7 @@ class Quantiles(AbstractOnePass):
         if isinstance(measure, Particles) or (isinstance(measure, laws.AbstractLaw) and measure.n_atoms is not None):
             x, weights = (jnp.asarray(np.asarray(part, float).reshape(1, -1)) for part in _atoms(measure))
             return _begin(self, problem, x, weights, None, end)[0]
-        start = by_cell(measure) if isinstance(measure, GridDensity) else by_score(measure, self.panels)
+        start = by_cell(measure) if measure.grid is not None else by_score(measure, self.panels)
         return resolve(start, self.order, self.capacity, lambda p, x: _begin(self, problem, x, None, p, end))
 
     def rates(self, problem: Problem, carried: Labels, y: Theta) -> Rates:
@@ -148,15 +148,8 @@ class Quantiles(AbstractOnePass):
 
     def placed(self, problem: Problem, start: Start) -> None:
         """Raise `ValueError` where the equation has no inverse-distribution form, or no smooth one."""
-        nodes_of_mean(problem, "Quantiles")
-        if problem.dim != 1:
-            raise ValueError(
-                f"Quantiles needs one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): use "
-                "GradientFlow or Characteristics."
-            )
-        if problem.integrals.kinked or not problem.smooth:
-            what = "unit has kinks" if problem.integrals.kinked else "penalty is not smooth"
-            raise ValueError(f"Quantiles resolves smooth flows; this problem's {what}: use GradientFlow.")
+        others = "GradientFlow or Characteristics"
+        require_smooth_line(problem, "Quantiles", "resolves smooth flows", instead=others, kinked="GradientFlow")
         require_mean(problem, "Quantiles")
         problem.check_columns(start)
         _check_inside(problem, start)

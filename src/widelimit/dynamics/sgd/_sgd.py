@@ -98,7 +98,7 @@ class SGD(AbstractDynamics[SGDState]):
         if any(size < 1 or size != int(size) for size in sizes):
             raise ValueError(f"SGD(batch=...): must be a whole number of at least 1, or piecewise; got {batch!r}.")
         self.largest_batch = int(max(sizes))
-        if isinstance(self.batch, schedules.Piecewise) and not isinstance(self.sampling, Fresh):
+        if self.batch.jumps and not self.sampling.any_size:
             raise ValueError("SGD(batch=...): a batch size that changes in time needs sampling.Fresh().")
 
     def facts(self, problem: Problem) -> Facts:
@@ -188,7 +188,7 @@ class SGD(AbstractDynamics[SGDState]):
         """-P grad psi on the batch of the step, and the order to carry on."""
         drawn, size = None if noise is None else noise[0], self.largest_batch
         nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
-        if isinstance(self.batch, schedules.Piecewise):
+        if self.batch.jumps:
             # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
             inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
             nodes = nodes._replace(weights=inside / jnp.sum(inside))

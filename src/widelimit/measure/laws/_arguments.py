@@ -37,12 +37,14 @@ def checked_block(value: Any, shape: tuple[int, ...], where: str) -> Float[Array
     array = numeric(value, where)
     if array.shape not in ((), shape):
         raise ValueError(f"{where}: must be a number or have the block's shape {shape}, got {array.shape}.")
-    return jnp.broadcast_to(jnp.asarray(array), shape)
+    # On the host where it can be, and with the dtype said: else each shape compiles for itself.
+    whole = jnp.broadcast_to(array, shape) if isinstance(array, Tracer) else np.broadcast_to(array, shape)
+    return jnp.asarray(whole, float)
 
 
 def failing(condition: Any) -> bool:
     """Whether `condition` holds anywhere; of numbers that are traced nothing is known, and nothing is checked."""
-    return not isinstance(condition, Tracer) and bool(np.any(condition))
+    return not isinstance(condition, Tracer) and bool(np.any(np.asarray(condition)))
 
 
 def checked_probabilities(weights: Any, n: int, where: str) -> Any:

@@ -32,7 +32,7 @@ class Atom(AbstractLaw):
         array = numeric(point, "Atom(point=...)")
         if array.size == 0:
             raise ValueError(f"Atom(point=...): must not be empty, got shape {array.shape}.")
-        self.point, self.shape = jnp.asarray(array), array.shape
+        self.point, self.shape = jnp.asarray(array, float), array.shape
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         return jnp.broadcast_to(self.point.ravel(), (n, self.dim))

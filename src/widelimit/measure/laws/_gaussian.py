@@ -41,10 +41,10 @@ class Gaussian(AbstractLaw):
             raise ValueError(f"Gaussian(mean=...): must be a number or a vector [D], got shape {m.shape}.")
         if c.shape != m.shape * 2:
             raise ValueError(f"Gaussian(cov=...): must have shape {m.shape * 2} for this mean, got {c.shape}.")
-        self.location, self.cov, self.shape = jnp.asarray(m), jnp.asarray(c), m.shape
+        self.location, self.cov, self.shape = jnp.asarray(m, float), jnp.asarray(c, float), m.shape
         square = c.reshape(m.size, m.size)
         # Any root serves; this one has derivatives where eigenvalues coincide.
-        self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square))
+        self.root = jnp.linalg.cholesky(square) if isinstance(c, Tracer) else jnp.asarray(_root(square), float)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
         z = jax.random.normal(key, (n, self.dim), self.location.dtype)

@@ -33,6 +33,7 @@ class Line(NamedTuple):
     - `edges`: [E], ascending: between neighbours some twenty Gauss nodes integrate the density times a polynomial to
       rounding, and outside of them it has less than rounding.
     - `density(h)`, `below(x)`: P(h <= x), `ramp(x)`: E (x - h)_+, the integral of `below`.
+    - `flat`: whether the density is known to be constant between neighbouring edges.
     """
 
     support: tuple[float, float]
@@ -40,6 +41,7 @@ class Line(NamedTuple):
     density: Callable[[Numbers], Numbers]
     below: Callable[[Numbers], Numbers]
     ramp: Callable[[Numbers], Numbers]
+    flat: bool = False
 
 
 class AbstractLaw(eqx.Module):
@@ -131,6 +133,13 @@ class AbstractLaw(eqx.Module):
 
     def line(self) -> Line | None:
         """The density of a law of one number as integrals over the line see it; None where not known. On the host."""
+        return None
+
+    def positive_part(self, shift: Float[Array, "..."], sign: float = 1.0) -> Float[Array, "3 ..."] | None:
+        """P(z > 0), E z_+ and E z_+^2 for z = shift + sign theta, sign 1 or -1, of a law of one number.
+
+        None where they are not known in closed form. JAX operations: shifts may be traced.
+        """
         return None
 
     def radial(self, groups: Groups) -> "AbstractLaw | None":

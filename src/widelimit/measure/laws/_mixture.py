@@ -44,7 +44,7 @@ class Mixture(AbstractLaw):
                     f"Mixture(laws=...): law {k} makes {_words(law)}, law 0 makes {_words(self.laws[0])}; "
                     "they must agree."
                 )
-        self.weights = jnp.asarray(checked_probabilities(weights, len(self.laws), "Mixture(weights=...)"))
+        self.weights = jnp.asarray(checked_probabilities(weights, len(self.laws), "Mixture(weights=...)"), float)
         self.shape, self.blocks = self.laws[0].shape, self.laws[0].blocks
 
     @property

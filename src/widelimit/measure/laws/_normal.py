@@ -75,6 +75,15 @@ class Normal(AbstractLaw):
             return None
         return _line(float(self.location.ravel()[0]), float(self.std.ravel()[0]))
 
+    def positive_part(self, shift: Float[Array, "..."], sign: float = 1.0) -> Float[Array, "3 ..."] | None:
+        if self.dim != 1 or failing(self.std == 0.0):
+            return None
+        # z is N(m, s^2); with k = m/s the three are Phi, s (k Phi + phi) and s^2 ((1 + k^2) Phi + k phi).
+        std = self.std.ravel()[0]
+        k = (shift + sign * self.location.ravel()[0]) / std
+        below, bell = jax.scipy.special.ndtr(k), jnp.exp(-0.5 * k * k) / math.sqrt(2.0 * math.pi)
+        return jnp.stack([below, std * (k * below + bell), std**2 * ((1.0 + k * k) * below + k * bell)])
+
     def radial(self, groups: Groups) -> AbstractLaw | None:
         std = np.ravel(self.std)
         scales = [np.unique(std[list(group)]) for group in groups]

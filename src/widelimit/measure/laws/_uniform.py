@@ -64,6 +64,16 @@ class Uniform(AbstractLaw):
     def marginals(self) -> tuple[AbstractLaw, ...]:
         return tuple(Uniform(a, b) for a, b in zip(np.ravel(self.lower), np.ravel(self.upper), strict=True))
 
+    def positive_part(self, shift: Float[Array, "..."], sign: float = 1.0) -> Float[Array, "3 ..."] | None:
+        if self.dim != 1:
+            return None
+        # z is uniform on [p, q]: E z_+^k = (q_+^(k+1) - p_+^(k+1)) / ((k + 1)(q - p)), the difference of powers divided
+        # out, so that all terms are positive.
+        low, high = self.lower.ravel()[0], self.upper.ravel()[0]
+        ends = (shift + low, shift + high) if sign > 0 else (shift - high, shift - low)
+        p, q = (jnp.maximum(end, 0.0) for end in ends)
+        return (q - p) / (high - low) * jnp.stack([jnp.ones_like(p), 0.5 * (p + q), (p * p + p * q + q * q) / 3.0])
+
     def line(self) -> Line | None:
         return _line(*map(float, (*self.lower.ravel(), *self.upper.ravel()))) if self.dim == 1 else None
 
@@ -80,6 +90,7 @@ def _line(low: float, high: float) -> Line:
         lambda x: np.where((low <= x) & (x <= high), 1.0 / (high - low), 0.0),
         lambda x: np.clip((x - low) / (high - low), 0.0, 1.0),
         ramp,
+        flat=True,
     )
 
 

@@ -176,7 +176,9 @@ def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]
     weights = _as_float(weights, f"{who}(weights=...)").astype(dtype)
     if weights.shape != (n,):
         raise ValueError(f"{who}(weights=...): expected shape ({n},), got {weights.shape}.")
-    if not bool(jnp.all(weights >= 0)) or not float(jnp.sum(weights)) > 0:
+    # NumPy: each JAX operation outside a compiled function would compile for itself.
+    given = np.asarray(weights)
+    if not np.all(given >= 0) or not given.sum() > 0:
         raise ValueError(f"{who}(weights=...): must not be negative, and not all zero.")
     return weights / jnp.sum(weights)
 

@@ -114,4 +114,4 @@ def _rule(ends: Float[np.ndarray, " E"], length: float) -> tuple[Float[Array, "Q
     u, v = np.polynomial.legendre.leggauss(DEGREE + 1)
     half = 0.5 * np.diff(edges)
     x = 0.5 * (edges[:-1] + edges[1:])[:, None] + half[:, None] * u
-    return jnp.asarray(x.reshape(-1, 1)), jnp.asarray((half[:, None] * v / length).ravel())
+    return jnp.asarray(x.reshape(-1, 1), float), jnp.asarray((half[:, None] * v / length).ravel(), float)

@@ -118,8 +118,8 @@ class GaussianClasses(AbstractData):
         factors = [_factor(given[0], d, "plus"), _factor(given[1], d, "minus")]
         if any(f.ndim == 2 for f in factors):
             factors = [f if f.ndim == 2 else np.diag(f) for f in factors]
-        self.factors = jnp.asarray(np.stack(factors))
-        self.means = jnp.asarray(np.stack([np.broadcast_to(m, (d,)) for m in given[2:]]))
+        self.factors = jnp.asarray(np.stack(factors), float)
+        self.means = jnp.asarray(np.stack([np.broadcast_to(m, (d,)) for m in given[2:]]), float)
         self.is_centred = not np.any(given[2]) and not np.any(given[3])
 
     @property

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Particles, row_size, split
+from widelimit.numerics import module_hash, same_module
 
 from ..units import AbstractUnit
 
@@ -23,6 +24,10 @@ class Teacher(eqx.Module):
     measure: Particles
     inputs: int = eqx.field(static=True)
     outputs: tuple[int, ...] = eqx.field(static=True)
+
+    # `jax.jit(teacher)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
+    __eq__ = same_module
+    __hash__ = module_hash
 
     def __init__(self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()) -> None:
         blocks = unit.blocks(inputs, outputs)

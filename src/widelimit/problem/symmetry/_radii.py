@@ -105,7 +105,10 @@ def _kernel_error(activation: Activation, dim: float, biases: tuple[float, ...],
 def _values(unit: SphericalNeuron, z: Float[np.ndarray, "r n"], bias: float) -> Float[np.ndarray, "r n"]:
     """F at all z; in pieces of one length, so that one compilation serves every rule."""
     flat = np.pad(z.ravel(), (0, -z.size % _BATCH))
-    pieces = [np.asarray(_compiled(unit, jnp.asarray(part), jnp.asarray(bias))) for part in flat.reshape(-1, _BATCH)]
+    pieces = [
+        np.asarray(_compiled(unit, jnp.asarray(part, float), jnp.asarray(bias, float)))
+        for part in flat.reshape(-1, _BATCH)
+    ]
     return np.concatenate(pieces)[: z.size].reshape(z.shape)
 
 

@@ -82,9 +82,9 @@ class Symmetry(AbstractSymmetry):
             raise ValueError(f"lift(measure): expected Particles, got {type(measure).__name__}; sample or quantise it.")
         theta = split(self.reduced, measure.arranged(self.reduced).positions)
         radii = theta.radius.reshape(len(measure), -1)
-        if not isinstance(radii, Tracer) and not bool(jnp.all(jnp.isfinite(radii))):
+        if not isinstance(radii, Tracer) and not np.all(np.isfinite(np.asarray(radii))):
             raise ValueError("lift(measure): a particle at r = infinity has no weights.")
-        if not isinstance(radii, Tracer) and bool(jnp.any(radii < 0)):
+        if not isinstance(radii, Tracer) and np.any(np.asarray(radii) < 0):
             raise ValueError("lift(measure): a length r must not be negative.")
         key = random_key(key, "lift(key=...)")
         radii = jnp.where(jnp.isfinite(radii), radii, jnp.nan)

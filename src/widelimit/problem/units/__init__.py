@@ -8,6 +8,7 @@ from ._radial import RadialBasis as RadialBasis
 from ._unit import (
     AbstractUnit as AbstractUnit,
     Plane as Plane,
+    Ramp as Ramp,
     Ridge as Ridge,
     feature as feature,
     registry as registry,

@@ -11,7 +11,7 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics.registry import flag
 
 from ..activations import relu
-from ._unit import AbstractUnit, Plane, Ridge, registry
+from ._unit import AbstractUnit, Plane, Ramp, Ridge, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -23,6 +23,7 @@ class FreeKnot(AbstractUnit):
     charge: bool = eqx.field(static=True, default=True)
     free_knot = True
     pieces = relu.pieces
+    ramp = Ramp(None, "h", -1.0, (0.0, 1.0))
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         if inputs != 1:

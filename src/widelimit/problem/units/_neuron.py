@@ -11,7 +11,7 @@ from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
 from ..activations import Activation, Pieces, registry as activations
-from ._unit import AbstractUnit, Plane, Ridge, registry
+from ._unit import AbstractUnit, Plane, Ramp, Ridge, registry
 from .spherical._neuron import SphericalNeuron
 
 
@@ -71,6 +71,14 @@ class Neuron(AbstractUnit):
     @property
     def homogeneity(self) -> float | None:
         return self.activation.homogeneity
+
+    @property
+    def ramp(self) -> Ramp | None:
+        pieces = self.activation.pieces
+        # One kink and degree 1: the kink is at 0, and so is the value.
+        if pieces is None or len(pieces.knots) != 1 or self.homogeneity != 1.0:
+            return None
+        return Ramp("weight", "bias" if self.bias else None, 1.0, (pieces.slopes[0], pieces.slopes[1]))
 
     @property
     def bound(self) -> Number | None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Number
+from widelimit.numerics import Number, module_hash, same_module
 from widelimit.numerics.registry import Registry
 
 from ..activations import Pieces
@@ -40,6 +40,19 @@ class Plane(NamedTuple):
     metric: Float[Array, "... 2 2"]
 
 
+class Ramp(NamedTuple):
+    r"""$\tilde\phi = \sigma(w \cdot x + s\,b)$ with one kink, at 0: sigma(z) = l_1 z_+ - l_0 (-z)_+.
+
+    - `weight`, `bias`: the names of the blocks of w and b; None for w = 1 (of one input) and for b = 0.
+    - `sign`: s, 1 or -1; `slopes`: (l_0, l_1).
+    """
+
+    weight: str | None
+    bias: str | None
+    sign: float
+    slopes: tuple[Number, Number]
+
+
 class AbstractUnit(eqx.Module):
     """phi(theta, x), written for one particle and one input; the library vmaps and chunks.
 
@@ -60,8 +73,14 @@ class AbstractUnit(eqx.Module):
     """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
     pieces: ClassVar[Pieces | None] = None
     """sigma, where phi = c sigma(a x + b) of one input with a piecewise-linear sigma; `ridge` gives c, a and b."""
+    ramp: ClassVar[Ramp | None] = None
+    """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
+
+    # `jax.jit(unit)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
+    __eq__ = same_module
+    __hash__ = module_hash
 
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:

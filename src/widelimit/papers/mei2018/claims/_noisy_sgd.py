@@ -10,8 +10,8 @@ from widelimit.measure import grids, laws
 
 from ..._kit import Bench, Cost, Data, Finding, claim
 from ..._kit._runs import evolved, seeds
-from ..._kit._shares import in_errors, largest, log_slope, outside, share_allowed, table
-from ..runs._examples import far_bump, neurons
+from ..._kit._shares import apart, crossing, in_errors, largest, log_slope, outside, share_allowed, table
+from ..runs._examples import far_bump, hill, neurons, one_bump
 
 
 def _spreads(strength: float, beta: float, width: int, runs: int, step: float, t1: float, saves: int) -> Data:
@@ -128,3 +128,39 @@ def noisy_sgd_optimum(bench: Bench) -> Finding:
     return Finding(
         computed, share_allowed(*parts), needs={"the flow without noise is trapped": data["noiseless"] > bound}
     )
+
+
+def _times(strength: float, cold: float, dims: list[int], barrier: bool, cells: int, longest: float) -> Data:
+    """When (12) at beta = `cold` D has come within 1/5 of its fixed point in total variation, from 1.5 left of 0."""
+    problem, law = far_bump(strength, hill if barrier else one_bump), laws.Normal(-1.5, 0.2)
+    grid, times, found = grids.uniform(-5.0, 5.0, cells), np.geomspace(0.5, longest, 200), []
+    for dim in dims:
+        heat = 2.0 / (cold * dim)
+        end = np.asarray(analysis.gibbs(problem, temperature=heat, grid=grid).density.weights)
+        run = evolved(problem, law, TransportPDE(grid, temperature=heat, rtol=1e-5), times)
+        off = 0.5 * np.sum(np.abs(np.asarray(run.weights) - end), axis=1)
+        found.append(crossing(run.times, off, 0.2))
+    return {"times": found}
+
+
+@claim("text after Theorem 5, 'examples can be constructed'", tolerance=1.0, cost=Cost(30.0, 60.0), digits=4)
+def time_in_dimension(bench: Bench) -> Finding:
+    """With beta = K D the time in which (12) comes near its fixed point is e^(Theta(D)) for some data, and hardly grows
+    for others: neurons that see one of D coordinates, the target a bump far away with, and without, a hill before it (K
+    = 10; the others keep their Gaussian law, so that (12) is that of one coordinate at beta = K D).
+    Printed: T = e^(Theta(D)), T = O(1).
+    Compared: the worst of: the spread of the growth of log T a dimension, 0.65, over 0.06, the smallest D aside;
+    without a hill, the growth of T from the smallest to the largest D over 3, as from a point T grows by log beta."""
+    dims, cells = [2, 4, 6, 8, 10], bench.pick(quick=400, paper=800)
+    settings = {"strength": 0.03, "cold": 10.0, "dims": dims, "cells": cells}
+    slow, fast = (
+        bench.piece(_times, barrier=barrier, longest=longest, **settings)["times"]
+        for barrier, longest in ((True, 1e5), (False, 1e3))
+    )
+    growth = np.diff(np.log(slow)) / np.diff(dims)
+    computed = table("D", dims, {"T with a hill": slow, "T without": fast})
+    mean = float(np.mean(growth[1:]))
+    computed["growth of log T a dimension"] = mean
+    spread = apart(growth[1:], mean)
+    needs = {"with a hill T grows in D": np.min(growth) > 0.2}
+    return Finding(computed, share_allowed((spread, 0.06), (fast[-1] / fast[0], 3.0)), needs=needs)

@@ -110,27 +110,25 @@ def _steps(runs: list[Data], level: float) -> float:
     return float(np.mean([crossing(run["times"], run["risk"], level) for run in runs]))
 
 
-@claim("Theorem 1 and text after", printed=1, tolerance=1.0, cost=Cost(25.0, 900.0), digits=4)
+@claim("Theorem 1 and text after", printed=1, tolerance=1.0, cost=Cost(60.0, 1500.0), digits=4)
 def steps_linear_in_dimension(bench: Bench) -> Finding:
     """With eps = c/d one-pass SGD reaches inf R + eta from a good start in a number of steps that is linear in d, and
     stays there for all k in [T/eps, 10 T/eps]; with a step that does not shrink it fails (isotropic, Delta = 0.5).
     Compared: the worst of: the distance of the slope fitted from d = 40 on from 1 over 0.15, since the limit's own time
-    still falls by a few per cent a doubling; by how much the risk leaves the level again over 0.02, up to t = 1.2 for
-    each d and in the whole window for d = 20, where T is largest."""
+    still falls by a few per cent a doubling; by how much the risk leaves the level again in the window, over 0.02."""
     dims, width = [20, 40, 80, 160], bench.pick(quick=400, paper=1600)
     share, seeds = bench.pick(quick=0.0125, paper=0.002), bench.pick(quick=1, paper=4)
     least = bench.piece(_infima, dims=dims)["risk"]
     settings = {"width": width, "t1": 1.2, "saves": 24}
-    steps, above = [], []
+    steps, above, ends = [], [], []
     for dim, best in zip(dims, least, strict=True):
         runs = [bench.piece(_isotropic, dim=dim, step=share / dim, seed=j, **settings) for j in range(seeds)]
         t = _steps(runs, best + _LEVEL)
         steps.append(t * dim / share)
-        above += [np.max(run["risk"][run["times"] >= t]) - best for run in runs]
-    # The time T of d = 20, and ten times as long.
-    first = steps[0] * share / dims[0]
-    whole = bench.piece(_isotropic, dim=dims[0], width=width, step=share / dims[0], seed=0, t1=6.0, saves=60)
-    above.append(np.max(whole["risk"][whole["times"] >= first]) - least[0])
+        # From the time T to ten times as long.
+        whole = bench.piece(_isotropic, dim=dim, width=width, step=share / dim, seed=0, t1=6.0, saves=60)
+        above += [np.max(run["risk"][run["times"] >= t]) - best for run in (*runs, whole)]
+        ends.append(whole["times"][-1] / t)
     coarse = bench.piece(_isotropic, dim=160, width=width, step=0.05 / 20, t1=1.0, saves=4, seed=0)["risk"][-1]
     slope, good = log_slope(dims[1:], steps[1:]), bench.piece(_good, delta=_DELTA, kappa=_KAPPA, dim=160)["risk"]
     computed = {"R_inf of the start": good} | table("d", dims, {f"steps to inf R + {_LEVEL}": steps})
@@ -139,7 +137,7 @@ def steps_linear_in_dimension(bench: Bench) -> Finding:
     computed["risk at d = 160, t = 1 with eps = 0.05/20"] = coarse
     # Else the number of steps need not grow with d.
     needs = {"a step that does not shrink with d fails": coarse > 0.5, "the start is good": good < 1.0}
-    needs["the window is whole"] = 10.0 * first <= whole["times"][-1]
+    needs["the windows are whole"] = min(ends) >= 10.0
     return Finding(computed, share_allowed((apart(slope, 1.0), 0.15), (largest(above) - _LEVEL, 0.02)), needs=needs)
 
 

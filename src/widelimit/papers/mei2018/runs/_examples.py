@@ -86,8 +86,13 @@ def narrow_bumps() -> Problem:
     return Problem(unit, data.gauss_legendre(120, even_bumps), losses.squared(1.0))
 
 
-def far_bump(strength: float) -> Problem:
+def hill(x: Float[Array, " d"]) -> Float[Array, ""]:
+    r"""$y = 0.8 e^{-2 (x - 1.5)^2} - e^{-2 x^2}$: bumps of one sign are driven away from 0."""
+    return one_bump(x) - jnp.exp(-2.0 * x[0] ** 2)
+
+
+def far_bump(strength: float, target: Any = one_bump) -> Problem:
     """Units exp(-2 (x - theta)^2), x uniform on [-2.5, 2.5], the target one of them at 1.5, times 0.8."""
     unit = units.Function(wide_bump, columns=["centre"], bound=1.0, bend=lambda x: jnp.asarray(4.0, x.dtype))
-    source = data.gauss_legendre(40, one_bump, lower=-2.5, upper=2.5)
+    source = data.gauss_legendre(40, target, lower=-2.5, upper=2.5)
     return Problem(unit, source, losses.squared(1.0), penalty=penalties.l2(strength) if strength else None)

@@ -9,6 +9,7 @@ the results are bounds. They are less than 2 % above the least ones for activati
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 
@@ -67,6 +68,9 @@ def outer_bend(pieces: Pieces, dim: float) -> float | None:
     $$F(1/y) = \mathrm{const} + \sum_j m_j t_j E(t_j y),\qquad |E''| = \Big|\int_0^1 l^2 p'(l v)\,dl\Big| \le
     \sup|p'|/3.$$
 
+    Between two knots t^3 E''(t y) grows by INT t^2 p'(t y) dt, so that the bound is also sup|p'|/3 times the sum over
+    the ramps of |l_j - l_0| |t_(j+1)^3 - t_j^3|: near knots cancel in it.
+
     For d = 3 and 4, where p falls ever faster up to the edge (or jumps there), |E''| = v^(-3) INT_0^v u^2 |dp| is
     largest at the edge: 2 B(0) d^(-3/2).
     """
@@ -77,7 +81,13 @@ def outer_bend(pieces: Pieces, dim: float) -> float | None:
     if dim < 5:
         return weight * 2.0 * law.half_mean / dim**1.5
     drop = 1.0 if dim == math.inf else (dim - 3.0) / dim
-    return weight * law.peak * drop * _top(law, 1, 5) / 3.0
+    return min(weight, _cubes(pieces)) * law.peak * drop * _top(law, 1, 5) / 3.0
+
+
+def _cubes(pieces: Pieces) -> float:
+    """SUM |l_j - l_0| INT 3 t^2 dt over the ramps: l_0 t alone has no even part."""
+    ramps = zip(itertools.pairwise(pieces.knots), pieces.slopes[1:-1], strict=True)
+    return sum(abs(float(slope - pieces.slopes[0])) * abs(float(u) ** 3 - float(t) ** 3) for (t, u), slope in ramps)
 
 
 def rough_bends(pieces: Pieces) -> tuple[float, float]:

@@ -7,7 +7,8 @@ $$\partial_z = \sum_j m_j B(k_j),\quad \partial_b = l_0 + \sum_j m_j P(k_j),\qua
 \nabla^2 = \sum_j m_j \frac{p(k_j)}{z} \begin{pmatrix} k_j^2 & k_j \\ k_j & 1 \end{pmatrix}.$$
 
 Where sigma is as steep at both ends, $\sum_j m_j = 0$ and B(k) - B(0) stands for B(k): at large z nothing cancels,
-and z = infinity gives the limit. At z = 0 the derivative in z is the one-sided one.
+and z = infinity gives the limit. At z = 0 the derivative in z is the one-sided one. Between two near knots the terms
+cancel: such ramps are left out of the sum (their slope is 0 in it) and put in by themselves (`_steep`).
 """
 
 import functools
@@ -21,6 +22,7 @@ from jaxtyping import Array, Float
 from widelimit.numerics import Coordinate, Number
 
 from ...activations import Pieces
+from . import _steep as steep
 
 Terms = list[tuple[Number, Any, Any]]
 """For each knot: m_j, t'_j and k_j."""
@@ -36,7 +38,7 @@ def mean(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array
     for bend, shift, k in _terms(pieces, z, b):
         bell, risen = _bells(law, k, parallel)
         total = total + bend * (law.half_mean * scale * risen - shift * law.tail(k, bell))
-    return total
+    return total + _steep_part(pieces, steep.area, law, z, b)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -44,7 +46,8 @@ def slope_in_z(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float
     """E sigma'(z c' + b) c'."""
     parallel = is_parallel(pieces)
     terms = _terms(pieces, z, b)
-    return law.half_mean * jnp.asarray(sum(bend * _bells(law, k, parallel)[1] for bend, _, k in terms))
+    gentle = law.half_mean * jnp.asarray(sum(bend * _bells(law, k, parallel)[1] for bend, _, k in terms))
+    return gentle + _steep_part(pieces, steep.area_in_z, law, z, b)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -52,7 +55,8 @@ def slope_in_b(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float
     """E sigma'(z c' + b)."""
     parallel = is_parallel(pieces)
     terms = _terms(pieces, z, b)
-    return pieces.slopes[0] + jnp.asarray(sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms))
+    gentle = jnp.asarray(sum(bend * law.tail(k, _bells(law, k, parallel)[0]) for bend, _, k in terms))
+    return pieces.slopes[0] + gentle + _steep_part(pieces, steep.area_in_b, law, z, b)
 
 
 @mean.defjvp
@@ -65,14 +69,16 @@ def _mean_jvp(pieces: Pieces, law: Coordinate, at: Any, moved: Any) -> Any:
 @slope_in_z.defjvp
 def _slope_in_z_jvp(pieces: Pieces, law: Coordinate, at: Any, moved: Any) -> Any:
     (z, b), (dz, db) = at, moved
-    change = sum(m * (k * k * dz + k * db) for m, k in _masses(pieces, law, z, b))
+    in_zz, in_zb, _ = _bends(pieces, law, z, b)
+    change = in_zz * dz + in_zb * db
     return slope_in_z(pieces, law, z, b), change
 
 
 @slope_in_b.defjvp
 def _slope_in_b_jvp(pieces: Pieces, law: Coordinate, at: Any, moved: Any) -> Any:
     (z, b), (dz, db) = at, moved
-    change = sum(m * (k * dz + db) for m, k in _masses(pieces, law, z, b))
+    _, in_zb, in_bb = _bends(pieces, law, z, b)
+    change = in_zb * dz + in_bb * db
     return slope_in_b(pieces, law, z, b), change
 
 
@@ -94,15 +100,14 @@ def size(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array
     for bend, shift, k in _terms(pieces, z, b):
         bell, risen = _bells(law, k, parallel)
         total = total + abs(bend) * (law.half_mean * scale * jnp.abs(risen) + jnp.abs(shift) * law.tail(k, bell))
-    return total
+    return total + sum(abs(ramp.slope) * steep.area_size(ramp, law, z, b) for ramp in steep.steep_ramps(pieces))
 
 
 def _terms(pieces: Pieces, z: Float[Array, "..."], b: Float[Array, "..."]) -> Terms:
     shifts = [knot - b for knot in pieces.knots]
     # 0/0 is a knot met at z = 0: half of the mass is on either side.
-    return [
-        (m, shift, jnp.where(shift == 0.0, 0.0, shift / z)) for m, shift in zip(pieces.bends, shifts, strict=True) if m
-    ]
+    bends = steep.without_steep(pieces).bends
+    return [(m, shift, jnp.where(shift == 0.0, 0.0, shift / z)) for m, shift in zip(bends, shifts, strict=True) if m]
 
 
 def _bells(law: Coordinate, k: Float[Array, "..."], parallel: bool) -> tuple[Any, Any]:
@@ -115,9 +120,19 @@ def _bells(law: Coordinate, k: Float[Array, "..."], parallel: bool) -> tuple[Any
     return 1.0 + risen, risen
 
 
-def _masses(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> list[tuple[Any, Any]]:
-    """For each knot m_j p(k_j)/z and k_j; zero at z = 0 (there is a kink in b or a cone in z) and at infinity."""
+def _steep_part(pieces: Pieces, part: Any, law: Coordinate, z: Any, b: Any) -> Any:
+    return sum((ramp.slope * part(ramp, law, z, b) for ramp in steep.steep_ramps(pieces)), 0.0)
+
+
+def _bends(pieces: Pieces, law: Coordinate, z: Float[Array, "..."], b: Float[Array, "..."]) -> tuple[Any, Any, Any]:
+    """The second derivatives zz, zb, bb; zero at z = 0 (there is a kink in b or a cone in z) and at infinity."""
     inside = (z > 0) & (z < math.inf)
     inverse = jnp.where(inside, 1.0 / jnp.where(inside, z, 1.0), 0.0)
     ks = [(m, jnp.where(inside, k, 0.0)) for m, _, k in _terms(pieces, z, b)]
-    return [(m * law.density(k) * inverse, k) for m, k in ks]
+    masses = [(m * law.density(k) * inverse, k) for m, k in ks]
+    parts = [(m * k * k, m * k, m) for m, k in masses]
+    parts += [
+        tuple(ramp.slope * bend for bend in steep.area_bends(ramp, law, z, b)) for ramp in steep.steep_ramps(pieces)
+    ]
+    in_zz, in_zb, in_bb = (sum(column) for column in zip(*parts, strict=True))
+    return in_zz, in_zb, in_bb
