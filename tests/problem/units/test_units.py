@@ -137,6 +137,9 @@ def test_bound(case):
     size = max(float(jnp.max(jnp.abs(phi(*draw(case, 2000, seed=1, scale=s))))) for s in (0.05, 1.0, 100.0))
     if case.unit.bound is not None:
         assert 0.9 * case.unit.bound < size <= case.unit.bound * (1 + 1e-12)
+    elif case is CASES["canonical"]:
+        # Of an angle it is bounded for each x; over x it is not.
+        assert size > 2.0
     elif case is not CASES["own-activation"]:
         assert size > 50.0
 
