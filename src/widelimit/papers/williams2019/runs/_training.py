@@ -1,0 +1,78 @@
+"""Trained networks, as pieces."""
+
+from typing import Any
+
+import numpy as np
+
+from widelimit import analysis
+from widelimit.problem import problems, scales
+
+from ..._kit import Bench, Data
+from ._networks import drawn, flow, full_rows, measure, share_near, sine_wave, speed, square_wave, value
+
+NEAR = 0.01
+"""A knot within this distance of a sample counts as on it; samples are 0.1 apart or more."""
+PATHS, SAVES = 100, 60
+# Of a step, in units of 1/S: the fastest mode of the samples' kernel, about s/4 (1 + x^2) S, is stable up to ten times
+# this for the ten samples shown.
+STEP = 0.1
+
+
+def samples(wave: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the square wave or of the sine."""
+    return {"square": square_wave, "sine": sine_wave}[wave](count)
+
+
+def network(wave: str, count: int, delta: float, size: float, width: int, seed: int, steps: int) -> Data:
+    """r ~ N(0, size^2), theta uniform, trained for `steps` steps of length `STEP`/S at this delta."""
+    x, y = samples(wave, count)
+    problem = problems.canonical_relu(x, y, delta=delta)
+    return _trained(problem, x, y, drawn(width, seed, size), STEP / speed(delta, size), steps)
+
+
+def scaled_network(wave: str, count: int, width: int, output: float, seed: int, steps: int) -> Data:
+    """PyTorch's network f = SUM c [a x - b]_+ with a, b ~ U(-1, 1), c ~ U(-output, output); each neuron its own delta.
+
+    In canonical parameters, where alpha(m) = 1 multiplies r and delta by m.
+    """
+    x, y = samples(wave, count)
+    random = np.random.default_rng(seed)
+    rows = random.uniform(-1.0, 1.0, (width, 3)) * [output, 1.0, 1.0]
+    scale = scales.Power(0.0)
+    full, problem = problems.univariate_relu(x, y, scale=scale), problems.canonical_relu(x, y, delta=0.0, scale=scale)
+    start = np.asarray(problem.project(measure(full, rows)).positions)
+    size = float(np.sqrt(np.mean(start[:, 2] ** 2 + 4.0 * start[:, 0] ** 2)))
+    # More samples make the fastest mode faster.
+    return _trained(problem, x, y, start, STEP * 10.0 / count / size, steps)
+
+
+def _trained(problem: Any, x: np.ndarray, y: np.ndarray, rows: np.ndarray, step: float, steps: int) -> Data:
+    run = flow(problem, measure(problem, rows), np.linspace(0.0, steps * step, SAVES + 1), step)
+    last, places = run.positions[-1][:, :2], np.linspace(-1.2, 1.2, 481)
+    places = np.unique(np.concatenate([places, x]))
+    found = analysis.regime(problem, run[0], run.final)
+    return {
+        "x": x,
+        "y": y,
+        "start": rows[:, :2],
+        "end": last,
+        "paths": run.positions[:, :PATHS, :2],
+        "places": places,
+        "f": value(places, last),
+        "before": value(places, rows),
+        "risk": run.risk,
+        "share": [share_near(rows, x, NEAR), share_near(last, x, NEAR)],
+        "sticking": run.sticking[-1],
+        "dead": run.dead[-1],
+        "kernel change": found.kernel_change,
+        "verdict": found.verdict,
+        "turned": np.median(np.abs(np.angle(np.exp(1j * (last[:, 1] - rows[:, 1]))))),
+        "step": step,
+        "steps": steps,
+        "median delta": np.median(rows[:, 2]) if rows.shape[1] == 3 else 0.0,
+    }
+
+
+def steps_of(bench: Bench) -> int:
+    """The paper's 10,000 epochs; a fifth of them at the quick scale."""
+    return bench.pick(quick=10000, paper=50000)
