@@ -204,9 +204,6 @@ class Circle(AbstractDomain):
     def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
         return 0.0, on_host(self.period)
 
-    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        return u
-
 
 class Product(eqx.Module):
     """A domain for each named block; R^D for the others. `product(knot=Box(0, 1), weight=Sphere())`."""
@@ -219,6 +216,11 @@ class Product(eqx.Module):
     @property
     def unconstrained(self) -> bool:
         return all(domain.free for _, domain in self.factors)
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is a piece of R^D without walls, a circle say: no velocity is projected there."""
+        return not any(domain.walls or not domain.flat for _, domain in self.factors)
 
     def tangent(self, theta: Any, velocity: Any) -> Any:
         fields = theta._asdict().items()

@@ -52,6 +52,7 @@ CASES = {
     "free-knot": Case(units.FreeKnot(), 1, ()),
     "free-knot-vector": Case(units.FreeKnot(), 1, (2,)),
     "free-knot-bare": Case(units.FreeKnot(charge=False), 1, ()),
+    "canonical": Case(units.CanonicalReLU(), 1, ()),
     "function": Case(WAVE, 2, ()),
     "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
     "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),
@@ -78,6 +79,22 @@ def on_rows(case, function):
 def bare(case, theta, x):
     """phi~ where the unit is linear in a block, phi else."""
     return case.unit(theta, x) if case.unit.linear is None else feature(case.unit, theta, x)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.unit.pieces is not None])
+def test_what_has_pieces_is_a_ridge_of_one_input(name):
+    """phi = c sigma(a x + b), by which knots are binned; an average of such neurons, say, has no pieces of its own."""
+    unit, outputs = CASES[name].unit, CASES[name].outputs
+    blocks, rng = unit.blocks(1, outputs), np.random.default_rng(5)
+    pieces, x = unit.pieces, rng.normal(size=7)
+    for row in jnp.asarray(rng.normal(size=(5, row_size(blocks)))):
+        theta = split(blocks, row)
+        c, a, b = (np.asarray(part) for part in unit.ridge(theta))
+        t = a * x + b
+        ramps = [m * np.maximum(t - knot, 0.0) for m, knot in zip(pieces.bends, pieces.knots, strict=True)]
+        sigma = pieces.value + pieces.slopes[0] * (t - pieces.knots[0]) + sum(ramps)
+        found = jax.vmap(lambda point, at=theta: unit(at, point))(jnp.asarray(x[:, None]))
+        np.testing.assert_allclose(found, np.multiply.outer(sigma, c), rtol=1e-12, atol=1e-12)
 
 
 def others(case):
@@ -136,6 +153,9 @@ def test_bound(case):
     size = max(float(jnp.max(jnp.abs(phi(*draw(case, 2000, seed=1, scale=s))))) for s in (0.05, 1.0, 100.0))
     if case.unit.bound is not None:
         assert 0.9 * case.unit.bound < size <= case.unit.bound * (1 + 1e-12)
+    elif case is CASES["canonical"]:
+        # Of an angle it is bounded for each x; over x it is not.
+        assert size > 2.0
     elif case is not CASES["own-activation"]:
         assert size > 50.0
 
