@@ -11,10 +11,10 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Block, Blocks, Particles, describe, laws, split
-from widelimit.numerics import random_key
+from widelimit.numerics import Module, random_key
 
 
-class Symmetry(eqx.Module):
+class Symmetry(Module):
     r"""Rotations of G groups of the coordinates of x and w; the lengths $r_g = |w_g|$ are what they leave.
 
     - `groups`: the coordinates of each group, or () at d = infinity.
