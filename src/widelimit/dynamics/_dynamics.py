@@ -164,7 +164,7 @@ def require_smooth_line(problem: Problem, who: str, why: str, *, instead: str, k
     nodes_of_mean(problem, who)
     if problem.dim != 1:
         raise ValueError(
-            f"{who}: quantiles are those of one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): "
+            f"{who}: quantiles are those of one parameter, the problem has {problem.dim}: {describe(problem.blocks)}; "
             f"reduce it by its symmetry (problem.reduced()), or use {instead}."
         )
     if problem.integrals.kinked or not problem.smooth:
