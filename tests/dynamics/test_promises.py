@@ -95,6 +95,10 @@ CASES = {
         wl.Problem(_tanh, _samples, penalty=wl.penalties.total_variation(0.15, "output") + wl.penalties.l2(0.01)),
         _neurons(5),
     ),
+    "canonical": _case(
+        wl.problems.canonical_relu(_X1, _Y1, delta=0.5),
+        np.stack([np.linspace(-1.5, 1.2, 5), np.array([0.3, 1.5, 2.0, 3.5, 5.5]), np.linspace(-1.0, 2.0, 5)], axis=1),
+    ),
     "scaled": _case(wl.Problem(_tanh, _samples, scale=wl.scales.Power(0.5)), _neurons(6)),
     "line": _case(
         wl.Problem(
@@ -119,6 +123,7 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "flow": wl.GradientFlow(),
     "flow-tsit5": wl.GradientFlow(integrators.Tsit5(1e-7, 1e-9)),
     "flow-rk4": wl.GradientFlow(integrators.RungeKutta4(0.05)),
+    "flow-filippov": wl.GradientFlow(integrators.Filippov(0.01)),
     "flow-heun": wl.GradientFlow(integrators.ProximalHeun(1e-5, 1e-7)),
     "flow-schedule": wl.GradientFlow(schedule=wl.schedules.power(0.25)),
     "sgd-fresh": wl.SGD(0.05, batch=2),
@@ -141,6 +146,7 @@ QUICK = {
     ("flow-tsit5", "knot"),
     ("flow-tsit5", "sphere"),
     ("flow-rk4", "radial"),
+    ("flow-filippov", "canonical"),
     ("flow-heun", "tanh"),
     ("sgd-fresh", "tanh"),
     ("sgd-epochs", "tanh"),

@@ -9,6 +9,12 @@ from .linear._linearity import Linearity as Linearity, linearity as linearity
 from .linear._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
 from .minimum._minimise import Minimum as Minimum, minimise as minimise
 from .minimum._optimality import OptimalityGap as OptimalityGap, optimality_gap as optimality_gap
+from .regime._attractors import Attractors as Attractors, attractors as attractors
+from .regime._regime import Regime as Regime, regime as regime
+from .regime._residual_dynamics import (
+    ResidualDynamics as ResidualDynamics,
+    residual_dynamics as residual_dynamics,
+)
 from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
 from .splines._atom_family import (

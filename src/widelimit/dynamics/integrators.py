@@ -15,6 +15,8 @@ from jaxtyping import Array, Bool, Float
 from widelimit.numerics import Module, leaf
 from widelimit.numerics.registry import Registry, number, positive
 
+from .kinks import KinkedNeurons, move
+
 
 @runtime_checkable
 class Field(Protocol):
@@ -34,6 +36,10 @@ class Field(Protocol):
 
     def norm(self, scaled: Any) -> Any:
         """The size of an error that was divided by its tolerance."""
+        ...
+
+    def neurons(self) -> KinkedNeurons:
+        """The particles as piecewise-linear neurons of one input. Raises `ValueError` where they are none."""
         ...
 
     @property
@@ -58,6 +64,13 @@ class AbstractIntegrator(Module):
     order: eqx.AbstractClassVar[int]
     proximal: ClassVar[bool] = False
     """Whether it can take non-smooth penalties."""
+
+    kinked: ClassVar[bool] = False
+    """Whether it follows piecewise-linear neurons across their kinks: then it moves nothing else."""
+
+    def record(self, state: Step) -> dict[str, Array]:
+        """What it reports of its last step."""
+        return {}
 
     @property
     def fixed(self) -> Float[Array, ""] | None:
@@ -156,21 +169,17 @@ class RungeKutta4(AbstractIntegrator):
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
-        count = jnp.maximum(jnp.ceil(end / self.size - 1e-9), 1.0)
-        return Step(zero, zero, y, (y, y, zero, count))
+        return Step(zero, zero, y, (y, y, _Fixed(zero, _count(end, self.size))))
 
     def step(self, field: Field, state: Step, end: Any) -> Step:
-        _, _, done, count = state.memory
-        # Without an end every step has its full length.
-        size = jnp.where(jnp.isfinite(end), end / jnp.where(jnp.isfinite(count), count, 1.0), self.size)
-        clock = jnp.where(done + 1 >= count, end, (done + 1) * size)
+        fixed, clock = state.memory[2].next(end, self.size)
         h, y, v = clock - state.clock, state.y, field.velocity
         k1 = v(y)
         k2 = v(_move(y, 0.5 * h, k1))
         k3 = v(_move(y, 0.5 * h, k2))
         k4 = v(_move(y, h, k3))
         raw = jax.tree.map(lambda z, a, b, c, d: z + (h / 6.0) * (a + 2.0 * (b + c) + d), y, k1, k2, k3, k4)
-        return Step(clock, state.clock, field.retract(raw), (y, raw, done + 1, count))
+        return Step(clock, state.clock, field.retract(raw), (y, raw, fixed))
 
     def within(self, field: Field, state: Step, clock: Any) -> Any:
         y0, y1 = state.memory[:2]
@@ -187,6 +196,60 @@ class RungeKutta4(AbstractIntegrator):
 
     def stalled(self, state: Step) -> Bool[Array, ""]:
         return jnp.asarray(False)
+
+
+class Filippov(AbstractIntegrator):
+    r"""A fixed step of order 1 for (leaky) ReLU neurons of one input on samples, which stick to them and slide.
+
+    Residuals and output weights are frozen for a step; in it every neuron moves piecewise straight in the plane of its
+    weight and bias, from one sample ray $a x_j + b = 0$ to the next, and at a ray crosses it or stays on it as the
+    velocities on both sides say (NOTATION, williams2019: the flow is not smooth). For the canonical parameters the step
+    is that of the full ones. A ReLU neuron that reaches a = b = 0 stays there.
+
+    It reports `sticking`, how many neurons are on a ray, and `dead`, how many have a = b = 0.
+
+    - `step`: the length of a step in tau, shortened so that a whole number of steps reaches the end.
+    """
+
+    size: Float[Array, ""]
+    order: ClassVar[int] = 1
+    kinked: ClassVar[bool] = True
+
+    def __init__(self, step: Any) -> None:
+        self.size = leaf(step, "Filippov(step=...)", above=0.0)
+
+    @property
+    def fixed(self) -> Float[Array, ""]:
+        return self.size
+
+    def start(self, field: Field, y: Any, end: Any) -> Step:
+        zero, neurons = jnp.zeros(()), field.neurons()
+        label, w = neurons.labels(y[0]), neurons.planes(y[0]).w
+        gone = jnp.sum(jnp.all(w == 0, axis=1))
+        return Step(zero, zero, y, (_Fixed(zero, _count(end, self.size)), y, y, label, gone, jnp.zeros((), bool)))
+
+    def step(self, field: Field, state: Step, end: Any) -> Step:
+        fixed, _, _, label, _, cut = state.memory
+        fixed, clock = fixed.next(end, self.size)
+        (theta, energy), neurons = state.y, field.neurons()
+        done = move(neurons, theta, label, clock - state.clock)
+        moved = neurons.back(theta, done.charge, done.w)
+        raw = moved, energy + jnp.dot(neurons.carried, done.power)
+        gone = jnp.sum(jnp.all(done.w == 0, axis=1))
+        cut = cut | jnp.any(done.left > 0)
+        return Step(clock, state.clock, field.retract(raw), (fixed, state.y, raw, done.label, gone, cut))
+
+    def within(self, field: Field, state: Step, clock: Any) -> Any:
+        h = state.clock - state.previous
+        s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
+        return jax.tree.map(lambda a, b: a + s * (b - a), state.memory[1], state.memory[2])
+
+    def record(self, state: Step) -> dict[str, Array]:
+        return {"sticking": jnp.sum(state.memory[3] >= 0), "dead": state.memory[4]}
+
+    def stalled(self, state: Step) -> Bool[Array, ""]:
+        # A step that met more rays than there are was not finished.
+        return state.memory[5]
 
 
 class ProximalHeun(AbstractIntegrator):
@@ -251,6 +314,24 @@ class ProximalHeun(AbstractIntegrator):
         return diffrax.PIDController(self.rtol, self.atol, norm=field.norm)
 
 
+class _Fixed(NamedTuple):
+    """Steps of one length: how many are done, of how many (infinite without an end)."""
+
+    done: Float[Array, ""]
+    count: Float[Array, ""]
+
+    def next(self, end: Any, size: Any) -> "tuple[_Fixed, Float[Array, '']]":
+        """After one more, with the clock that it shows."""
+        # Without an end every step has its full length.
+        size = jnp.where(jnp.isfinite(end), end / jnp.where(jnp.isfinite(self.count), self.count, 1.0), size)
+        done = self.done + 1
+        return _Fixed(done, self.count), jnp.where(done >= self.count, end, done * size)
+
+
+def _count(end: Any, size: Any) -> Float[Array, ""]:
+    return jnp.maximum(jnp.ceil(end / size - 1e-9), 1.0)
+
+
 def _chosen(keep: Any, new: Step, old: Step) -> Step:
     return jax.tree.map(lambda a, b: jnp.where(keep, a, b), new, old)
 
@@ -272,3 +353,4 @@ _tolerance = number(above=0.0, below=1.0)
 registry.add("tsit5", Tsit5, rtol=_tolerance, atol=positive, largest=positive)
 registry.add("proximal_heun", ProximalHeun, rtol=_tolerance, atol=positive)
 registry.add("runge_kutta4", RungeKutta4, step=positive)
+registry.add("filippov", Filippov, step=positive)

@@ -129,7 +129,7 @@ def check_linear(problem: Problem, who: str) -> None:
         )
     if problem.penalty is not None:
         raise ValueError(f"{who}: the linear theory has no penalty, the problem has one.")
-    if not problem.domain.unconstrained:
+    if not problem.domain.flat:
         raise ValueError(f"{who}: the linear theory knows no walls, the problem's domain has some.")
     require_nodes(problem.data, who)
 

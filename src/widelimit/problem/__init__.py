@@ -16,6 +16,7 @@ from ._arguments import moving as moving, moving_columns as moving_columns, name
 from ._potential import Potential as Potential
 from ._problem import Problem as Problem
 from .integrals import Estimate as Estimate, Spline as Spline, Variation as Variation
+from .symmetry._rescaling import Rescaling as Rescaling
 from .symmetry._symmetry import Symmetry as Symmetry
 
 from . import problems as problems  # isort: skip

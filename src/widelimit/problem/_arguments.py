@@ -104,10 +104,10 @@ def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: Abst
             "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
             "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
         )
-    if not diagonal and not domain.unconstrained:
+    if not diagonal and not domain.flat:
         raise ValueError(
-            "Problem(mobility=..., domain=...): walls project in the metric of the mobility, which needs one "
-            "number a block (mobilities.Diagonal)."
+            "Problem(mobility=..., domain=...): walls and spheres project in the metric of the mobility, which needs "
+            "one number a block (mobilities.Diagonal)."
         )
 
 

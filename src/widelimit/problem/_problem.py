@@ -18,8 +18,8 @@ from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_n
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
 from .networks import AbstractNetwork
+from .symmetry._abstract import AbstractSymmetry, drawn
 from .symmetry._reduction import parts_of
-from .symmetry._symmetry import Symmetry
 from .units import AbstractUnit
 
 
@@ -39,7 +39,8 @@ class Problem(Module):
     - `scale`: alpha(N), from `widelimit.scales`; the mean by default.
     - `symmetry`: what was divided out of a reduced problem; `reduced()` sets it.
     - `integrals`: how risk, psi and grad psi are computed, from `widelimit.integrals`: an object, or a class that is
-      made from network, data and loss. By itself `SortedKnots` where it is exact, else `Dense`.
+      made from network, data and loss. By itself `SortedKnots` where it is exact, `BinnedKnots` for piecewise-linear
+      neurons on nodes of one input, else `Dense`.
     - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
 
     Raises `ValueError` when the parts do not fit together.
@@ -51,7 +52,7 @@ class Problem(Module):
     penalty: penalties.AbstractPenalty | None
     domain: domains.Product
     mobility: mobilities.AbstractMobility
-    symmetry: Symmetry | None
+    symmetry: AbstractSymmetry | None
     blocks: Blocks = eqx.field(static=True)
 
     def __init__(
@@ -65,7 +66,7 @@ class Problem(Module):
         domain: domains.AbstractDomain | domains.Product | None = None,
         mobility: mobilities.AbstractMobility | None = None,
         scale: scales.AbstractScale | None = None,
-        symmetry: Symmetry | None = None,
+        symmetry: AbstractSymmetry | None = None,
         integrals: AbstractIntegrals | Callable[[Supervised], AbstractIntegrals] | None = None,
         budget: int | None = None,
     ) -> None:
@@ -73,7 +74,7 @@ class Problem(Module):
         check_kind("penalty", penalty, penalties.AbstractPenalty)
         check_kind("domain", domain, domains.AbstractDomain | domains.Product)
         check_kind("mobility", mobility, mobilities.AbstractMobility)
-        check_kind("symmetry", symmetry, Symmetry)
+        check_kind("symmetry", symmetry, AbstractSymmetry)
         given = isinstance(integrals, AbstractIntegrals)
         self.given, self.rule = (integrals, choose) if given else (None, integrals or choose)
         alone = self.given is not None and network is unit is data is loss is scale is budget is None
@@ -218,9 +219,21 @@ class Problem(Module):
         """A measure or a law of the full problem in the coordinates of this, reduced one: see `Symmetry.project`."""
         return self._symmetric("project").project(measure)
 
-    def lift(self, measure: Particles, *, key: PRNGKeyArray) -> Particles:
-        """Particles of this, reduced problem with uniform directions, for the full one: see `Symmetry.lift`."""
+    def lift(self, measure: Particles, *, key: PRNGKeyArray | None = None) -> Particles:
+        """Particles of this, reduced problem for the full one: see `Symmetry.lift` (with a key), `Rescaling.lift`."""
         return self._symmetric("lift").lift(measure, key=key)
+
+    def start(self, law: Any, width: Count | None = None, *, key: PRNGKeyArray | None = None) -> Particles:
+        """`width` particles of a law, where a run may start; the columns that the problem itself gives are added.
+
+        - `law`: of the problem's parameters, or Particles; a canonical problem adds its delta to (r, angle).
+        - `key`: a law of `width` atoms needs none.
+        """
+        particles = drawn(law, width, key)
+        particles = particles if self.symmetry is None else self.symmetry.completed(particles)
+        start = self.pack(*self.unpack(particles))
+        self.mobility.check_start(self.unpack(start)[0])
+        return start
 
     def log_volume(self, theta: Any) -> Float[Array, ""]:
         """The log of the volume that one particle stands for; zero but for reduced problems.
@@ -229,7 +242,7 @@ class Problem(Module):
         """
         return jnp.zeros(()) if self.symmetry is None else self.symmetry.log_volume(theta)
 
-    def _symmetric(self, who: str) -> Symmetry:
+    def _symmetric(self, who: str) -> AbstractSymmetry:
         if self.symmetry is None:
             raise ValueError(f"{who}: the problem is not reduced; call problem.reduced() first.")
         return self.symmetry

@@ -85,7 +85,8 @@ class _PiecewiseLinear(eqx.Module):
         _, knots, slopes = self.pieces
         value = jnp.full_like(z, self.pieces.value)
         for left, right, slope in zip(knots, knots[1:], slopes[1:], strict=False):
-            value = value + slope * (jnp.clip(z, left, right) - left)
+            # Not `jnp.clip`: at a knot the derivative is the left one, as everywhere.
+            value = value + slope * (jnp.where(z > right, right, jnp.where(z > left, z, left)) - left)
         return value
 
 

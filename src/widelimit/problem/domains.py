@@ -220,6 +220,11 @@ class Product(Module):
     def unconstrained(self) -> bool:
         return all(domain.free for _, domain in self.factors)
 
+    @property
+    def flat(self) -> bool:
+        """Whether it is a piece of R^D without walls, a circle say: no velocity is projected there."""
+        return not any(domain.walls or not domain.flat for _, domain in self.factors)
+
     def tangent(self, theta: Any, velocity: Any) -> Any:
         fields = theta._asdict().items()
         return type(theta)(*(self.of(name).tangent(z, v) for (name, z), v in zip(fields, velocity, strict=True)))

@@ -10,10 +10,11 @@ from widelimit.numerics import real_number, whole_number
 from . import activations, losses, mobilities
 from ._problem import Problem
 from .activations import Activation
-from .data import GaussianClasses, Interval, Rotations
-from .domains import Product
+from .data import GaussianClasses, Interval, Rotations, Samples
+from .domains import Circle, Product, product
 from .symmetry._reduction import parts_of
-from .units import FreeKnot, Neuron
+from .symmetry._rescaling import Rescaling, deltas
+from .units import CanonicalReLU, FreeKnot, Neuron
 
 ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
 """mei2018's activation: -2.5 below 0.5, 7.5 above 1.5, linear between."""
@@ -109,6 +110,56 @@ def free_knot_spline(
     """
     data = Interval(target, lower, upper, breaks=breaks)
     return Problem(FreeKnot(charge), data, loss, penalty=penalty, domain=domain)
+
+
+def univariate_relu(
+    x: Any, y: Any, *, weights: Any = None, loss: Any = None, penalty: Any = None, scale: Any = None
+) -> Problem:
+    r"""ReLU neurons of one input on samples, $f = \frac{N}{\alpha(N)} \int c\,(a x + b)_+\,d\rho$ (williams2019).
+
+    The blocks are `output` (c), `weight` (a) and `bias` (b, minus the paper's).
+
+    - `x`, `y`, `weights`: [s], as in `data.Samples`.
+    - `loss`: by default $\frac s2 (f - y)^2$: the weights of samples sum to 1, so that the risk is the paper's sum.
+    - `penalty`, `scale`: as in `Problem`.
+    """
+    data = Samples(x, y, weights)
+    if data.inputs != 1:
+        raise ValueError(f"univariate_relu(x=...): expected one input, [s], got {data.inputs}.")
+    loss = losses.squared(0.5 * data.x.shape[0]) if loss is None else loss
+    return Problem(Neuron(activations.relu), data, loss, penalty=penalty, scale=scale)
+
+
+def canonical_relu(
+    x: Any, y: Any, *, delta: Any = None, weights: Any = None, loss: Any = None, penalty: Any = None, scale: Any = None
+) -> Problem:
+    r"""`univariate_relu` in canonical parameters, $f = \int r\,(\cos(\vartheta)\,x + \sin(\vartheta))_+\,d\rho$.
+
+    - `delta`: $c^2 - a^2 - b^2$ of the full weights, one number or one a neuron; it says how fast neurons turn beside
+      how fast they grow. Far below 0 training is a kernel method (the angles rest), far above 0 the knots move. With
+      a finite delta the flow is that of `univariate_relu` in the same time; at -+infinity time is multiplied by
+      |delta|. None: the flat metric of (r, angle), williams2019's (7), (12), (13).
+    - `scale`: alpha(N) of the full problem, for `project` and `lift` (see `Rescaling`); the canonical one has the mean.
+    - the others as in `univariate_relu`.
+
+    `problem.start(law, width, key=key)` adds the frozen delta; `project` and `lift` go from the full weights and back.
+
+    Raises `ValueError` for a delta that is not a number, and for finite and infinite ones together.
+    """
+    full = univariate_relu(x, y, weights=weights, loss=loss, scale=scale)
+    finite, infinite = (None, 0.0) if delta is None else deltas(delta)
+    unit = CanonicalReLU(delta=finite is not None)
+    if finite is not None:
+        mobility = mobilities.Lifted()
+    elif infinite > 0:
+        mobility = mobilities.Polar()
+    else:
+        mobility = mobilities.Diagonal(angle=0.0) if infinite < 0 else mobilities.Identity()
+    what = "the flat metric has no delta, and so" if infinite == 0.0 else f"delta = {infinite:g} has"
+    why = f"{what} no full weights; take a finite delta."
+    symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, why)
+    domain = product(angle=Circle())
+    return Problem(unit, full.data, full.loss, penalty=penalty, domain=domain, mobility=mobility, symmetry=symmetry)
 
 
 def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Problem:

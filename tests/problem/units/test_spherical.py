@@ -47,6 +47,20 @@ def bends(neuron, rows, s):
     return jax.vmap(jax.hessian(lambda row: neuron(split(blocks, row), s)))(rows)
 
 
+@eqx.filter_jit
+def jets(neuron, rows, s):
+    """Values, slopes and second derivatives in one program."""
+    blocks = neuron.blocks(len(neuron.dims), ())
+
+    def jet(row):
+        def phi(row):
+            return neuron(split(blocks, row), s)
+
+        return phi(row), jax.grad(phi)(row), jax.hessian(phi)(row)
+
+    return jax.vmap(jet)(rows)
+
+
 def ramp_integral(pieces, t):
     """INT_0^t sigma, sigma piecewise linear."""
     total = pieces.value * t + pieces.slopes[0] * (0.5 * t * t - pieces.knots[0] * t)
@@ -157,15 +171,15 @@ def test_infinity_is_a_position(dims, activation):
     far = [1e8, 1e100, math.inf]
     rows = jnp.array([[*[r] * len(dims), 0.3] for r in far] + [[far[i], *[0.5] * (len(dims) - 1), 0.3] for i in (1, 2)])
     ends = [float(activation(jnp.asarray(side * 1e300))) for side in (-1, 1)]
-    found = np.asarray(values(neuron, rows, s))
+    found, *derivatives = map(np.asarray, jets(neuron, rows, s))
     if activation is acts.tanh:
         # A Gauss rule cannot see a step; infinity itself is exact.
         found = found[[2, 4]]
     np.testing.assert_allclose(found, 0.5 * sum(ends), atol=1e-5)
     np.testing.assert_allclose(found[-1], 0.5 * sum(ends), atol=1e-14)
-    for derivative in (slopes(neuron, rows[jnp.array([2, 4])], s), bends(neuron, rows[jnp.array([2, 4])], s)):
+    for derivative in derivatives:
         # Slopes of 10 that cancel to rounding.
-        np.testing.assert_allclose(derivative, 0.0, atol=1e-14)
+        np.testing.assert_allclose(derivative[[2, 4]], 0.0, atol=1e-14)
 
 
 @pytest.mark.parametrize("dims", [(40,), *TWO, (math.inf, math.inf)], ids=str)
@@ -173,13 +187,14 @@ def test_infinity_is_a_position(dims, activation):
 def test_no_length_no_spread(dims, activation):
     """At r = 0 the value is sigma(b), the derivative in b sigma'(b), all of it finite."""
     neuron, s = SphericalNeuron(activation, dims, bias=True), jnp.ones(len(dims))
-    biases = jnp.array([-0.7, 0.2, 0.9])
-    rows = jnp.concatenate([jnp.zeros((3, len(dims))), biases[:, None]], axis=1)
-    np.testing.assert_allclose(values(neuron, rows, s), jax.vmap(activation)(biases), atol=1e-12)
-    slope = np.asarray(slopes(neuron, rows, s))
+    # As many as in the test of infinity: one program serves both.
+    biases = jnp.array([-0.7, -0.1, 0.2, 0.9, 1.2])
+    rows = jnp.concatenate([jnp.zeros((5, len(dims))), biases[:, None]], axis=1)
+    value, slope, bend = map(np.asarray, jets(neuron, rows, s))
+    np.testing.assert_allclose(value, jax.vmap(activation)(biases), atol=1e-12)
     np.testing.assert_allclose(slope[:, -1], jax.vmap(jax.grad(activation.function))(biases), atol=1e-12)
     np.testing.assert_allclose(slope[:, :-1], 0.0, atol=1e-12)
-    assert np.all(np.isfinite(bends(neuron, rows, s)))
+    assert np.all(np.isfinite(bend))
 
 
 def test_the_corner_of_two_lengths_has_one_sided_derivatives():
@@ -218,14 +233,14 @@ def test_nothing_cancels_far_out():
 def test_second_derivatives_are_exact(dims):
     """Central differences of the slopes, extrapolated: errors of order h^4."""
     neuron, s = SphericalNeuron(RAMP, dims, bias=True), jnp.full(len(dims), 1.1)
-    rows = jnp.asarray(np.random.default_rng(3).uniform(0.3, 1.5, (4, len(dims) + 1)))
+    rows = jnp.asarray(np.random.default_rng(3).uniform(0.3, 1.5, (5, len(dims) + 1)))
 
     def differences(h):
         steps = h * jnp.eye(rows.shape[1])
         return jnp.stack([slopes(neuron, rows + e, s) - slopes(neuron, rows - e, s) for e in steps], axis=1) / (2 * h)
 
     numeric = (4 * differences(1e-3) - differences(2e-3)) / 3
-    found = bends(neuron, rows, s)
+    found = jets(neuron, rows, s)[2]
     # Two groups: the derivative of a table that is good to 1e-13 itself.
     np.testing.assert_allclose(found, numeric, atol=2e-8)
     np.testing.assert_allclose(found, jnp.swapaxes(found, 1, 2), atol=1e-9 if len(dims) > 1 else 1e-13)
@@ -252,7 +267,7 @@ def test_two_groups_seen_by_one_input_are_one_group():
 def test_bounds_hold_and_are_tight(activation, dim):
     neuron, s = SphericalNeuron(activation, (dim,)), jnp.array([1.3])
     r = jnp.geomspace(1e-3, 1e3, 4001)[:, None]
-    value, slope, bend = (np.abs(np.ravel(f(neuron, r, s))).max() for f in (values, slopes, bends))
+    value, slope, bend = (np.abs(np.ravel(found)).max() for found in jets(neuron, r, s))
     assert 0.97 * float(neuron.lipschitz(s)) < slope <= float(neuron.lipschitz(s))
     curvature = float(neuron.curvature(s))
     # Below five dimensions the knots are bounded one by one.

@@ -101,6 +101,6 @@ class Fixed:
 
     def _scope(self) -> str:
         """What a reduced problem cannot see: directions along which the full network's psi is flat or falls."""
-        if self.problem.symmetry is None:
+        if self.problem.symmetry is None or not self.problem.symmetry.hides:
             return ""
         return " All this among measures with the symmetry that was divided out."

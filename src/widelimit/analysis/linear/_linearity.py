@@ -68,26 +68,32 @@ def linearity(
     theory = linear_theory(problem, runs[0], at=at, trainable=trainable, who="linearity")
     tau = trajectory.observables.get("tau", np.array([clock.integral(float(t)) for t in trajectory.times]))
     gap = _gap(problem, theory, runs, tau)
-    change = _kernel_change(problem, runs, theory.found.measure, trainable)
+    change = kernel_change(problem, runs, theory.found.measure, trainable)
     above = np.flatnonzero(~(gap <= tolerance))
     left = float(trajectory.times[above[0]]) if len(above) else math.inf
     return Linearity(trajectory.times, change, gap, left, _verdict(trajectory.times, change, gap, above, tolerance))
 
 
+def linear_prediction(theory: LinearTheory, tau: float) -> Float[np.ndarray, "Q ..."]:
+    """f of the linear theory on the data's nodes, after the time tau."""
+    modes = theory.found.on_nodes() * theory.seen.coefficients
+    return theory.seen.prediction + modes @ np.expm1(-theory.rates * tau)
+
+
 def _gap(problem: Problem, theory: LinearTheory, runs: list[Particles], tau: np.ndarray) -> np.ndarray:
     nodes = require_nodes(problem.data, "linearity")
     mu, y = np.asarray(nodes.weights), np.asarray(nodes.y, float)
-    modes = theory.found.on_nodes() * theory.seen.coefficients
     out = []
     for rho, time in zip(runs, tau, strict=True):
         f = np.asarray(problem.predict(rho, nodes.x))
-        linear = theory.seen.prediction + modes @ np.expm1(-theory.rates * time)
+        linear = linear_prediction(theory, time)
         off, rest = (np.sqrt(mu @ np.sum(z.reshape(len(mu), -1) ** 2, axis=1)) for z in (f - linear, f - y))
         out.append(off / rest if off > 0 else 0.0)
     return np.array(out)
 
 
-def _kernel_change(problem: Problem, runs: list[Particles], frozen: Particles, trainable: Any) -> np.ndarray:
+def kernel_change(problem: Problem, runs: list[Particles], frozen: Particles, trainable: Any) -> np.ndarray:
+    """How far the tangent kernel of each is from that of `frozen`, relative to it, in L2(mu); on at most 128 nodes."""
     nodes = require_nodes(problem.data, "linearity")
     mu = np.asarray(nodes.weights)
     some = np.unique(np.linspace(0, len(mu) - 1, min(len(mu), _NODES)).astype(int))

@@ -131,7 +131,7 @@ def _say(problem: Problem, total: bool, rank: int, dimension: int | None, outsid
             f"Not total: {rank} independent features span no more than a space of as many dimensions, and L^2 of an "
             f"interval has infinitely many; {outside:.2g} of the error lies outside it. Proposition 2 says nothing."
         )
-    where = "nodes of the quadrature" if problem.symmetry is not None else "different inputs"
+    where = "nodes of the quadrature" if problem.symmetry is not None and problem.symmetry.hides else "different inputs"
     if not total:
         return (
             f"Not total: the features have rank {rank} at {dimension} {where}, and {outside:.2g} of the error lies "

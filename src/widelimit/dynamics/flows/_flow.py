@@ -17,6 +17,7 @@ from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, Weights, r
 from .._stability import stable_step
 from ..clocks import Reading, Tau
 from ..integrators import AbstractIntegrator, ProximalHeun, Step, Tsit5
+from ..kinks import KinkedNeurons
 
 Y = PyTree[Array]
 """What a flow moves: a pytree of arrays of floats."""
@@ -114,6 +115,10 @@ class AbstractFlow(AbstractDynamics[FlowState]):
             return ProximalHeun()
         return Tsit5(**_ACROSS_KINKS) if problem.rough else Tsit5()
 
+    def neurons(self, problem: Problem, carried: PyTree) -> KinkedNeurons:
+        """The particles as piecewise-linear neurons of one input, for integrators that ask. Raises `ValueError`."""
+        raise ValueError(f"{type(self).__name__}(integrator=Filippov): only a GradientFlow is followed across kinks.")
+
     def put_back(self, problem: Problem, y: Y) -> Y:
         """y with its positions in the domain; they must be parts of y as they are, else this is to be written."""
         if problem.domain.unconstrained:
@@ -135,7 +140,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def placed(self, problem: Problem, start: Start) -> Any:
         who = type(self).__name__
-        problem.unpack(require_particles(start, who))
+        _, w = problem.unpack(require_particles(start, who))
         problem.integrals.require_deterministic(who)
         if not problem.smooth and not self.proximal:
             raise ValueError(f"{who} takes no non-smooth penalty (it has no proximal map); use GradientFlow.")
@@ -144,6 +149,9 @@ class AbstractFlow(AbstractDynamics[FlowState]):
                 f"{who}(integrator={type(self.integrator).__name__}): the problem has a non-smooth penalty; "
                 "use integrators.ProximalHeun()."
             )
+
+        if self.method(problem, None).kinked:
+            self.neurons(problem, w)
 
     @property
     def clock(self) -> Tau:
@@ -174,7 +182,8 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         return problem.pack(self.positions(self.at(problem, state, reading)[0]), state.carried)
 
     def record(self, problem: Problem, state: FlowState, reading: Reading) -> dict[str, Array]:
-        return {"dissipated": self.at(problem, state, reading)[1]}
+        own = self.method(problem, state.carried).record(_step_of(state))
+        return {"dissipated": self.at(problem, state, reading)[1], **own}
 
     def stalled(self, problem: Problem, state: FlowState) -> Bool[Array, ""]:
         return self.method(problem, state.carried).stalled(_step_of(state)) & (state.clock < state.end)
@@ -208,6 +217,9 @@ class _Field(eqx.Module):
 
     def prox(self, y: Any, step: Any) -> Any:
         return self.flow.prox(self.problem, y[0], step), y[1]
+
+    def neurons(self) -> KinkedNeurons:
+        return self.flow.neurons(self.problem, self.carried)
 
     def account(self, before: Any, after: Any, step: Any) -> Any:
         """`after` with the energy that the steepest descent from `before` dissipates, INT |v|^2_(1/P) d rho a time.

@@ -13,6 +13,7 @@ from widelimit.problem import Problem, moving, named_blocks
 from .. import schedules
 from .._dynamics import Facts, Start, Theta, Weights, registry, start_particles
 from ..integrators import AbstractIntegrator, registry as integrators
+from ..kinks import KinkedNeurons, kinked_neurons
 from ._flow import AbstractOnePass, Rates, particle_norm, weighted
 
 
@@ -63,6 +64,9 @@ class GradientFlow(AbstractOnePass):
     def placed(self, problem: Problem, start: Start) -> Any:
         moving(problem, self.trainable)
         return super().placed(problem, start)
+
+    def neurons(self, problem: Problem, carried: Weights) -> KinkedNeurons:
+        return kinked_neurons(problem, carried, self.trainable, "GradientFlow(integrator=Filippov)")
 
     def prox(self, problem: Problem, y: Theta, step: Float[Array, ""]) -> Theta:
         return self._moved(problem, problem.prox(y, step), y)

@@ -26,6 +26,8 @@ from ..wide import Kernel
 
 # A matrix of this side has 0.5 GB, and its eigenvectors take minutes.
 _MOST = 2**13
+# Roundings of an entry, after those of the eigenvectors.
+_ROUNDINGS = 4.0
 # A sample takes part in a null vector with this share of its largest entry; so many are named.
 _PART, _NAMED = 0.1, 8
 
@@ -80,7 +82,8 @@ def interpolate(kernel: Kernel, x: Any, y: Any, ridge: Any = 0.0, time: Any = ma
     matrix = np.asarray(kernel(rows, rows))
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     factors = _factors(values, weight, horizon)
-    lost = len(labels) * float(np.finfo(float).eps) * values[-1]
+    # Entries' roundings are of either sign: as a matrix they grow with the root of its side.
+    lost = _ROUNDINGS * len(labels) ** 0.5 * float(np.finfo(float).eps) * values[-1]
     if not np.max(factors) * lost < 1.0:
         raise _refusal(values, vectors, rows, kept, factors * lost >= 1.0)
     seen = factors * (vectors.T @ labels)

@@ -1,5 +1,7 @@
-"""Integrals: how risk, psi and grad psi are computed. Dense over the data, exact by sorted knots, or given in pairs."""
+"""Integrals: how risk, psi and grad psi are computed. Dense, by sorted or binned knots, or in pairs."""
 
+from ._binned_knots import BinnedKnots as BinnedKnots
+from ._choice import choose as choose
 from ._dense import Dense as Dense
 from ._integrals import (
     AbstractField as AbstractField,
@@ -10,5 +12,5 @@ from ._integrals import (
     Variation as Variation,
 )
 from ._pairwise import Pairwise as Pairwise
-from ._sorted_knots import SortedKnots as SortedKnots, choose as choose
+from ._sorted_knots import SortedKnots as SortedKnots
 from ._spline import Spline as Spline

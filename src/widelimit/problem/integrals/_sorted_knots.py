@@ -81,11 +81,6 @@ def fits(task: Supervised) -> bool:
     return unit is not None and unit.free_knot and known
 
 
-def choose(task: Supervised) -> AbstractIntegrals:
-    """The integrals that suit network, data and loss: by sorted knots where they are exact, else over the nodes."""
-    return SortedKnots(task) if fits(task) else Dense(task)
-
-
 # The module is an argument: its arrays are traced, and another target does not compile anew.
 
 

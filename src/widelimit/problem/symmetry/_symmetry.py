@@ -11,10 +11,12 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Block, Blocks, Particles, describe, laws, split
-from widelimit.numerics import Module, random_key
+from widelimit.numerics import random_key
+
+from ._abstract import AbstractSymmetry
 
 
-class Symmetry(Module):
+class Symmetry(AbstractSymmetry):
     r"""Rotations of G groups of the coordinates of x and w; the lengths $r_g = |w_g|$ are what they leave.
 
     - `groups`: the coordinates of each group, or () at d = infinity.
@@ -68,7 +70,7 @@ class Symmetry(Module):
         lengths = jnp.concatenate([column.reshape(len(measure), -1) for column in columns], axis=1)
         return Particles(lengths, measure.weights, blocks=self.reduced)
 
-    def lift(self, measure: Particles, *, key: PRNGKeyArray) -> Particles:
+    def lift(self, measure: Particles, *, key: PRNGKeyArray | None = None) -> Particles:
         """Particles of the full problem: each with a uniform direction in every group; a function of the key.
 
         Raises `ValueError` at d = infinity, for r = infinity (inside `jax.jit` the weights are NaN instead) and for
@@ -84,7 +86,7 @@ class Symmetry(Module):
             raise ValueError("lift(measure): a particle at r = infinity has no weights.")
         if not isinstance(radii, Tracer) and np.any(np.asarray(radii) < 0):
             raise ValueError("lift(measure): a length r must not be negative.")
-        random_key(key, "lift(key=...)")
+        key = random_key(key, "lift(key=...)")
         radii = jnp.where(jnp.isfinite(radii), radii, jnp.nan)
         weight = jnp.zeros((len(measure), sum(len(group) for group in self.groups)), radii.dtype)
         for g, (group, k) in enumerate(zip(self.groups, jax.random.split(key, len(self.groups)), strict=True)):

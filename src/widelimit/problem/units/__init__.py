@@ -1,8 +1,16 @@
 """Units phi(theta, x): what one neuron contributes to the network."""
 
+from ._canonical import CanonicalReLU as CanonicalReLU
 from ._free_knot import FreeKnot as FreeKnot
 from ._function import Function as Function
 from ._neuron import Neuron as Neuron
 from ._radial import RadialBasis as RadialBasis
-from ._unit import AbstractUnit as AbstractUnit, Ramp as Ramp, feature as feature, registry as registry
+from ._unit import (
+    AbstractUnit as AbstractUnit,
+    Plane as Plane,
+    Ramp as Ramp,
+    Ridge as Ridge,
+    feature as feature,
+    registry as registry,
+)
 from .spherical._neuron import SphericalNeuron as SphericalNeuron

@@ -4,12 +4,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
 from widelimit.numerics.registry import flag
 
-from ._unit import AbstractUnit, Ramp, registry
+from ..activations import relu
+from ._unit import AbstractUnit, Plane, Ramp, Ridge, registry
 
 
 class FreeKnot(AbstractUnit):
@@ -20,6 +22,7 @@ class FreeKnot(AbstractUnit):
 
     charge: bool = eqx.field(static=True, default=True)
     free_knot = True
+    pieces = relu.pieces
     ramp = Ramp(None, "h", -1.0, (0.0, 1.0))
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
@@ -32,6 +35,21 @@ class FreeKnot(AbstractUnit):
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         ramp = jax.nn.relu(x[0] - theta.h)
         return theta.c * ramp if self.charge else ramp
+
+    def ridge(self, theta: Any) -> Ridge:
+        one = jnp.ones_like(theta.h)
+        return Ridge(theta.c if self.charge else one, one, -theta.h)
+
+    def plane(self, theta: Any, scales: Any) -> Plane | None:
+        charge, one, b = self.ridge(theta)
+        if jnp.ndim(charge):
+            return None
+        metric = jnp.diag(jnp.stack([0.0 * one, scales.h * one]))
+        return Plane(charge, jnp.stack([one, b]), scales.c if self.charge else 0.0, metric)
+
+    def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
+        moved = theta._replace(h=-w[1])
+        return moved._replace(c=charge) if self.charge else moved
 
     @property
     def linear(self) -> str | None:

@@ -10,8 +10,8 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
-from ..activations import Activation, registry as activations
-from ._unit import AbstractUnit, Ramp, registry
+from ..activations import Activation, Pieces, registry as activations
+from ._unit import AbstractUnit, Plane, Ramp, Ridge, registry
 from .spherical._neuron import SphericalNeuron
 
 
@@ -83,6 +83,26 @@ class Neuron(AbstractUnit):
     @property
     def bound(self) -> Number | None:
         return self.activation.bound
+
+    @property
+    def pieces(self) -> Pieces | None:
+        return self.activation.pieces
+
+    def ridge(self, theta: Any) -> Ridge:
+        (a,) = theta.weight
+        charge = theta.output if self.output_weight else jnp.ones_like(a)
+        return Ridge(charge, a, theta.bias if self.bias else jnp.zeros_like(a))
+
+    def plane(self, theta: Any, scales: Any) -> Plane | None:
+        if not self.bias or jnp.ndim(self.ridge(theta).charge):
+            return None
+        charge, a, b = self.ridge(theta)
+        metric = jnp.diag(jnp.stack([jnp.asarray(scale, a.dtype) for scale in (scales.weight, scales.bias)]))
+        return Plane(charge, jnp.stack([a, b]), scales.output if self.output_weight else 0.0, metric)
+
+    def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
+        moved = theta._replace(weight=w[:1], bias=w[1])
+        return moved._replace(output=charge) if self.output_weight else moved
 
     def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         if not self.kinked or self.activation.slope is None:

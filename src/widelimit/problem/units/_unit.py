@@ -11,10 +11,32 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Module, Number
 from widelimit.numerics.registry import Registry
 
+from ..activations import Pieces
+
 if TYPE_CHECKING:
     from .spherical._neuron import SphericalNeuron
 
 registry = Registry("unit")
+
+
+class Ridge(NamedTuple):
+    """phi = charge sigma(weight x + bias): charge () or (C,), the others numbers."""
+
+    charge: Float[Array, "..."]
+    weight: Float[Array, "..."]
+    bias: Float[Array, "..."]
+
+
+class Plane(NamedTuple):
+    r"""phi = charge sigma(w . (x, 1)) of one input; d charge/dt = -rate d psi/d charge, dw/dt = -metric d psi/dw.
+
+    charge and rate (), w [2], metric [2, 2], symmetric and not negative.
+    """
+
+    charge: Float[Array, "..."]
+    w: Float[Array, "... 2"]
+    rate: Number
+    metric: Float[Array, "... 2 2"]
 
 
 class Ramp(NamedTuple):
@@ -48,6 +70,8 @@ class AbstractUnit(Module):
     """sup |phi~| (or |phi|, without a linear block) over all theta and x, where finite."""
     free_knot: ClassVar[bool] = False
     """Whether phi is (x - h)_+ of one input, times c where there is a block c; the knot is the block h."""
+    pieces: ClassVar[Pieces | None] = None
+    """sigma, where phi = c sigma(a x + b) of one input with a piecewise-linear sigma; `ridge` gives c, a and b."""
     ramp: ClassVar[Ramp | None] = None
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     averages: ClassVar[int] = 0
@@ -63,6 +87,30 @@ class AbstractUnit(Module):
     @abc.abstractmethod
     def __call__(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         """phi(theta, x): shape () or (C,). `theta` has one field a block."""
+
+    def ridge(self, theta: Any) -> Ridge:
+        """c, a and b of one particle with phi = c sigma(a x + b), for a unit that has `pieces`."""
+        raise ValueError(f"units.{type(self).__name__} is not known to be a piecewise-linear neuron of one input.")
+
+    def balance(self, theta: Any) -> tuple[Array, Array] | None:
+        r"""$c^2$ and $|w|^2/p$ of one particle, phi~ of degree p: a gradient flow in which all blocks move alike keeps
+        their difference (williams2019 (18)). None where phi~ has no degree."""
+        if self.linear is None or not self.homogeneity:
+            return None
+        squares = {name: jnp.sum(block**2) for name, block in theta._asdict().items()}
+        outer = squares.pop(self.linear)
+        return outer, sum(squares.values(), jnp.zeros_like(outer)) / self.homogeneity
+
+    def plane(self, theta: Any, scales: Any) -> Plane | None:
+        """One particle of a unit that has `pieces`, where each block moves by minus its gradient times its scale.
+
+        None where the two numbers of w cannot both be had.
+        """
+        return None
+
+    def from_plane(self, theta: Any, charge: Float[Array, ""], w: Float[Array, "2"]) -> Any:
+        """theta, moved to where `plane` would give this charge and w."""
+        raise ValueError(f"units.{type(self).__name__} has no plane.")
 
     def averaged(self, dims: tuple[float, ...]) -> "SphericalNeuron | None":
         """The mean over uniform directions of the block `weight` in groups of d_g coordinates, in their lengths.
