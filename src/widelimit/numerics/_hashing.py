@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -89,7 +90,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def _numbers(leaf: Any) -> np.ndarray:
     """On the host; a random key as its data."""
-    if jax.dtypes.issubdtype(getattr(leaf, "dtype", np.dtype(object)), jax.dtypes.prng_key):
+    if jnp.issubdtype(getattr(leaf, "dtype", np.dtype(object)), jax.dtypes.prng_key):
         with jax.ensure_compile_time_eval():
             leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)

@@ -204,9 +204,6 @@ class Circle(AbstractDomain):
     def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
         return 0.0, on_host(self.period)
 
-    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        return u
-
 
 class Product(Module):
     """A domain for each named block; R^D for the others. `product(knot=Box(0, 1), weight=Sphere())`."""

@@ -42,7 +42,7 @@ def knots(problem: Problem, run: Any) -> Picture:
     Raises `ValueError` unless phi is a piecewise-linear neuron of one input and output, on data with nodes.
     """
     measure = _particles(run, "knots")
-    charge, w = planes(problem, measure, "knots")
+    _, w = planes(problem, measure, "knots")
     nodes = problem.data.nodes
     assert nodes is not None
     assert problem.unit.pieces is not None
@@ -226,7 +226,7 @@ def _mark(axes: "Axes", found: Attractors, sign: int, limit: float) -> None:
 
 def _velocities(problem: Problem, measure: Particles, place: np.ndarray, sign: float) -> Float[np.ndarray, "K 2"]:
     """(du/dt, dv/dt) of neurons of a sign at places of the plane, in the potential of the measure."""
-    theta, w = problem.unpack(measure)
+    theta, _ = problem.unpack(measure)
     template = jax.tree.map(lambda block: jnp.median(block, axis=0), theta)
     psi, (u, v) = problem.potential(measure), jnp.asarray(place).T
     balance = problem.unit.balance(template)

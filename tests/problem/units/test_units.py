@@ -81,6 +81,22 @@ def bare(case, theta, x):
     return case.unit(theta, x) if case.unit.linear is None else feature(case.unit, theta, x)
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.unit.pieces is not None])
+def test_what_has_pieces_is_a_ridge_of_one_input(name):
+    """phi = c sigma(a x + b), by which knots are binned; an average of such neurons, say, has no pieces of its own."""
+    unit, outputs = CASES[name].unit, CASES[name].outputs
+    blocks, rng = unit.blocks(1, outputs), np.random.default_rng(5)
+    pieces, x = unit.pieces, rng.normal(size=7)
+    for row in jnp.asarray(rng.normal(size=(5, row_size(blocks)))):
+        theta = split(blocks, row)
+        c, a, b = (np.asarray(part) for part in unit.ridge(theta))
+        t = a * x + b
+        ramps = [m * np.maximum(t - knot, 0.0) for m, knot in zip(pieces.bends, pieces.knots, strict=True)]
+        sigma = pieces.value + pieces.slopes[0] * (t - pieces.knots[0]) + sum(ramps)
+        found = jax.vmap(lambda point, at=theta: unit(at, point))(jnp.asarray(x[:, None]))
+        np.testing.assert_allclose(found, np.multiply.outer(sigma, c), rtol=1e-12, atol=1e-12)
+
+
 def others(case):
     """The columns outside the linear block, as a mask [D]."""
     blocks = case.unit.blocks(case.inputs, case.outputs)

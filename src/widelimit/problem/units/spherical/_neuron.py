@@ -40,8 +40,12 @@ class SphericalNeuron(AbstractUnit):
     """
 
     activation: Activation
+<<<<<<< HEAD
     # The activation's pieces; the unit itself has none. Plain numbers: the closed forms branch on them, so another
     # piecewise-linear function compiles anew.
+=======
+    # Plain numbers: the closed forms branch on them, so another piecewise-linear function compiles anew.
+>>>>>>> main
     averaged: Pieces | None = eqx.field(static=True)
     dims: tuple[float, ...] = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
