@@ -244,8 +244,10 @@ def roundings(knots, radii, most):
         theta = split(blocks, jnp.asarray([r]))
         with mpmath.workdps(50):
             z = mpmath.mpf(r) * mpmath.mpf(float(x[0]))
-            value = mpmath.mpf(unit.pieces.value)
-            for m, t in zip(map(mpmath.mpf, unit.pieces.bends), map(mpmath.mpf, unit.pieces.knots), strict=True):
+            value = mpmath.mpf(unit.of_activation.value)
+            for m, t in zip(
+                map(mpmath.mpf, unit.of_activation.bends), map(mpmath.mpf, unit.of_activation.knots), strict=True
+            ):
                 value += m * (z * mpmath.npdf(t / z) - t * mpmath.ncdf(-t / z))
             off = abs(float(value - mpmath.mpf(float(phi(theta, x)))))
         assert off <= float(bound(theta, x)) < most
