@@ -159,6 +159,11 @@ class AbstractUnit(Module):
         """Of a unit with one parameter r >= 0, an r below which phi~(r, x) is linear in r; None where not known."""
         return None
 
+    def smooth_between(self, x: Float[Array, " d"]) -> tuple[Float[Array, " m"], Float[Array, ""]] | None:
+        """Of a unit with one parameter (a linear block aside), its places where phi~(., x) has kinks, and a bound on
+        the second derivative between them; None where not known."""
+        return None
+
     def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         """A bound on the rounding error of phi(theta, x), to first order; certificates add it to what they bound.
 
