@@ -246,6 +246,13 @@ def test_a_kinked_unit_by_sobol_points():
     assert np.mean(less.error(X, Z)) > 10.0 * np.mean(stated)
 
 
+def test_up_to_four_parameters_are_a_tensor_of_nodes():
+    """Two sets of Gauss nodes, one to check the other; else eight of Sobol points."""
+    for inputs, sets in [(3, 2), (4, 8)]:
+        kernel = random_features(TANH, laws.Normal(0.0, 1.0, dim=inputs + 1), nodes=2**10)
+        assert len(kernel.parts[0][1].sets) == sets
+
+
 def test_all_atoms_are_exact():
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(7, 3))
@@ -254,6 +261,25 @@ def test_all_atoms_are_exact():
     kernel = neural_tangent(RELU, law)
     assert kernel.closed
     np.testing.assert_allclose(kernel(X, Z), tangent_kernel(problem, law.quantise(7), X, Z), rtol=1e-13)
+
+
+def test_large_sums_go_in_pieces():
+    """Five thousand weights on 30 x 20 pairs, and as many neurons: ten times what one piece may hold."""
+    rng = np.random.default_rng(5)
+    places, mass = rng.normal(size=(5000, 1)), rng.dirichlet(np.ones(5000))
+    x, z = rng.uniform(-1.0, 1.0, 30), rng.uniform(-1.0, 1.0, 20)
+    law = pair(laws.Empirical(places, mass), laws.Uniform(-1.0, 1.0))
+    wanted = theory.uniform_bias_kernel(x[:, None], z, places[:, 0], mass, (-1.0, 1.0))
+    np.testing.assert_allclose(random_features(RELU, law)(x, z), wanted, rtol=1e-11)
+    rows = np.concatenate([places, rng.normal(size=(5000, 2))], axis=1)
+    neurons = laws.Empirical(rows, mass, blocks=RELU.blocks(1, ()))
+    problem = wl.Problem(RELU, wl.data.Samples(x, np.zeros(30)))
+    wanted = tangent_kernel(problem, wl.Particles(rows, mass), x, z)
+    kernel = neural_tangent(RELU, neurons)
+    np.testing.assert_allclose(kernel(x, z), wanted, rtol=1e-10, atol=1e-14)
+    # All atoms are no estimate: the error is rounding.
+    sizes = np.sqrt(np.diag(kernel(x, x))[:, None] * np.diag(kernel(z, z)))
+    np.testing.assert_allclose(kernel.error(x, z), 64.0 * np.finfo(float).eps * sizes, rtol=1e-10)
 
 
 def test_blocks_in_another_order():
