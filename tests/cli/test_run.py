@@ -85,6 +85,8 @@ def test_the_numbers(finished):
     assert numbers["checks"]["gap"] > 0
     assert numbers["checks"]["stationarity_rms"] > 0
     assert abs(numbers["checks"]["dissipation_defect"]) < 1e-3
+    assert numbers["checks"]["kernel_change"] > 0.0
+    assert numbers["checks"]["regime"].split(":")[0] in ("kernel", "intermediate", "adaptive")
     assert set(numbers["seconds"]["parts"]) == set(PARTS)
 
 

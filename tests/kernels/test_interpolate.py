@@ -94,6 +94,8 @@ def test_equal_positions():
     assert float(twice.norm_squared) == pytest.approx(float(f.norm_squared), rel=1e-12)
     with pytest.raises(ValueError, match=r"samples 1 and 6 are both at x = -0.9 and have the labels -1 and 3"):
         interpolate(SPLINE, np.append(X, [0.2, -0.9]), np.append(Y, [0.0, 3.0]))
+    with pytest.raises(ValueError, match=r"samples 0 and 1 are both at x = \[1, -2\] and"):
+        interpolate(PLANE, [[1.0, -2.0], [1.0, -2.0]], [0.0, 3.0])
     # With a ridge labels are averaged: two samples at one place are one of half the ridge.
     both = interpolate(SPLINE, [0.3, 0.3], [1.0, 3.0], ridge=0.2)
     assert float(both(0.5)) == pytest.approx(float(interpolate(SPLINE, [0.3], [2.0], ridge=0.1)(0.5)), rel=1e-12)

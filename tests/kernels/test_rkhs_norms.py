@@ -28,6 +28,10 @@ def pair(weight: laws.AbstractLaw, bias: laws.AbstractLaw) -> laws.Product:
     return laws.product(weight=weight, bias=bias)
 
 
+def triple(output: laws.AbstractLaw, weight: laws.AbstractLaw, bias: laws.AbstractLaw) -> laws.Product:
+    return laws.product(output=output, weight=weight, bias=bias)
+
+
 LAWS = {
     "two signs": pair(SIGNS, laws.Uniform(-1.0, 1.0)),
     "one sign": pair(laws.Atom(1.0), laws.Uniform(-1.0, 1.0)),
@@ -104,6 +108,26 @@ def test_what_is_outside_of_the_space():
     assert random_feature_norm(lambda x: (x + 1.0) ** 2, law, lower=-1.0, upper=1.2).squared == math.inf
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_the_unit_of_length_does_not_matter(scale):
+    """Inputs and biases in another unit: K(x, x') = scale^2 K(x/scale, x'/scale), and the norms follow."""
+    law = pair(SIGNS, laws.Uniform(-scale, scale))
+    f = interpolate(random_features(RELU, law), scale * X, Y)
+    norm = random_feature_norm(f, law, lower=-scale, upper=scale, breaks=f.x)
+    assert norm.squared == pytest.approx(float(f.norm_squared), rel=1e-9)
+    assert norm.line > 0.01 * norm.bent
+    one = pair(laws.Atom(1.0), laws.Uniform(-scale, scale))
+    ends = {"lower": -scale, "upper": scale}
+    assert random_feature_norm(lambda x: (x / scale + 1.0) ** 2, one, **ends).squared == pytest.approx(16.0 / scale**2)
+    assert random_feature_norm(lambda x: x / scale + 1.0, one, **ends).squared == math.inf
+    far = {"lower": -scale, "upper": 1.2 * scale}
+    assert random_feature_norm(lambda x: (x / scale + 1.0) ** 2, one, **far).squared == math.inf
+    parts = (jnp.zeros_like, lambda x: x / scale + 1.0, jnp.zeros_like)
+    steps = neural_tangent_norm(parts, triple(laws.Atom(1.0), *one.factors), **ends)
+    # INT (1/scale)^2 / (1/(2 scale)) over 2 scale.
+    assert steps.squared == pytest.approx(4.0)
+
+
 def tangent_parts(law, f):
     """f_1, f_2, f_3 of an interpolant f: K_NTK = K_RF + E c^2 (K_1 + x x' K_1)."""
     features = random_features(RELU, pair(*law.factors[1:]))
@@ -117,10 +141,6 @@ def tangent_parts(law, f):
         lambda x: steps(x) @ alpha,
         lambda x: x * (steps(x) @ (at[:, 0] * alpha)),
     )
-
-
-def triple(output: laws.AbstractLaw, weight: laws.AbstractLaw, bias: laws.AbstractLaw) -> laws.Product:
-    return laws.product(output=output, weight=weight, bias=bias)
 
 
 TWO = laws.Empirical(np.array([[1.0], [2.0]]), np.array([0.3, 0.7]))
@@ -262,6 +282,7 @@ def distance(law, x):
     ("build", "words"),
     [
         (lambda: norm(LAWS["two signs"], jnp.abs), "a kink or a jump"),
+        (lambda: norm(LAWS["two signs"], lambda x: jnp.cos(x) + 1e-5 * jnp.abs(x)), "a kink or a jump"),
         (lambda: norm(LAWS["two signs"], lambda x: jnp.abs(x - 0.3) ** 1.5), "does not converge"),
         (lambda: norm(PLANE), "one input"),
         (lambda: norm(pair(SIGNS, SIGNS)), "a density of knots"),

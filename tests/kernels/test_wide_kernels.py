@@ -143,6 +143,8 @@ ONE = {
     "normal, off centre": pair(laws.Normal(0.5, 1.0), laws.Normal(-0.3, 0.5)),
     "uniform, atoms": pair(laws.Uniform(-1.0, 2.0), laws.Empirical(np.array([[-0.4], [0.0], [1.0]]), [0.2, 0.3, 0.5])),
     "normal, no bias moves": pair(laws.Normal(0.3, 1.0), laws.Atom(0.25)),
+    "centred normal, one bias": pair(laws.Normal(0.0, 1.0), laws.Atom(0.25)),
+    "centred normal, bias 0": pair(laws.Normal(0.0, 1.0), laws.Atom(0.0)),
     "atoms, normal": pair(SIGNS, laws.Normal(0.2, 0.7)),
     "atoms, atoms": pair(SIGNS, laws.Empirical(np.array([[-0.4], [0.6]]))),
     "mixture": pair(laws.Mixture([laws.Normal(0.0, 1.0), laws.Atom(2.0)], [0.5, 0.5]), laws.Uniform(-1.0, 1.0)),
@@ -156,10 +158,12 @@ def test_one_input(name: str, unit: wl.units.AbstractUnit):
     features, tangent = random_features(unit, law), neural_tangent(unit, with_output(laws.Atom(-1.0), law))
     assert features.closed
     assert tangent.closed
-    wanted = np.sum([p * brute(unit, part, X, Z, 300) for p, part in law.components()], axis=0)
-    # Cells of 18/300 standard deviations: (h^2/24) of a bend of 1; a step is off by a cell, weighted by up to 1 + 2.6.
+    dense = max(sum(part.n_atoms is None for part in each.marginals()) for _, each in law.components())
+    n, steps = (300, 2e-2) if dense == 2 else (30_000, 1e-3)
+    wanted = np.sum([p * brute(unit, part, X, Z, n) for p, part in law.components()], axis=0)
+    # Cells of 18/n standard deviations: (h^2/24) of a bend of 1; a step is off by a cell, weighted by up to 1 + 2.6.
     np.testing.assert_allclose(features(X, Z), wanted[0], atol=2e-4)
-    np.testing.assert_allclose(tangent(X, Z), wanted[1], atol=2e-2)
+    np.testing.assert_allclose(tangent(X, Z), wanted[1], atol=steps)
 
 
 def test_rounding_is_what_is_said():
@@ -246,6 +250,13 @@ def test_a_kinked_unit_by_sobol_points():
     assert np.mean(less.error(X, Z)) > 10.0 * np.mean(stated)
 
 
+def test_up_to_four_parameters_are_a_tensor_of_nodes():
+    """Two sets of Gauss nodes, one to check the other; else eight of Sobol points."""
+    for inputs, sets in [(3, 2), (4, 8)]:
+        kernel = random_features(TANH, laws.Normal(0.0, 1.0, dim=inputs + 1), nodes=2**10)
+        assert len(kernel.parts[0][1].sets) == sets
+
+
 def test_all_atoms_are_exact():
     rng = np.random.default_rng(3)
     rows = rng.normal(size=(7, 3))
@@ -254,6 +265,25 @@ def test_all_atoms_are_exact():
     kernel = neural_tangent(RELU, law)
     assert kernel.closed
     np.testing.assert_allclose(kernel(X, Z), tangent_kernel(problem, law.quantise(7), X, Z), rtol=1e-13)
+
+
+def test_large_sums_go_in_pieces():
+    """Five thousand weights on 30 x 20 pairs, and as many neurons: ten times what one piece may hold."""
+    rng = np.random.default_rng(5)
+    places, mass = rng.normal(size=(5000, 1)), rng.dirichlet(np.ones(5000))
+    x, z = rng.uniform(-1.0, 1.0, 30), rng.uniform(-1.0, 1.0, 20)
+    law = pair(laws.Empirical(places, mass), laws.Uniform(-1.0, 1.0))
+    wanted = theory.uniform_bias_kernel(x[:, None], z, places[:, 0], mass, (-1.0, 1.0))
+    np.testing.assert_allclose(random_features(RELU, law)(x, z), wanted, rtol=1e-11)
+    rows = np.concatenate([places, rng.normal(size=(5000, 2))], axis=1)
+    neurons = laws.Empirical(rows, mass, blocks=RELU.blocks(1, ()))
+    problem = wl.Problem(RELU, wl.data.Samples(x, np.zeros(30)))
+    wanted = tangent_kernel(problem, wl.Particles(rows, mass), x, z)
+    kernel = neural_tangent(RELU, neurons)
+    np.testing.assert_allclose(kernel(x, z), wanted, rtol=1e-10, atol=1e-14)
+    # All atoms are no estimate: the error is rounding.
+    sizes = np.sqrt(np.diag(kernel(x, x))[:, None] * np.diag(kernel(z, z)))
+    np.testing.assert_allclose(kernel.error(x, z), 64.0 * np.finfo(float).eps * sizes, rtol=1e-10)
 
 
 def test_blocks_in_another_order():

@@ -50,6 +50,36 @@ def test_units_and_teachers_go_into_jit():
     assert float(jax.jit(teacher(0.2))(POINT)) == pytest.approx(float(teacher(0.2)(POINT)), rel=1e-12)
 
 
+def others():
+    """A method or a call of each kind of part, with what it takes."""
+    ones, law = jnp.ones(4), wl.laws.Normal(0.0, 1.0, dim=2)
+    data = wl.data.Samples(np.zeros((5, 2)), np.arange(5.0))
+    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), data, penalty=wl.penalties.l2(0.1))
+    theta, rho = split(problem.blocks, ones), wl.Particles(np.ones((3, 4)))
+    return {
+        "potential": (problem.potential, (rho,)),
+        "retract": (problem.retract, (theta,)),
+        "law": (law.log_density, (jnp.ones((3, 2)),)),
+        "activation": (wl.activations.piecewise_linear([0.0, 1.0], [0.0, 1.0]), (0.3 * jnp.ones(()),)),
+        "loss": (wl.losses.huber(0.2), (jnp.ones(()), 0.5 * jnp.ones(()))),
+        "penalty": (problem.penalty, (theta,)),
+        "mobility": (wl.mobilities.Diagonal(weight=0.2), (theta, theta)),
+        "schedule": (wl.schedules.power(0.5), (2.0,)),
+    }
+
+
+KINDS = ("potential", "retract", "law", "activation", "loss", "penalty", "mobility", "schedule")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_parts_and_their_methods_go_into_jit(name):
+    call, arguments = others()[name]
+    found, expected = jax.tree.leaves(jax.jit(call)(*arguments)), jax.tree.leaves(call(*arguments))
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 def test_a_traced_number_is_the_same_as_itself_only():
     def inside(width):
         unit, other = bump(width), bump(2.0 * width)

@@ -251,3 +251,11 @@ def test_facts_are_what_the_maps_do(domain):
         np.testing.assert_allclose(jax.vmap(domain.retract)(z + domain.period), put, atol=1e-12)
     assert domain.compact == (np.isfinite(low) and np.isfinite(high))
     assert domain.flat == (domain.radius is None)
+
+
+def test_searches_on_a_circle_end_on_it():
+    circle = domains.Circle(2.0)
+    u = jnp.array([-0.5, 2.5, 7.25, 1.0])
+    np.testing.assert_allclose(circle.chart(u), [1.5, 0.5, 1.25, 1.0], rtol=1e-15)
+    assert bool(jnp.all(jax.vmap(circle.contains)(circle.chart(u))))
+    np.testing.assert_array_equal(jax.vmap(jax.grad(circle.chart))(u), np.ones(4))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from widelimit.measure import Measure, Particles, describe, laws
+from widelimit.numerics import Module
 from widelimit.numerics.registry import Registry, whole
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
@@ -68,7 +69,7 @@ class AbstractGrowth(eqx.Module, Generic[State]):
         """The state in larger arrays."""
 
 
-class AbstractDynamics(eqx.Module, Generic[State]):
+class AbstractDynamics(Module, Generic[State]):
     """What moves rho. Four members are to be written: `facts`, `init`, `step` and `measure`; the others may be.
 
     The state is a pytree of arrays with what moves in its field `y` and the number of steps done in `k`; the default
@@ -163,7 +164,7 @@ def require_smooth_line(problem: Problem, who: str, why: str, *, instead: str, k
     nodes_of_mean(problem, who)
     if problem.dim != 1:
         raise ValueError(
-            f"{who}: quantiles are those of one parameter; this unit has {problem.dim} ({describe(problem.blocks)}): "
+            f"{who}: quantiles are those of one parameter, the problem has {problem.dim}: {describe(problem.blocks)}; "
             f"reduce it by its symmetry (problem.reduced()), or use {instead}."
         )
     if problem.integrals.kinked or not problem.smooth:

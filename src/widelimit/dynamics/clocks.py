@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
+from widelimit.numerics import Module
+
 from . import schedules
 
 # In units of a step: t = k eps in floats is no closer, after 10^9 steps.
@@ -16,7 +18,7 @@ Reading = float | int | Float[Array, ""] | Int[Array, ""]
 """What a clock shows: tau, or a number of steps."""
 
 
-class AbstractClock(eqx.Module):
+class AbstractClock(Module):
     """The end predicate, the same on host and device: a state is before a stop while its reading is less."""
 
     counts: ClassVar[bool] = False

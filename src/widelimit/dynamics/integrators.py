@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from widelimit.numerics import leaf
+from widelimit.numerics import Module, leaf
 from widelimit.numerics.registry import Registry, number, positive
 
 from .kinks import KinkedNeurons, move
@@ -58,7 +58,7 @@ class Step(NamedTuple):
     memory: Any
 
 
-class AbstractIntegrator(eqx.Module):
+class AbstractIntegrator(Module):
     """A one-step method from 0 to `end`; a rejected step leaves the clock where it is."""
 
     order: eqx.AbstractClassVar[int]

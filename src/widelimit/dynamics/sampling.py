@@ -3,16 +3,16 @@
 import abc
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from widelimit.numerics import Module
 from widelimit.numerics.registry import Registry
 from widelimit.problem.data import AbstractData, Nodes, require_nodes
 
 
-class AbstractSampling(eqx.Module):
+class AbstractSampling(Module):
     """How step k gets its batch: `draw` is a pure function of the key and k, `pick` may use the carried `order`."""
 
     stochastic: ClassVar[bool] = True

@@ -12,11 +12,11 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from widelimit.numerics import real_number
+from widelimit.numerics import Module, real_number
 from widelimit.numerics.registry import Registry, number, several
 
 
-class AbstractSchedule(eqx.Module):
+class AbstractSchedule(Module):
     """xi(t) for t >= 0."""
 
     jumps: ClassVar[bool] = False

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import own_array
+from widelimit.numerics import Module, own_array
 
 from ._blocks import Blocks, arrangement, checked_blocks
 from ._grid import Grid
 from ._particles import Particles
 
 
-class GridDensity(eqx.Module):
+class GridDensity(Module):
     r"""The measure with masses $m_j$ in the cells of a grid.
 
     - `grid`: a `Grid`.

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import own_array, real_number, whole_number
+from widelimit.numerics import Module, own_array, real_number, whole_number
 from widelimit.numerics.registry import Registry, named, number, positive, several, whole
 
 
-class Grid(eqx.Module):
+class Grid(Module):
     """Cells of a box in one or two parameters: the product of a partition of each axis.
 
     - `edges`: one increasing array [n_k + 1] an axis; the first and the last edge may be infinite.

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import own_array
+from widelimit.numerics import Module, own_array
 
 from ._blocks import Blocks, arrangement, checked_blocks, split
 from ._grid import Grid
 
 
-class Particles(eqx.Module):
+class Particles(Module):
     r"""The measure $\rho = \sum_i w_i \delta_{\theta_i}$.
 
     - `positions`: [N, D], one row a particle; N >= 1.

@@ -26,7 +26,7 @@ from ._files import (
     local_path as local_path,
     write_whole as write_whole,
 )
-from ._hashing import jittable as jittable, module_hash as module_hash, same_module as same_module
+from ._hashing import Module as Module, jittable as jittable
 from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
 from ._low_rank import LowRank as LowRank, low_rank as low_rank
 from ._pair_table import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments

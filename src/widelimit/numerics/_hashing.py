@@ -4,10 +4,14 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+# Up to so many numbers are part of a hash.
+_FEW = 64
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -47,23 +51,33 @@ else:
     jittable = _Jittable
 
 
-def same_module(self: Any, other: object) -> bool:
-    """Equality of modules: class, static fields and all numbers. On the host, so that it may be asked inside `jax.jit`.
+class Module(eqx.Module):
+    """A frozen record that may be a static argument, a key, and a function of `jax.jit`, as may its methods.
 
-    Where a number is traced, only the same object is the same.
+    Equal are two of one class, with equal static fields and numbers. This is asked on the host, so that it holds inside
+    compiled functions; of traced numbers only the same object is the same.
     """
-    if self is other:
-        return True
-    if type(self) is not type(other):
-        return False
-    (mine, structure), (theirs, known) = jax.tree.flatten(self), jax.tree.flatten(other)
-    return structure == known and all(map(_same, mine, theirs))
+
+    def __eq__(self, other: object) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return False
+        (mine, structure), (theirs, known) = jax.tree.flatten(self), jax.tree.flatten(other)
+        return structure == known and all(map(_same, mine, theirs))
+
+    def __hash__(self) -> int:
+        leaves, structure = jax.tree.flatten(self)
+        return hash((structure, tuple(map(_mark, leaves))))
 
 
-def module_hash(self: Any) -> int:
-    """What modules share that are the same: all but the numbers themselves, which may be many, or traced."""
-    leaves, structure = jax.tree.flatten(self)
-    return hash((structure, tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)))
+def _mark(leaf: Any) -> Any:
+    """What equal leaves share: of a few numbers these, of many or of traced ones their shape and kind alone."""
+    kind = np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))
+    if isinstance(leaf, Tracer) or not hasattr(leaf, "dtype") or np.size(leaf) > _FEW:
+        return kind
+    # Of -0 and 0, which are equal, one.
+    return kind, (_numbers(leaf) + 0).tobytes()
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -71,4 +85,12 @@ def _same(a: Any, b: Any) -> bool:
         return a is b
     if np.shape(a) != np.shape(b) or getattr(a, "dtype", type(a)) != getattr(b, "dtype", type(b)):
         return False
-    return bool(np.all(np.asarray(a) == np.asarray(b)))
+    return bool(np.all(_numbers(a) == _numbers(b)))
+
+
+def _numbers(leaf: Any) -> np.ndarray:
+    """On the host; a random key as its data."""
+    if jnp.issubdtype(getattr(leaf, "dtype", np.dtype(object)), jax.dtypes.prng_key):
+        with jax.ensure_compile_time_eval():
+            leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
-from widelimit.numerics import Count, entries, jittable, random_key, require_x64, whole_number
+from widelimit.numerics import Count, Module, entries, jittable, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
@@ -23,7 +23,7 @@ from .symmetry._reduction import parts_of
 from .units import AbstractUnit
 
 
-class Problem(eqx.Module):
+class Problem(Module):
     r"""Learn $f_\rho(x) = \frac{N}{\alpha(N)} \int \phi(\theta, x)\,\rho(d\theta)$ from data.
 
     $R(\rho) = \int \mathrm{loss}(f_\rho(x), y)\,\mu(dx, dy)$, objective = risk + $\int$ penalty $d\rho$,

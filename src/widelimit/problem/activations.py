@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from widelimit.numerics import Number, leaf
+from widelimit.numerics import Module, Number, leaf
 from widelimit.numerics.registry import Registry, number, several
 
 
@@ -40,7 +40,7 @@ class Pieces(NamedTuple):
         return tuple(b - a for a, b in itertools.pairwise(self.slopes))
 
 
-class Activation(eqx.Module):
+class Activation(Module):
     """A function sigma: R -> R with declared facts.
 
     - `function`: written for one number; JAX operations.

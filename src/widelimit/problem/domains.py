@@ -14,11 +14,11 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import leaf, on_host
+from widelimit.numerics import Module, leaf, on_host
 from widelimit.numerics.registry import Registry, number, positive
 
 
-class AbstractDomain(eqx.Module):
+class AbstractDomain(Module):
     """Where one block z of one particle may be.
 
     A domain of one's own writes `tangent` and `retract`. The rest are facts, careful where a domain does not say
@@ -204,11 +204,8 @@ class Circle(AbstractDomain):
     def bounds(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
         return 0.0, on_host(self.period)
 
-    def chart(self, u: Float[Array, "..."]) -> Float[Array, "..."]:
-        return u
 
-
-class Product(eqx.Module):
+class Product(Module):
     """A domain for each named block; R^D for the others. `product(knot=Box(0, 1), weight=Sphere())`."""
 
     factors: tuple[tuple[str, AbstractDomain], ...]

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import leaf
+from widelimit.numerics import Module, leaf
 from widelimit.numerics.registry import Registry, positive
 
 
-class AbstractLoss(eqx.Module):
+class AbstractLoss(Module):
     """loss(f, y) for one data point; f and y have shape () or (C,), the value is a number, differentiable in f.
 
     A new loss needs `__call__`. The other members are facts; one that is left out is not known.

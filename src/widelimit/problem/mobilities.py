@@ -4,19 +4,18 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import leaf
+from widelimit.numerics import Module, leaf
 from widelimit.numerics.registry import Registry, by_name, number
 
 from .units import AbstractUnit, Plane
 from .units._canonical import lifted, turned
 
 
-class AbstractMobility(eqx.Module):
+class AbstractMobility(Module):
     """(theta, g) -> P(theta) g for one particle; theta and g have one field a block.
 
     A mobility of one's own writes `__call__`. Numbers are array leaves: another value compiles nothing.

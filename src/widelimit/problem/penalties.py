@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import known, leaf
+from widelimit.numerics import Module, known, leaf
 from widelimit.numerics.registry import Registry, left_to, number, several, text
 
 
@@ -32,7 +32,7 @@ class Bend(NamedTuple):
     kinks: tuple[float, ...]
 
 
-class AbstractPenalty(eqx.Module):
+class AbstractPenalty(Module):
     """penalty(theta) for one particle. A non-smooth one also has its proximal map.
 
     Penalties add: `l2(1e-3) + total_variation(1e-2)`. A penalty of one's own writes `__call__`, and where its gradient

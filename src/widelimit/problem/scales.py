@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from widelimit.numerics import Number, leaf, real_number
+from widelimit.numerics import Module, Number, leaf, real_number
 from widelimit.numerics.registry import Registry, number, positive
 
 
-class AbstractScale(eqx.Module):
+class AbstractScale(Module):
     """The factor between the mean over N particles and the output: f = factor(N) INT phi d rho."""
 
     mean_field: ClassVar[bool] = False

@@ -5,4 +5,10 @@ from ._curves import interpolate as interpolate
 from ._function_section import Fit as Fit
 from ._run import run_report as run_report
 from ._summary import Checks as Checks, NetworkRun as NetworkRun, RunSummary as RunSummary
-from .pages import Page as Page
+from ._univariate import (
+    knots as knots,
+    neuron_paths as neuron_paths,
+    uv_plane as uv_plane,
+    velocity_field as velocity_field,
+)
+from .pages import Page as Page, Picture as Picture

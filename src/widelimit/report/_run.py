@@ -95,6 +95,8 @@ def check_section(checks: Checks) -> Section:
         what = "relative difference between the fall of the objective and the energy dissipated; 0 for an exact flow"
         meaning = f"{what} ({meaning})"
     rows.append(("dissipation defect", checks.dissipation_defect, meaning))
+    if checks.regime:
+        rows.append(("change of the tangent kernel", checks.kernel_change, checks.regime))
     table = Table("", ("check", "value", "meaning"), tuple((name, number(v), words) for name, v, words in rows))
     return Section("checks", "Checks at the end of the limit", tables=(table,))
 

@@ -41,6 +41,8 @@ class Checks:
     - `gap_lower`, `gap_upper`: the infimum lies between them; `gap_bracket` says so in a sentence, which goes to the
       top of the page where it `gap_informs`.
     - `stationarity_rms`, `stationarity_largest`: |grad psi| over the particles.
+    - `kernel_change`: of the tangent kernel on the data over the run, relative to its start; `regime`: kernel,
+      intermediate or adaptive, with the evidence in a sentence; "" where it is not known.
     - `dissipation_defect`: max_t |fall of the objective - energy dissipated|, relative to the largest fall.
     """
 
@@ -57,6 +59,8 @@ class Checks:
     gap_upper: float | None = None
     gap_bracket: str = ""
     gap_informs: bool = False
+    kernel_change: float | None = None
+    regime: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

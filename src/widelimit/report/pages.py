@@ -24,6 +24,14 @@ class Picture:
     caption: str
     alt: str
 
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write the PNG to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
+        return _written(local_path(path, "Picture.save(path=...)"), self.png, "Picture.save(path=...)")
+
+    def _repr_png_(self) -> bytes:
+        # What a notebook shows.
+        return self.png
+
     @property
     def size(self) -> tuple[int, int]:
         """Its pixels, which a PNG says in its header."""
@@ -71,13 +79,7 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
-        target = local_path(path, "Page.save(path=...)")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(target, self.html.encode())
-        except OSError as error:
-            raise ValueError(f"Page.save(path=...): cannot write {target}: {error.strerror}.") from error
-        return target
+        return _written(local_path(path, "Page.save(path=...)"), self.html.encode(), "Page.save(path=...)")
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -141,3 +143,12 @@ def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
         else:
             rows.append((f"{prefix}{key}", DASH if value is None else str(value)))
     return rows
+
+
+def _written(target: pathlib.Path, content: bytes, who: str) -> pathlib.Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+    except OSError as error:
+        raise ValueError(f"{who}: cannot write {target}: {error.strerror}.") from error
+    return target

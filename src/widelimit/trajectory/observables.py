@@ -11,13 +11,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, moment
+from widelimit.numerics import Module
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
 from ._trajectory import Trajectory
 
 
-class AbstractObservable(eqx.Module):
+class AbstractObservable(Module):
     """Named arrays of a (problem, measure); compiled once and called at every save point."""
 
     @abc.abstractmethod

@@ -223,3 +223,13 @@ def test_a_metric_that_moves_all_together_has_no_blocks_to_freeze():
         wl.evolve(canon, start, flow(0.1, trainable="r"), t1=1.0)
     with pytest.raises(ValueError, match="only a GradientFlow"):
         wl.Characteristics(4, integrator=integrators.Filippov(0.1)).neurons(canon, start.weights)
+
+
+def test_the_advice_names_what_follows_kinks():
+    canon, start = start_of(0.5)
+    assert "integrators.Filippov(step)" in wl.GradientFlow().advice(canon, start)
+    assert "Filippov" not in wl.GradientFlow().advice(
+        wl.Problem(wl.units.Neuron(wl.activations.relu), wl.data.Samples(np.ones((2, 2)), np.ones(2))),
+        wl.Particles(jnp.ones((2, 4))),
+    )
+    assert "a shorter one" in flow(0.1).advice(canon, start)

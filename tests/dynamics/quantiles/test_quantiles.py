@@ -493,7 +493,7 @@ _fresh = wl.Problem(
         (
             _three,
             laws.Normal(0.0, 1.0, dim=(3,)),
-            r"one parameter; this unit has 3 \(output, weight.*GradientFlow or Char",
+            r"one parameter, the problem has 3: output, weight.*GradientFlow or Char",
         ),
         (_relu, laws.Normal(0.0, 1.0), "kinks.*GradientFlow"),
         (_l1, laws.Normal(0.0, 1.0), "penalty is not smooth"),

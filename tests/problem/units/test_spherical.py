@@ -297,6 +297,8 @@ def test_near_knots_make_no_wide_bound_far_out(dim):
 
 
 def test_facts_that_are_not_known_are_none():
+    # The average of a piecewise-linear function is smooth.
+    assert SphericalNeuron(RAMP, (40,)).pieces is None
     assert SphericalNeuron(RAMP, (40,), bias=True).curvature(jnp.ones(1)) is None
     assert SphericalNeuron(RAMP, (40,), bias=True).outer_curvature(jnp.ones(1)) is None
     assert SphericalNeuron(RAMP, (60, 260)).curvature(jnp.ones(2)) is None

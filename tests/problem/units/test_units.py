@@ -53,6 +53,7 @@ CASES = {
     "free-knot-vector": Case(units.FreeKnot(), 1, (2,)),
     "free-knot-bare": Case(units.FreeKnot(charge=False), 1, ()),
     "canonical": Case(units.CanonicalReLU(), 1, ()),
+    "canonical-flat": Case(units.CanonicalReLU(delta=False), 1, ()),
     "function": Case(WAVE, 2, ()),
     "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
     "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),
@@ -79,6 +80,22 @@ def on_rows(case, function):
 def bare(case, theta, x):
     """phi~ where the unit is linear in a block, phi else."""
     return case.unit(theta, x) if case.unit.linear is None else feature(case.unit, theta, x)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.unit.pieces is not None])
+def test_what_has_pieces_is_a_ridge_of_one_input(name):
+    """phi = c sigma(a x + b), by which knots are binned; an average of such neurons, say, has no pieces of its own."""
+    unit, outputs = CASES[name].unit, CASES[name].outputs
+    blocks, rng = unit.blocks(1, outputs), np.random.default_rng(5)
+    pieces, x = unit.pieces, rng.normal(size=7)
+    for row in jnp.asarray(rng.normal(size=(5, row_size(blocks)))):
+        theta = split(blocks, row)
+        c, a, b = (np.asarray(part) for part in unit.ridge(theta))
+        t = a * x + b
+        ramps = [m * np.maximum(t - knot, 0.0) for m, knot in zip(pieces.bends, pieces.knots, strict=True)]
+        sigma = pieces.value + pieces.slopes[0] * (t - pieces.knots[0]) + sum(ramps)
+        found = jax.vmap(lambda point, at=theta: unit(at, point))(jnp.asarray(x[:, None]))
+        np.testing.assert_allclose(found, np.multiply.outer(sigma, c), rtol=1e-12, atol=1e-12)
 
 
 def others(case):
@@ -137,7 +154,7 @@ def test_bound(case):
     size = max(float(jnp.max(jnp.abs(phi(*draw(case, 2000, seed=1, scale=s))))) for s in (0.05, 1.0, 100.0))
     if case.unit.bound is not None:
         assert 0.9 * case.unit.bound < size <= case.unit.bound * (1 + 1e-12)
-    elif case is CASES["canonical"]:
+    elif case.unit.linear == "r":
         # Of an angle it is bounded for each x; over x it is not.
         assert size > 2.0
     elif case is not CASES["own-activation"]:
@@ -228,8 +245,10 @@ def roundings(knots, radii, most):
         theta = split(blocks, jnp.asarray([r]))
         with mpmath.workdps(50):
             z = mpmath.mpf(r) * mpmath.mpf(float(x[0]))
-            value = mpmath.mpf(unit.pieces.value)
-            for m, t in zip(map(mpmath.mpf, unit.pieces.bends), map(mpmath.mpf, unit.pieces.knots), strict=True):
+            value = mpmath.mpf(unit.of_activation.value)
+            for m, t in zip(
+                map(mpmath.mpf, unit.of_activation.bends), map(mpmath.mpf, unit.of_activation.knots), strict=True
+            ):
                 value += m * (z * mpmath.npdf(t / z) - t * mpmath.ncdf(-t / z))
             off = abs(float(value - mpmath.mpf(float(phi(theta, x)))))
         assert off <= float(bound(theta, x)) < most
@@ -432,3 +451,27 @@ def test_which_units_are_ramps():
     found = {name for name, case in CASES.items() if case.unit.ramp is not None}
     assert {"relu", "leaky-bare", "free-knot"} <= found
     assert not {"tanh", "ramp", "radial", "function", "spherical"} & found
+
+
+@every
+def test_kinks_in_one_parameter_and_the_curvature_between_them(case):
+    """Where a unit says that it is smooth between kinks: values on a fine grid, against second differences."""
+    every = case.unit.blocks(case.inputs, case.outputs)
+    blocks = [b for b in every if b.name != case.unit.linear]
+    if len(blocks) != 1 or blocks[0].size != 1:
+        return
+    for x in (0.7, 0.3):
+        known = case.unit.smooth_between(jnp.full(case.inputs, x))
+        if known is None:
+            assert case is not CASES["free-knot"]
+            continue
+        kinks, bend = np.asarray(known[0]), float(known[1])
+        step = 1e-3
+        grid = np.arange(0.0, 2.0 * np.pi, step) + 0.1 * step
+        moving = [jnp.asarray(grid)[:, None] if b in blocks else jnp.ones((len(grid), b.size)) for b in every]
+        theta = split(every, jnp.concatenate(moving, axis=1))
+        values = jax.vmap(lambda th, x=x: jnp.ravel(case.unit(th, jnp.full(case.inputs, x)))[0])(theta)
+        second = np.abs(np.diff(np.asarray(values), 2)) / step**2
+        near = np.min(np.abs(grid[1:-1, None] - kinks), axis=1) <= 1.1 * step
+        assert second[~near].max() <= bend + 1e-6
+        assert second[near].max() > 10.0 * (bend + 1.0)

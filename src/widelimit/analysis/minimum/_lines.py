@@ -7,8 +7,8 @@ second derivative is at most K bends down by no more than K.
 - up to infinity: r = R s and 1/r = (2 - s)/R, with the bounds K R^2 and K_out / R^2; R makes the two equal. Likewise
   with the `rough_curvature` H: H R^(3/2) and H_out / R^(3/2).
 - a direction on a circle of radius R, w = R (cos s, sin s): K R^2 + L R, with L the Lipschitz constant.
-- piecewise: a unit whose kinks have known places is smooth between them. (x - h)_+ is linear in h between the data, a
-  ReLU neuron is a sine of the angle of (w, b) with a curvature of at most |(x, 1)|.
+- piecewise: a unit whose kinks have known places is smooth between them (`smooth_between`). (x - h)_+ is linear in h
+  between the data, a ReLU neuron is a sine of the angle of (w, b) with a curvature of at most |(x, 1)|.
 - without walls, but with an l2 penalty: where |w| > L / lambda, L the data term's Lipschitz constant, psi(w) > psi(0).
 """
 
@@ -77,7 +77,9 @@ def line_of(function: Depth) -> Line | None:
     declared = _declared(function)
     if on_circle:
         return _circle(potential, region, declared)
-    return _half_line(region, declared) if region.infinite else _interval(potential, region, declared, bent, corners)
+    if region.infinite:
+        return _half_line(region, declared)
+    return _interval(potential, region, declared, bent, corners, function.weight)
 
 
 def bend_on_box(function: Depth) -> float | None:
@@ -120,10 +122,13 @@ def _half_line(region: Region, declared: _Declared) -> Line | None:
     return Line(region.on_box(reach), np.append(edges / reach, 2.0), *scaled)
 
 
-def _interval(potential: Potential, region: Region, found: _Declared, bent: float, corners: np.ndarray) -> Line | None:
-    if potential.unit.free_knot:
-        # Linear in the knot between the data.
-        found, corners = found._replace(curvature=np.zeros(1)), np.concatenate([corners, np.asarray(potential.x[:, 0])])
+def _interval(
+    potential: Potential, region: Region, found: _Declared, bent: float, corners: np.ndarray, weight: float
+) -> Line | None:
+    if potential.unit.smooth_between(potential.x[0]) is not None:
+        kinks, between = _kinks_of(potential)
+        corners = np.concatenate([corners, np.ravel(kinks)])
+        found = found._replace(curvature=weight * np.asarray(between))
     lower, upper = region.domain.of(region.names[0]).bounds(())
     if not (np.isfinite(lower) and np.isfinite(upper)):
         costs = [term.cost(region.names[0]) for term in penalties.parts(potential.penalty)]
@@ -170,3 +175,10 @@ def _facts_of(potential: Potential) -> Any:
     rough = facts(unit.rough_curvature, potential)
     bounds = [None if part is None else heights * part for part in single]
     return [*bounds, None if rough is None else heights[:, None] * rough, facts(unit.straight_below, potential)]
+
+
+@eqx.filter_jit
+def _kinks_of(potential: Potential) -> Any:
+    """All places of kinks, and |dual_q| times the curvature between them."""
+    kinks, bend = jax.vmap(potential.unit.smooth_between)(potential.x)
+    return kinks, sizes(potential.dual) * bend

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from widelimit import dynamics
-from widelimit.analysis import dissipation, optimality_gap, stationarity
+from widelimit.analysis import dissipation, optimality_gap, regime, stationarity
 from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
 from widelimit.report import interpolate
@@ -58,6 +58,12 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
         checks["reasons"]["dissipation_defect"] = str(error)
     if checks["dissipation_defect"] is None:
         checks["reasons"].setdefault("dissipation_defect", "the objective did not fall")
+    try:
+        learned = regime(problem, last[0], last.final)
+        checks |= {"kernel_change": _number(learned.kernel_change), "regime": f"{learned.verdict}: {learned.sentence}"}
+    except ValueError as error:
+        checks |= {"kernel_change": None, "regime": ""}
+        checks["reasons"]["kernel_change"] = str(error)
     return checks
 
 

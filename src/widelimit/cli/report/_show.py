@@ -31,9 +31,12 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
         ("stationarity, rms", checks["stationarity_rms"]),
         ("stationarity, largest", checks["stationarity_largest"]),
         ("dissipation defect", checks["dissipation_defect"]),
+        ("kernel change", checks["kernel_change"]),
     )
     for name, value in rows:
         console.print(f"  {name:22} {_number(value)}")
+    if checks["regime"]:
+        console.print(escape(checks["regime"]))
     for notice in (*numbers["notices"], *numbers["failed"].values()):
         console.print(f"  notice: {escape(notice)}")
     report = escape(str(folder.path / "report.html"))

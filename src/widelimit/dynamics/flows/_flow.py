@@ -190,12 +190,26 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def advice(self, problem: Problem, start: Start) -> str:
         now = self.method(problem, None).fixed
+        if self.method(problem, None).kinked:
+            return "a neuron met more rays of samples in a step than there are: take a shorter one"
+        if now is None and problem.rough and self._follows_kinks(problem, start):
+            return (
+                "where neurons slide along the rays of samples an adaptive step becomes too short: take "
+                "integrators.Filippov(step), which follows them, or shorten t1"
+            )
         if now is None:
             return "the flow itself blows up or is too rough: shorten t1, or add a penalty or a bounded domain"
         # The clock of the integrators is tau, so xi plays no part.
         stable = stable_step(problem, require_particles(start, type(self).__name__), 1.0)
         step = min(stable or float(now), float(now) / 10.0)
         return f"try integrators.{type(self.integrator).__name__}(step={step:.2g}) or the adaptive integrators.Tsit5()"
+
+    def _follows_kinks(self, problem: Problem, start: Start) -> bool:
+        try:
+            self.neurons(problem, problem.unpack(require_particles(start, type(self).__name__))[1])
+        except ValueError:
+            return False
+        return True
 
 
 class _Field(eqx.Module):

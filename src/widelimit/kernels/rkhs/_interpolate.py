@@ -135,7 +135,7 @@ def _factors(values: np.ndarray, ridge: float, time: float) -> np.ndarray:
     with np.errstate(divide="ignore"):
         if time == math.inf:
             return 1.0 / z
-        return np.where(z * time > 0.0, -np.expm1(-z * time) / np.where(z > 0.0, z, 1.0), time)
+        return np.where(z > 0.0, -np.expm1(-z * time) / np.where(z > 0.0, z, 1.0), time)
 
 
 def _refusal(

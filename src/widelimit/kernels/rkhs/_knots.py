@@ -58,9 +58,13 @@ class Part(eqx.Module):
 
 
 class Knots(eqx.Module):
-    """The law of (a, b), a mixture of parts; `squares`: E c^2, where the law has an output weight."""
+    """The law of (a, b), a mixture of parts.
+
+    `sizes`: diag(E a^2, E b^2); `squares`: E c^2, where the law has an output weight.
+    """
 
     parts: tuple[Part, ...]
+    sizes: Float[Array, "2 2"]
     squares: Float[Array, ""]
 
     def nu(self, u: Float[np.ndarray, " n"], power: int) -> Float[np.ndarray, "2 n"]:
@@ -90,7 +94,7 @@ def knots_of(law: Any, who: str, *, output: bool) -> Knots:
     fitted = fit(_UNIT, law, who, without=None if output else "output")
     if fitted.inputs != 1:
         raise ValueError(f"{who}(law=...): the norm is known for one input, the law's weight has {fitted.inputs}.")
-    parts, squares = [], []
+    parts, squares, sizes = [], [], []
     for mass, each in law.components():
         known = independent(each, fitted.blocks)
         if second_moments(each) is None:
@@ -102,9 +106,16 @@ def knots_of(law: Any, who: str, *, output: bool) -> Knots:
                 f"the weight such or made of atoms, and mixtures of these; got {type(each).__name__}."
             )
         parts.append(part)
-        charge = second_moments(known["output"]) if output else None
-        squares.append(1.0 if charge is None else float(charge[0, 0]))
-    return Knots(tuple(parts), _one(squares, who))
+        sizes.append([mass * _square(known[name]) for name in ("weight", "bias")])
+        squares.append(_square(known["output"]) if output else 1.0)
+    return Knots(tuple(parts), jnp.diag(jnp.sum(jnp.asarray(sizes), axis=0)), _one(squares, who))
+
+
+def _square(law: laws.AbstractLaw) -> float:
+    """The mean square of one number."""
+    moments = second_moments(law)
+    assert moments is not None
+    return float(moments[0, 0])
 
 
 def _one(squares: list[float], who: str) -> Any:

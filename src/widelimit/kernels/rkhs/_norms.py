@@ -31,7 +31,7 @@ from ._knots import Knots, knots_of
 _NODES, _HALVINGS, _CHANGE = 20, 10, 1e-10
 # A line, or a defect of f against its own second derivative, of less than this share of f is none.
 _NONE = 1e-7
-# Eigenvalues of M below this share of E(a^2 + b^2) carry no line.
+# Eigenvalues of M below this share of what they are over all neurons carry no line.
 _FLAT = 1e-13
 
 Function = Callable[[Any], Any]
@@ -185,7 +185,10 @@ def _curved(function: Function, knots: Knots, ends: np.ndarray, who: str) -> Nor
     tilt = rise + sums.left[0]
     beta = np.array([tilt, at - sums.left[1] + a * sums.left[0] - tilt * a])
     active, _ = knots.active(float(a), float(b))
-    return Norm(sums.bent, _price(beta, active + sums.lines, size))
+    # As the rise over half the interval and the value in its middle, all in units of f.
+    turn = np.array([[0.5 * (b - a), 0.0], [0.5 * (a + b), 1.0]])
+    seen = turn @ np.asarray(knots.sizes) @ turn.T
+    return Norm(sums.bent, _price(turn @ beta, turn @ (active + sums.lines) @ turn.T, np.trace(seen), size))
 
 
 def _stepped(function: Function, knots: Knots, ends: np.ndarray, who: str) -> Norm:
@@ -197,7 +200,7 @@ def _stepped(function: Function, knots: Knots, ends: np.ndarray, who: str) -> No
     at = float(function(jnp.asarray(a)))
     _check_back(float(function(jnp.asarray(b))), at + sums.whole[0], size, who)
     _, share = knots.active(float(a), float(b))
-    return Norm(sums.bent, _price(np.array([at + sums.left[0]]), np.array([[share + sums.lines[0, 0]]]), size))
+    return Norm(sums.bent, _price(np.array([at + sums.left[0]]), np.array([[share + sums.lines[0, 0]]]), 1.0, size))
 
 
 def _check_back(value: float, back: float, size: float, who: str) -> None:
@@ -209,10 +212,10 @@ def _check_back(value: float, back: float, size: float, who: str) -> None:
         )
 
 
-def _price(beta: Float[np.ndarray, " k"], matrix: Float[np.ndarray, "k k"], size: float) -> float:
-    """beta^T M^-1 beta; infinite where beta is outside of the range of M."""
+def _price(beta: Float[np.ndarray, " k"], matrix: Float[np.ndarray, "k k"], whole: Any, size: float) -> float:
+    """beta^T M^-1 beta; infinite where beta is outside of the range of M. `whole`: what M is over all neurons."""
     values, vectors = np.linalg.eigh(matrix)
-    parts, none = vectors.T @ beta, values <= _FLAT * max(1.0, float(np.trace(matrix)))
+    parts, none = vectors.T @ beta, values <= _FLAT * whole
     if np.any(np.abs(parts[none]) > _NONE * size):
         return float(np.inf)
     return float(np.sum(parts[~none] ** 2 / values[~none]))

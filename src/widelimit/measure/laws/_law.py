@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import Count, random_key, whole_number
+from widelimit.numerics import Count, Module, random_key, whole_number
 from widelimit.numerics.registry import Registry
 
 from .._blocks import Blocks
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     flat: bool = False
 
 
-class AbstractLaw(eqx.Module):
+class AbstractLaw(Module):
     r"""A probability law of one particle's D parameters.
 
     A law of one's own writes `shape` and `draw`. The rest are facts: left out they mean "not known", and what needs

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import Count, own_array, random_key, whole_number
+from widelimit.numerics import Count, Module, own_array, random_key, whole_number
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Rotations(NamedTuple):
     fraction: float
 
 
-class AbstractData(eqx.Module):
+class AbstractData(Module):
     """The law mu of (x, y), known through `nodes`, through `batch`, or both.
 
     Risks, flows and potentials need `nodes`; one-pass SGD needs `batch`. Data without nodes is turned into data with

@@ -56,17 +56,17 @@ class Interval(AbstractOnNodes):
             )
         self.target, self.breaks = target, _breaks(breaks, self.lower, self.upper)
         _check_number(target)
-        inner = np.array([self.lower, *self.breaks, self.upper])
+        inner, sample = np.array([self.lower, *self.breaks, self.upper]), _sampled(target)
         try:
-            found = piecewise(_sampled(target), inner)
+            found = piecewise(sample, inner)
         except ValueError as error:
             raise ValueError(
                 f"Interval(target=...): {error}; the target must be finite on [{self.lower:g}, {self.upper:g}] and "
                 "smooth between its kinks and jumps: give these as breaks=[...]."
             ) from None
-        self.ends, self.coefficients = jnp.asarray(found.ends), jnp.asarray(found.coefficients)
+        self.ends, self.coefficients = jnp.asarray(found.ends, float), jnp.asarray(found.coefficients, float)
         self.x, self.weights = _rule(found.ends, self.upper - self.lower)
-        self.y = jnp.asarray(_sampled(target)(np.asarray(self.x[:, 0])))
+        self.y = jnp.asarray(sample(np.asarray(self.x)[:, 0]), float)
 
     @property
     def panels(self) -> Panels:
@@ -101,7 +101,7 @@ def _sampled(target: Any) -> Callable[[Float[np.ndarray, " n"]], Float[np.ndarra
 
     def sample(x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         fill = max(_BATCH, 1 << (len(x) - 1).bit_length()) - len(x)
-        return np.asarray(values(jnp.asarray(np.pad(x, (0, fill), mode="edge"))), float)[: len(x)]
+        return np.asarray(values(np.pad(x, (0, fill), mode="edge")), float)[: len(x)]
 
     return sample
 

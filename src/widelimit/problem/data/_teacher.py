@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Particles, row_size, split
-from widelimit.numerics import module_hash, same_module
+from widelimit.numerics import Module
 
 from ..units import AbstractUnit
 
 
-class Teacher(eqx.Module):
+class Teacher(Module):
     """x -> INT phi(theta, x) d rho_*: the output of a teacher measure, as a target.
 
     The teacher's weights may have any sign and sum. Its positions follow the order of the unit's blocks.
@@ -24,10 +24,6 @@ class Teacher(eqx.Module):
     measure: Particles
     inputs: int = eqx.field(static=True)
     outputs: tuple[int, ...] = eqx.field(static=True)
-
-    # `jax.jit(teacher)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
-    __eq__ = same_module
-    __hash__ = module_hash
 
     def __init__(self, unit: AbstractUnit, measure: Particles, *, inputs: int, outputs: tuple[int, ...] = ()) -> None:
         blocks = unit.blocks(inputs, outputs)

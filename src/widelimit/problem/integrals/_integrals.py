@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks
-from widelimit.numerics import entries, map_rows
+from widelimit.numerics import Module, entries, map_rows
 
 from ..data import AbstractData
 from ..losses import AbstractLoss
@@ -121,7 +121,7 @@ class OnNodes(AbstractField):
         return self
 
 
-class AbstractIntegrals(eqx.Module):
+class AbstractIntegrals(Module):
     """Risk, psi and grad psi of a measure (theta, w), theta in blocks of [N, *shape], w [N]; penalties not included.
 
     A new way of computing them writes `blocks`, `risk` and `variation`. The rest are capabilities, refused with a

@@ -4,15 +4,15 @@ import abc
 import math
 from typing import Any, ClassVar
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
+from widelimit.numerics import Module
 
 from ..units import AbstractUnit
 
 
-class AbstractNetwork(eqx.Module):
+class AbstractNetwork(Module):
     """f of a measure: theta has one field a block, each [N, *shape]; weights w [N]; inputs x [q, d].
 
     A new network needs `blocks` and `__call__`, and `__call__` reads theta and w through `integrate` alone, as often as

@@ -3,14 +3,13 @@
 import abc
 from typing import Any, ClassVar
 
-import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, laws
-from widelimit.numerics import Count, random_key, whole_number
+from widelimit.numerics import Count, Module, random_key, whole_number
 
 
-class AbstractSymmetry(eqx.Module):
+class AbstractSymmetry(Module):
     """What `Problem.project`, `lift`, `start` and `log_volume` ask of a problem in fewer coordinates."""
 
     hides: ClassVar[bool] = True

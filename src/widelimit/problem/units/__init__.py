@@ -1,6 +1,6 @@
 """Units phi(theta, x): what one neuron contributes to the network."""
 
-from ._canonical import CanonicalReLU as CanonicalReLU
+from ._canonical import CanonicalReLU as CanonicalReLU, lifted as lifted
 from ._free_knot import FreeKnot as FreeKnot
 from ._function import Function as Function
 from ._neuron import Neuron as Neuron

@@ -42,6 +42,13 @@ class CanonicalReLU(AbstractUnit):
     def ridge(self, theta: Any) -> Ridge:
         return Ridge(theta.r, jnp.cos(theta.angle), jnp.sin(theta.angle))
 
+    def smooth_between(self, x: Float[Array, " d"]) -> tuple[Float[Array, " m"], Float[Array, ""]] | None:
+        if self.delta:
+            return None
+        # A sine of the angle, where it is not zero.
+        folds = jnp.stack([-jnp.arctan(x[0]), jnp.pi - jnp.arctan(x[0])])
+        return jnp.mod(folds, 2.0 * jnp.pi), jnp.sqrt(1.0 + x[0] ** 2)
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return jnp.sqrt(1.0 + x[0] ** 2)
 

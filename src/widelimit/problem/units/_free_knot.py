@@ -55,6 +55,9 @@ class FreeKnot(AbstractUnit):
     def linear(self) -> str | None:
         return "c" if self.charge else None
 
+    def smooth_between(self, x: Float[Array, " d"]) -> tuple[Float[Array, " m"], Float[Array, ""]] | None:
+        return x, 0.0 * x[0]
+
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         return x[0] * 0.0 + 1.0
 

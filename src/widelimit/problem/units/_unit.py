@@ -3,13 +3,12 @@
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Number, module_hash, same_module
+from widelimit.numerics import Module, Number
 from widelimit.numerics.registry import Registry
 
 from ..activations import Pieces
@@ -53,7 +52,7 @@ class Ramp(NamedTuple):
     slopes: tuple[Number, Number]
 
 
-class AbstractUnit(eqx.Module):
+class AbstractUnit(Module):
     """phi(theta, x), written for one particle and one input; the library vmaps and chunks.
 
     A new unit writes `blocks` and `__call__`, nothing else. The other members are facts that solvers and certificates
@@ -77,10 +76,6 @@ class AbstractUnit(eqx.Module):
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
-
-    # `jax.jit(unit)`, a static argument and a key of a dictionary ask for a hash, and arrays have none.
-    __eq__ = same_module
-    __hash__ = module_hash
 
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
@@ -162,6 +157,11 @@ class AbstractUnit(eqx.Module):
 
     def straight_below(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         """Of a unit with one parameter r >= 0, an r below which phi~(r, x) is linear in r; None where not known."""
+        return None
+
+    def smooth_between(self, x: Float[Array, " d"]) -> tuple[Float[Array, " m"], Float[Array, ""]] | None:
+        """Of a unit with one parameter (a linear block aside), its places where phi~(., x) has kinks, and a bound on
+        the second derivative between them; None where not known."""
         return None
 
     def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:

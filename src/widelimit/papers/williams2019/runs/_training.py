@@ -8,7 +8,7 @@ from widelimit import analysis
 from widelimit.problem import problems, scales
 
 from ..._kit import Bench, Data
-from ._networks import drawn, flow, full_rows, measure, share_near, sine_wave, speed, square_wave, value
+from ._networks import drawn, flow, measure, share_near, sine_wave, speed, square_wave, value
 
 NEAR = 0.01
 """A knot within this distance of a sample counts as on it; samples are 0.1 apart or more."""

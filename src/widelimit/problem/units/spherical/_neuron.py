@@ -41,7 +41,7 @@ class SphericalNeuron(AbstractUnit):
 
     activation: Activation
     # Plain numbers: the closed forms branch on them, so another piecewise-linear function compiles anew.
-    pieces: Pieces | None = eqx.field(static=True)
+    of_activation: Pieces | None = eqx.field(static=True)
     dims: tuple[float, ...] = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
     output_weight: bool = eqx.field(static=True)
@@ -57,7 +57,10 @@ class SphericalNeuron(AbstractUnit):
             )
         if len(dims) not in (1, 2):
             raise ValueError(f"SphericalNeuron(dims=...): one or two groups are known, got {len(dims)}.")
-        self.activation, self.pieces = activation, None if activation.pieces is None else activation.pieces.plain()
+        self.activation, self.of_activation = (
+            activation,
+            None if activation.pieces is None else activation.pieces.plain(),
+        )
         self.dims = tuple(float(d) for d in dims)
         self.bias, self.output_weight = bias, output_weight
         for dim in self.dims:
@@ -83,7 +86,7 @@ class SphericalNeuron(AbstractUnit):
 
     def mean(self, z: Float[Array, " G"], bias: Float[Array, ""]) -> Float[Array, ""]:
         """E sigma(SUM z_g c'_g + b), z_g >= 0."""
-        pieces, dims, parts = self.pieces, self.dims, list(z)
+        pieces, dims, parts = self.of_activation, self.dims, list(z)
         if dims == (math.inf, math.inf):
             # The sum of two normal numbers is one.
             parts, dims = [_length(*parts)], (math.inf,)
@@ -114,13 +117,13 @@ class SphericalNeuron(AbstractUnit):
 
     @property
     def bound(self) -> Number | None:
-        if self.pieces is not None and not self.bias:
-            return bounds.largest_value(self.pieces)
+        if self.of_activation is not None and not self.bias:
+            return bounds.largest_value(self.of_activation)
         return self.activation.bound
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        if self._one_radius is not None and self.pieces is not None:
-            steepest = bounds.steepest(self.pieces, self._one_radius)
+        if self._one_radius is not None and self.of_activation is not None:
+            steepest = bounds.steepest(self.of_activation, self._one_radius)
             if steepest is not None:
                 return steepest * jnp.abs(x[0])
         if self.activation.slope is None:
@@ -133,44 +136,44 @@ class SphericalNeuron(AbstractUnit):
         if self.activation.curvature is not None:
             # n . Hess n = E sigma'' (n . V)^2.
             return self.activation.curvature * self._largest(x) ** 2
-        if self._one_radius is None or self.pieces is None:
+        if self._one_radius is None or self.of_activation is None:
             # With a bias the Hessian grows without bound where r s is small and sigma has a kink at b.
             return None
-        bend = bounds.bend(self.pieces, self._one_radius)
+        bend = bounds.bend(self.of_activation, self._one_radius)
         return None if bend is None else bend * x[0] ** 2
 
     def outer_curvature(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        if self._one_radius is None or self.pieces is None:
+        if self._one_radius is None or self.of_activation is None:
             return None
-        bend = bounds.outer_bend(self.pieces, self._one_radius)
+        bend = bounds.outer_bend(self.of_activation, self._one_radius)
         return None if bend is None else bend / x[0] ** 2
 
     def rough_curvature(self, x: Float[Array, " d"]) -> Float[Array, "2"] | None:
-        if self._one_radius != 2 or self.pieces is None:
+        if self._one_radius != 2 or self.of_activation is None:
             return None
-        inner, outer = bounds.rough_bends(self.pieces)
+        inner, outer = bounds.rough_bends(self.of_activation)
         size = jnp.abs(x[0]) ** 1.5
         return jnp.stack([inner * size, outer / size])
 
     def straight_below(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
-        if self._one_radius is None or self.pieces is None:
+        if self._one_radius is None or self.of_activation is None:
             return None
-        knots = [abs(t) for m, t in zip(self.pieces.bends, self.pieces.knots, strict=True) if m and t]
+        knots = [abs(t) for m, t in zip(self.of_activation.bends, self.of_activation.knots, strict=True) if m and t]
         # |c'| is no larger than sqrt d: no other knot is met.
         return jnp.asarray(min(knots, default=math.inf) / math.sqrt(self._one_radius)) / jnp.abs(x[0])
 
     def rounding(self, theta: Any, x: Float[Array, " d"]) -> Float[Array, "..."]:
         error = AbstractUnit.rounding(self, theta, x)
-        if self.pieces is None or not any(self.pieces.bends):
+        if self.of_activation is None or not any(self.of_activation.bends):
             return error
         # The terms of the closed form are those of the bends, which cancel where sigma is steep between two knots.
         bias = theta.bias if self.bias else jnp.zeros((), x.dtype)
         z = jnp.stack([_spread(r, s) for r, s in zip(jnp.ravel(theta.radius), x, strict=True)])
         if len(self.dims) == 1:
-            terms = _ROUNDINGS * ramps.size(self.pieces, coordinate(self.dims[0]), z[0], bias)
+            terms = _ROUNDINGS * ramps.size(self.of_activation, coordinate(self.dims[0]), z[0], bias)
         else:
-            shifts = jnp.abs(jnp.asarray(self.pieces.knots) - bias)
-            terms = _PAIR_ROUNDINGS * jnp.dot(jnp.abs(jnp.asarray(self.pieces.bends)), shifts)
+            shifts = jnp.abs(jnp.asarray(self.of_activation.knots) - bias)
+            terms = _PAIR_ROUNDINGS * jnp.dot(jnp.abs(jnp.asarray(self.of_activation.bends)), shifts)
         terms = float(jnp.finfo(x.dtype).eps) * terms
         return error + (jnp.abs(theta.output) * terms if self.output_weight else terms)
 

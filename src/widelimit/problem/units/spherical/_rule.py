@@ -118,7 +118,7 @@ def spherical_error(unit: Any) -> float:
     points for r s up to 1000 (two finite groups: up to 100) and, with a bias, b in {-1, 0, 1}.
     """
     dims = (math.inf,) if unit.dims == (math.inf, math.inf) else unit.dims
-    if unit.pieces is not None:
+    if unit.of_activation is not None:
         return 0.0 if len(dims) == 1 else _PAIR_ERROR
     z = np.geomspace(0.1, _LARGEST[len(dims)], 13)
     if len(dims) == 2:
