@@ -6,7 +6,8 @@ import numpy as np
 import paper_claims
 import pytest
 
-MODULES = ("_dynamics", "_kernels", "_parameters", "_variation")
+MODULES = ("_dynamics", "_kernels", "_parameters", "_regimes", "_variation")
+FIGURES = tuple(f"fig{k}" for k in range(1, 10))
 QUICK = ("canonical-map", "canonical-inverse", "velocity-field", "potential-factor", "jump-at-rays", "radial-kernel")
 
 
@@ -49,7 +50,97 @@ def test_all_other_claims(id, bench):
 def test_the_paper_has_them_all():
     from widelimit.papers import named
 
-    assert set(claims()) == {claim.id for claim in named("williams2019").claims}
+    paper = named("williams2019")
+    assert set(claims()) == {claim.id for claim in paper.claims}
+    assert tuple(figure.name for figure in paper.figures) == FIGURES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures(name, bench):
+    from widelimit.papers import named
+
+    figure = named("williams2019").figure(name)
+    data = figure.compute(bench)
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert len(figure.caption(data)) > 200
+    assert len(figure.alt(data)) > 50
+
+
+def trained(*, share=(0.1, 0.1), turned=0.0, change=0.5, delta=-20.0, gap=0.0, before=0.0):
+    """A network of 20 neurons, as the pieces of runs._training give it."""
+    x = np.array([-0.5, 0.0, 0.5])
+    rows = np.stack([np.resize([1.0, -2.0, 3.0], 20), np.linspace(0.1, 6.1, 20)], axis=1)
+    places = np.linspace(-1.0, 1.0, 5)
+    return {
+        "x": x,
+        "y": x,
+        "start": rows,
+        "end": rows,
+        "paths": np.stack([rows, 1.5 * rows]),
+        "places": places,
+        "f": places + gap,
+        "before": places + before,
+        "risk": np.array([1.0, 0.1]),
+        "share": np.array(share),
+        "sticking": 1,
+        "dead": 0,
+        "kernel change": change,
+        "verdict": "intermediate",
+        "turned": turned,
+        "step": 0.1,
+        "steps": 100,
+        "median delta": delta,
+    }
+
+
+def field():
+    """What the piece of Fig. 9 gives: one attractor at x = 0 for r > 0, a > 0, with three knots."""
+    kinds = np.full((3, 2, 2), "crossing", dtype="<U9")
+    kinds[1, 0, 0], kinds[1, 1, 0] = "attractor", "repulsor"
+    knots = np.zeros((3, 2, 2), int)
+    knots[1, 0, 0] = 3
+    u, v = (part.ravel() for part in np.meshgrid(*2 * [np.linspace(-1.0, 1.0, 4)]))
+    names = ("x", "y", "end", "places", "f", "risk", "sticking", "share")
+    one = trained()
+    more = {"u": u, "v": v, "field": np.stack([u, v], axis=1), "kinds": kinds, "knots": knots, "reach": 3.0}
+    return {name: one[name] for name in names} | more
+
+
+def local(radial=1.0, across=0.0):
+    """Neurons at angles of 0.5 and 1.5: r grows by `radial`, the angle by `across` of it."""
+    first = np.array([[1.0, 0.5], [1.0, 1.5], [-1.0, 0.5], [-1.0, 1.5]])
+    return {"t": np.array([0.0, 1.0]), "paths": np.stack([first, first + radial * np.array([1.0, across])])}
+
+
+def slices():
+    x, ones = np.linspace(-1.0, 1.0, 9), np.ones(9)
+    errors = {"error features": 0.01 * ones, "error inner": 0.01 * ones}
+    return {"x": x, "features": ones, "inner": ones, "sampled features": ones, "sampled inner": ones} | errors
+
+
+def fitted(width, seed, time):
+    x = np.linspace(-1.0, 1.0, 11)
+    return {"x": x, "f": x + width**-0.5, "least": x, "limit": x, "natural": 0.1}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_from_its_arrays(name):
+    from widelimit.papers import named
+
+    pieces = {
+        "network": lambda **_: trained(),
+        "scaled_network": lambda **_: trained(),
+        "field": lambda **_: field(),
+        "local": lambda delta: local() | {"delta": delta},
+        "slices": lambda **_: slices(),
+        "features_fit": fitted,
+    }
+    figure = named("williams2019").figure(name)
+    data = figure.compute(paper_claims.canned(pieces))
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert len(figure.caption(data)) > 200
+    assert figure.caption(data) not in figure.alt(data)
 
 
 class TestTools:
@@ -207,3 +298,65 @@ class TestFailing:
         assert not holds("variation-minimum", minimum=best | {"certified": False})
         assert not holds("variation-minimum", minimum=best | {"objective": best["objective"] + 1e-6})
         assert not holds("variation-minimum", minimum=best | {"rows": [[r + 1e-3, math.atan2(1.0, 0.75)]]})
+
+    def test_regimes(self):
+        def nets(shares, turns):
+            deltas = module("claims._regimes")._DELTAS
+            return {
+                "network": lambda delta, **_: trained(
+                    share=(0.1, shares[deltas.index(delta)]), turned=turns[deltas.index(delta)]
+                )
+            }
+
+        shares, turns = [0.1, 0.2, 0.3, 0.4, 0.5, 0.5], [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+        assert holds("delta-interpolates", **nets(shares, turns))
+        assert not holds("delta-interpolates", **nets([0.11, *shares[1:]], turns))
+        assert not holds("delta-interpolates", **nets([*shares[:-1], 0.15], turns))
+        assert not holds("delta-interpolates", **nets(shares, [*turns[:-1], 0.4]))
+
+        def pair(first, second):
+            return lambda delta, **_: first if delta < 0.0 else second
+
+        kernel, adaptive = trained(), trained(share=(0.1, 0.3), gap=0.2)
+        assert holds("scaling-the-start", network=pair(kernel, adaptive))
+        assert not holds("scaling-the-start", network=pair(kernel, adaptive | {"before": kernel["before"] + 1e-6}))
+        assert not holds("scaling-the-start", network=pair(kernel, adaptive | {"f": kernel["f"]}))
+        assert not holds("scaling-the-start", network=pair(kernel, adaptive | {"share": kernel["share"]}))
+
+        def widths(power, size=20.0):
+            def compute(width, **_):
+                return trained(change=2.0 * (width / 20.0) ** power, delta=-size * width)
+
+            return compute
+
+        assert holds("width-effect", scaled_network=widths(-1.5))
+        assert not holds("width-effect", scaled_network=widths(-0.5))
+        assert not holds("width-effect", scaled_network=lambda width, **_: trained(change=40.0 / width**1.5))
+
+    def test_sticking(self):
+        assert holds("where-neurons-stick", field=field())
+        astray = field()
+        astray["knots"][1, 1, 0] = 1
+        assert not holds("where-neurons-stick", field=astray)
+        astray["knots"][:] = 0
+        astray["knots"][0, 0, 0] = 1
+        assert not holds("where-neurons-stick", field=astray)
+
+    def test_local(self):
+        up = local(radial=0.0) | {"paths": _straight()}
+        middle = local(across=0.2)
+
+        def pieces(kernel, between, adaptive):
+            return lambda delta: {-30.0: kernel, 0.0: between, 30.0: adaptive}[delta]
+
+        assert holds("local-trajectories", local=pieces(local(), middle, up))
+        assert not holds("local-trajectories", local=pieces(middle, middle, up))
+        assert not holds("local-trajectories", local=pieces(local(), local(), up))
+        assert not holds("local-trajectories", local=pieces(local(), middle, local()))
+
+
+def _straight():
+    """The neurons of `local`, those with r > 0 moved upwards by 1."""
+    first = local()["paths"][0]
+    u, v = first[:, 0] * np.cos(first[:, 1]), first[:, 0] * np.sin(first[:, 1]) + 1.0
+    return np.stack([first, np.stack([np.sign(first[:, 0]) * np.hypot(u, v), np.arctan2(v, u)], axis=1)])

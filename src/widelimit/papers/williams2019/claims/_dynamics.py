@@ -173,8 +173,8 @@ def residual_equation(bench: Bench) -> Finding:
     for delta in (None, 1.0):
         found = bench.piece(residual_rates, delta=delta, width=60, short=1e-7)
         r = found["rows"][:, 0]
-        size = math.hypot(1.0, 0.0) if delta is None else np.hypot(delta, 2.0 * r)
-        p = (np.ones_like(r), np.ones_like(r)) if delta is None else (size, (size + delta) / (2.0 * r**2))
+        size: Any = np.hypot(0.0 if delta is None else delta, 2.0 * r)
+        p = (np.ones_like(r), np.ones_like(r)) if delta is None else (size, 0.5 * (size + delta) / r**2)
         summed = _summed(found, p)
         exact.append(apart(found["library"], summed) / np.max(np.abs(summed)))
         if delta is not None:
