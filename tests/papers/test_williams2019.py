@@ -280,6 +280,10 @@ class TestFailing:
         assert not holds("early-stopping", features_fit=fits(-0.5))
 
     def test_variation(self):
+        rows, free = np.array([[1.0, 0.3], [-2.0, 1.0]]), np.array([[0.5, 1.0], [-1.0, 2.0]])
+        moved = {"rows": rows, "free": free, "rate": free - [[0.5, 0.0], [-0.5, 0.0]]}
+        assert holds("variation-velocity", variation_motion=moved)
+        assert not holds("variation-velocity", variation_motion=moved | {"rate": free})
         good = {"penalty": math.sqrt(2.0), "knots": [1.0, 1.0], "slopes": [0.0, 0.5, 1.0]}
         assert holds("curvature-penalty", variation=good)
         assert not holds("curvature-penalty", variation=good | {"penalty": 1.0})

@@ -85,6 +85,6 @@ def _panel(axes: Any, one: Data) -> None:
             curve(axes, *way[:, k].T, tint=tint, lw=1.4)
             if np.max(np.ptp(way[:, k], axis=0)) > 0.05:
                 arrow(axes, *way[:, k].T, tint=tint, mutation_scale=13)
-        marks(axes, *way[0].T, tint, shape, ms=5, mfc="white", zorder=4, label=f"start, {name}")
+        marks(axes, *way[0].T, tint=tint, marker=shape, ms=5, mfc="white", zorder=4, label=f"start, {name}")
     axes.axhline(0.0, color="#999999", lw=1.0)
     axes.set(aspect="equal", xlim=(-1.6, 1.6), ylim=(-0.35, 2.75), xlabel=r"across $\nabla\tilde L$")

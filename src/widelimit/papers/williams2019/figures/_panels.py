@@ -52,7 +52,7 @@ def neurons_panel(axes: Axes, rows: Any, x: Any, reach: float | None = None, *, 
     sample_lines(axes, x, reach)
     for side, (tint, shape, name) in zip((1.0, -1.0), SIGNS, strict=True):
         some = plane(rows[side * rows[:, 0] > 0.0])
-        marks(axes, *some.T, tint, shape, ms=size, mew=0.0, alpha=0.75, zorder=3, label=name)
+        marks(axes, *some.T, tint=tint, marker=shape, ms=size, mew=0.0, alpha=0.75, zorder=3, label=name)
 
 
 def paths_panel(axes: Axes, paths: Any, x: Any, reach: float | None = None) -> None:
@@ -64,8 +64,8 @@ def paths_panel(axes: Axes, paths: Any, x: Any, reach: float | None = None) -> N
         way = plane(paths[:, some])
         for k in range(way.shape[1]):
             axes.plot(*way[:, k].T, color=colour(tint), lw=0.8, zorder=2)
-        marks(axes, *way[0].T, tint, shape, ms=3.2, mfc="white", mew=0.7, zorder=3)
-        marks(axes, *way[-1].T, tint, shape, ms=3.2, mew=0.0, zorder=4)
+        marks(axes, *way[0].T, tint=tint, marker=shape, ms=3.2, mfc="white", mew=0.7, zorder=3)
+        marks(axes, *way[-1].T, tint=tint, marker=shape, ms=3.2, mew=0.0, zorder=4)
 
 
 def legend_of(sheet: Sheet, panels: Any, columns: int = 6) -> None:

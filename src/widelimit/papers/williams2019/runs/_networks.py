@@ -4,13 +4,12 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from widelimit.dynamics import GradientFlow, integrators
 from widelimit.measure import Particles, join, laws
-from widelimit.problem import Problem, problems
+from widelimit.problem import Problem
 from widelimit.trajectory import Trajectory
 
 from ..._kit._runs import evolved
@@ -67,7 +66,7 @@ def velocities(problem: Problem, particles: Particles) -> Rows:
     return np.asarray(join(problem.blocks, problem.velocity(theta, problem.variation(theta, w).gradient)))
 
 
-def flow(problem: Problem, start: Particles, times: Any, step: float) -> Trajectory:
+def flow(problem: Problem, start: Any, times: Any, step: float) -> Trajectory:
     """The flow with its sliding neurons, by fixed steps."""
     return evolved(problem, start, GradientFlow(integrators.Filippov(step)), times)
 
@@ -75,17 +74,6 @@ def flow(problem: Problem, start: Particles, times: Any, step: float) -> Traject
 def speed(delta: float, size: float) -> float:
     """S = sqrt(delta^2 + 4 r^2) at r = size; 1 at infinite delta, where time is multiplied by |delta|."""
     return 1.0 if math.isinf(delta) else math.hypot(delta, 2.0 * size)
-
-
-def trained(
-    x: np.ndarray, y: np.ndarray, delta: float, rows: Rows, step: float, steps: int, saves: int = 1
-) -> Trajectory:
-    """`steps` steps of the canonical flow from (r, theta), each of `step` over S of the rows' root mean square r."""
-    size = float(np.sqrt(np.mean(rows[:, 0] ** 2)))
-    h = step / speed(delta, size)
-    problem = problems.canonical_relu(x, y, delta=delta)
-    times = np.linspace(0.0, steps * h, saves + 1)
-    return flow(problem, measure(problem, rows), times, h)
 
 
 def knots(rows: Any) -> np.ndarray:
@@ -111,8 +99,3 @@ def value(x: Any, rows: Any) -> np.ndarray:
 def residuals(x: np.ndarray, y: np.ndarray, rows: Any) -> np.ndarray:
     """rho_j = f(x_j) - y_j, in NumPy."""
     return value(x, rows) - y
-
-
-def compiled(problem: Problem, rows: Any, x: Any) -> np.ndarray:
-    """The library's prediction of rows."""
-    return np.asarray(problem.predict(measure(problem, rows), jnp.asarray(x)))
