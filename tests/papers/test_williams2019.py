@@ -331,6 +331,13 @@ class TestFailing:
         assert not holds("delta-interpolates", **nets([*shares[:-1], 0.15], turns))
         assert not holds("delta-interpolates", **nets(shares, [*turns[:-1], 0.4]))
 
+        def limits(kernel, adaptive):
+            return lambda delta, **_: trained(share=(0.1, adaptive if delta > 10.0 else kernel))
+
+        assert holds("clusters-at-samples", network=limits(0.1, 0.3))
+        assert not holds("clusters-at-samples", network=limits(0.1, 0.15))
+        assert not holds("clusters-at-samples", network=limits(0.12, 0.3))
+
         def pair(first, second):
             return lambda delta, **_: first if delta < 0.0 else second
 
