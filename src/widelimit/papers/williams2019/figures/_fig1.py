@@ -30,6 +30,8 @@ def _regions(axes: Axes, x: np.ndarray, reach: float) -> None:
         angle = np.linspace(low, high, 40)
         corners = 3.0 * reach * np.stack([np.cos(angle), np.sin(angle)])
         axes.fill(*np.concatenate([[[0.0], [0.0]], corners], axis=1), color=_SHADES[k % len(_SHADES)], lw=0, zorder=0)
+    for place, words in ((0.88, "every sample active"), (-0.88, "no sample active")):
+        axes.text(0.0, place * reach, words, ha="center", va="center", fontsize=10.5)
 
 
 def _caption(data: Data) -> str:
