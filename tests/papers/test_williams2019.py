@@ -143,6 +143,19 @@ def test_a_figure_is_drawn_from_its_arrays(name):
     assert figure.caption(data) not in figure.alt(data)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("delta", "wave"), [(10.0, "square"), (0.0, "sine"), (math.inf, "square")])
+def test_the_step_is_short_enough(monkeypatch, delta, wave):
+    training, found = module("runs._training"), []
+    for factor in (1, 4):
+        monkeypatch.setattr(training, "STEP", 0.1 / factor)
+        found.append(training.network(wave, 10, delta, 10.0, 300, 0, 5000 * factor))
+    coarse, fine = found
+    np.testing.assert_allclose(coarse["f"], fine["f"], atol=0.05)
+    assert coarse["share"][1] == pytest.approx(fine["share"][1], abs=0.05)
+    assert coarse["kernel change"] == pytest.approx(fine["kernel change"], rel=0.05)
+
+
 class TestTools:
     def test_waves(self):
         networks = module("runs._networks")
@@ -317,6 +330,13 @@ class TestFailing:
         assert not holds("delta-interpolates", **nets([0.11, *shares[1:]], turns))
         assert not holds("delta-interpolates", **nets([*shares[:-1], 0.15], turns))
         assert not holds("delta-interpolates", **nets(shares, [*turns[:-1], 0.4]))
+
+        def limits(kernel, adaptive):
+            return lambda delta, **_: trained(share=(0.1, adaptive if delta > 10.0 else kernel))
+
+        assert holds("clusters-at-samples", network=limits(0.1, 0.3))
+        assert not holds("clusters-at-samples", network=limits(0.1, 0.15))
+        assert not holds("clusters-at-samples", network=limits(0.12, 0.3))
 
         def pair(first, second):
             return lambda delta, **_: first if delta < 0.0 else second

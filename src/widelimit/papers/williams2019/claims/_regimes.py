@@ -7,6 +7,7 @@ import numpy as np
 from ..._kit import Bench, Cost, Data, Finding, claim
 from ..._kit._shares import apart, largest, outside, share_allowed, share_needed, table
 from ..figures._fig2 import local, turns
+from ..figures._fig5 import DELTAS as SINUSOID_DELTAS, runs_of as sinusoid_runs
 from ..figures._fig7 import runs_of as lifted_runs
 from ..figures._fig8 import POWERS, WIDTHS, runs_of as width_runs
 from ..figures._fig9 import field_of
@@ -59,6 +60,20 @@ def delta_interpolates(bench: Bench) -> Finding:
         "the turn grows with delta": bool(np.all(np.diff(turned) > 0.0)),
     }
     return Finding(computed, share_needed(shares[3:] / before, 2.0), needs=needs)
+
+
+@claim("Fig. 5", tolerance=1.0, cost=Cost(45.0, 150.0), digits=4)
+def clusters_at_samples(bench: Bench) -> Finding:
+    """Fitting a sinusoid, clusters of knots emerge at the samples as delta gets large.
+    Compared: share of what is allowed, the print has no numbers: at delta = infinity the share of knots within 0.01
+    of a sample must be twice that of the start, and at -infinity that of the start. At the finite values of Fig. 5
+    knots gather too, but beside the samples where the sinusoid bends: those shares are shown and not judged."""
+    runs = sinusoid_runs(bench)
+    shares, before = [float(one["share"][1]) for one in runs], float(runs[0]["share"][0])
+    names = ["-∞", *(f"{delta:g}" for delta in SINUSOID_DELTAS[1:-1]), "∞"]
+    computed = {"at the start": before} | {f"delta = {name}": x for name, x in zip(names, shares, strict=True)}
+    needs = {"no knot moves at -∞": shares[0] == before}
+    return Finding(computed, share_needed(shares[-1] / before, 2.0), needs=needs)
 
 
 @claim("Fig. 7 and D", tolerance=1.0, cost=Cost(15.0, 60.0), digits=4)

@@ -11,7 +11,7 @@ from ._panels import delta_name, function_panel, legend_of, neurons_panel
 
 # Not printed: the values of delta between the limits, and the start's law.
 DELTAS = (-math.inf, -10.0, 0.0, 10.0, math.inf)
-_SIZE, _WIDTH = 4.0, 1000
+_SIZE, _WIDTH = 10.0, 1000
 
 
 def runs_of(bench: Bench) -> list[Data]:

@@ -33,8 +33,8 @@ def _caption(data: Data) -> str:
         f"and no knot moves: {kernel:.0%} lie within {NEAR:g} of a sample, as at the start ({before:.0%}). At δ = +∞ "
         f"(a and b alone move) {adaptive:.0%} do: neurons turn until they stick to samples. The loss is down to "
         f"{first:.2g} and {second:.2g} of its start. Right: {PATHS} neurons, open marks at their start. Chosen here: r "
-        f"~ N(0, {_SIZE:g}²) and {steps} steps of {step:g} in the time |δ| t, a tenth of the longest stable step or "
-        "so, since no learning rate is printed."
+        f"~ N(0, {_SIZE:g}²) and {steps} steps of {step:g} in the time |δ| t, a few times below the longest "
+        "stable step: no learning rate is printed."
     )
 
 
