@@ -180,5 +180,6 @@ def _facts_of(potential: Potential) -> Any:
 @eqx.filter_jit
 def _kinks_of(potential: Potential) -> Any:
     """All places of kinks, and |dual_q| times the curvature between them."""
-    kinks, bend = jax.vmap(potential.unit.smooth_between)(potential.x)
+    between: Any = jax.vmap(potential.unit.smooth_between)
+    kinks, bend = between(potential.x)
     return kinks, sizes(potential.dual) * bend
