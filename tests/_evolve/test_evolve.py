@@ -61,12 +61,16 @@ def test_the_end_depends_on_no_save_time_chunk_or_checkpoint(
 
 
 @settings(max_examples=6)
-@given(st.lists(st.floats(0.0, 3.0), max_size=6))
+@given(st.lists(st.floats(0.0, 3.0, allow_subnormal=False), max_size=6))
 def test_any_save_times(times: list[float]) -> None:
     run = _run("tsit5", save_at=np.sort(times or [0.0]))
     np.testing.assert_array_equal(run.times, np.unique([0.0, *times, 3.0]))
     assert run.positions.shape == (len(run.times), 5, 4)
     np.testing.assert_array_equal(run.positions[0], START.positions)
+
+
+def test_a_save_time_below_the_normal_numbers_is_the_start() -> None:
+    np.testing.assert_array_equal(_run("tsit5", save_at=[5e-324, 1.0, 3.0]).times, [0.0, 1.0, 3.0])
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("tsit5", 1e-5), ("rk4", 1e-7), ("heun", 1e-3)])

@@ -90,6 +90,8 @@ def default_times(t1: float, size: int) -> np.ndarray:
 def save_times(t1: float, save_at: Any, size: int, clock: AbstractClock) -> np.ndarray:
     """The times of what is saved, by the clock; `size` numbers are saved at each."""
     asked = default_times(t1, size) if save_at is None else _asked_times(t1, save_at)
+    # Compiled code takes a number below the least normal one for 0.
+    asked = np.where(asked < np.finfo(float).tiny, 0.0, asked)
     return np.unique([0.0, *(clock.nearest(float(t)) for t in asked if t < t1), clock.end(float(t1))])
 
 

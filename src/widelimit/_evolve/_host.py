@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -140,6 +141,9 @@ class Run:
         """Everything after at most so many steps, and how many there were."""
         new = self.moved(now, stop, most)
         finite, stuck = np.asarray(new.finite), np.asarray(new.stuck)
+        if jax.tree.map(jnp.shape, new.states) == jax.tree.map(jnp.shape, now.states):
+            # No step, and no more room for one: whatever the reason, it would go on for ever.
+            stuck = stuck | (np.asarray(new.done) == 0)
         # The steps that led to infinity do not count.
         steps = np.where((now.ends == _GOES_ON) & finite, np.asarray(new.states.k), now.steps)
         ends = np.where(before & stuck, _STALLED, now.ends)
