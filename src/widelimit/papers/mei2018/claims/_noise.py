@@ -45,7 +45,7 @@ def half_free_energy(theta: Row, masses: Row, strength: float, beta: float) -> f
 
 def _distance(a: Float[np.ndarray, "... n"], b: Row) -> Float[np.ndarray, "..."]:
     """In total variation."""
-    return 0.5 * np.sum(np.abs(a - b), axis=-1)
+    return np.asarray(0.5 * np.sum(np.abs(a - b), axis=-1))
 
 
 def _fixed_points(strength: float, beta: float, cells: int, t1: float, starts: dict[str, list[list[float]]]) -> Data:
