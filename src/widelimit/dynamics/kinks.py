@@ -88,7 +88,7 @@ class KinkedNeurons(eqx.Module):
     def labels(self, theta: Theta) -> Int[Array, " N"]:
         """The rays that particles are on, to rounding."""
         on, (a, b) = self.on(), self.planes(theta).w.T
-        s, gap = on.x.shape[0], gaps(self.on(), a, b, 0.0)
+        s, gap = on.x.shape[0], gaps(on, a, b, 0.0)
         label, nearest = jnp.full(a.shape, -1), jnp.full(a.shape, _ON_RAY)
         for j in (jnp.maximum(gap - 1, 0), jnp.minimum(gap, s - 1)):
             size = jnp.abs(a * on.x[j]) + jnp.abs(b)
@@ -161,14 +161,16 @@ def world_of(neurons: KinkedNeurons, theta: Theta, plane: Plane | None = None) -
     """The samples with the residuals of the particles, for neurons in `plane`: the particles, if left out."""
     on, at = neurons.on(), neurons.planes(theta)
     rho = neurons.dual(on, at)
-    return World(on, neurons.pieces, moments(on, rho[:, None]), _together(on, rho), at if plane is None else plane)
+    held, together = moments(on, rho[:, None]), _together(on, rho)
+    return World(on, neurons.pieces, rho, held, together, at if plane is None else plane)
 
 
 class World(NamedTuple):
-    """What does not change during a step: `together` [s] is the dual of all samples that lie where one lies."""
+    """What does not change during a step: the `dual` rho [s], and `together` [s], that of all samples at one place."""
 
     on: Line
     pieces: Pieces
+    dual: Float[Array, " s"]
     held: Moments
     together: Float[Array, " s"]
     plane: Plane

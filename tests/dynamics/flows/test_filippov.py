@@ -116,12 +116,25 @@ def test_outermost_rays_and_neurons_that_see_no_sample_are_dead():
 
 
 def test_a_neuron_that_reaches_the_origin_stays_and_is_counted():
-    canon = wl.problems.canonical_relu([1.0], [-1.0], delta=4.0)
-    start = canon.start(wl.laws.Empirical(jnp.array([[0.5, 0.3], [0.2, 4.0]])), 2)
-    run = wl.evolve(canon, start, flow(0.01), t1=3.0, save_at=[2.0, 3.0])
-    gone = np.asarray(run.final["r"]) == 0.0
-    assert gone.tolist() == [True, False] or int(run.dead[-1]) == int(gone.sum())
-    assert np.array_equal(np.asarray(run[1].positions)[gone], np.asarray(run[2].positions)[gone])
+    """Samples at -2 and 1, both with target -1, and a neuron on the ray of the first: w = a (1, 2) sees the second.
+
+    rho = (1, 1 + 3 c a), and while c rho_1 > 0 and rho_1 < 5 both sides lead to the ray, on which a falls: with
+    delta = c^2 - 5 a^2 > 0 it is at the origin in finite time, where c = sqrt(delta).
+    """
+    problem = wl.problems.univariate_relu([-2.0, 1.0], [-1.0, -1.0])
+    start = wl.Particles(jnp.array([[2.0, 0.2, 0.4]]), jnp.array([1.0]))
+    run = wl.evolve(problem, start, flow(1e-3), t1=1.0, save_at=[0.01, 0.5, 1.0])
+    assert run.sticking.tolist() == [1, 1, 0, 0]
+    assert run.dead.tolist() == [0, 0, 1, 1]
+    np.testing.assert_array_equal(run[2].positions, run[3].positions)
+    c, a, b = np.asarray(run.final.positions[0])
+    assert (a, b) == (0.0, 0.0)
+    assert c == pytest.approx(math.sqrt(4.0 - 5.0 * 0.2**2), abs=2e-3)
+    canon = wl.problems.canonical_relu([-2.0, 1.0], [-1.0, -1.0], delta=3.8)
+    small = wl.evolve(canon, canon.project(start), flow(1e-3), t1=1.0, save_at=[1.0])
+    assert int(small.dead[-1]) == 1
+    assert small.final["r"].tolist() == [0.0]
+    assert small.final["angle"].tolist() == pytest.approx([math.atan2(2.0, 1.0)], abs=1e-12)
 
 
 def test_a_start_on_a_ray_is_on_it():

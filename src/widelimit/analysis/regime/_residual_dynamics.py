@@ -61,7 +61,7 @@ def _regions(neurons: KinkedNeurons, theta: Any) -> tuple[Array, Array, Array]:
     """g [s], sigma' [R, s] and Sigma [R, 2, 2] of the 2 (s + 1) gaps and sides, samples from left to right."""
     world, label = world_of(neurons, theta), neurons.labels(theta)
     plane, on = world.plane, world.on
-    s, dual, seen = on.x.shape[0], neurons.dual(on, plane), fate(world, plane.w, label)
+    s, seen = on.x.shape[0], fate(world, plane.w, label)
     ray = jnp.stack([on.x[label % s], jnp.ones_like(plane.charge)], axis=1)
     turned = jnp.einsum("nij,nj->ni", plane.metric, ray)
     size = jnp.where(seen.slides, jnp.sum(ray * turned, axis=1), 1.0)
@@ -75,4 +75,4 @@ def _regions(neurons: KinkedNeurons, theta: Any) -> tuple[Array, Array, Array]:
     low, high = neurons.pieces.slopes
     above = jnp.concatenate([sample >= gap, sample < gap])
     scale = neurons.problem.scale.factor(plane.w.shape[0])
-    return dual, jnp.where(above, high, low), scale * covariance
+    return world.dual, jnp.where(above, high, low), scale * covariance
