@@ -246,3 +246,27 @@ def test_the_advice_names_what_follows_kinks():
         wl.Particles(jnp.ones((2, 4))),
     )
     assert "a shorter one" in flow(0.1).advice(canon, start)
+
+
+def test_one_step_of_one_neuron_by_hand():
+    """c = a = b = 1, x = 1, y = 0: rho = 2 and G = (2, 2) are frozen, so w = (1 - 2 t)(1, 1) and c' = -(4 - 8 t)."""
+    problem = wl.problems.univariate_relu([1.0], [0.0])
+    run = wl.evolve(problem, wl.Particles(jnp.ones((1, 3))), flow(0.1), t1=0.1, save_at=[0.1])
+    np.testing.assert_allclose(run.final.positions[0], [1.0 - 0.4 + 0.04, 0.8, 0.8], rtol=1e-13)
+    # INT c'^2 + |w'|^2 = 16 h - 32 h^2 + 64 h^3/3 + 8 h.
+    assert float(run.dissipated[-1]) == pytest.approx(1.6 - 0.32 + 0.064 / 3.0 + 0.8, rel=1e-12)
+
+
+def test_the_next_ray_may_lie_on_the_other_side_of_infinity():
+    """a changes its sign between two rays: the knot leaves at the left end and comes in from the right."""
+    from widelimit.dynamics.kinks import Side, World, _next_ray
+    from widelimit.problem.integrals.bins import line, moments
+
+    on = line(jnp.array([-1.0, 0.5, 2.0]))
+    world = World(on, wl.activations.relu.pieces, jnp.zeros(3), moments(on, jnp.zeros((3, 1))), jnp.zeros(3), None)
+    w, v = jnp.array([[0.5, 1.0], [0.5, 1.0]]), jnp.array([[-1.0, 0.0], [1.0, 0.0]])
+    at = Side(jnp.zeros(2), jnp.zeros((2, 2)), jnp.array([0, 0]))
+    when, ray = _next_ray(world, w, at, v)
+    # -1/a = 2 at a = -1/2, t = 1; -1/a = -1 at a = 1, t = 1/2.
+    assert ray.tolist() == [2, 0]
+    np.testing.assert_allclose(when, [1.0, 0.5], rtol=1e-15)
