@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         GaussianClosure as GaussianClosure,
         GradientFlow as GradientFlow,
         Quantiles as Quantiles,
+        SGDDiffusion as SGDDiffusion,
         TangentFlow as TangentFlow,
         TransportPDE as TransportPDE,
         integrators as integrators,

@@ -23,3 +23,4 @@ from .jko._jko import JKO as JKO
 from .linear._tangent_flow import TangentFlow as TangentFlow
 from .quantiles._quantiles import Quantiles as Quantiles
 from .sgd._sgd import SGD as SGD
+from .sgd._sgd_diffusion import SGDDiffusion as SGDDiffusion
