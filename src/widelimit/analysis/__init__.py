@@ -17,6 +17,7 @@ from .regime._residual_dynamics import (
 )
 from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
+from .scaling._scaling import Scaling as Scaling, scaling as scaling
 from .splines._atom_family import (
     AtomFamily as AtomFamily,
     KnotStability as KnotStability,
