@@ -1,4 +1,4 @@
-"""Paths of all orders along the limit flow, by adaptive steps, and along a scheme of fixed ones."""
+"""Paths of all orders along the limit flow, by adaptive steps."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,7 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ._expansion import Setting, velocity
@@ -18,16 +19,18 @@ _ATTEMPTS = 64
 
 
 class Clock(NamedTuple):
-    """Where an integration is: its time, its paths, the next step's length and how many steps were tried."""
+    """Where an integration is: its time, its paths and their velocity, the next step, and how many were tried."""
 
     t: Float[Array, ""]
     rows: Jet
+    slope: Jet
     step: Float[Array, ""]
     tried: Int[Array, ""]
 
 
 def begin(directions: Directions, rows: Float[Array, "N D"], step: float) -> Clock:
-    return Clock(jnp.zeros(()), still(rows, directions), jnp.asarray(step, float), jnp.zeros((), jnp.int64))
+    start = still(rows, directions)
+    return Clock(jnp.zeros(()), start, start, jnp.asarray(step, float), jnp.zeros((), jnp.int64))
 
 
 @eqx.filter_jit
@@ -36,29 +39,57 @@ def advance(setting: Setting, directions: Directions, clock: Clock, stop: Any, t
 
     Tsitouras' method of order 5(4). `tolerance`: the local error allowed of each order, relative to its size.
     """
-    solver = diffrax.Tsit5()
-    term = diffrax.ODETerm(lambda t, rows, _: velocity(setting, directions, rows))
 
-    def going(carry: tuple[Clock, Any]) -> Any:
-        now = carry[0]
+    def going(now: Clock) -> Any:
         return (now.t < stop) & (now.tried < clock.tried + _ATTEMPTS)
 
-    def attempt(carry: tuple[Clock, Any]) -> tuple[Clock, Any]:
-        now, slope = carry
-        end = jnp.where(now.t + 1.001 * now.step >= stop, stop, now.t + now.step)
-        rows, error, _, following, _ = solver.step(term, now.t, end, now.rows, None, slope, False)
+    def attempt(now: Clock) -> Clock:
+        # The very first attempt has length zero: it makes the first slope.
+        whole = jnp.where(now.tried == 0, 0.0, now.step)
+        end = jnp.where(now.t + 1.001 * whole >= stop, stop, now.t + whole)
+        taken = end - now.t
+        rows, slope, error = _step(setting, directions, now, taken)
         size = _relative(setting.p, now.rows, rows, error) / tolerance
         # What is not a number is no step at all.
         good = size <= 1.0
         change = jnp.where(jnp.isfinite(size), jnp.clip(_SAFETY * size**-0.2, _SHRINK, _GROW), _SHRINK)
-        kept = jax.tree.map(lambda new, old: jnp.where(good, new, old), (rows, following), (now.rows, slope))
-        # A step that only ends where something is looked at says nothing against a longer one.
-        step = jnp.where(good, jnp.maximum(now.step, (end - now.t) * change), (end - now.t) * change)
-        step = jnp.where(good & (end - now.t >= 0.999 * now.step), (end - now.t) * change, step)
-        return Clock(jnp.where(good, end, now.t), kept[0], step, now.tried + 1), kept[1]
+        # A step that was cut where something is looked at says nothing against the longer one.
+        step = jnp.where(good & (taken < 0.999 * now.step), jnp.maximum(now.step, taken * change), taken * change)
+        new = Clock(end, rows, slope, step, now.tried)
+        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, now._replace(step=step))
+        return kept._replace(tried=now.tried + 1)
 
-    first = solver.init(term, clock.t, clock.t + clock.step, clock.rows, None)
-    return jax.lax.while_loop(going, attempt, (clock, first))[0]
+    return jax.lax.while_loop(going, attempt, clock)
+
+
+def _step(setting: Setting, directions: Directions, now: Clock, length: Any) -> tuple[Jet, Jet, Jet]:
+    """The paths after a step, their velocity there, and the error estimate.
+
+    The stages are a loop, so that the velocity is compiled once. The last one is the first of the next step.
+    """
+    stages, error = _tableau()
+    slopes = jax.tree.map(lambda k: jnp.zeros((len(stages), *k.shape)).at[0].set(k), now.slope)
+
+    def mixed(slopes: Jet, numbers: Any) -> Jet:
+        return jax.tree.map(lambda k: length * jnp.tensordot(numbers, k, axes=1), slopes)
+
+    def stage(i: Any, carry: tuple[Jet, Jet]) -> tuple[Jet, Jet]:
+        slopes, _ = carry
+        rows = jax.tree.map(jnp.add, now.rows, mixed(slopes, stages[i]))
+        slope = velocity(setting, directions, rows)
+        return jax.tree.map(lambda all, k: all.at[i].set(k), slopes, slope), rows
+
+    slopes, rows = jax.lax.fori_loop(1, len(stages), stage, (slopes, now.rows))
+    return rows, jax.tree.map(lambda k: k[-1], slopes), mixed(slopes, error)
+
+
+def _tableau() -> tuple[Float[Array, "S S"], Float[Array, " S"]]:
+    """The rows of Tsitouras' tableau, filled up with zeros, and the numbers of its error estimate."""
+    given = diffrax.Tsit5.tableau
+    stages = np.zeros((len(given.b_error),) * 2)
+    for i, row in enumerate(given.a_lower, start=1):
+        stages[i, : len(row)] = row
+    return jnp.asarray(stages), jnp.asarray(given.b_error)
 
 
 def _relative(p: Float[Array, " N"], old: Jet, new: Jet, error: Jet) -> Float[Array, ""]:
