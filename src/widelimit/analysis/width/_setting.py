@@ -68,9 +68,7 @@ def cheapest(terms: Terms, target: float, *, step_cost: float, most: Setting, la
     widths, batches = _whole(2, most.width), _whole(1, most.batch)
     for _ in range(_ROUNDS):
         step = _longest(terms, target, widths[:, None], batches[None, :], most.step, largest_step)
-        price = np.where(
-            step > 0, (widths[:, None] * batches[None, :] + step_cost) / np.where(step > 0, step, 1), np.inf
-        )
+        price = np.where(step > 0, (widths[:, None] * batches[None, :] + step_cost) / np.where(step > 0, step, 1), np.inf)
         i, j = (int(k) for k in np.unravel_index(np.argmin(price), price.shape))
         best = Setting(int(widths[i]), int(batches[j]), float(step[i, j]))
         widths, batches = _beside(widths, i), _beside(batches, j)
