@@ -27,4 +27,5 @@ from .splines._orthogonality import Orthogonality as Orthogonality, orthogonalit
 from .splines._stationary_atoms import stationary_atoms as stationary_atoms
 from .splines._totality import Totality as Totality, totality as totality
 from .width._fluctuations import Fluctuations as Fluctuations, fluctuations as fluctuations
+from .width._sgd_noise import SGDNoise as SGDNoise, sgd_noise as sgd_noise
 from .width._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

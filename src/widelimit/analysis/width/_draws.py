@@ -5,6 +5,7 @@ particles are multinomial counts over n) and which batches it sees.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -17,9 +18,10 @@ from widelimit.dynamics import SGD
 from widelimit.measure import Particles
 from widelimit.problem import Problem
 
+from . import _flow as flow, _scheme as scheme
 from ._expansion import risks
 from ._jets import Directions
-from ._passes import Course
+from ._passes import Course, Pass
 from ._start import setting_of
 
 
@@ -62,16 +64,20 @@ def draw_risks(
     velocity a step of SGD and seven a step of the flow.
     """
     setting, rows = setting_of(problem, start, "draw_risks", trainable if sgd is None else sgd.trainable)
-    course = Course(setting, rows, times, sgd)
+    course = Course(setting, rows, times, flow.follow if sgd is None else functools.partial(scheme.follow, sgd))
     key_width, key_batch = jax.random.split(key)
     mass = _masses(setting.p, width, draws, key_width)[:, None]
     group = max(1, min(draws, course.size // rows.shape[1]))
     # The last group is filled up with draws that are not kept: so all have one shape.
     filled = [np.minimum(np.arange(i, i + group), draws - 1) for i in range(0, draws, group)]
-    passes = [Directions(mass[which], jnp.ones((group, 1))) for which in filled]
-    found = course.seen(passes, _risks, key=key_batch, label=f"{draws} drawn networks", progress=progress)
+    passes = [
+        Pass(Directions(mass[which], jnp.ones((group, 1))), jax.random.fold_in(key_batch, i))
+        for i, which in enumerate(filled)
+    ]
+    found = course.seen(passes, _risks, label=f"{draws} drawn networks", progress=progress)
     first, second = (np.concatenate([part[j] for part in found], axis=1)[:, :draws] for j in (1, 2))
-    return Draws(course.shown, found[0][0], first, second)
+    shown = times if sgd is None else np.array([sgd.clock.nearest(float(t)) for t in times])
+    return Draws(shown, found[0][0], first, second)
 
 
 _risks = eqx.filter_jit(risks)

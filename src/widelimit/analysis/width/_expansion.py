@@ -105,6 +105,22 @@ def gradient(setting: Setting, directions: Directions, rows: Jet, batch: Float[A
     )
 
 
+def sample_velocities(setting: Setting, rows: Float[Array, "N D"]) -> Float[Array, "Q N D"]:
+    """mu_q^(1/2) (v_q - v), v_q the velocities that sample q alone makes: their squares sum to the covariance."""
+    problem, (x, y, mu) = setting.problem, setting.nodes
+
+    def moved(force: Any) -> Any:
+        position, gradient = (split(problem.blocks, part) for part in (rows, force))
+        return setting.moves * join(problem.blocks, problem.velocity(position, gradient))
+
+    table, factor = _table(setting, rows, x), problem.scale.factor(len(setting.p))
+    f = factor * jnp.einsum("i,iqc->qc", setting.p, table.phi)
+    cost = _costs(setting, y)
+    dual = factor * jax.grad(lambda values: jnp.sum(cost(values)))(f)
+    force = jnp.einsum("iqca,qc->qia", table.slope, dual)
+    return jnp.sqrt(mu)[:, None, None] * jax.vmap(moved)(force - jnp.tensordot(mu, force, axes=1))
+
+
 def outputs(setting: Setting, directions: Directions, rows: Jet, x: Float[Array, "n d"]) -> Jet:
     """f at inputs, every output on its own: [n, C]."""
     return _outputs(setting, directions, rows, _table(setting, rows.value, x))

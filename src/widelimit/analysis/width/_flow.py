@@ -1,5 +1,6 @@
 """Paths of all orders along the limit flow, by adaptive steps."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import diffrax
@@ -7,13 +8,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ._expansion import Setting, velocity
 from ._jets import Directions, Jet, still
 
 # A step's length changes by no more than this, and by a little less than its error would allow.
 _SHRINK, _GROW, _SAFETY = 0.2, 5.0, 0.9
+# The local error an order, relative to its size: the moments are then right to 1e-4 and better.
+_TOLERANCE = 1e-6
+# The first step that is tried, as a part of the whole time.
+_FIRST = 1e-3
 # Attempts between two looks of the host.
 _ATTEMPTS = 64
 
@@ -28,9 +33,21 @@ class Clock(NamedTuple):
     tried: Int[Array, ""]
 
 
-def begin(directions: Directions, rows: Float[Array, "N D"], step: float) -> Clock:
+def follow(
+    setting: Setting,
+    directions: Directions,
+    rows: Float[Array, "N D"],
+    times: Float[np.ndarray, " T"],
+    key: PRNGKeyArray,
+) -> Iterator[Jet]:
+    """The paths at all times of the flow, in which nothing is random."""
     start = still(rows, directions)
-    return Clock(jnp.zeros(()), start, start, jnp.asarray(step, float), jnp.zeros((), jnp.int64))
+    first = jnp.asarray(_FIRST * float(times[-1]), float)
+    now = Clock(jnp.zeros(()), start, start, first, jnp.zeros((), jnp.int64))
+    for t in times:
+        while float(now.t) < t:
+            now = advance(setting, directions, now, jnp.asarray(t, float), jnp.asarray(_TOLERANCE, float))
+        yield now.rows
 
 
 @eqx.filter_jit

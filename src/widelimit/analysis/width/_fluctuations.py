@@ -1,7 +1,6 @@
 r"""The central limit theorem of wide networks along training, and what it does to the risk."""
 
 import dataclasses
-import math
 from typing import Any
 
 import equinox as eqx
@@ -15,18 +14,16 @@ from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
 from widelimit.problem.data import as_points
 
-from ._expansion import Setting, moments, outputs
+from . import _flow as flow
+from ._estimate import MOST, Estimate, at_random, of_all
+from ._expansion import Setting, outputs
 from ._jets import Directions, Jet
-from ._passes import Course, at_random, of_atoms
+from ._passes import Course, Pass, centred, of_atoms
 from ._start import particles_of, setting_of, times_of
 
 WHO = "fluctuations"
 # Up to so many atoms their own directions cost no more than the random ones that a few per cent need.
 _EXACT = 256
-# Random directions of the first pass, and in how many groups: their scatter is the standard error.
-_PILOT, _GROUPS = 128, 8
-# Random directions after which the error is reported as it is.
-_MOST = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +73,13 @@ class Followed:
     """The directions that were followed, and along what. `whole`: whether they are all there are."""
 
     course: Course
-    passes: list[Directions]
+    passes: list[Pass]
     whole: bool
     progress: bool | None
-    key: PRNGKeyArray
-
-    def seen(self, visit: Any, label: str) -> list[Any]:
-        return self.course.seen(self.passes, visit, key=self.key, label=label, progress=self.progress)
 
     def mean(self, visit: Any) -> Float[np.ndarray, "T ..."]:
-        """A sum over directions (of all of them, or the mean over groups of random ones)."""
-        found = self.seen(visit, WHO)
+        """A sum over directions: over all of them, or the mean over passes of random ones."""
+        found = self.course.seen(self.passes, visit, label=f"{WHO}, covariance", progress=self.progress)
         return np.sum(found, axis=0) if self.whole else np.mean(found, axis=0)
 
 
@@ -137,87 +130,30 @@ def fluctuations(
     key = None if key is None else random_key(key, f"{WHO}(key=...)")
     start, chosen = particles_of(problem, measure, particles, key, WHO)
     setting, rows = setting_of(problem, start, WHO, trainable)
-    course = Course(setting, rows, times)
+    course = Course(setting, rows, times, flow.follow)
     key = jax.random.key(0) if key is None else key
-    if len(start) <= _EXACT:
-        return _of_all(course, chosen, progress, key)
-    return _of_some(course, chosen, tolerance, progress, key)
+    found, said = _found(course, key, tolerance, progress)
+    followed = Followed(course, found.passes, found.whole, progress)
+    statement = f"{said} {chosen}."
+    return Fluctuations(times=times, limit=found.risk, **found.numbers, statement=statement, followed=followed)
 
 
-def _of_all(course: Course, chosen: str, progress: bool | None, key: PRNGKeyArray) -> Fluctuations:
-    """One direction an atom."""
-    followed = Followed(course, of_atoms(course.setting.p, course.size), True, progress, key)
-    count = len(course.rows)
-    found = followed.seen(_moments, f"{WHO}, {count} directions")
-    square, spread, shift = (np.sum([getattr(part, name) for part in found], axis=0) for name in _PARTS)
-    said = f"Exact for {chosen}: a direction an atom."
-    return _told(followed, found[0].risk, square, spread, shift, said)
+def _found(course: Course, key: PRNGKeyArray, tolerance: float, progress: bool | None) -> tuple[Estimate, str]:
+    """The estimate, and what was followed."""
+    p = course.setting.p
+    if len(p) > _EXACT:
 
+        def draw(i: int, shape: tuple[int, int]) -> Pass:
+            return Pass(centred(p, shape, jax.random.fold_in(key, i)), key)
 
-def _of_some(course: Course, chosen: str, tolerance: float, progress: bool | None, key: PRNGKeyArray) -> Fluctuations:
-    """Random directions, as many as the tolerance needs."""
-    each = min(course.size, _PILOT)
-    shape = (min(each, _GROUPS), each // min(each, _GROUPS))
-    each = shape[0] * shape[1]
-    passes: list[Directions] = []
-    found: list[Any] = []
-    wanted = max(_PILOT, _GROUPS)
-    while True:
-        numbers = range(len(passes), -(-wanted // each))
-        fresh = [at_random(course.setting.p, shape, jax.random.fold_in(key, i)) for i in numbers]
-        label = f"{WHO}, {each * (len(passes) + len(fresh))} random directions"
-        found += course.seen(fresh, _moments, key=key, label=label, progress=progress)
-        passes += fresh
-        done = each * len(passes)
-        square, spread, shift = (np.concatenate([getattr(part, name) for part in found], axis=1) for name in _PARTS)
-        said = f"{done} random directions around {chosen}."
-        result = _told(Followed(course, passes, False, progress, key), found[0].risk, square, spread, shift, said)
-        reached = _relative(result)
-        if reached <= tolerance or done >= _MOST:
-            return result
-        # A little more than the scatter asks for, which is not known well.
-        wanted = min(_MOST, math.ceil(1.1 * done * (reached / tolerance) ** 2))
-        if wanted >= len(course.rows):
-            return _of_all(course, chosen, progress, key)
-
-
-_PARTS = ("square", "spread", "shift")
-_moments = eqx.filter_jit(moments)
-
-
-def _told(
-    followed: Followed,
-    limit: Float[np.ndarray, " T"],
-    square: Float[np.ndarray, "T G"],
-    spread: Float[np.ndarray, "T G"],
-    shift: Float[np.ndarray, "T G"],
-    statement: str,
-) -> Fluctuations:
-    """The means over groups of directions, and their standard errors."""
-
-    def error(groups: np.ndarray) -> np.ndarray:
-        count = groups.shape[1]
-        return np.std(groups, axis=1, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(len(groups))
-
-    excess = spread + shift
-    return Fluctuations(
-        times=followed.course.shown,
-        limit=limit,
-        prediction_variance=square.mean(axis=1),
-        bias=shift.mean(axis=1),
-        excess_risk=excess.mean(axis=1),
-        standard_error=error(excess),
-        variance_error=error(square),
-        bias_error=error(shift),
-        statement=statement,
-        followed=followed,
-    )
-
-
-def _relative(found: Fluctuations) -> float:
-    """The largest standard error relative to what the variance and the bias each do to the risk."""
-    size = np.abs(found.excess_risk - found.bias) + np.abs(found.bias)
-    return float(np.max(found.standard_error / np.where(size > 0, size, 1.0)))
+        most = min(MOST, len(p))
+        found = at_random(course, draw, tolerance=tolerance, most=most, label=WHO, progress=progress)
+        # Where as many random directions are needed as there are atoms, these do it exactly.
+        if found.relative <= tolerance or most == MOST:
+            return found, f"{found.count} random directions for"
+    label = f"{WHO}, {len(p)} directions"
+    found = of_all(course, of_atoms(p, course.size), label=label, progress=progress)
+    return found, "Exact, a direction an atom, for"
 
 
 @eqx.filter_jit

@@ -5,11 +5,13 @@ as a measure on the data's nodes: the value is the full-batch scheme, the first 
 the second order what they do jointly. Batches are those that the sampling itself picks.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from widelimit.dynamics import SGD
@@ -38,11 +40,28 @@ def numbered(nodes: Nodes) -> Samples:
     return Samples(jnp.concatenate([nodes.x, number], axis=1), nodes.y, nodes.weights)
 
 
-def set_out(sgd: SGD, data: Samples, directions: Directions, rows: Float[Array, "N D"], key: PRNGKeyArray) -> Walk:
-    """Step 0; each direction draws batches of its own."""
+def follow(
+    sgd: SGD,
+    setting: Setting,
+    directions: Directions,
+    rows: Float[Array, "N D"],
+    times: Float[np.ndarray, " T"],
+    key: PRNGKeyArray,
+) -> Iterator[Jet]:
+    """The paths at the steps nearest to all times; each direction sees batches of its own."""
+    data = numbered(setting.nodes)
     keys = jax.random.split(key, directions.share.shape)
-    order = _mapped(lambda one: sgd.sampling.start(data, one))(keys)
-    return Walk(jnp.zeros((), jnp.int64), still(rows, directions), keys, order)
+    now = Walk(jnp.zeros((), jnp.int64), still(rows, directions), keys, _order(sgd, data, keys))
+    for t in times:
+        stop = jnp.asarray(sgd.clock.reading(float(t)), jnp.int64)
+        while int(now.k) < stop:
+            now = walk(setting, directions, sgd, data, now, stop)
+        yield now.rows
+
+
+@eqx.filter_jit
+def _order(sgd: SGD, data: Samples, keys: PRNGKeyArray) -> Any:
+    return _mapped(lambda one: sgd.sampling.start(data, one))(keys)
 
 
 @eqx.filter_jit
@@ -55,7 +74,7 @@ def walk(setting: Setting, directions: Directions, sgd: SGD, data: Samples, now:
         batch, order = _batches(setting, sgd, data, now)
         v = velocity(setting, directions, now.rows, batch)
         rows = jax.tree.map(lambda z, dz: z + length * dz, now.rows, v)
-        return Walk(now.k + 1, _put_back(setting, directions, rows), now.keys, order)
+        return Walk(now.k + 1, put_back(setting, directions, rows), now.keys, order)
 
     return jax.lax.while_loop(lambda now: now.k < last, step, now)
 
@@ -79,7 +98,7 @@ def _mapped(function: Any) -> Any:
     return jax.vmap(jax.vmap(function))
 
 
-def _put_back(setting: Setting, directions: Directions, rows: Jet) -> Jet:
+def put_back(setting: Setting, directions: Directions, rows: Jet) -> Jet:
     problem = setting.problem
     if problem.domain.unconstrained:
         return rows
