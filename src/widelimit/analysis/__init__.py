@@ -5,6 +5,14 @@ from .atoms._spreading import Spreading as Spreading, spreading as spreading
 from .atoms._stability import Stability as Stability, stability as stability
 from .density._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
 from .density._gibbs import GibbsState as GibbsState, gibbs as gibbs
+from .functions._function_space import FunctionSpace as FunctionSpace, function_space as function_space
+from .functions._regularised import (
+    Discrepancy as Discrepancy,
+    LCurve as LCurve,
+    Tikhonov as Tikhonov,
+    Truncated as Truncated,
+)
+from .functions._representation import Representation as Representation, representation as representation
 from .linear._linearity import Linearity as Linearity, linearity as linearity
 from .linear._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
 from .minimum._minimise import Minimum as Minimum, minimise as minimise

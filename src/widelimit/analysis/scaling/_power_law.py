@@ -168,4 +168,6 @@ def smooth_spread(
     # Heavy tails: variances that scatter more than chi-squared ones have fewer degrees of freedom than their seeds say.
     left = np.count_nonzero(known) - columns.shape[1]
     wide = np.sum(0.5 * freedom * (np.where(known, variances / fitted, 1.0) - 1.0) ** 2) / left if left > 0 else 1.0
-    return Spread(np.sqrt(fitted / seeds), float(np.sum(freedom)) / max(1.0, float(wide)))
+    # What is fitted beyond one common variance is paid for, too.
+    paid = float(np.sum(freedom)) - columns.shape[1] + 1.0
+    return Spread(np.sqrt(fitted / seeds), max(1.0, paid / max(1.0, float(wide))))
