@@ -30,7 +30,7 @@ class Walk(NamedTuple):
 
     k: Int[Array, ""]
     rows: Jet
-    keys: PRNGKeyArray
+    keys: Any
     order: Any
 
 
@@ -60,7 +60,7 @@ def follow(
 
 
 @eqx.filter_jit
-def _order(sgd: SGD, data: Samples, keys: PRNGKeyArray) -> Any:
+def _order(sgd: SGD, data: Samples, keys: Any) -> Any:
     return _mapped(lambda one: sgd.sampling.start(data, one))(keys)
 
 

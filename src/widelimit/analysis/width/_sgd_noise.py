@@ -115,7 +115,7 @@ def _found(
     if not sgd.sampling.stochastic:
         return of_all(
             course, [_nothing(setting)], label=WHO, progress=progress
-        ), "No noise, all the data in every step,"
+        ), "No noise, all data in every step,"
     if sgd.sampling.independent and rows.size <= _COLUMNS and len(setting.nodes.weights) <= _NODES:
         exact = dataclasses.replace(course, follow=functools.partial(covariance.follow, sgd))
         return of_all(exact, [_columns(rows)], label=WHO, progress=progress), "Exact, by the covariance of the batches,"
