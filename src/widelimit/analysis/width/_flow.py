@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._expansion import Setting, velocity
-from ._jets import Directions, Jet, still
+from ._expansion import velocity
+from ._jets import Directions, Jet, Setting, still
 
 # A step's length changes by no more than this, and by a little less than its error would allow.
 _SHRINK, _GROW, _SAFETY = 0.2, 5.0, 0.9

@@ -18,8 +18,8 @@ from widelimit.dynamics import SGD
 from widelimit.measure import join, split
 from widelimit.problem.data import Nodes, Samples
 
-from ._expansion import Setting, velocity
-from ._jets import Directions, Jet, pushed, still
+from ._expansion import velocity
+from ._jets import Directions, Jet, Setting, pushed, still
 
 # Steps between two looks of the host.
 _STEPS = 256
