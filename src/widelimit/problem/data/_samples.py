@@ -74,6 +74,9 @@ class Quadrature(AbstractOnNodes):
         x = self.law.sample(n, key=key).positions.astype(self.x.dtype)
         return x, label(self.target, x)
 
+    def target_at(self, x: Float[Array, "n d"], who: str) -> Float[Array, "n ..."]:
+        return label(self.target, x)
+
 
 def gauss_hermite(
     n: int, target: Any, *, mean: Any = 0.0, std: Any = 1.0, dim: int = 1, rule: Any = None
