@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._arguments import Number
 from ._chebyshev import chebyshev_fit, chebyshev_points, clenshaw
 
 # Up to this s the power series, whose terms are all positive, is short; it needs no exponential.
@@ -26,7 +25,7 @@ _TERMS = 40
 _ROUNDING = float(np.finfo(float).eps)
 
 
-def sphere_mean(dim: int, square: Float[Array, "..."], shift: Number = 0.0) -> Float[Array, "..."]:
+def sphere_mean(dim: int, square: Float[Array, "..."], shift: Any = 0.0) -> Float[Array, "..."]:
     r"""$e^{-\mathrm{shift}}\,M_d(\mathrm{square})$, entry by entry, for square >= 0 (rounding below 0 does no harm).
 
     Right to 1e-13 relative (beside the rounding of the exponent) for every dim >= 1; a shift near sqrt(square) keeps it
@@ -36,13 +35,13 @@ def sphere_mean(dim: int, square: Float[Array, "..."], shift: Number = 0.0) -> F
 
 
 def sphere_means(
-    dim: int, count: int, square: Float[Array, "..."], shift: Number = 0.0
+    dim: int, count: int, square: Float[Array, "..."], shift: Any = 0.0
 ) -> tuple[Float[Array, "..."], ...]:
     """`sphere_mean` for dim, dim + 2, ...: `count` of them in the time of two."""
     return _tower(dim, dim + 2 * (count - 1), False, square, shift)
 
 
-def sphere_mean_table(dim: int, square: Float[Array, "n m"], shift: Number = 0.0) -> Float[Array, "n m"]:
+def sphere_mean_table(dim: int, square: Float[Array, "..."], shift: Any = 0.0) -> Float[Array, "..."]:
     """`sphere_mean` of a table, in half the time where the short series will do for all its entries."""
     return _tower(dim, dim, True, square, shift)[0]
 
@@ -66,7 +65,7 @@ def _tower_jvp(first: int, last: int, table: bool, primals: Any, tangents: Any) 
     return means[:-1], tuple(above / (2.0 * d) * moved - mean * shifted for d, mean, above in each)
 
 
-def _mean(dim: int, table: bool, square: Float[Array, "..."], shift: Number) -> Float[Array, "..."]:
+def _mean(dim: int, table: bool, square: Float[Array, "..."], shift: Any) -> Float[Array, "..."]:
     scaled = jnp.exp(-jnp.asarray(shift, square.dtype))
     if not table:
         return _everywhere(dim, square, shift, scaled)
@@ -77,7 +76,7 @@ def _mean(dim: int, table: bool, square: Float[Array, "..."], shift: Number) -> 
     )
 
 
-def _everywhere(dim: int, square: Float[Array, "..."], shift: Number, scaled: Number) -> Float[Array, "..."]:
+def _everywhere(dim: int, square: Float[Array, "..."], shift: Any, scaled: Float[Array, "..."]) -> Float[Array, "..."]:
     s = jnp.sqrt(jnp.maximum(square, _SERIES**2))
     near = scaled * _series(dim, jnp.minimum(square, _SERIES**2))
     return jnp.where(square <= _SERIES**2, near, jnp.exp(s - shift + _log_scaled(dim, s)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.problem.integrals import BinnedKnots, Dense
+from widelimit.problem.integrals import BinnedKnots, Dense, bins
 
 RAMP = ([-0.5, 0.25, 1.5], [-2.5, 1.0, 7.5])
 ACTIVATIONS = {
@@ -166,3 +166,14 @@ def test_a_derivative_at_a_tie_is_the_left_one():
         kinks = [float(k) for k in activation.kinks]
         found = [float(jax.grad(activation)(k)) for k in kinks]
         np.testing.assert_allclose(found, sigma(name, np.array(kinks))[1], err_msg=name)
+
+
+@pytest.mark.parametrize("s", [33, 63, 64, 65])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_place_of_a_knot_among_many_samples_is_the_library_s(s: int, side: str) -> None:
+    """Ties, infinities and numbers beyond both ends, where the halvings end exactly and where they do not."""
+    x = np.sort(np.round(np.random.default_rng(s).standard_normal(s), 1))
+    at = np.concatenate([x, x + 0.01, [-np.inf, np.inf, x[0] - 1.0, x[-1] + 1.0]])
+    np.testing.assert_array_equal(
+        bins._place(jnp.asarray(x), jnp.asarray(at), side=side), np.searchsorted(x, at, side=side)
+    )

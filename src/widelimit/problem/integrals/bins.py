@@ -76,8 +76,17 @@ class Ridges(NamedTuple):
 
 def ridges(on: Line, pieces: Pieces, a: Float[Array, " N"], b: Float[Array, " N"]) -> Ridges:
     """The gaps of all knots."""
-    half = jnp.where(a >= 0, 0, on.x.shape[0] + 1)
-    return Ridges(pieces, a, b, tuple(gaps(on, a, b, kink) + half for kink in pieces.knots))
+
+    def search() -> tuple[Int[Array, " N"], ...]:
+        half = jnp.where(a >= 0, 0, on.x.shape[0] + 1)
+        return tuple(gaps(on, a, b, kink) + half for kink in pieces.knots)
+
+    def none() -> tuple[Int[Array, " N"], ...]:
+        return tuple(jnp.zeros(a.shape, jnp.int32) for _ in pieces.knots)
+
+    # Sorted samples are in order, unless one is NaN, and then so is every sum. A branch is what the compiler does not
+    # fuse across: without it the search is done again for each sum that reads the rows, which takes twice the time.
+    return Ridges(pieces, a, b, jax.lax.cond(on.x[0] <= on.x[-1], search, none))
 
 
 def sums_over_neurons(on: Line, at: Ridges, charge: Float[Array, "N C"]) -> Float[Array, "s C"]:
@@ -146,6 +155,16 @@ def _columns(running: Any, table: Float[Array, "n k"]) -> Float[Array, "n k"]:
 
 
 def _place(x: Float[Array, " s"], at: Float[Array, " n"], side: str = "left") -> Int[Array, " n"]:
-    # As a loop the halvings take ten times as long on a CPU; for few samples a comparison with all is soonest compiled.
-    few = x.shape[0] <= _FEW
-    return jnp.searchsorted(x, at, side=side, method="compare_all" if few else "scan_unrolled")
+    """As `jnp.searchsorted` of sorted x, by halvings that keep one number each: half the time of its two."""
+    if x.shape[0] <= _FEW:
+        # A comparison with all is soonest compiled.
+        return jnp.searchsorted(x, at, side=side, method="compare_all")
+    halvings = x.shape[0].bit_length()
+    # NaN is on no side of anything.
+    padded = jnp.pad(x, (0, 2**halvings - x.shape[0]), constant_values=jnp.nan)
+    before = jnp.less if side == "left" else jnp.less_equal
+    n = jnp.zeros(at.shape, jnp.int32)
+    # As a loop the halvings take ten times as long on a CPU.
+    for step in (2**j for j in reversed(range(halvings))):
+        n = jnp.where(before(padded[n + (step - 1)], at), n + step, n)
+    return n
