@@ -1,7 +1,7 @@
 """What a kernel K(x, x') is: tables of its values, and how far off they may be."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -12,10 +12,12 @@ from widelimit.problem.data import as_numbers
 
 
 class AbstractKernel(eqx.Module):
-    """K(x, x'), called with one input or many. A new kernel writes `table` and `errors` of rows; `inputs`: d, or None
-    for any."""
+    """K(x, x'), called with one input or many. A new kernel writes `table` and `errors` of rows.
 
-    inputs: eqx.AbstractVar[int | None]
+    `inputs`: d, None where it takes any.
+    """
+
+    inputs: ClassVar[int | None] = None
 
     @abc.abstractmethod
     def table(self, x: Float[Array, "n d"], other: Float[Array, "m d"]) -> Float[Array, "n m"]:

@@ -1,6 +1,6 @@
 """The Gaussian kernel and the exponential of the inner product, and what they are on a sphere."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,7 +22,6 @@ class ExponentialKernel(AbstractKernel):
     """
 
     unit: AbstractUnit
-    inputs: ClassVar[int | None] = None
 
     @property
     def exponent(self) -> Exponent:
