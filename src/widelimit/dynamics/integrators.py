@@ -250,7 +250,7 @@ class Filippov(AbstractIntegrator):
         return {"sticking": jnp.sum(jnp.any(state.memory[3] >= 0, axis=1)), "dead": state.memory[4]}
 
     def stalled(self, state: Step) -> Bool[Array, ""]:
-        # A step that met more rays than there are was not finished.
+        # A step with more events than it has rounds for was not finished.
         return state.memory[5]
 
 

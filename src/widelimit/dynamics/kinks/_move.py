@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._dynamics import Theta
 from ._corner import Fate, fate
-from ._neurons import APEX, NONE, ROUNDING, KinkedNeurons, Labels, at_apex
+from ._neurons import APEX, NONE, ROUNDING, KinkedNeurons, Labels, at_apex, magnitude
 from ._world import World, pick, turned, world_of
 
 
@@ -136,9 +136,8 @@ def _knots(world: World, label: Labels) -> Float[Array, "N K"]:
 
 def _near(world: World, w: Any, samples: Labels) -> Bool[Array, "N K"]:
     """Which of these lines pass through w, to rounding."""
-    tilt, knots = w[:, :1] * world.on.x[jnp.maximum(samples, 0)], jnp.stack(world.pieces.knots)
-    size = jnp.abs(tilt) + jnp.abs(w[:, 1:]) + jnp.abs(knots)
-    return (samples >= 0) & (jnp.abs(tilt + w[:, 1:] - knots) <= ROUNDING * size)
+    off = w[:, :1] * world.on.x[jnp.maximum(samples, 0)] + w[:, 1:] - _knots(world, samples)
+    return (samples >= 0) & (jnp.abs(off) <= ROUNDING * magnitude(world.on, world.pieces, w)[:, None])
 
 
 def _onto(world: World, w: Any, events: _Events, label: Labels) -> Array:

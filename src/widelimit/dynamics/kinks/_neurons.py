@@ -23,7 +23,7 @@ Labels = Int[Array, "N K"]
 NONE, APEX = -1, -2
 
 ROUNDING = 1e-12
-"""Relative to |a x| + |b| + |t|: what is this near to a line is on it."""
+"""Relative to `magnitude`: a neuron this near to a line is on it."""
 
 
 class KinkedNeurons(eqx.Module):
@@ -66,7 +66,8 @@ class KinkedNeurons(eqx.Module):
     def labels(self, theta: Theta) -> Labels:
         """The lines and apexes that particles are on, to rounding."""
         w, on = self.planes(theta).w, self.on()
-        return jnp.stack([_label(on, w, kink) for kink in self.pieces.knots], axis=1)
+        size = magnitude(on, self.pieces, w)
+        return jnp.stack([_label(on, w, kink, size) for kink in self.pieces.knots], axis=1)
 
     def dead(self, label: Labels) -> Int[Array, ""]:
         """How many particles are at an apex that none leaves."""
@@ -80,19 +81,28 @@ def dead_apexes(pieces: Pieces) -> list[Any]:
     return [(a == 0) | (b == 0) for a, b in itertools.pairwise(pieces.slopes)]
 
 
+def magnitude(on: Line, pieces: Pieces, w: Float[Array, "N 2"]) -> Float[Array, " N"]:
+    """Of the terms of all a x_j + b - t_k: what rounding is of, also where the terms of one of them are small."""
+    largest = jnp.max(jnp.abs(jnp.stack([jnp.asarray(kink, w.dtype) for kink in pieces.knots])))
+    return jnp.abs(w[:, 0]) * _width(on) + jnp.abs(w[:, 1]) + largest
+
+
+def _width(on: Line) -> Float[Array, ""]:
+    return 1.0 + jnp.maximum(jnp.abs(on.x[0]), jnp.abs(on.x[-1]))
+
+
 def at_apex(on: Line, w: Float[Array, "N 2"], kink: Any) -> Bool[Array, " N"]:
     """Whether neurons are where all lines of a kink meet, a = 0 and b = t, to rounding."""
     a, b = w.T
-    off = jnp.abs(a) * (1.0 + jnp.maximum(jnp.abs(on.x[0]), jnp.abs(on.x[-1]))) + jnp.abs(b - kink)
+    off = jnp.abs(a) * _width(on) + jnp.abs(b - kink)
     return off <= ROUNDING * (jnp.abs(b) + jnp.abs(kink))
 
 
-def _label(on: Line, w: Float[Array, "N 2"], kink: Number) -> Int[Array, " N"]:
+def _label(on: Line, w: Float[Array, "N 2"], kink: Number, size: Float[Array, " N"]) -> Int[Array, " N"]:
     (a, b), s = w.T, on.x.shape[0]
     gap = gaps(on, a, b, kink)
     label, nearest = jnp.full(a.shape, NONE), jnp.full(a.shape, ROUNDING)
     for j in (jnp.maximum(gap - 1, 0), jnp.minimum(gap, s - 1)):
-        size = jnp.abs(a * on.x[j]) + jnp.abs(b) + jnp.abs(kink)
         off = jnp.abs(a * on.x[j] + b - kink) / jnp.where(size > 0, size, 1.0)
         near = (off <= nearest) & (size > 0)
         label, nearest = jnp.where(near, j, label), jnp.where(near, off, nearest)
