@@ -262,11 +262,12 @@ def test_the_next_ray_may_lie_on_the_other_side_of_infinity():
     from widelimit.dynamics.kinks._corner import Fate
     from widelimit.dynamics.kinks._move import _next
     from widelimit.dynamics.kinks._world import Side, frozen
+    from widelimit.problem.activations import Pieces
     from widelimit.problem.integrals.bins import line
     from widelimit.problem.units import Plane
 
     plane = Plane(jnp.ones(2), jnp.ones((2, 2)), jnp.ones(2), jnp.zeros((2, 2, 2)))
-    world = frozen(line(jnp.array([-1.0, 0.5, 2.0])), wl.activations.relu.pieces, jnp.zeros(3), plane)
+    world = frozen(line(jnp.array([-1.0, 0.5, 2.0])), Pieces(0.0, (0.0,), (0.0, 1.0)), jnp.zeros(3), plane)
     w, v = jnp.array([[0.5, 1.0], [0.5, 1.0]]), jnp.array([[-1.0, 0.0], [1.0, 0.0]])
     at = Side(jnp.zeros(2), jnp.zeros((2, 2)), jnp.ones(2, bool), jnp.zeros((2, 1), int))
     when, ray, _ = _next(world, w, Fate(v, at, jnp.full(2, -1), jnp.full((2, 1), -1)), 0)

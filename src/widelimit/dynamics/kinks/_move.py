@@ -72,7 +72,8 @@ def _round(world: World, now: _Round) -> _Round:
         # Whoever has no time left stands.
         return jnp.where((now.left > 0).reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
-    return _Round(*map(kept, now[:-1], moved), now.count + 1)
+    w, gain, label, power, left = map(kept, now[:-1], moved)
+    return _Round(w, gain, label, power, left, now.count + 1)
 
 
 class _Events(NamedTuple):
