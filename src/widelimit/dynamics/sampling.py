@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics import Module
 from widelimit.numerics.registry import Registry
@@ -17,8 +17,12 @@ class AbstractSampling(Module):
 
     stochastic: ClassVar[bool] = True
     """Whether the batch differs from the data itself."""
+    whole: ClassVar[bool] = False
+    """Whether every step sees all the data: where they have no nodes, the problem's own integrals will do."""
     any_size: ClassVar[bool] = False
     """Whether the first samples of a batch are a batch: then its size may change along a run."""
+    independent: ClassVar[bool] = False
+    """Whether the samples of all batches are independent, each with the law of the data."""
 
     def check(self, data: AbstractData) -> None:
         """Raise `ValueError` where the data cannot be sampled so: for most ways, where they have no nodes."""
@@ -48,6 +52,7 @@ class Fresh(AbstractSampling):
     """Independent samples of the data's law for every step: one pass (finite samples: drawn with replacement)."""
 
     any_size: ClassVar[bool] = True
+    independent: ClassVar[bool] = True
 
     def check(self, data: AbstractData) -> None:
         return None
@@ -90,15 +95,28 @@ class Epochs(AbstractSampling):
 
 
 class Full(AbstractSampling):
-    """All the data at every step: plain gradient descent."""
+    """All the data at every step: plain gradient descent.
+
+    Without nodes by the problem's integrals, where these are exact: the energy of pairs, the sphere.
+    """
 
     stochastic: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         return self._nodes(data), order
 
     def order(self, data: AbstractData, size: int) -> float:
         return 1.0
+
+
+def multinomial_noise(weights: Float[Array, " Q"], normal: Float[Array, " Q"]) -> Float[Array, " Q"]:
+    r"""$\eta_q = \sqrt{\mu_q}\,\xi_q - \mu_q \sum_p \sqrt{\mu_p}\,\xi_p$ of normals: the noise of one fresh draw.
+
+    Its covariance is diag mu - mu mu^T, as that of the indicator of a sample drawn with probabilities mu; its sum is 0.
+    """
+    scaled = jnp.sqrt(weights) * normal
+    return scaled - weights * jnp.sum(scaled)
 
 
 registry = Registry("sampling")

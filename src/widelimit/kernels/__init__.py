@@ -1,14 +1,16 @@
 """Tangent and random-feature kernels, and the decomposition that every linear theory rests on."""
 
+from ._abstract import AbstractKernel as AbstractKernel
 from ._bases import Start as Start, choose_basis as choose_basis
 from ._decomposition import Decomposition as Decomposition, check_linear as check_linear, decompose as decompose
+from ._exponential import ExponentialKernel as ExponentialKernel, exponential as exponential, gaussian as gaussian
 from ._linear_theory import (
     Expansion as Expansion,
     LinearTheory as LinearTheory,
     expand as expand,
     linear_theory as linear_theory,
 )
-from ._tangent import tangent_kernel as tangent_kernel
+from ._tangent import rows_of as rows_of, tangent_kernel as tangent_kernel
 from .rkhs import (
     Interpolant as Interpolant,
     Norm as Norm,

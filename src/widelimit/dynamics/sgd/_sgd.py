@@ -12,6 +12,7 @@ from widelimit.measure import Particles, fields_of, theta_type
 from widelimit.numerics import leaf
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
+from widelimit.problem.data import AbstractData, Nodes
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, registry, require_particles
@@ -106,7 +107,7 @@ class SGD(AbstractDynamics[SGDState]):
         smooth = cold and not problem.integrals.kinked and problem.domain.unconstrained
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
-            order=self.sampling.order(problem.data, self.largest_batch) if smooth else None,
+            order=self._order(problem) if smooth else None,
             conserves=("mass", "particles"),
             decreases=("objective",) if smooth and not self.sampling.stochastic else (),
             splits=cold and problem.scale.mean_field,
@@ -117,7 +118,10 @@ class SGD(AbstractDynamics[SGDState]):
 
     def placed(self, problem: Problem, start: Start) -> Particles:
         measure = require_particles(start, "SGD")
-        self.sampling.check(problem.data)
+        if self._exact(problem):
+            problem.integrals.require_deterministic(f"sampling.{type(self.sampling).__name__}")
+        else:
+            self.sampling.check(problem.data)
         if self.temperature is not None and problem.mobility.scales(fields_of(problem.blocks)) is None:
             raise ValueError(
                 "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
@@ -136,7 +140,7 @@ class SGD(AbstractDynamics[SGDState]):
         cast = {name: getattr(theta, name).astype(self.dtype) for name in theta._fields}
         moves = {name: cast[name] for name in names}
         still = {name: cast[name] for name in cast if name not in names}
-        order = self.sampling.start(problem.data, streams[0])
+        order = None if self._exact(problem) else self.sampling.start(problem.data, streams[0])
         zero = jnp.zeros((), jnp.int64)
         weights = weights.astype(self.dtype)
         state = SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights)
@@ -157,11 +161,16 @@ class SGD(AbstractDynamics[SGDState]):
         return jax.tree.map(cast, problem)
 
     @property
+    def descends(self) -> bool:
+        return self.temperature is None
+
+    @property
     def clock(self) -> Steps:
         return Steps(self.step_size)
 
     def noise(self, problem: Problem, state: SGDState, k: Any) -> Any:
-        drawn = self.sampling.draw(problem.data, state.key, k, self.largest_batch)
+        exact = self._exact(problem)
+        drawn = None if exact else self.sampling.draw(problem.data, state.key, k, self.largest_batch)
         # A sampler of the user's own may draw in another precision.
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
@@ -174,30 +183,44 @@ class SGD(AbstractDynamics[SGDState]):
         brownian = None if noise is None else noise[1]
         if brownian is not None and self.temperature is not None:
             heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
-            scales = problem.mobility.scales(_merge(problem, state.y, state.still))
+            scales = problem.mobility.scales(merge(problem, state.y, state.still))
             new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
         if not (problem.smooth and problem.domain.unconstrained):
-            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
+            moved = problem.retract(problem.prox(merge(problem, new, state.still), s))
             new = {name: getattr(moved, name) for name in new}
         y = jax.tree.map(lambda z: z.astype(self.dtype), new)
         lost = None if state.lost is None else jax.tree.map(lambda a, b: (a - b).astype(self.dtype), new, y)
         rest = (state.tau + ds, order, state.still, state.weights, lost)
         return SGDState(y, state.k + 1, state.key, state.key_noise, *rest)
 
+    def _exact(self, problem: Problem) -> bool:
+        """Whether a step is by the problem's integrals, without samples."""
+        return self.sampling.whole and (problem.supervised is None or problem.data.nodes is None)
+
+    def _order(self, problem: Problem) -> float:
+        return 1.0 if self._exact(problem) else self.sampling.order(problem.data, self.largest_batch)
+
     def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:
         """-P grad psi on the batch of the step, and the order to carry on."""
-        drawn, size = None if noise is None else noise[0], self.largest_batch
-        nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
+        theta = merge(problem, state.y, state.still)
+        if self._exact(problem):
+            return problem.velocity(theta, problem.variation(theta, state.weights).gradient), None
+        drawn = None if noise is None else noise[0]
+        nodes, order = self.batch_of(problem.data, state.key, state.k, drawn, state.order)
+        return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
+
+    def batch_of(self, data: AbstractData, key: PRNGKeyArray, k: Any, drawn: Any, order: Any) -> tuple[Nodes, Any]:
+        """The batch of step k, from what the sampling has drawn for it, and the order to carry on."""
+        nodes, order = self.sampling.pick(data, key, k, self.largest_batch, drawn, order)
         if self.batch.jumps:
             # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
-            inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
+            inside = (jnp.arange(self.largest_batch) < self.batch(k * self.step_size)).astype(self.dtype)
             nodes = nodes._replace(weights=inside / jnp.sum(inside))
-        theta = _merge(problem, state.y, state.still)
-        return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
+        return nodes, order
 
     def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
         y = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
-        return problem.pack(_merge(problem, y, state.still), state.weights)
+        return problem.pack(merge(problem, y, state.still), state.weights)
 
     def record(self, problem: Problem, state: SGDState, reading: Reading) -> dict[str, Array]:
         return {"tau": state.tau}
@@ -249,7 +272,7 @@ def _rounded(sgd: SGD, problem: Problem, state: SGDState, rate: Float[Array, ""]
     return 0.5 * float(jnp.finfo(sgd.dtype).eps) * jnp.max(jnp.nan_to_num(jnp.stack(parts), posinf=jnp.inf))
 
 
-def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
+def merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
 
