@@ -93,6 +93,11 @@ def cheapest(
     return best._replace(step=max(_rounded_down(best.step), most.step))
 
 
+def whole_steps(setting: Hyperparameters, t1: float) -> Hyperparameters:
+    """The same with a step, no longer, that divides the time t1."""
+    return setting._replace(step=t1 / math.ceil(t1 / setting.step * (1.0 - 1e-12)))
+
+
 def _longest(
     terms: Terms, target: float, n: np.ndarray, p: np.ndarray, least: float, largest: float
 ) -> Float[np.ndarray, "n p"]:
