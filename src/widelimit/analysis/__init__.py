@@ -26,4 +26,6 @@ from .splines._global_minimum import GlobalMinimum as GlobalMinimum, global_mini
 from .splines._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
 from .splines._stationary_atoms import stationary_atoms as stationary_atoms
 from .splines._totality import Totality as Totality, totality as totality
+from .width._fluctuations import Fluctuations as Fluctuations, fluctuations as fluctuations
+from .width._sgd_noise import SGDNoise as SGDNoise, sgd_noise as sgd_noise
 from .width._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error

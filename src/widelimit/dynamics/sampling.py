@@ -19,6 +19,8 @@ class AbstractSampling(Module):
     """Whether the batch differs from the data itself."""
     any_size: ClassVar[bool] = False
     """Whether the first samples of a batch are a batch: then its size may change along a run."""
+    independent: ClassVar[bool] = False
+    """Whether the samples of all batches are independent, each with the law of the data."""
 
     def check(self, data: AbstractData) -> None:
         """Raise `ValueError` where the data cannot be sampled so: for most ways, where they have no nodes."""
@@ -48,6 +50,7 @@ class Fresh(AbstractSampling):
     """Independent samples of the data's law for every step: one pass (finite samples: drawn with replacement)."""
 
     any_size: ClassVar[bool] = True
+    independent: ClassVar[bool] = True
 
     def check(self, data: AbstractData) -> None:
         return None

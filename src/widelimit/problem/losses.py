@@ -23,6 +23,8 @@ class AbstractLoss(Module):
     """Whether it is convex in f for every y. The optimality gap needs it."""
     nonnegative = False
     """Whether it never falls below zero; some optimality gaps rest on it."""
+    smooth = False
+    """Whether it has two continuous derivatives in f, for every y. The fluctuations of wide networks need it."""
     labels = False
     """Whether `check` refuses some targets, so that those of fresh samples are looked at, too."""
     square_factor: ClassVar[Float[Array, ""] | None] = None
@@ -45,13 +47,14 @@ class Loss(AbstractLoss):
 
     - `function`: loss(f, y), JAX operations, differentiable in f.
     - `name`: for printing.
-    - `convex`, `nonnegative`: facts, see `AbstractLoss`; taken as not so unless you say so.
+    - `convex`, `nonnegative`, `smooth`: facts, see `AbstractLoss`; taken as not so unless you say so.
     """
 
     function: Callable[[Any, Any], Float[Array, ""]]
     name: str = eqx.field(static=True, default="function")
     convex: bool = eqx.field(static=True, default=False)
     nonnegative: bool = eqx.field(static=True, default=False)
+    smooth: bool = eqx.field(static=True, default=False)
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return self.function(f, y)
@@ -64,7 +67,7 @@ class Squared(AbstractLoss):
     """
 
     factor: Float[Array, ""] = eqx.field(converter=lambda k: leaf(k, "squared(factor=...)", above=0.0), default=0.5)
-    convex = nonnegative = True
+    convex = nonnegative = smooth = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return self.factor * jnp.sum((f - y) ** 2)
@@ -80,7 +83,7 @@ class Logistic(AbstractLoss):
     A `Problem` raises `ValueError` for targets that are other numbers.
     """
 
-    convex = nonnegative = labels = True
+    convex = nonnegative = smooth = labels = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return jnp.sum(jnp.logaddexp(0.0, -y * f))

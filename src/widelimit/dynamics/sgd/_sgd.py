@@ -12,6 +12,7 @@ from widelimit.measure import Particles, fields_of, theta_type
 from widelimit.numerics import leaf
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
+from widelimit.problem.data import AbstractData, Nodes
 
 from .. import schedules
 from .._dynamics import AbstractDynamics, Facts, Noise, Start, Theta, registry, require_particles
@@ -186,14 +187,19 @@ class SGD(AbstractDynamics[SGDState]):
 
     def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:
         """-P grad psi on the batch of the step, and the order to carry on."""
-        drawn, size = None if noise is None else noise[0], self.largest_batch
-        nodes, order = self.sampling.pick(problem.data, state.key, state.k, size, drawn, state.order)
-        if self.batch.jumps:
-            # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
-            inside = (jnp.arange(size) < self.batch(state.k * self.step_size)).astype(self.dtype)
-            nodes = nodes._replace(weights=inside / jnp.sum(inside))
+        drawn = None if noise is None else noise[0]
+        nodes, order = self.batch_of(problem.data, state.key, state.k, drawn, state.order)
         theta = _merge(problem, state.y, state.still)
         return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
+
+    def batch_of(self, data: AbstractData, key: PRNGKeyArray, k: Any, drawn: Any, order: Any) -> tuple[Nodes, Any]:
+        """The batch of step k, from what the sampling has drawn for it, and the order to carry on."""
+        nodes, order = self.sampling.pick(data, key, k, self.largest_batch, drawn, order)
+        if self.batch.jumps:
+            # A smaller batch is the first of the largest one: shapes stay the same inside the compiled loop.
+            inside = (jnp.arange(self.largest_batch) < self.batch(k * self.step_size)).astype(self.dtype)
+            nodes = nodes._replace(weights=inside / jnp.sum(inside))
+        return nodes, order
 
     def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
         y = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)

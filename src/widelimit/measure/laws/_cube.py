@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -19,6 +20,9 @@ MAX_SOBOL = 21_201
 class Midpoint(eqx.Module):
     """The points (i + 1/2)/n of [0, 1], carried to the quantiles of a law with one cube coordinate."""
 
+    a_coordinate: ClassVar[bool] = False
+    """Whether the n of a rule counts the points of one coordinate, not all."""
+
     def points(self, n: int, cube_dim: int) -> Float[np.ndarray, "n c"]:
         if cube_dim != 1:
             raise ValueError(
@@ -34,6 +38,7 @@ class Sobol(eqx.Module):
     For smooth functions of few coordinates the error falls nearly as 1/n, at powers of two faster.
     """
 
+    a_coordinate: ClassVar[bool] = False
     seed: int = eqx.field(static=True, default=0)
 
     def points(self, n: int, cube_dim: int) -> Float[np.ndarray, "n c"]:
@@ -55,6 +60,8 @@ class Gauss(eqx.Module):
     Integrates polynomials of degree 2n - 1 in each coordinate exactly. For few coordinates: at most 10^6
     particles.
     """
+
+    a_coordinate: ClassVar[bool] = True
 
 
 Rule = Midpoint | Sobol | Gauss

@@ -92,6 +92,13 @@ class AbstractData(Module):
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         """n independent samples (x [n, d], y [n] or [n, C]); a pure function of the key."""
 
+    def finer(self, most: int) -> "AbstractData":
+        """Data whose nodes, at most so many, are nearer to the law that `batch` draws from.
+
+        Itself where its nodes are that law, as those of samples are, and where nothing nearer is known.
+        """
+        return self
+
     def freeze(self, n: Count, *, key: PRNGKeyArray) -> "AbstractData":
         """n samples drawn once, as data with nodes."""
         from ._samples import Samples

@@ -47,6 +47,10 @@ class Samples(AbstractOnNodes):
         return self.x[index], self.y[index]
 
 
+# More Gauss nodes a coordinate take long to find and integrate nothing better.
+_MOST_GAUSS = 256
+
+
 class Quadrature(AbstractOnNodes):
     r"""A law of inputs known through quadrature nodes; targets are a function of the input.
 
@@ -63,16 +67,26 @@ class Quadrature(AbstractOnNodes):
     x: Float[Array, "Q d"]
     y: Float[Array, "Q ..."]
     weights: Float[Array, " Q"]
+    n: int = eqx.field(static=True)
+    rule: laws.Rule
 
     def __init__(self, law: laws.AbstractLaw, n: int, target: Any, rule: Any = None) -> None:
-        rho = law.quantise(n, laws.Gauss() if rule is None else rule)
         self.law, self.target = law, target
+        self.rule = laws.Gauss() if rule is None else rule
+        rho = law.quantise(n, self.rule)
+        self.n = int(n)
         self.x, self.weights = rho.positions, rho.weights / jnp.sum(rho.weights)
         self.y = as_targets(label(target, self.x), self.x.shape[0], "Quadrature")
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions.astype(self.x.dtype)
         return x, label(self.target, x)
+
+    def finer(self, most: int) -> "Quadrature":
+        gauss = self.rule.a_coordinate
+        n = int(self.n * (most / self.x.shape[0]) ** (1.0 / self.law.dim if gauss else 1.0))
+        n = min(n, _MOST_GAUSS) if gauss else n
+        return self if n <= self.n else Quadrature(self.law, n, self.target, self.rule)
 
 
 def gauss_hermite(

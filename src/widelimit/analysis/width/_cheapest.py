@@ -12,7 +12,7 @@ _TRIED, _ROUNDS = 400, 8
 _DIGITS = 3
 
 
-class Setting(NamedTuple):
+class Hyperparameters(NamedTuple):
     """Neurons, samples a step, and the step of time dt."""
 
     width: int
@@ -30,18 +30,20 @@ class Terms(NamedTuple):
     noise: float
     step: float
 
-    def excess(self, setting: Setting) -> float:
+    def excess(self, setting: Hyperparameters) -> float:
         """What the three parts come to at a setting."""
         a, b, c = (max(part, 0.0) for part in self)
         return a / setting.width + b * setting.step / setting.batch + c * setting.step
 
 
-def cost(setting: Setting, t1: float, step_cost: float) -> float:
+def cost(setting: Hyperparameters, t1: float, step_cost: float) -> float:
     """Gradients of one sample and one neuron until t1, n P t1/dt, and `step_cost` t1/dt for the steps themselves."""
     return (setting.width * setting.batch + step_cost) * t1 / setting.step
 
 
-def cheapest(terms: Terms, target: float, *, step_cost: float, most: Setting, largest_step: float) -> Setting:
+def cheapest(
+    terms: Terms, target: float, *, step_cost: float, most: Hyperparameters, largest_step: float
+) -> Hyperparameters:
     """The setting of least cost whose excess is at most `target`.
 
     For a width and a batch the step is the largest that the target leaves; widths and batches are searched on grids of
@@ -58,7 +60,7 @@ def cheapest(terms: Terms, target: float, *, step_cost: float, most: Setting, la
         raise ValueError(
             f"width_for(excess={target:g}): the largest width {most.width} and batch {most.batch} and the smallest "
             f"step {most.step:g} that are allowed leave {floor:.3g} ({parts}{c * most.step:.2g} of the step); ask for "
-            "more than that, or allow more: width_for(most=Setting(width, batch, step))."
+            "more than that, or allow more: width_for(most=Hyperparameters(width, batch, step))."
         )
     if not most.step <= largest_step:
         raise ValueError(
@@ -68,9 +70,11 @@ def cheapest(terms: Terms, target: float, *, step_cost: float, most: Setting, la
     widths, batches = _whole(2, most.width), _whole(1, most.batch)
     for _ in range(_ROUNDS):
         step = _longest(terms, target, widths[:, None], batches[None, :], most.step, largest_step)
-        price = np.where(step > 0, (widths[:, None] * batches[None, :] + step_cost) / np.where(step > 0, step, 1), np.inf)
+        price = np.where(
+            step > 0, (widths[:, None] * batches[None, :] + step_cost) / np.where(step > 0, step, 1), np.inf
+        )
         i, j = (int(k) for k in np.unravel_index(np.argmin(price), price.shape))
-        best = Setting(int(widths[i]), int(batches[j]), float(step[i, j]))
+        best = Hyperparameters(int(widths[i]), int(batches[j]), float(step[i, j]))
         widths, batches = _beside(widths, i), _beside(batches, j)
     return best._replace(step=max(_rounded_down(best.step), most.step))
 
