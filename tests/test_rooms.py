@@ -40,7 +40,7 @@ SUB_ROOMS = {
     "problem.data": ("tables",),
     "kernels": ("wide", "rkhs"),
     "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
-    "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "run", "regime"),
+    "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "scaling", "run", "regime", "functions"),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
     "cli": ("parse", "call", "report"),

@@ -44,7 +44,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import analysis as analysis, dynamics as dynamics, kernels as kernels, measure as measure, report as report
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
-    from .analysis import minimise as minimise
+    from .analysis import minimise as minimise, predict as predict, width_for as width_for
     from .dynamics import (
         JKO as JKO,
         SGD as SGD,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         GaussianClosure as GaussianClosure,
         GradientFlow as GradientFlow,
         Quantiles as Quantiles,
+        SGDDiffusion as SGDDiffusion,
         TangentFlow as TangentFlow,
         TransportPDE as TransportPDE,
         integrators as integrators,

@@ -36,7 +36,7 @@ PROBLEMS = {
     ),
     "fresh samples only": _one(_NEURON, wl.data.GaussianClasses(1.5, 0.5, dim=1)),
 }
-NUMBERS = {"sgd": {"step": 0.1}, "jko": {"tau": 0.1}, "entropic_jko": {"tau": 0.1}}
+NUMBERS = {"sgd": {"step": 0.1}, "sgd_diffusion": {"step": 0.1}, "jko": {"tau": 0.1}, "entropic_jko": {"tau": 0.1}}
 
 
 def _starts(problem: wl.Problem) -> dict[str, Any]:

@@ -133,6 +133,8 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-noisy": wl.SGD(0.05, batch=2, temperature=0.1),
     "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
     "sgd-float32": wl.SGD(0.05, sampling=sampling.Full(), dtype=jnp.float32),
+    "diffusion": wl.SGDDiffusion(0.05, batch=2),
+    "diffusion-noisy": wl.SGDDiffusion(0.05, batch=2, temperature=0.1),
     "quantiles": Quantiles(1e-9),
     "tangent": wl.TangentFlow(),
     "closure": GaussianClosure(integrators.RungeKutta4(0.05)),
@@ -155,6 +157,8 @@ QUICK = {
     ("sgd-noisy", "tanh"),
     ("sgd-float32", "tanh"),
     ("sgd-full", "logistic"),
+    ("diffusion", "tanh"),
+    ("diffusion", "sphere"),
     ("flow-rk4", "scaled"),
     ("flow", "spline"),
     ("closure", "tanh"),
@@ -405,17 +409,19 @@ def _seen(counts: list[int], errors: list[float]) -> tuple[list[int], list[float
     return [n for n, _ in kept], [e for _, e in kept]
 
 
-def _sgd_error(sgd: wl.SGD, problem: wl.Problem, start: wl.Particles, counts: list[int]) -> list[float]:
+def _sgd_error(
+    sgd: wl.SGD | wl.SGDDiffusion, problem: wl.Problem, start: wl.Particles, counts: list[int]
+) -> list[float]:
     """Root mean square over keys of the distance to the gradient flow."""
     integrator = integrators.Tsit5(1e-11, 1e-12) if problem.smooth else integrators.ProximalHeun(1e-8, 1e-10)
     exact = end(wl.GradientFlow(integrator, schedule=sgd.schedule), problem, start).positions
-    random = sgd.sampling.stochastic or sgd.temperature is not None
+    random = not isinstance(sgd, wl.SGD) or sgd.sampling.stochastic or sgd.temperature is not None
     keys = jax.random.split(jax.random.key(11), 48 if random else 1)
     own = sgd.prepare(problem)
     state = sgd.init(own, start, t1=T1, key=KEY)
 
     @eqx.filter_jit
-    def error(sgd: wl.SGD, count: Any) -> Any:
+    def error(sgd: Any, count: Any) -> Any:
         def one(key: Any) -> Any:
             first = eqx.tree_at(lambda s: s.key, state, key)
             last, done, _ = advance(sgd, own, first, count, count)

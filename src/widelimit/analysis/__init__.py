@@ -5,6 +5,14 @@ from .atoms._spreading import Spreading as Spreading, spreading as spreading
 from .atoms._stability import Stability as Stability, stability as stability
 from .density._free_energy import free_energy as free_energy, free_energy_gap as free_energy_gap
 from .density._gibbs import GibbsState as GibbsState, gibbs as gibbs
+from .functions._function_space import FunctionSpace as FunctionSpace, function_space as function_space
+from .functions._regularised import (
+    Discrepancy as Discrepancy,
+    LCurve as LCurve,
+    Tikhonov as Tikhonov,
+    Truncated as Truncated,
+)
+from .functions._representation import Representation as Representation, representation as representation
 from .linear._linearity import Linearity as Linearity, linearity as linearity
 from .linear._spectrum import Limit as Limit, Spectrum as Spectrum, spectrum as spectrum
 from .minimum._minimise import Minimum as Minimum, minimise as minimise
@@ -17,6 +25,7 @@ from .regime._residual_dynamics import (
 )
 from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
+from .scaling._scaling import Scaling as Scaling, scaling as scaling
 from .splines._atom_family import (
     AtomFamily as AtomFamily,
     KnotStability as KnotStability,
@@ -26,6 +35,10 @@ from .splines._global_minimum import GlobalMinimum as GlobalMinimum, global_mini
 from .splines._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
 from .splines._stationary_atoms import stationary_atoms as stationary_atoms
 from .splines._totality import Totality as Totality, totality as totality
+from .width._cheapest import Hyperparameters as Hyperparameters
 from .width._fluctuations import Fluctuations as Fluctuations, fluctuations as fluctuations
+from .width._gradient_noise import GradientNoise as GradientNoise, gradient_noise as gradient_noise
+from .width._predict import Prediction as Prediction, predict as predict
 from .width._sgd_noise import SGDNoise as SGDNoise, sgd_noise as sgd_noise
 from .width._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error
+from .width._width_for import WidthChoice as WidthChoice, width_for as width_for

@@ -13,6 +13,7 @@ from ._dynamics import (
     registry as registry,
 )
 from ._loop import advance as advance
+from ._stability import stable_step as stable_step
 from .flows._characteristics import Characteristics as Characteristics
 from .flows._flow import AbstractFlow as AbstractFlow
 from .flows._gaussian_closure import GaussianClosure as GaussianClosure
@@ -23,3 +24,4 @@ from .jko._jko import JKO as JKO
 from .linear._tangent_flow import TangentFlow as TangentFlow
 from .quantiles._quantiles import Quantiles as Quantiles
 from .sgd._sgd import SGD as SGD
+from .sgd._sgd_diffusion import SGDDiffusion as SGDDiffusion

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.numerics import Module
 from widelimit.numerics.registry import Registry
@@ -102,6 +102,15 @@ class Full(AbstractSampling):
 
     def order(self, data: AbstractData, size: int) -> float:
         return 1.0
+
+
+def multinomial_noise(weights: Float[Array, " Q"], normal: Float[Array, " Q"]) -> Float[Array, " Q"]:
+    r"""$\eta_q = \sqrt{\mu_q}\,\xi_q - \mu_q \sum_p \sqrt{\mu_p}\,\xi_p$ of normals: the noise of one fresh draw.
+
+    Its covariance is diag mu - mu mu^T, as that of the indicator of a sample drawn with probabilities mu; its sum is 0.
+    """
+    scaled = jnp.sqrt(weights) * normal
+    return scaled - weights * jnp.sum(scaled)
 
 
 registry = Registry("sampling")

@@ -8,7 +8,7 @@ from ._linear_theory import (
     expand as expand,
     linear_theory as linear_theory,
 )
-from ._tangent import tangent_kernel as tangent_kernel
+from ._tangent import rows_of as rows_of, tangent_kernel as tangent_kernel
 from .rkhs import (
     Interpolant as Interpolant,
     Norm as Norm,

@@ -38,6 +38,11 @@ class Draws:
     first: Float[np.ndarray, "T draws"]
     second: Float[np.ndarray, "T draws"]
 
+    def around(self, limit: Float[np.ndarray, " T"]) -> "Draws":
+        """The same scatter around a limit that is known better: by more particles, say."""
+        shift = limit - self.limit
+        return Draws(self.times, limit, self.first + shift[:, None], self.second + shift[:, None])
+
 
 def draw_risks(
     problem: Problem,

@@ -27,7 +27,7 @@ from ._draws import Draws, draw_risks
 from ._start import particles_of, times_of
 
 # A law's own risk curve comes from so many particles more than the directions need, on so many nodes.
-_FINER, _NODES = 16, 4096
+FINER, _NODES = 8, 1024
 # Edges of the two orders may differ by this share of the band's width.
 _TRUSTED = 0.1
 # Numbers in the saved positions of networks that are trained together.
@@ -39,7 +39,8 @@ class Prediction:
     r"""The risk of networks of `width` neurons over time; made by `predict`.
 
     - `times` [T]; `limit` [T]: the risk of infinite width, under the same steps where there are steps.
-    - `mean` [T]; `lower`, `upper` [T]: between them lies the risk of a network with probability `level`.
+    - `mean`, `mean_error` [T]: with the standard error of a mean over so many curves.
+    - `lower`, `upper` [T]: between them lies the risk of a network with probability `level`.
     - `trusted` [T]: whether the expansion gives mean and band there; elsewhere trained networks do, or, where none
       were trained, the expansion does all the same.
     - `width`; `batch`, `step`: of SGD, None for the gradient flow (a batch of None: all data in every step).
@@ -50,6 +51,7 @@ class Prediction:
     times: Float[np.ndarray, " T"]
     limit: Float[np.ndarray, " T"]
     mean: Float[np.ndarray, " T"]
+    mean_error: Float[np.ndarray, " T"]
     lower: Float[np.ndarray, " T"]
     upper: Float[np.ndarray, " T"]
     trusted: Bool[np.ndarray, " T"]
@@ -157,7 +159,12 @@ def predict(
     times = times_of(t1, save_at, who)
     keys = jax.random.split(random_key(key, "predict(key=...)"), 3)
     start, rule = particles_of(problem, law, count, keys[0], who)
+    if sgd is not None:
+        times = np.unique([sgd.clock.nearest(float(t)) for t in times])
     found = draw_risks(problem, start, width=n, times=times, draws=drawn, key=keys[1], sgd=sgd, progress=progress)
+    of_law = sgd is not None and sgd.sampling.independent
+    fine = particles_of(problem, law, FINER * count, keys[0], who)[0]
+    found = found.around(limit_risk(problem, fine, sgd, found.times, progress, of_law=of_law))
     bands = banded(found, level)
     unsure = ~bands.trusted
     if trained and np.any(unsure):
@@ -167,6 +174,7 @@ def predict(
         found.times,
         found.limit,
         bands.mean,
+        bands.mean_error,
         bands.lower,
         bands.upper,
         bands.trusted,
@@ -186,13 +194,14 @@ def limit_risk(
     sgd: SGD | None,
     times: Float[np.ndarray, " T"],
     progress: bool | None,
+    *,
+    of_law: bool,
 ) -> Float[np.ndarray, " T"]:
     """The risk of infinite width at `times`: of the gradient flow, or under the steps of an SGD with all data at once.
 
-    Batches of fresh samples train on the law of the data, which its nodes may only stand for: so does the limit. The
-    risk is that on the problem's own nodes.
+    `of_law`: trained on the law of the data, which its nodes may only stand for, as batches of fresh samples train.
+    The risk is that on the problem's own nodes.
     """
-    of_law = sgd is not None and sgd.sampling.independent
     on = eqx.tree_at(lambda p: p.data, problem, problem.data.finer(_NODES)) if of_law else problem
     full = GradientFlow() if sgd is None else SGD(sgd.step_size, sampling=samplings.Full())
     run = evolve(on, start, full, t1=float(times[-1]), save_at=times, observe=[], progress=progress)
@@ -217,19 +226,20 @@ def sgd_of(step: Number | None, batch: Count | None, how: Any, who: str) -> SGD 
 
 @dataclasses.dataclass(frozen=True)
 class Bands:
-    """Mean, edges [T] and where they are trusted."""
+    """Mean with its standard error, edges [T], and where they are trusted."""
 
     mean: Float[np.ndarray, " T"]
+    mean_error: Float[np.ndarray, " T"]
     lower: Float[np.ndarray, " T"]
     upper: Float[np.ndarray, " T"]
     trusted: Bool[np.ndarray, " T"]
 
     def replaced(self, where: Bool[np.ndarray, " T"], risks: Float[np.ndarray, "t m"], level: float) -> "Bands":
         """At the times `where`, those of the given risks."""
-        mean, lower, upper = (part.copy() for part in (self.mean, self.lower, self.upper))
-        mean[where] = risks.mean(axis=1)
+        mean, error, lower, upper = (part.copy() for part in (self.mean, self.mean_error, self.lower, self.upper))
+        mean[where], error[where] = mean_of(risks)
         lower[where], upper[where] = edges(risks, level)
-        return Bands(mean, lower, upper, self.trusted)
+        return Bands(mean, error, lower, upper, self.trusted)
 
 
 def banded(found: Draws, level: float) -> Bands:
@@ -244,7 +254,12 @@ def banded(found: Draws, level: float) -> Bands:
     lower, upper = edges(found.second, level)
     shift = np.abs(np.stack(edges(found.first, level)) - np.stack([lower, upper]))
     trusted = np.all(shift <= _TRUSTED * (upper - lower), axis=0)
-    return Bands(found.second.mean(axis=1), lower, upper, trusted)
+    return Bands(*mean_of(found.second), lower, upper, trusted)
+
+
+def mean_of(risks: Float[np.ndarray, "T m"]) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]:
+    """The mean over curves and its standard error."""
+    return risks.mean(axis=1), np.std(risks, axis=1, ddof=1) / risks.shape[1] ** 0.5
 
 
 def edges(risks: Float[np.ndarray, "T m"], level: float) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, " T"]]:

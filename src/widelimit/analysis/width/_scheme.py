@@ -29,7 +29,7 @@ class Walk(NamedTuple):
     """Where a scheme is: step k, the paths, and each direction's key and place [M, K] in its sampling."""
 
     k: Int[Array, ""]
-    rows: Jet
+    rows: Any
     keys: PRNGKeyArray
     order: Any
 
@@ -51,7 +51,7 @@ def follow(
     """The paths at the steps nearest to all times; each direction sees batches of its own."""
     data = numbered(setting.nodes)
     keys = jax.random.split(key, directions.share.shape)
-    now = Walk(jnp.zeros((), jnp.int64), still(rows, directions), keys, _order(sgd, data, keys))
+    now = Walk(jnp.zeros((), jnp.int64), still(rows, directions), keys, order_of(sgd, data, keys))
     for t in times:
         stop = jnp.asarray(sgd.clock.reading(float(t)), jnp.int64)
         while int(now.k) < stop:
@@ -60,7 +60,8 @@ def follow(
 
 
 @eqx.filter_jit
-def _order(sgd: SGD, data: Samples, keys: PRNGKeyArray) -> Any:
+def order_of(sgd: SGD, data: Samples, keys: PRNGKeyArray) -> Any:
+    """Where each direction's sampling begins."""
     return _mapped(lambda one: sgd.sampling.start(data, one))(keys)
 
 
@@ -71,7 +72,7 @@ def walk(setting: Setting, directions: Directions, sgd: SGD, data: Samples, now:
 
     def step(now: Walk) -> Walk:
         length = sgd.step_size * sgd.clock.at(sgd.schedule, now.k)
-        batch, order = _batches(setting, sgd, data, now)
+        batch, order = batches(sgd, data, now)
         v = velocity(setting, directions, now.rows, batch)
         rows = jax.tree.map(lambda z, dz: z + length * dz, now.rows, v)
         return Walk(now.k + 1, put_back(setting, directions, rows), now.keys, order)
@@ -79,11 +80,11 @@ def walk(setting: Setting, directions: Directions, sgd: SGD, data: Samples, now:
     return jax.lax.while_loop(lambda now: now.k < last, step, now)
 
 
-def _batches(setting: Setting, sgd: SGD, data: Samples, now: Walk) -> tuple[Any, Any]:
+def batches(sgd: SGD, data: Samples, now: Walk) -> tuple[Any, Any]:
     """The relative weights r [M, K, Q] of the batches of this step, one a direction; None where they are the data."""
     if not sgd.sampling.stochastic:
         return None, now.order
-    mu = setting.nodes.weights
+    mu = data.weights
 
     def one(key: Any, order: Any) -> tuple[Any, Any]:
         drawn = sgd.sampling.draw(data, key, now.k, sgd.largest_batch)

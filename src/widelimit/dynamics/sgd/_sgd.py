@@ -175,10 +175,10 @@ class SGD(AbstractDynamics[SGDState]):
         brownian = None if noise is None else noise[1]
         if brownian is not None and self.temperature is not None:
             heat = jnp.sqrt(2.0 * s * self.clock.at(self.temperature, state.k)).astype(self.dtype)
-            scales = problem.mobility.scales(_merge(problem, state.y, state.still))
+            scales = problem.mobility.scales(merge(problem, state.y, state.still))
             new = {name: z + heat * getattr(scales, name) ** 0.5 * brownian[name] for name, z in new.items()}
         if not (problem.smooth and problem.domain.unconstrained):
-            moved = problem.retract(problem.prox(_merge(problem, new, state.still), s))
+            moved = problem.retract(problem.prox(merge(problem, new, state.still), s))
             new = {name: getattr(moved, name) for name in new}
         y = jax.tree.map(lambda z: z.astype(self.dtype), new)
         lost = None if state.lost is None else jax.tree.map(lambda a, b: (a - b).astype(self.dtype), new, y)
@@ -189,7 +189,7 @@ class SGD(AbstractDynamics[SGDState]):
         """-P grad psi on the batch of the step, and the order to carry on."""
         drawn = None if noise is None else noise[0]
         nodes, order = self.batch_of(problem.data, state.key, state.k, drawn, state.order)
-        theta = _merge(problem, state.y, state.still)
+        theta = merge(problem, state.y, state.still)
         return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
 
     def batch_of(self, data: AbstractData, key: PRNGKeyArray, k: Any, drawn: Any, order: Any) -> tuple[Nodes, Any]:
@@ -203,7 +203,7 @@ class SGD(AbstractDynamics[SGDState]):
 
     def measure(self, problem: Problem, state: SGDState, reading: Reading) -> Particles:
         y = state.y if state.lost is None else jax.tree.map(_sum, state.y, state.lost)
-        return problem.pack(_merge(problem, y, state.still), state.weights)
+        return problem.pack(merge(problem, y, state.still), state.weights)
 
     def record(self, problem: Problem, state: SGDState, reading: Reading) -> dict[str, Array]:
         return {"tau": state.tau}
@@ -255,7 +255,7 @@ def _rounded(sgd: SGD, problem: Problem, state: SGDState, rate: Float[Array, ""]
     return 0.5 * float(jnp.finfo(sgd.dtype).eps) * jnp.max(jnp.nan_to_num(jnp.stack(parts), posinf=jnp.inf))
 
 
-def _merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
+def merge(problem: Problem, moves: dict[str, Array], still: dict[str, Array]) -> Theta:
     """The blocks that move and those that do not, as one theta in the unit's order."""
     return theta_type(tuple(block.name for block in problem.blocks))(**moves, **still)
 

@@ -1,0 +1,1 @@
+"""What a measure and a run are as functions: representations, and the flow in function space."""

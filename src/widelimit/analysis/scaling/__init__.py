@@ -1,0 +1,1 @@
+"""How a quantity scales with a parameter."""

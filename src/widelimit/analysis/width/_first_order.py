@@ -1,0 +1,190 @@
+r"""Fluctuations of networks of any width to first order: one set of directions serves all widths.
+
+$f_n = f_0 + n^{-1/2} \int \dots$: to first order a network of n neurons computes $f_0 + n^{-1/2} a + b$ with a, a
+Gaussian function, of which neurons it starts with, and b of which batches it sees; both are linear in what is random.
+A few a and b together give many curves $R(f_0 \pm n^{-1/2} a_k \pm b_m)$. There is no second order here, so the mean of
+f_n does not move: the bias of the risk is left out. K directions of N particles in R^D on Q nodes take O(K N D Q)
+operations a velocity: nothing is squared in D.
+"""
+
+import dataclasses
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from widelimit.dynamics import SGD
+from widelimit.measure import Particles, split
+from widelimit.problem import Problem
+from widelimit.problem.data import Nodes
+from widelimit.trajectory import Progress
+
+from ._expansion import Setting
+from ._scheme import Walk, batches, numbered, order_of
+from ._start import setting_of
+
+# The flow's local error, relative and absolute: far below what so few directions leave open.
+_RTOL, _ATOL = 1e-4, 1e-6
+# Steps of SGD between two looks of the host.
+_STEPS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstOrder:
+    """f on the data's nodes, at `times` [T].
+
+    - `middle` [T, Q, ...]: f_0. `starts` [T, K, Q, ...]: draws of a. `noise` [T, M, Q, ...]: draws of b, M = 1 and zero
+      where nothing is random but the start.
+    """
+
+    problem: Problem
+    times: Float[np.ndarray, " T"]
+    middle: Float[np.ndarray, "T Q ..."]
+    starts: Float[np.ndarray, "T K Q ..."]
+    noise: Float[np.ndarray, "T M Q ..."]
+
+    @property
+    def limit(self) -> Float[np.ndarray, " T"]:
+        """R(f_0)."""
+        return np.asarray(_risks(self.problem, self.middle[:, None]))[:, 0]
+
+    def risks(self, width: int) -> Float[np.ndarray, "T draws"]:
+        """R of all combinations of a start, a sequence of batches and their signs."""
+        a = np.concatenate([self.starts, -self.starts], axis=1) / width**0.5
+        b = np.concatenate([self.noise, -self.noise], axis=1) if np.any(self.noise) else self.noise
+        found = [_risks(self.problem, self.middle[:, None] + a + one[:, None]) for one in np.moveaxis(b, 1, 0)]
+        return np.concatenate([np.asarray(part, float) for part in found], axis=1)
+
+
+def first_order(
+    problem: Problem,
+    start: Particles,
+    times: Float[np.ndarray, " T"],
+    *,
+    directions: int,
+    sequences: int,
+    key: PRNGKeyArray,
+    sgd: SGD | None,
+    dtype: Any = jnp.float64,
+    progress: bool | None = None,
+) -> FirstOrder:
+    """`directions` draws of the start, along the flow, and `sequences` of batches, along the steps of `sgd`.
+
+    `times`: in [0, t1]; with an SGD those of its steps.
+    """
+    who = "predict"
+    found, rows = setting_of(problem, start, who, None if sgd is None else sgd.trainable)
+    setting: Setting = jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, found)
+    rows = rows.astype(dtype)
+    key_start, key_batch = jax.random.split(key)
+    z = jax.random.normal(key_start, (directions, len(rows)), dtype)
+    root = jnp.sqrt(setting.p)
+    mass = root * (z - root * (z @ root)[:, None])
+    tau = times if sgd is None else np.array([sgd.schedule.integral(float(t)) for t in times])
+    noisy = sgd is not None and sgd.sampling.stochastic
+    shown: list[tuple[Any, ...]] = []
+    with Progress(float(times[-1]) * (2 if noisy else 1), progress, f"{directions} directions") as bar:
+        state = _begin(setting, rows, mass)
+        for before, now, t in zip((0.0, *tau[:-1]), tau, times, strict=True):
+            if now > before:
+                state = _flow(setting, mass, state, jnp.asarray(before, dtype), jnp.asarray(now, dtype))
+            shown.append(jax.device_get(_seen(setting, mass, state)))
+            bar.update(float(t), len(shown))
+        middle, starts = (np.stack(column) for column in zip(*shown, strict=True))
+        noise = np.zeros((len(times), 1, *middle.shape[1:]))
+        if sgd is not None:
+            middle, noise = _along_steps(setting, rows, times, sgd, max(1, sequences if noisy else 1), key_batch, bar)
+    return FirstOrder(problem, times, *(np.asarray(part, float) for part in (middle, starts, noise)))
+
+
+def _along_steps(
+    setting: Setting, rows: Any, times: Any, sgd: SGD, sequences: int, key: PRNGKeyArray, bar: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """f_0 of the scheme, and what sequences of batches do to it."""
+    data = numbered(setting.nodes)
+    keys = jax.random.split(key, (sequences, 1))
+    still = jnp.zeros((sequences, len(setting.p)), rows.dtype)
+    walk = Walk(jnp.zeros((), jnp.int64), _begin(setting, rows, still), keys, order_of(sgd, data, keys))
+    shown = []
+    for t in times:
+        stop = sgd.clock.reading(float(t))
+        while int(walk.k) < stop:
+            walk = _steps(setting, sgd, data, walk, jnp.asarray(stop, jnp.int64))
+            bar.update(float(times[-1]) + int(walk.k) * float(sgd.step_size), int(walk.k))
+        shown.append(jax.device_get(_seen(setting, still, walk.rows)))
+    middle, noise = (np.stack(column) for column in zip(*shown, strict=True))
+    return middle, noise
+
+
+State = tuple[Any, Any]
+"""Positions theta (blocks of [N, ...]), and their first derivatives along every direction (blocks of [K, N, ...])."""
+
+
+def _begin(setting: Setting, rows: Float[Array, "N D"], mass: Float[Array, "K N"]) -> State:
+    theta = split(setting.problem.blocks, rows)
+    return theta, jax.tree.map(lambda leaf: jnp.zeros((len(mass), *leaf.shape), leaf.dtype), theta)
+
+
+def _velocity(setting: Setting, theta: Any, w: Any, r: Any) -> Any:
+    """-P grad psi of the particles (theta, w) on the data with weights mu (1 + r)."""
+    x, y, mu = setting.nodes
+    v = setting.problem.velocity(theta, setting.problem.variation(theta, w, Nodes(x, y, mu * (1.0 + r))).gradient)
+    moves = split(setting.problem.blocks, setting.moves[None])
+    return jax.tree.map(lambda part, one: one * part, v, moves)
+
+
+@eqx.filter_jit
+def _flow(setting: Setting, mass: Any, state: State, start: Any, stop: Any) -> State:
+    r = jnp.zeros_like(setting.nodes.weights)
+
+    def field(t: Any, y: State, _: Any) -> State:
+        v, linear = jax.linearize(lambda theta, w: _velocity(setting, theta, w, r), y[0], setting.p)
+        return v, jax.vmap(linear)(y[1], mass)
+
+    control = diffrax.PIDController(rtol=_RTOL, atol=_ATOL)
+    found = diffrax.diffeqsolve(
+        diffrax.ODETerm(field), diffrax.Tsit5(), start, stop, None, state, stepsize_controller=control, max_steps=None
+    )
+    return jax.tree.map(lambda leaf: leaf[0], found.ys)
+
+
+@eqx.filter_jit
+def _steps(setting: Setting, sgd: SGD, data: Any, walk: Walk, stop: Any) -> Walk:
+    last = jnp.minimum(stop, walk.k + _STEPS)
+    still = jnp.zeros_like(setting.p)
+
+    def step(now: Walk) -> Walk:
+        length = (sgd.step_size * sgd.clock.at(sgd.schedule, now.k)).astype(still.dtype)
+        r, order = batches(sgd, data, now)
+        theta, u = now.rows
+
+        def moved(theta: Any, r: Any) -> Any:
+            v = _velocity(setting, theta, setting.p, r)
+            return setting.problem.retract(jax.tree.map(lambda z, dz: z + length * dz, theta, v))
+
+        new, linear = jax.linearize(moved, theta, jnp.zeros_like(setting.nodes.weights))
+        noise = jnp.zeros((len(jax.tree.leaves(u)[0]), len(setting.nodes.weights))) if r is None else r[:, 0]
+        return Walk(now.k + 1, (new, jax.vmap(linear)(u, noise.astype(still.dtype))), now.keys, order)
+
+    return jax.lax.while_loop(lambda now: now.k < last, step, walk)
+
+
+@eqx.filter_jit
+def _seen(setting: Setting, mass: Any, state: State) -> tuple[Array, Array]:
+    """f_0 [Q, ...] and its first derivative along every direction [K, Q, ...] on the nodes."""
+    task = setting.problem.task("predict")
+    f, linear = jax.linearize(lambda theta, w: task.outputs(theta, w, setting.nodes.x), state[0], setting.p)
+    return f, jax.vmap(linear)(state[1], mass)
+
+
+@eqx.filter_jit
+def _risks(problem: Problem, f: Any) -> Float[Array, "T K"]:
+    """INT loss(f, y) d mu of functions [T, K, Q, ...] on the nodes."""
+    nodes = problem.data.nodes
+    assert nodes is not None
+    each = jax.vmap(problem.loss)
+    return jax.vmap(jax.vmap(lambda one: jnp.dot(nodes.weights, each(one, nodes.y))))(f)
