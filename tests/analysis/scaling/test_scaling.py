@@ -9,6 +9,7 @@ import scipy.optimize
 import scipy.stats
 
 from widelimit.analysis import scaling
+from widelimit.analysis.scaling._power_law import smooth_spread
 
 _N = np.array([16.0, 32.0, 64.0, 128.0, 256.0, 512.0])
 
@@ -207,3 +208,14 @@ def test_the_interval_covers(kind: str, seeds: int) -> None:
     assert covered > 0.95 - 3.0 * np.sqrt(0.95 * 0.05 / draws) - (0.03 if seeds < 5 or kind == "chi2_1" else 0.0)
     # A law that holds is doubted in about 1 %.
     assert np.mean([one.misfit < 0.01 for one in found]) < 0.06
+
+
+def test_the_spread_is_found_over_many_decades() -> None:
+    """Variances that are a power of x to rounding, far from the constant where the iteration starts."""
+    variances = 1e-9 * _N**8.0
+    spread = smooth_spread(np.log(_N), variances, np.full(6, 5.0), bends=False)
+    np.testing.assert_allclose(spread.errors, np.sqrt(variances / 5.0), rtol=1e-8)
+    # 24 of the rows, less one for the slope.
+    assert spread.freedom == pytest.approx(23.0)
+    bent = smooth_spread(np.log(_N), np.exp(np.log(_N / 64.0) ** 2), np.full(6, 5.0), bends=True)
+    np.testing.assert_allclose(bent.errors**2 * 5.0, np.exp(np.log(_N / 64.0) ** 2), rtol=1e-8)

@@ -230,3 +230,11 @@ def test_problems_that_have_no_such_noise() -> None:
     assert "temperature's noise is not small and the schedule" in str(falls.accepts(_LINEAR, _START))
     with pytest.raises(ValueError, match="give key="):
         wl.evolve(_LINEAR, _START, wl.SGDDiffusion(0.1), t1=0.5)
+
+
+def test_what_it_advises() -> None:
+    assert wl.SGDDiffusion(0.1, size=1e-3).advice(_LINEAR, _START) == "try SGDDiffusion(size=0.00025)"
+    # An eighth of the limit of explicit descent, 2 / max_q M(x_q, x_q), where a quarter of the step is above it.
+    slopes = np.array([[1.0], [-2.0]]) * (1.0 - _TABLE**2) * _X[:, 0]
+    stiffness = np.max(np.asarray(_START.weights) @ (_TABLE**2 + slopes**2))
+    assert wl.SGDDiffusion(0.1, size=50.0).advice(_LINEAR, _START) == f"try SGDDiffusion(size={0.25 / stiffness:.2g})"

@@ -146,8 +146,7 @@ def smooth_spread(
     r"""Standard errors from the rows' variances, smoothed: log sigma^2 a line in log x, or a parabola where it `bends`.
 
     By the quasi-likelihood of $s^2 \sim \sigma^2 \chi^2_\nu/\nu$. A row of few seeds that happens to scatter little
-    would else weigh far too much: with its own error in the weights a nominal 95 % covers 80 % at 5 seeds.
-    Rows of one seed borrow from the others.
+    would else weigh far too much. Rows of one seed borrow from the others.
     """
     known = seeds > 1
     freedom = np.where(known, seeds - 1.0, 0.0)

@@ -36,6 +36,20 @@ class Terms(NamedTuple):
         return a / setting.width + b * setting.step / setting.batch + c * setting.step
 
 
+def halving(terms: Terms, now: Hyperparameters) -> dict[str, float]:
+    """What each of width, batch and step alone must become for half of the excess; none that cannot do it alone."""
+    a, b, c = (max(part, 0.0) for part in terms)
+    width, noise, step = a / now.width, b * now.step / now.batch, c * now.step
+    half = 0.5 * (width + noise + step)
+    found = {}
+    for name, part, value in (("width", width, now.width), ("batch", noise, now.batch)):
+        if part > half:
+            found[name] = float(math.ceil(value * part / (part - half) * (1.0 - 1e-12)))
+    if noise + step > half:
+        found["step"] = _rounded_down(now.step * (noise + step - half) / (noise + step))
+    return found
+
+
 def cost(setting: Hyperparameters, t1: float, step_cost: float) -> float:
     """Gradients of one sample and one neuron until t1, n P t1/dt, and `step_cost` t1/dt for the steps themselves."""
     return (setting.width * setting.batch + step_cost) * t1 / setting.step

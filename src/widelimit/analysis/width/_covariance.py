@@ -20,8 +20,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from widelimit.dynamics import SGD
 
-from ._expansion import Setting, sample_velocities, velocity
-from ._jets import Directions, Jet, still
+from ._expansion import sample_velocities, velocity
+from ._jets import Directions, Jet, Setting, still
 from ._scheme import put_back
 
 # Steps between two looks of the host.

@@ -23,6 +23,8 @@ from widelimit.problem import Problem
 from widelimit.problem.data import Nodes
 from widelimit.trajectory import Progress
 
+from ._cheapest import Terms
+from ._draws import Draws
 from ._expansion import Setting
 from ._scheme import Walk, batches, numbered, order_of
 from ._start import setting_of
@@ -37,12 +39,14 @@ _STEPS = 256
 class FirstOrder:
     """f on the data's nodes, at `times` [T].
 
+    - `flow` [T]: the risk of the gradient flow.
     - `middle` [T, Q, ...]: f_0. `starts` [T, K, Q, ...]: draws of a. `noise` [T, M, Q, ...]: draws of b, M = 1 and zero
       where nothing is random but the start.
     """
 
     problem: Problem
     times: Float[np.ndarray, " T"]
+    flow: Float[np.ndarray, " T"]
     middle: Float[np.ndarray, "T Q ..."]
     starts: Float[np.ndarray, "T K Q ..."]
     noise: Float[np.ndarray, "T M Q ..."]
@@ -50,14 +54,28 @@ class FirstOrder:
     @property
     def limit(self) -> Float[np.ndarray, " T"]:
         """R(f_0)."""
-        return np.asarray(_risks(self.problem, self.middle[:, None]))[:, 0]
+        return _risk_of(self.problem, self.middle)
 
-    def risks(self, width: int) -> Float[np.ndarray, "T draws"]:
-        """R of all combinations of a start, a sequence of batches and their signs."""
-        a = np.concatenate([self.starts, -self.starts], axis=1) / width**0.5
+    def risks(self, width: float) -> Float[np.ndarray, "T draws"]:
+        """R of all combinations of a start, a sequence of batches and their signs; an infinite width has no start."""
+        a = np.concatenate([self.starts, -self.starts], axis=1) / width**0.5 if np.isfinite(width) else 0.0
         b = np.concatenate([self.noise, -self.noise], axis=1) if np.any(self.noise) else self.noise
         found = [_risks(self.problem, self.middle[:, None] + a + one[:, None]) for one in np.moveaxis(b, 1, 0)]
         return np.concatenate([np.asarray(part, float) for part in found], axis=1)
+
+    def draws(self, width: int) -> Draws:
+        """The same in the form of drawn networks; there is no second order."""
+        risks = self.risks(width)
+        return Draws(self.times, self.limit, risks, risks)
+
+    def terms(self, step: float | None, batch: float | None) -> Terms:
+        """A, B and C at the last time, to first order: A and B without the bias."""
+        limit = self.limit[-1]
+        width = dataclasses.replace(self, noise=np.zeros_like(self.noise[:, :1])).risks(1.0)[-1].mean() - limit
+        if step is None:
+            return Terms(float(width), 0.0, 0.0)
+        noise = self.risks(np.inf)[-1].mean() - limit
+        return Terms(float(width), float(noise) * (batch or 1.0) / step, float(limit - self.flow[-1]) / step)
 
 
 def first_order(
@@ -66,18 +84,20 @@ def first_order(
     times: Float[np.ndarray, " T"],
     *,
     directions: int,
-    sequences: int,
+    sequences: int = 8,
     key: PRNGKeyArray,
     sgd: SGD | None,
+    trainable: Any = None,
     dtype: Any = jnp.float64,
     progress: bool | None = None,
 ) -> FirstOrder:
     """`directions` draws of the start, along the flow, and `sequences` of batches, along the steps of `sgd`.
 
-    `times`: in [0, t1]; with an SGD those of its steps.
+    - `times`: in [0, t1]; with an SGD those of its steps; else tau, the integral of the schedule.
+    - `trainable`: the blocks that move in the flow; an SGD has its own.
     """
     who = "predict"
-    found, rows = setting_of(problem, start, who, None if sgd is None else sgd.trainable)
+    found, rows = setting_of(problem, start, who, trainable if sgd is None else sgd.trainable)
     setting: Setting = jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, found)
     rows = rows.astype(dtype)
     key_start, key_batch = jax.random.split(key)
@@ -95,10 +115,11 @@ def first_order(
             shown.append(jax.device_get(_seen(setting, mass, state)))
             bar.update(float(t), len(shown))
         middle, starts = (np.stack(column) for column in zip(*shown, strict=True))
+        flow = _risk_of(problem, middle)
         noise = np.zeros((len(times), 1, *middle.shape[1:]))
         if sgd is not None:
             middle, noise = _along_steps(setting, rows, times, sgd, max(1, sequences if noisy else 1), key_batch, bar)
-    return FirstOrder(problem, times, *(np.asarray(part, float) for part in (middle, starts, noise)))
+    return FirstOrder(problem, times, flow, *(np.asarray(part, float) for part in (middle, starts, noise)))
 
 
 def _along_steps(
@@ -179,6 +200,11 @@ def _seen(setting: Setting, mass: Any, state: State) -> tuple[Array, Array]:
     task = setting.problem.task("predict")
     f, linear = jax.linearize(lambda theta, w: task.outputs(theta, w, setting.nodes.x), state[0], setting.p)
     return f, jax.vmap(linear)(state[1], mass)
+
+
+def _risk_of(problem: Problem, f: Any) -> Float[np.ndarray, " T"]:
+    """Of functions [T, Q, ...]."""
+    return np.asarray(_risks(problem, np.asarray(f, float)[:, None]), float)[:, 0]
 
 
 @eqx.filter_jit

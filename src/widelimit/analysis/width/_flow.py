@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._expansion import Setting, velocity
-from ._jets import Directions, Jet, still
+from ._expansion import velocity
+from ._jets import Directions, Jet, Setting, still
 
 # A step's length changes by no more than this, and by a little less than its error would allow.
 _SHRINK, _GROW, _SAFETY = 0.2, 5.0, 0.9
@@ -19,6 +19,10 @@ _SHRINK, _GROW, _SAFETY = 0.2, 5.0, 0.9
 _TOLERANCE = 1e-6
 # The first step that is tried, as a part of the whole time.
 _FIRST = 1e-3
+# The part of the largest order that a smaller one is measured with.
+_FLOOR = 1e-3
+# A step shorter than this part of the whole time leads nowhere.
+_STALLED = 1e-10
 # Attempts between two looks of the host.
 _ATTEMPTS = 64
 
@@ -47,6 +51,11 @@ def follow(
     for t in times:
         while float(now.t) < t:
             now = advance(setting, directions, now, jnp.asarray(t, float), jnp.asarray(_TOLERANCE, float))
+            if not float(now.step) > _STALLED * float(times[-1]):
+                raise ValueError(
+                    f"the expansion around the limit breaks down at t = {float(now.t):.4g}: its paths grow without "
+                    "bound or are too rough; take a smaller t1."
+                )
         yield now.rows
 
 
@@ -66,7 +75,7 @@ def advance(setting: Setting, directions: Directions, clock: Clock, stop: Any, t
         end = jnp.where(now.t + 1.001 * whole >= stop, stop, now.t + whole)
         taken = end - now.t
         rows, slope, error = _step(setting, directions, now, taken)
-        size = _relative(setting.p, now.rows, rows, error) / tolerance
+        size = _relative(setting.p, directions.share, now.rows, rows, error) / tolerance
         # What is not a number is no step at all.
         good = size <= 1.0
         change = jnp.where(jnp.isfinite(size), jnp.clip(_SAFETY * size**-0.2, _SHRINK, _GROW), _SHRINK)
@@ -109,14 +118,18 @@ def _tableau() -> tuple[Float[Array, "S S"], Float[Array, " S"]]:
     return jnp.asarray(stages), jnp.asarray(given.b_error)
 
 
-def _relative(p: Float[Array, " N"], old: Jet, new: Jet, error: Jet) -> Float[Array, ""]:
-    """The largest error of an order relative to its size, both in root mean square, particles by their weight."""
+def _relative(p: Float[Array, " N"], share: Float[Array, "M K"], old: Jet, new: Jet, error: Jet) -> Float[Array, ""]:
+    """The largest error of an order relative to its size, both in root mean square over particles and directions.
 
-    def size(part: Any) -> Any:
-        return jnp.sqrt(jnp.sum(jnp.square(part) * p[:, None]))
+    All orders have the units of a parameter. One that is small beside the others, as a second order that vanishes is
+    but for rounding, is measured with a thousandth of theirs.
+    """
+    weight = share / share.shape[0]
 
-    def share(wrong: Any, before: Any, after: Any) -> Any:
-        whole = jnp.maximum(size(before), size(after))
-        return jnp.where(whole > 0, size(wrong) / jnp.where(whole > 0, whole, 1.0), 0.0)
+    def sizes(paths: Jet) -> Any:
+        squares = [jnp.sum(jnp.square(part) * p[:, None], axis=(-2, -1)) for part in paths]
+        return jnp.sqrt(jnp.stack([squares[0], jnp.sum(weight * squares[1]), jnp.mean(squares[2])]))
 
-    return jnp.max(jnp.stack([share(*parts) for parts in zip(error, old, new, strict=True)]))
+    whole = jnp.maximum(sizes(old), sizes(new))
+    whole = jnp.maximum(whole, _FLOOR * jnp.max(whole))
+    return jnp.max(jnp.where(whole > 0, sizes(error) / jnp.where(whole > 0, whole, 1.0), 0.0))

@@ -16,8 +16,8 @@ from widelimit.problem.data import as_points
 
 from . import _flow as flow
 from ._estimate import MOST, Estimate, at_random, of_all
-from ._expansion import Setting, outputs
-from ._jets import Directions, Jet
+from ._expansion import outputs
+from ._jets import Directions, Jet, Setting
 from ._passes import Course, Pass, centred, of_atoms
 from ._start import particles_of, setting_of, times_of
 

@@ -12,9 +12,27 @@ draw of its own (K = 1) has one too.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from widelimit.problem import Problem
+from widelimit.problem.data import Nodes
+
+
+class Setting(eqx.Module):
+    """A problem on nodes, the weights p of the unperturbed particles, and which columns move (1) or do not (0)."""
+
+    problem: Problem
+    nodes: Nodes
+    p: Float[Array, " N"]
+    moves: Float[Array, " D"]
+
+    def costs(self, y: Float[Array, "q ..."]) -> Callable[[Any], Any]:
+        """The loss of flat outputs [q, C] at the targets y: one number an input."""
+        loss, shape = self.problem.loss, self.problem.data.outputs
+        return lambda values: jax.vmap(lambda f, target: loss(f.reshape(shape), target))(values, y)
 
 
 class Jet(NamedTuple):

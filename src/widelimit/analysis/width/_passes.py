@@ -11,8 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.trajectory import Progress
 
-from ._expansion import Setting
-from ._jets import Directions, Jet
+from ._jets import Directions, Jet, Setting
 
 # Numbers in the paths of the directions of a pass: seven stages of a step hold as many each.
 PATHS = 2**21

@@ -18,8 +18,8 @@ from widelimit.dynamics import SGD
 from widelimit.measure import join, split
 from widelimit.problem.data import Nodes, Samples
 
-from ._expansion import Setting, velocity
-from ._jets import Directions, Jet, pushed, still
+from ._expansion import velocity
+from ._jets import Directions, Jet, Setting, pushed, still
 
 # Steps between two looks of the host.
 _STEPS = 256
@@ -30,7 +30,7 @@ class Walk(NamedTuple):
 
     k: Int[Array, ""]
     rows: Any
-    keys: PRNGKeyArray
+    keys: Any
     order: Any
 
 
@@ -60,7 +60,7 @@ def follow(
 
 
 @eqx.filter_jit
-def order_of(sgd: SGD, data: Samples, keys: PRNGKeyArray) -> Any:
+def order_of(sgd: SGD, data: Samples, keys: Any) -> Any:
     """Where each direction's sampling begins."""
     return _mapped(lambda one: sgd.sampling.start(data, one))(keys)
 

@@ -16,8 +16,7 @@ from widelimit.problem import Problem
 
 from . import _covariance as covariance, _flow as flow, _scheme as scheme
 from ._estimate import MOST, Estimate, at_random, of_all
-from ._expansion import Setting
-from ._jets import Directions
+from ._jets import Directions, Setting
 from ._passes import Course, Pass
 from ._start import particles_of, setting_of, times_of
 
@@ -113,9 +112,7 @@ def _found(
 ) -> tuple[Estimate, str]:
     setting, rows = course.setting, course.rows
     if not sgd.sampling.stochastic:
-        return of_all(
-            course, [_nothing(setting)], label=WHO, progress=progress
-        ), "No noise, all the data in every step,"
+        return of_all(course, [_nothing(setting)], label=WHO, progress=progress), "No noise, all data in every step,"
     if sgd.sampling.independent and rows.size <= _COLUMNS and len(setting.nodes.weights) <= _NODES:
         exact = dataclasses.replace(course, follow=functools.partial(covariance.follow, sgd))
         return of_all(exact, [_columns(rows)], label=WHO, progress=progress), "Exact, by the covariance of the batches,"

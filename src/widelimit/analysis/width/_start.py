@@ -12,7 +12,7 @@ from widelimit.problem import Problem, moving_columns
 from widelimit.problem.data import require_nodes
 
 from .._measures import check_measure
-from ._expansion import Setting
+from ._jets import Setting
 
 
 def setting_of(

@@ -15,7 +15,8 @@ from widelimit.problem import Estimate, Problem
 
 from ._cheapest import Hyperparameters, Terms, cheapest, cost
 from ._fluctuations import fluctuations
-from ._predict import FINER, Prediction, limit_risk, predict, sgd_of
+from ._predict import FINER, limit_risk, predict, sgd_of
+from ._prediction import Prediction
 from ._sgd_noise import sgd_noise
 from ._start import check_problem, particles_of
 
@@ -173,7 +174,7 @@ def width_for(
 
 
 def _sgd(step: float, how: Any, who: str) -> SGD:
-    found = sgd_of(step, 1, how, who)
+    found = sgd_of(step, 1, how, None, who)
     assert found is not None
     return found
 
