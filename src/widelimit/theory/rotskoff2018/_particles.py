@@ -48,9 +48,7 @@ def discrepancy(c: Charges, w: Charges, of: Features, at: Features, f: Nodes, mu
     return kernel @ (w * c) - force
 
 
-def forces(
-    c: Charges, w: Charges, of: Features, f: Nodes, mu: Nodes
-) -> tuple[Charges, Float[np.ndarray, "N p"]]:
+def forces(c: Charges, w: Charges, of: Features, f: Nodes, mu: Nodes) -> tuple[Charges, Float[np.ndarray, "N p"]]:
     """(2.1): the rates of C_i and Y_i, term by term from F, K and their gradients."""
     force, kernel = potentials(of, of, f, mu)
     pull = of.slope @ (mu * f)

@@ -26,8 +26,8 @@ def law_of_large_numbers(bench: Bench) -> Finding:
     depend on n to leading order.
     Compared: the exponent of n in the largest over eight times up to 50 of the root mean square of f_n - f_0, by the
     library's flow, n = 512 to 262144, 40 networks each, against -1/2: each value is known to some 10 %, hence the
-    exponent to 0.02, three times which are allowed. The time at which the mean risk is down to a quarter of its start must be
-    that of the limit within 5 % at all n."""
+    exponent to 0.02, three times which are allowed. The time at which the mean risk is down to a quarter of its
+    start must be that of the limit within 5 % at all n."""
     found = _ensembles(bench)
     far = [float(np.max(np.sqrt(mean_square(one)[0]))) for one in found]
     slope = log_slope(_WIDTHS, far)
@@ -40,7 +40,8 @@ def law_of_large_numbers(bench: Bench) -> Finding:
 
 @claim("(2.16) to (2.18), (2.25), (2.28)", tolerance=1e-9, cost=Cost(15.0), digits=6)
 def centred_start(bench: Bench) -> Finding:
-    """The initial fluctuation has the covariance rho_in (delta - rho_in): it is centred, for the particles are n exactly.
+    """The initial fluctuation has the covariance rho_in (delta - rho_in): it is centred, for the particles are n
+    exactly.
     Printed: rho_in delta(y - y') delta(c - c').
     Compared: n E|f_n - f_0|^2 at t = 0 as the library gives it with that of the centred covariance in NumPy, relative;
     what is printed must differ by 1 % there, and by 1 % later.
@@ -69,10 +70,10 @@ def covariance_equation(bench: Bench) -> Finding:
 @claim("Proposition 2.1, (2.32)", tolerance=3.5, cost=Cost(45.0, 150.0), digits=4)
 def central_limit(bench: Bench) -> Finding:
     """n^(1/2) (f_n(t) - f_0(t)) tends to a Gaussian of mean zero with that covariance.
-    Compared: in standard errors, at eight times up to 50: n E|f_n - f_0|^2 of 200 networks of 65536 neurons, trained by the
-    library, against what the library predicts; the mean of <f_n - f_0, f_0(50)>, whose limit is
-    zero; and its skewness and excess kurtosis, at sqrt(6/S) and sqrt(24/S). 3.5 are allowed: the
-    largest of some thirty, many of which go together."""
+    Compared: in standard errors, at eight times up to 50: n E|f_n - f_0|^2 of 200 networks of 65536 neurons, trained
+    by the library, against what the library predicts; the mean of <f_n - f_0, f_0(50)>, whose limit is zero; and its
+    skewness and excess kurtosis, at sqrt(6/S) and sqrt(24/S). 3.5 are allowed: the largest of some thirty, many of
+    which go together."""
     found, exact = _wide(bench), bench.piece(predicted, which="taught", times=_T)
     variance = _WIDE * squares(found)
     off = in_errors(variance, exact["variance"])
@@ -90,11 +91,11 @@ def central_limit(bench: Bench) -> Finding:
 
 @claim("(2.53)", tolerance=3.5, cost=Cost(50.0, 150.0), digits=4)
 def mean_risk(bench: Bench) -> Finding:
-    """At order 1/n the mean loss has two terms: half the variance of f_n, and <f_0 - f, n (E f_n - f_0)>, for f_n is biased
-    at that order; (2.53) has the first and leaves the second in its o(n^(-xi)).
+    """At order 1/n the mean loss has two terms: half the variance of f_n, and <f_0 - f, n (E f_n - f_0)>, for f_n is
+    biased at that order; (2.53) has the first and leaves the second in its o(n^(-xi)).
     Compared: n (E loss - loss of f_0) at eight times, 100 pairs of networks of 65536 neurons that are mirror images
-    about the law, so that what is linear cancels, trained by the library, in standard errors of what the
-    library predicts; 3.5 are allowed, see central-limit. Half the variance alone must be off by 10."""
+    about the law, so that what is linear cancels, trained by the library, in standard errors of what the library
+    predicts; 3.5 are allowed, see central-limit. Half the variance alone must be off by 10."""
     settings = {"which": "taught", "n": _WIDE, "first": 5000, "times": _T, "mirrored": True}
     found = bench.piece(networks, seeds=bench.pick(quick=100, paper=500), **settings)
     exact = bench.piece(predicted, which="taught", times=_T)
@@ -113,11 +114,13 @@ def _schedule(n: int, t: float, length: float) -> float:
 
 @claim("(2.14), (2.19), (2.20), (2.29)", tolerance=1.0, cost=Cost(25.0), digits=4)
 def slow_schedule(bench: Bench) -> Finding:
-    """xi(t) only says by which power of n the fluctuation is multiplied: a schedule with xi' log n = o(1), such as xi_bar(t/a_n)
-    with a_n/log n to infinity, leaves the limit at a fixed time as it is; a_n = log n multiplies it by a constant.
-    Compared: share of what is allowed: n^(xi(t)) times the root mean square of f_n - f_0 at t = 2 over the square root of
-    the library's predicted variance, xi_bar(s) = 1/2 + 0.4 s, n = 512 to 262144, 40 networks: with a_n = (log n)^2 it must
-    fall at every n and be exp(0.8/log n) within 30 % (three errors of 10 %); with a_n = log n exp(0.8) within 30 %, at every n."""
+    """xi(t) only says by which power of n the fluctuation is multiplied: a schedule with xi' log n = o(1), such as
+    xi_bar(t/a_n) with a_n/log n to infinity, leaves the limit at a fixed time as it is; a_n = log n multiplies it by a
+    constant.
+    Compared: share of what is allowed: n^(xi(t)) times the root mean square of f_n - f_0 at t = 2 over the square
+    root of the library's predicted variance, xi_bar(s) = 1/2 + 0.4 s, n = 512 to 262144, 40 networks: with a_n =
+    (log n)^2 it must fall at every n and be exp(0.8/log n) within 30 % (three errors of 10 %); with a_n = log n
+    exp(0.8) within 30 %, at every n."""
     found, exact = _ensembles(bench), bench.piece(predicted, which="taught", times=_T)
     k = _T.index(2.0)
     far = [np.sqrt(mean_square(one)[0][k] / exact["variance"][k]) for one in found]
@@ -142,12 +145,12 @@ def _scaled(times: list[float], variance: np.ndarray, n: float) -> float:
 
 @claim("2.4, Proposition 2.3, (2.33), (2.52)", tolerance=1.0, cost=Cost(20.0), digits=4)
 def healing_with_gap(bench: Bench) -> Finding:
-    """Fluctuations heal: where the tangent kernel has a gap they fall exponentially, and n^xi (f_n - f_0) tends to zero at any
-    a_n >> log n, for every xi < 1.
+    """Fluctuations heal: where the tangent kernel has a gap they fall exponentially, and n^xi (f_n - f_0) tends to zero
+    at any a_n >> log n, for every xi < 1.
     Printed: at any a_n >> log n, without a condition.
-    Compared: share of what is allowed, two samples: lim n E|f_n - f_0|^2 of the library must fall from t = 10 to 20 at the rate
-    that it has in (2.27) as SciPy solves it, within 1 %; n^0.9 times
-    the root mean square at a_n = (log n)^2 must fall tenfold at least from n = 30 to 85.
+    Compared: share of what is allowed, two samples: lim n E|f_n - f_0|^2 of the library must fall from t = 10 to 20 at
+    the rate that it has in (2.27) as SciPy solves it, within 1 %; n^0.9 times the root mean square at a_n = (log n)^2
+    must fall tenfold at least from n = 30 to 85.
     Misprint: it needs a spectral gap of M; see healing-without-gap."""
     found = bench.piece(predicted, which="sampled", times=_GAP_TIMES)
     exact = bench.piece(solved, which="sampled", times=_GAP_TIMES)
@@ -164,11 +167,11 @@ def _long(bench: Bench) -> np.ndarray:
 
 @claim("2.4, after Proposition 2.3", tolerance=1.0, cost=Cost(25.0), digits=4)
 def self_healing(bench: Bench) -> Finding:
-    """The fluctuations of order n^(-1/2) that were present initially decrease in amplitude as time progresses; without a gap
-    of the tangent kernel they do so algebraically.
-    Compared: share of what is allowed, the print has no numbers: lim n E|f_n - f_0|^2 of the library, from 32 atoms on 64
-    nodes, must be a hundredth of its start at t = 800; the exponent of t from 50 to 200 and from 200 to 800 must be
-    between -2 and -1/2 in both, while the rate -d log/dt falls to a half at least."""
+    """The fluctuations of order n^(-1/2) that were present initially decrease in amplitude as time progresses; without
+    a gap of the tangent kernel they do so algebraically.
+    Compared: share of what is allowed, the print has no numbers: lim n E|f_n - f_0|^2 of the library, from 32 atoms
+    on 64 nodes, must be a hundredth of its start at t = 800; the exponent of t from 50 to 200 and from 200 to 800
+    must be between -2 and -1/2 in both, while the rate -d log/dt falls to a half at least."""
     variance = _long(bench)
     at = {t: float(variance[_LONG.index(t)]) for t in (0.0, 50.0, 200.0, 800.0)}
     spans = ((50.0, 200.0), (200.0, 800.0))
@@ -188,10 +191,11 @@ def self_healing(bench: Bench) -> Finding:
     expected=Verdict.NOT_REPRODUCED,
 )
 def healing_without_gap(bench: Bench) -> Finding:
-    """n^xi (f_n(a_n) - f_0(a_n)) tends to zero for every xi < 1 at any a_n with a_n/log n to infinity; and n^xi times the loss.
-    Compared: n^0.9 times the root mean square of f_n - f_0 at a_n = (log n)^2, to leading order in 1/n, from the library's
-    variance on a problem without a gap (32 atoms, 64 nodes), and n^0.9 times the loss of f_0 at a_n: n = 10^10 over
-    n = 10^4; it must be 1 at most, for something that tends to zero."""
+    """n^xi (f_n(a_n) - f_0(a_n)) tends to zero for every xi < 1 at any a_n with a_n/log n to infinity; and n^xi times
+    the loss.
+    Compared: n^0.9 times the root mean square of f_n - f_0 at a_n = (log n)^2, to leading order in 1/n, from the
+    library's variance on a problem without a gap (32 atoms, 64 nodes), and n^0.9 times the loss of f_0 at a_n: n =
+    10^10 over n = 10^4; it must be 1 at most, for something that tends to zero."""
     found = bench.piece(predicted, which="taught", times=_LONG, order=4)
     widths = (1e4, 1e6, 1e8, 1e10)
     scaled = [_scaled(_LONG, found["variance"], n) for n in widths]
@@ -199,7 +203,7 @@ def healing_without_gap(bench: Bench) -> Finding:
     loss = [float(n**_POWER * np.exp(np.interp(np.log(n) ** 2, _LONG, logs))) for n in widths]
     computed = table("n", widths, {"n^0.9 times the distance": scaled, "n^0.9 times the loss of f_0": loss})
     why = (
-        "without a spectral gap both |f_0 - f| and the fluctuation heal as powers of t, and a power of (log n)^2 does not "
-        "outweigh one of n: a_n must grow as a power of n. With a gap the statement holds, see healing-with-gap"
+        "without a spectral gap both |f_0 - f| and the fluctuation heal as powers of t, and a power of (log n)^2 does "
+        "not outweigh one of n: a_n must grow as a power of n. With a gap the statement holds, see healing-with-gap"
     )
     return Finding(computed, largest(scaled[-1] / scaled[0], loss[-1] / loss[0]), why)

@@ -54,10 +54,11 @@ def _blocks(found: Data, of: theory.Features, r: np.ndarray) -> np.ndarray:
 
 @claim("(3.9) to (3.12)", tolerance=1.0, cost=Cost(8.0), digits=4)
 def gradient_covariance(bench: Bench) -> Finding:
-    """The covariance of the gradient of the scaled loss over a batch is R/P, with blocks of A_0, c_i A_1 and c_i c_j A_2.
-    Compared: share of what is allowed, relative to the largest entry, 12 neurons: 1e-9 for the covariance of one step of the
-    library's SGD over all batches of one sample, by its displacements over dt = 0.0001 (rounding over it), against (3.11) in
-    NumPy; 1e-12 for the library's gradient_noise against it."""
+    """The covariance of the gradient of the scaled loss over a batch is R/P, with blocks of A_0, c_i A_1 and c_i c_j
+    A_2.
+    Compared: share of what is allowed, relative to the largest entry, 12 neurons: 1e-9 for the covariance of one
+    step of the library's SGD over all batches of one sample, by its displacements over dt = 0.0001 (rounding over
+    it), against (3.11) in NumPy; 1e-12 for the library's gradient_noise against it."""
     found, of, r, moves = _one_step(bench)
     exact = _blocks(found, of, r)
     centred = moves - np.tensordot(found["mu"], moves, 1)
@@ -99,14 +100,14 @@ def _test(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @claim("(3.19), (3.22)", tolerance=1.0, cost=Cost(8.0), digits=4)
 def ito_drift(bench: Bench) -> Finding:
-    """Dean's equation of SGD has, beside the drift of (2.5), (theta/2) grad grad : (rho c^2 A_2) + (theta/2) d_c^2 (rho A_0) +
-    theta d_c div (rho c A_1), A_k of f_n - f at y, y.
+    """Dean's equation of SGD has, beside the drift of (2.5), (theta/2) grad grad : (rho c^2 A_2) + (theta/2) d_c^2 (rho
+    A_0) + theta d_c div (rho c A_1), A_k of f_n - f at y, y.
     Printed: (3.19), line 4: d_c^2 delta grad delta . C_i A_1.
-    Compared: weakly, for a test function chi(c, y): the exact mean of INT chi d rho_n after one step of the library's SGD with one
-    sample, minus its start, over dt, against -INT grad chi . g rho + (dt/2) INT grad grad chi : (R_ii + g g^T) rho in NumPy, where
-    g g^T is the step's own curvature, no noise. Share of what is allowed, relative to the second-order term, dt = 0.0001:
-    0.02, for the next order is of relative size dt times the gradients of single samples; the mixed term, which the print
-    makes a third derivative, must be a tenth of it at least.
+    Compared: weakly, for a test function chi(c, y): the exact mean of INT chi d rho_n after one step of the library's
+    SGD with one sample, minus its start, over dt, against -INT grad chi . g rho + (dt/2) INT grad grad chi : (R_ii + g
+    g^T) rho in NumPy, where g g^T is the step's own curvature, no noise. Share of what is allowed, relative to the
+    second-order term, dt = 0.0001: 0.02, for the next order is of relative size dt times the gradients of single
+    samples; the mixed term, which the print makes a third derivative, must be a tenth of it at least.
     Misprint: d_c, not d_c^2, in line 4 of (3.19)."""
     found, of, r, moves = _one_step(bench)
     dt, mu, w = float(found["step"]), found["mu"], found["w"]
@@ -126,11 +127,11 @@ def ito_drift(bench: Bench) -> Finding:
 
 @claim("(3.20), (3.21)", tolerance=0.02, cost=Cost(8.0), digits=4)
 def noise_variation(bench: Bench) -> Finding:
-    """The noise of Dean's equation has the quadratic variation (3.21): INT INT grad chi . R(z, z') grad chi' rho rho', R made
-    of A_0, c A_1 and c c' A_2.
-    Compared: the exact variance of INT chi d rho_n after one step of the library's SGD with one sample, over dt^2, with the double
-    sum over 12 neurons in NumPy, relative; dt = 0.0001, and the next order is of relative size dt times the gradients of
-    single samples."""
+    """The noise of Dean's equation has the quadratic variation (3.21): INT INT grad chi . R(z, z') grad chi' rho rho',
+    R made of A_0, c A_1 and c c' A_2.
+    Compared: the exact variance of INT chi d rho_n after one step of the library's SGD with one sample, over dt^2,
+    with the double sum over 12 neurons in NumPy, relative; dt = 0.0001, and the next order is of relative size dt
+    times the gradients of single samples."""
     found, of, r, _ = _one_step(bench)
     _, slope, _ = _test(found["rows"])
     after, mu, w = _test(found["after"])[0] @ found["w"], found["mu"], found["w"]
@@ -141,10 +142,11 @@ def noise_variation(bench: Bench) -> Finding:
 
 @claim("(3.30) to (3.32)", tolerance=0.02, cost=Cost(8.0), digits=4)
 def function_noise(bench: Bench) -> Finding:
-    """The noise of f_n has the covariance INT M(x, z) M(x', z) r(z)^2 d mu(z) - INT M r INT M' r, r = f_n - f: N of (3.32)
-    factorises.
-    Compared: the exact covariance of f_n at all pairs of 64 nodes after one step of the library's SGD with one sample, over dt^2, with
-    this in NumPy, over the largest; dt = 0.0001, and the next order is of relative size dt times the gradients."""
+    """The noise of f_n has the covariance INT M(x, z) M(x', z) r(z)^2 d mu(z) - INT M r INT M' r, r = f_n - f: N of
+    (3.32) factorises.
+    Compared: the exact covariance of f_n at all pairs of 64 nodes after one step of the library's SGD with one
+    sample, over dt^2, with this in NumPy, over the largest; dt = 0.0001, and the next order is of relative size dt
+    times the gradients."""
     found, of, r, _ = _one_step(bench)
     kernel, mu = theory.tangent_kernel(found["c"], found["w"], of), found["mu"]
     mean = kernel @ (mu * r)

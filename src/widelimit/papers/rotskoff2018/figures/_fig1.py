@@ -49,23 +49,23 @@ def _caption(data: Data) -> str:
     off = np.max(np.abs(data["loss"] / data["exact"] - 1.0))
     charges = np.max(np.abs(data["c"]))
     return (
-        f"Left: level sets of f (dotted) and of f_n with n = {_SHOWN} (full) on the slice (4.7), d = {RBF_DIM}, and the "
-        f"directions of the particles' first three coordinates. (The text counts 64 particles there, the caption 128: "
-        "128 was taken, and all are drawn.) Right: the loss in L² in closed form (rings; their mean: dots) and (4.8) by "
-        f"sampling (crosses, within {off:.1%} of it), {data['exact'].shape[1]} realisations of the coefficients; the "
-        f"text speaks of 4, the caption of 10: 4 at the quick scale, 10 at paper scale. The mean falls as "
-        f"n^{log_slope(data['widths'], means(data)):.1f}. Training is (4.5) with exp(+α x·y), α = 1 (with the printed "
-        f"sign it diverges), steps of 10⁻³ (printed 10³) to t = {data['end']:g}, thermal noise of temperature {HEAT:g} "
-        f"in the first half (chosen here, not printed); charges up to {charges:.1f} are {charges * np.exp(5.0):.0f} for "
-        "the Gaussian (4.2), the printed 10³."
+        f"Left: level sets of f (dotted) and of f_n with n = {_SHOWN} (full) on the slice (4.7), d = {RBF_DIM}, and "
+        f"the directions of the particles' first three coordinates. (The text counts 64 particles there, the caption "
+        "128: 128 was taken, and all are drawn.) Right: the loss in L² in closed form (rings; their mean: dots) and "
+        f"(4.8) by sampling (crosses, within {off:.1%} of it), {data['exact'].shape[1]} realisations of the "
+        f"coefficients; the text speaks of 4, the caption of 10: 4 at the quick scale, 10 at paper scale. The mean "
+        f"falls as n^{log_slope(data['widths'], means(data)):.1f}. Training is (4.5) with exp(+x·y) (with the "
+        f"printed sign it diverges), steps of 10⁻³ (printed 10³) to t = {data['end']:g}, thermal noise of temperature "
+        f"{HEAT:g} in the first half (chosen here, not printed); charges up to {charges:.1f} are "
+        f"{charges * np.exp(5.0):.0f} for the Gaussian (4.2), the printed 10³."
     )
 
 
 def _alt(data: Data) -> str:
     return (
         "Left: two sets of contour lines that lie on each other, with circles and triangles scattered over them. "
-        f"Right: dots on logarithmic axes that fall from {means(data)[0]:.1g} to {means(data)[-1]:.1g}, faster than both "
-        "lines of slope -1 and -2."
+        f"Right: dots on logarithmic axes that fall from {means(data)[0]:.1g} to {means(data)[-1]:.1g}, faster than "
+        "both lines of slope -1 and -2."
     )
 
 

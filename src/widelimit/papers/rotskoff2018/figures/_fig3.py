@@ -6,6 +6,7 @@ from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, logarithmic, marks, title
 from ..._kit._shares import log_slope
 from ..runs._spins import SIGMOID_WIDTHS, sigmoids, step_seconds
+from ._fig2 import unfinished
 
 # (d, n, P) of which a step is timed: the widest that are trained here, and the paper's widest, before and after the
 # quench.
@@ -18,7 +19,8 @@ def scaling_of(bench: Bench, d: int) -> Data:
     """For each width: the realisations of the loss and of (4.11) for f > 0 and f < 0, and the errors; one row each."""
     rows = [(n, run) for n in SIGMOID_WIDTHS[d] for run in sigmoids(bench, d, n)]
     names = [*OBSERVED, *(f"{name} error" for name in OBSERVED), "half"]
-    return {"n": np.array([n for n, _ in rows])} | {name: np.array([run[name] for _, run in rows]) for name in names}
+    found = {name: np.array([run[name] for _, run in rows]) for name in names}
+    return found | {"n": np.array([n for n, _ in rows]), "steps": rows[0][1]["steps before"][-1]}
 
 
 def _compute(bench: Bench) -> Data:
@@ -46,15 +48,16 @@ def _caption(data: Data) -> str:
     sizes = np.abs(ten["positive"])
     seconds = data["cost"]["seconds"]
     return (
-        f"Left: the loss (4.8); middle: (4.11), a signed mean; right: the same where f < 0; of trained sigmoid networks, "
-        f"{int(np.sum(ten['n'] == ten['n'][0]))} realisations of the coefficients (printed: 10), after the quench. Exponents "
-        f"of n: {slopes} (printed: -1). (4.11) is {np.min(sizes):.2g} to {np.max(sizes):.2g} in d = 10; with 10⁵ samples it "
-        f"has a floor of {np.mean(ten['positive error']):.1g} (dotted, its standard error), below which nothing could be "
-        f"seen. Times of a step, measured here: d = 10, n = 256: {1e3 * seconds[0]:.2g} ms, after the quench "
-        f"{1e3 * seconds[1]:.2g} ms, hence {_hours(data, 0, 1):.2g} h a realisation of the paper's 2·10⁶ + 2·10⁵ steps; "
-        f"d = 25, n = 256: {_hours(data, 2, 3):.2g} h; d = 25, n = 1024: {1e3 * seconds[4]:.2g} and "
-        f"{1e3 * seconds[5]:.3g} ms, {_hours(data, 4, 5):.3g} h a realisation and {_RUNS * _hours(data, 4, 5):.3g} h for "
-        "ten: n stops at 256 here. At the quick scale training stops long before: what is seen is how far it came."
+        f"Left: the loss (4.8); middle: (4.11), a signed mean; right: the same where f < 0; of trained sigmoid "
+        f"networks, {int(np.sum(ten['n'] == ten['n'][0]))} realisations of the coefficients (printed: 10), after the "
+        f"quench. Exponents of n: {slopes} (printed: -1). (4.11) is {np.min(sizes):.2g} to {np.max(sizes):.2g} in d = "
+        f"10; with 10⁵ samples it has a floor of {np.mean(ten['positive error']):.1g} (dotted, its standard error), "
+        f"below which nothing could be seen. Times of a step, measured here: d = 10, n = 256: {1e3 * seconds[0]:.2g} "
+        f"ms, after the quench {1e3 * seconds[1]:.2g} ms, hence {_hours(data, 0, 1):.2g} h a realisation of the "
+        f"paper's 2·10⁶ + 2·10⁵ steps; d = 25, n = 256: {_hours(data, 2, 3):.2g} h; d = 25, n = 1024: "
+        f"{1e3 * seconds[4]:.2g} and {1e3 * seconds[5]:.3g} ms, {_hours(data, 4, 5):.3g} h a realisation and "
+        f"{_RUNS * _hours(data, 4, 5):.3g} h for ten: n stops at 256 "
+        f"here.{unfinished(float(ten['steps']))}"
     )
 
 
@@ -90,7 +93,14 @@ def fig3(sheet: Sheet, data: Data) -> None:
             curve(axes, widths, middle / widths, 1, ls="--", label="slope -1")
             floor = f"{name} error"
             if name != "loss":
-                curve(axes, one["n"], np.full(len(one["n"]), np.mean(one[floor])), ls=":", lw=1.5, label="floor, 10⁵ samples")
+                curve(
+                    axes,
+                    one["n"],
+                    np.full(len(one["n"]), np.mean(one[floor])),
+                    ls=":",
+                    lw=1.5,
+                    label="floor, 10⁵ samples",
+                )
             axes.set_xticks(widths, [str(n) for n in widths])
             axes.minorticks_off()
             title(axes, f"d = {d}: {words}, exponent {slope(one, name):.2f}", 10.5)

@@ -30,8 +30,8 @@ def networks(which: str, n: int, seeds: int, first: int, times: list[float], mir
     """The gradient flow of networks of n neurons drawn from the atoms of the law: f_n [S, T, Q] and risk [S, T]; those
     of the limit, f_0 [T, Q] and its risk.
 
-    `mirrored`: with the shares p + e of every draw those of p - e, as second halves of f and risk: the mean of the two is
-    free of what is linear in e.
+    `mirrored`: with the shares p + e of every draw those of p - e, as second halves of f and risk: the mean of the two
+    is free of what is linear in e.
     """
     problem, start = problem_of(which), atoms()
     starts = [drawn(start, n, first + seed) for seed in range(seeds)]
@@ -49,9 +49,7 @@ def networks(which: str, n: int, seeds: int, first: int, times: list[float], mir
     }
 
 
-def sgd_networks(
-    which: str, n: int, step: float, batch: int, seeds: int, first: int, times: list[float]
-) -> Data:
+def sgd_networks(which: str, n: int, step: float, batch: int, seeds: int, first: int, times: list[float]) -> Data:
     """SGD with fresh batches from independent networks of n neurons; n = 0: from the law itself, every run.
 
     f_n [S, T, Q]; `limit`: f_0 [T, Q] by the full-batch scheme at the same step, so that the step's own bias is in

@@ -48,8 +48,8 @@ def rbf_start(problem: Problem, n: int, seed: int) -> Particles:
 
 
 def rbf(n: int, seed: int, steps: int, step: float, heat: float, points: int) -> Data:
-    """(4.5) with steps of `step`, thermal noise in their first half; the exact loss in L^2, and (4.8) by `points` points
-    with its standard error."""
+    """(4.5) with steps of `step`, thermal noise in their first half; the exact loss in L^2, and (4.8) by `points`
+    points with its standard error."""
     problem, square = rbf_problem(seed, "rkhs"), rbf_problem(seed, "l2")
     end = steps * step
     noisy = schedules.piecewise([0.5 * end], [heat, 0.0])
