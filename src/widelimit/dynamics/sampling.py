@@ -17,6 +17,8 @@ class AbstractSampling(Module):
 
     stochastic: ClassVar[bool] = True
     """Whether the batch differs from the data itself."""
+    whole: ClassVar[bool] = False
+    """Whether every step sees all the data: where they have no nodes, the problem's own integrals will do."""
     any_size: ClassVar[bool] = False
     """Whether the first samples of a batch are a batch: then its size may change along a run."""
     independent: ClassVar[bool] = False
@@ -93,9 +95,13 @@ class Epochs(AbstractSampling):
 
 
 class Full(AbstractSampling):
-    """All the data at every step: plain gradient descent."""
+    """All the data at every step: plain gradient descent.
+
+    Without nodes by the problem's integrals, where these are exact: the energy of pairs, the sphere.
+    """
 
     stochastic: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
 
     def pick(self, data: AbstractData, key: PRNGKeyArray, k: Any, size: int, drawn: Any, order: Any) -> Any:
         return self._nodes(data), order

@@ -1,7 +1,9 @@
 """Tangent and random-feature kernels, and the decomposition that every linear theory rests on."""
 
+from ._abstract import AbstractKernel as AbstractKernel
 from ._bases import Start as Start, choose_basis as choose_basis
 from ._decomposition import Decomposition as Decomposition, check_linear as check_linear, decompose as decompose
+from ._exponential import ExponentialKernel as ExponentialKernel, exponential as exponential, gaussian as gaussian
 from ._linear_theory import (
     Expansion as Expansion,
     LinearTheory as LinearTheory,

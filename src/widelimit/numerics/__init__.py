@@ -40,4 +40,9 @@ from ._search import (
 )
 from ._signals import Signals as Signals
 from ._simplex import quadratic_on_simplex as quadratic_on_simplex
+from ._sphere_mean import (
+    sphere_mean as sphere_mean,
+    sphere_mean_table as sphere_mean_table,
+    sphere_means as sphere_means,
+)
 from ._tridiagonal import solve_exchange as solve_exchange

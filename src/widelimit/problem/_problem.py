@@ -160,9 +160,7 @@ class Problem(Module):
         """f_rho at inputs x: [n, d] -> [n] or [n, C]; one input [d] -> () or (C,)."""
         theta, w = self.unpack(measure)
         task = self.task("Problem.predict")
-        inputs, x = task.data.inputs, as_numbers(x, "predict(x=...)")
-        single = x.ndim == 1 and (inputs > 1 or x.shape == (1,))
-        points = as_points(x[None] if single else x, inputs, "predict(x=...)")
+        points, single = self._inputs(x, "predict(x=...)")
         f = choose(task).predict(theta, w, points.astype(w.dtype))
         return f[0] if single else f
 
@@ -173,6 +171,28 @@ class Problem(Module):
         Raises `ValueError` for data without nodes: see `estimate_risk`.
         """
         return self.integrals.risk(*self.unpack(measure))
+
+    @jittable
+    def l2_risk(self, measure: Measure) -> Float[Array, ""]:
+        r"""$\frac12 \int |f_\rho - y|^2 d\mu$, whatever the problem's own risk is; on nodes, or in closed form.
+
+        Raises `ValueError` for data without nodes, where no closed form is known.
+        """
+        task = self.task("Problem.l2_risk")
+        squared = Supervised(task.network, task.data, losses.squared(), task.scale, task.budget)
+        return choose(squared).risk(*self.unpack(measure))
+
+    @jittable
+    def target(self, x: Any) -> Float[Array, "..."]:
+        """y at inputs x, [n, d] -> [n] or [n, C], or at one, [d]. Raises `ValueError` where y is no known function."""
+        points, single = self._inputs(x, "target(x=...)")
+        y = self.data.target_at(points, "Problem.target")
+        return y[0] if single else y
+
+    @property
+    def target_norm_squared(self) -> Float[Array, ""]:
+        """E |y|^2, exact or over the nodes. Raises `ValueError` where it is not known."""
+        return self.data.target_norm_squared("Problem.target_norm_squared")
 
     def estimate_risk(self, measure: Measure, *, samples: Count = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
@@ -241,6 +261,12 @@ class Problem(Module):
         Noise sees it: the entropy is INT log(rho / volume) d rho. Raises `ValueError` for a reduction at d = infinity.
         """
         return jnp.zeros(()) if self.symmetry is None else self.symmetry.log_volume(theta)
+
+    def _inputs(self, x: Any, what: str) -> tuple[Float[Array, "n d"], bool]:
+        """Inputs [n, d] of what a user gave, and whether it was one."""
+        inputs, x = self.data.inputs, as_numbers(x, what)
+        single = x.ndim == 1 and (inputs > 1 or x.shape == (1,))
+        return as_points(x[None] if single else x, inputs, what), single
 
     def _symmetric(self, who: str) -> AbstractSymmetry:
         if self.symmetry is None:

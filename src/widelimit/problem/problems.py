@@ -10,11 +10,12 @@ from widelimit.numerics import real_number, whole_number
 from . import activations, losses, mobilities
 from ._problem import Problem
 from .activations import Activation
-from .data import GaussianClasses, Interval, Rotations, Samples
-from .domains import Circle, Product, product
+from .data import GaussianClasses, Interval, Rotations, Samples, ThreeSpin
+from .domains import Circle, Product, Sphere, product
+from .integrals import SphereL2, SphereRKHS
 from .symmetry._reduction import parts_of
 from .symmetry._rescaling import Rescaling, deltas
-from .units import CanonicalReLU, FreeKnot, Neuron
+from .units import AbstractUnit, CanonicalReLU, FreeKnot, Neuron
 
 ramp: Activation = activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
 """mei2018's activation: -2.5 below 0.5, 7.5 above 1.5, linear between."""
@@ -160,6 +161,49 @@ def canonical_relu(
     symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, why)
     domain = product(angle=Circle())
     return Problem(unit, full.data, full.loss, penalty=penalty, domain=domain, mobility=mobility, symmetry=symmetry)
+
+
+def three_spin(
+    coefficients: Any,
+    kernel: Any = None,
+    *,
+    unit: AbstractUnit | None = None,
+    norm: str = "l2",
+    loss: Any = None,
+    penalty: Any = None,
+) -> Problem:
+    r"""The spherical 3-spin function, $f(x) = \frac1d \sum a_{pqr} x_p x_q x_r$ on |x|^2 = d (rotskoff2018, section 4).
+
+    Inputs are uniform on the sphere of radius sqrt(d); `target(x)` and `target_norm_squared` of the problem are exact.
+
+    - `coefficients`: a, [d, d, d]; see `data.ThreeSpin`.
+    - `kernel`: `kernels.exponential(alpha)` or `kernels.gaussian(alpha)`, phi, for the network $\int c\,\phi\,d\rho$
+      with blocks `charge` () and `center` (d,), the centres on the same sphere. Risk and flow are exact, without
+      samples; SGD draws fresh ones, of the L2 risk.
+    - `unit`: instead of a kernel, any unit, `Neuron(activations.sigmoid)` say (4.9), in all of R^D: trained by SGD.
+    - `norm`: what the risk is with a kernel: "l2", $\frac12 \int (f - f_n)^2 d\mu$; or "rkhs", $\frac12 |f - f_n|_H^2$
+      in the space of the kernel, whose gradient flow is (4.5). Then `l2_risk` of the problem is the other.
+    - `loss`, `penalty`: as in `Problem`; a kernel needs a squared loss, $(f - y)^2/2$ by default.
+
+    Raises `ValueError` for coefficients that are not a cube, a kernel that is neither, and another norm.
+    """
+    data = ThreeSpin(coefficients)
+    if (kernel is None) == (unit is None):
+        raise ValueError("three_spin(...): give either kernel=kernels.exponential(alpha) or unit=.")
+    if norm not in ("l2", "rkhs"):
+        raise ValueError(f'three_spin(norm=...): must be "l2" or "rkhs", got {norm!r}.')
+    if kernel is None:
+        if norm == "rkhs":
+            raise ValueError('three_spin(norm="rkhs"): the norm is that of a kernel; give kernel= instead of unit=.')
+        return Problem(unit, data, loss, penalty=penalty)
+    basis = getattr(kernel, "unit", None)
+    if getattr(basis, "exponent", None) is None:
+        raise ValueError(
+            f"three_spin(kernel=...): expected kernels.exponential(alpha) or kernels.gaussian(alpha), got {kernel!r}."
+        )
+    domain = product(center=Sphere(math.sqrt(data.inputs)))
+    integrals = SphereRKHS if norm == "rkhs" else SphereL2
+    return Problem(basis, data, loss, penalty=penalty, domain=domain, integrals=integrals)
 
 
 def _infinite(unit: Neuron, classes: Rotations, loss: Any, penalty: Any) -> Problem:

@@ -107,7 +107,7 @@ class SGD(AbstractDynamics[SGDState]):
         smooth = cold and not problem.integrals.kinked and problem.domain.unconstrained
         return Facts(
             # At fixed t and N the particles fluctuate by O(sqrt step) around the flow (rotskoff2018, Prop. 3.2).
-            order=self.sampling.order(problem.data, self.largest_batch) if smooth else None,
+            order=self._order(problem) if smooth else None,
             conserves=("mass", "particles"),
             decreases=("objective",) if smooth and not self.sampling.stochastic else (),
             splits=cold and problem.scale.mean_field,
@@ -118,7 +118,10 @@ class SGD(AbstractDynamics[SGDState]):
 
     def placed(self, problem: Problem, start: Start) -> Particles:
         measure = require_particles(start, "SGD")
-        self.sampling.check(problem.data)
+        if self._exact(problem):
+            problem.integrals.require_deterministic(f"sampling.{type(self.sampling).__name__}")
+        else:
+            self.sampling.check(problem.data)
         if self.temperature is not None and problem.mobility.scales(fields_of(problem.blocks)) is None:
             raise ValueError(
                 "SGD(temperature=...): noise needs a mobility of one number a block (mobilities.Diagonal)."
@@ -137,7 +140,7 @@ class SGD(AbstractDynamics[SGDState]):
         cast = {name: getattr(theta, name).astype(self.dtype) for name in theta._fields}
         moves = {name: cast[name] for name in names}
         still = {name: cast[name] for name in cast if name not in names}
-        order = self.sampling.start(problem.data, streams[0])
+        order = None if self._exact(problem) else self.sampling.start(problem.data, streams[0])
         zero = jnp.zeros((), jnp.int64)
         weights = weights.astype(self.dtype)
         state = SGDState(moves, zero, streams[0], streams[1], jnp.zeros(()), order, still, weights)
@@ -162,7 +165,8 @@ class SGD(AbstractDynamics[SGDState]):
         return Steps(self.step_size)
 
     def noise(self, problem: Problem, state: SGDState, k: Any) -> Any:
-        drawn = self.sampling.draw(problem.data, state.key, k, self.largest_batch)
+        exact = self._exact(problem)
+        drawn = None if exact else self.sampling.draw(problem.data, state.key, k, self.largest_batch)
         # A sampler of the user's own may draw in another precision.
         return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn), self._brownian(state, k)
 
@@ -185,11 +189,20 @@ class SGD(AbstractDynamics[SGDState]):
         rest = (state.tau + ds, order, state.still, state.weights, lost)
         return SGDState(y, state.k + 1, state.key, state.key_noise, *rest)
 
+    def _exact(self, problem: Problem) -> bool:
+        """Whether a step is by the problem's integrals, without samples."""
+        return self.sampling.whole and (problem.supervised is None or problem.data.nodes is None)
+
+    def _order(self, problem: Problem) -> float:
+        return 1.0 if self._exact(problem) else self.sampling.order(problem.data, self.largest_batch)
+
     def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:
         """-P grad psi on the batch of the step, and the order to carry on."""
+        theta = merge(problem, state.y, state.still)
+        if self._exact(problem):
+            return problem.velocity(theta, problem.variation(theta, state.weights).gradient), None
         drawn = None if noise is None else noise[0]
         nodes, order = self.batch_of(problem.data, state.key, state.k, drawn, state.order)
-        theta = merge(problem, state.y, state.still)
         return problem.velocity(theta, problem.variation(theta, state.weights, nodes).gradient), order
 
     def batch_of(self, data: AbstractData, key: PRNGKeyArray, k: Any, drawn: Any, order: Any) -> tuple[Nodes, Any]:

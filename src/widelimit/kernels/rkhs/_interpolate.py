@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from widelimit.numerics import real_number, require_x64
 from widelimit.problem.data import as_numbers
 
-from ..wide import Kernel
+from .._abstract import AbstractKernel
 
 # A matrix of this side has 0.5 GB, and its eigenvectors take minutes.
 _MOST = 2**13
@@ -44,7 +44,7 @@ class Interpolant(eqx.Module):
       on that of the coefficients, relative to their norm. Values lose less.
     """
 
-    kernel: Kernel
+    kernel: AbstractKernel
     x: Float[Array, "n d"]
     y: Float[Array, " n"]
     coefficients: Float[Array, " n"]
@@ -56,7 +56,7 @@ class Interpolant(eqx.Module):
         return self.kernel(x, self.x) @ self.coefficients
 
 
-def interpolate(kernel: Kernel, x: Any, y: Any, ridge: Any = 0.0, time: Any = math.inf) -> Interpolant:
+def interpolate(kernel: AbstractKernel, x: Any, y: Any, ridge: Any = 0.0, time: Any = math.inf) -> Interpolant:
     r"""The function of least norm through the samples, $f = \sum_j \alpha_j K(x_j, \cdot)$ with $K\alpha = y$.
 
     - `x`: [n], [n, d], in any order; `y`: [n].
@@ -101,7 +101,7 @@ def interpolate(kernel: Kernel, x: Any, y: Any, ridge: Any = 0.0, time: Any = ma
     )
 
 
-def _samples(kernel: Kernel, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+def _samples(kernel: AbstractKernel, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     points, shape = kernel.points(x, "interpolate(x=...)")
     labels = np.asarray(as_numbers(y, "interpolate(y=...)"), float)
     if points.size == 0:

@@ -5,13 +5,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.numerics import entries, map_rows
-from widelimit.problem.data import as_numbers
 
+from .._abstract import AbstractKernel
 from ._arc_cosine import ArcCosine
 from ._nodes import NodeSum
 from ._slopes import WeightAtoms, WeightLine
@@ -56,7 +54,7 @@ class ClosedForm(eqx.Module):
         return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(self.means, eqx.is_array))) + 1
 
 
-class Kernel(eqx.Module):
+class Kernel(AbstractKernel):
     r"""$K(x, x')$ of a unit and a law; made by `random_features` and `neural_tangent`.
 
     `kernel(x, other)`: of two numbers a number, of [n] or [n, d] and [m] or [m, d] a table [n, m]; a number beside an
@@ -72,35 +70,11 @@ class Kernel(eqx.Module):
     inputs: int | None = eqx.field(static=True)
     closed: bool = eqx.field(static=True)
 
-    def __call__(self, x: Any, other: Any) -> Float[Array, "..."]:
-        (left, first), (right, second) = self._both(x, other)
-        return _table(self, left, right).reshape(first + second)
+    def table(self, x: Float[Array, "n d"], other: Float[Array, "m d"]) -> Float[Array, "n m"]:
+        return _table(self, x, other)
 
-    def error(self, x: Any, other: Any) -> Float[Array, "..."]:
-        """A bound on the rounding of K(x, other), and an estimate of the error of nodes; of the shape of K.
-
-        Nodes: the distance to fewer Gauss nodes, or 3.5 standard errors between Sobol points scrambled eight times.
-        """
-        (left, first), (right, second) = self._both(x, other)
-        return _errors(self, left, right).reshape(first + second)
-
-    def points(self, x: Any, what: str) -> tuple[Float[Array, "n d"], tuple[int, ...]]:
-        """Inputs as rows, and the shape that they give a table. Raises `ValueError` for another shape."""
-        given = as_numbers(x, what).astype(float)
-        rows = given.reshape(-1, 1) if given.ndim < 2 else given
-        if rows.ndim != 2 or (self.inputs or rows.shape[1]) != rows.shape[1]:
-            d = "d" if self.inputs is None else self.inputs
-            allowed = "a number, [n] or [n, 1]" if d == 1 else f"[n, {d}]"
-            raise ValueError(f"{what}: expected {allowed}, got shape {given.shape}.")
-        if not isinstance(rows, Tracer) and not np.all(np.isfinite(rows)):
-            raise ValueError(f"{what}: must be finite.")
-        return rows, given.shape[:1]
-
-    def _both(self, x: Any, other: Any) -> Any:
-        left, right = self.points(x, "kernel(x=...)"), self.points(other, "kernel(other=...)")
-        if left[0].shape[1] != right[0].shape[1]:
-            raise ValueError(f"kernel(other=...): has {right[0].shape[1]} inputs, x has {left[0].shape[1]}.")
-        return left, right
+    def errors(self, x: Float[Array, "n d"], other: Float[Array, "m d"]) -> Float[Array, "n m"]:
+        return _errors(self, x, other)
 
 
 @eqx.filter_jit

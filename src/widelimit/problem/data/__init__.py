@@ -2,6 +2,7 @@
 
 from ._data import (
     AbstractData as AbstractData,
+    Harmonic as Harmonic,
     Nodes as Nodes,
     Panels as Panels,
     Rotations as Rotations,
@@ -24,5 +25,6 @@ from ._samples import (
     gauss_legendre as gauss_legendre,
 )
 from ._teacher import Teacher as Teacher
+from ._three_spin import ThreeSpin as ThreeSpin
 from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
 from .tables._table import Table as Table, load as load, read_table as read_table, split as split

@@ -45,6 +45,15 @@ class Panels(NamedTuple):
         return out
 
 
+class Harmonic(NamedTuple):
+    r"""A homogeneous harmonic polynomial $Y_k$ on R^d: `degree` k, `value(x)` at one point, and `norm_squared()`,
+    $\int Y_k^2 d\mu$ over the sphere of radius sqrt(d)."""
+
+    degree: int
+    value: Callable[[Float[Array, " d"]], Float[Array, ""]]
+    norm_squared: Callable[[], Float[Array, ""]]
+
+
 class Rotations(NamedTuple):
     """Two centred normal classes that rotations of groups of coordinates leave as they are.
 
@@ -68,6 +77,8 @@ class AbstractData(Module):
     """The data as a finite measure, or None where there are only fresh samples."""
     panels: ClassVar[Panels | None] = None
     """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
+    harmonics: ClassVar[tuple[Harmonic, ...] | None] = None
+    """The harmonics whose sum is the target, where x is uniform on the sphere of radius sqrt(d); None for all else."""
     advice: ClassVar[str] = ""
     """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
 
@@ -87,6 +98,18 @@ class AbstractData(Module):
             f"{who}: the data ({type(self).__name__}) are not known to be invariant under rotations; "
             "needs data.GaussianClasses."
         )
+
+    def target_at(self, x: Float[Array, "n d"], who: str) -> Float[Array, "n ..."]:
+        """The target at inputs [n, d]. Raises `ValueError` where no function of x is known."""
+        raise ValueError(f"{who}: the data ({type(self).__name__}) know their targets at the samples alone.")
+
+    def target_norm_squared(self, who: str) -> Float[Array, ""]:
+        """E |y|^2, where it is known exactly; on nodes, over them. Raises `ValueError` where it is not."""
+        if self.nodes is not None:
+            return jnp.sum(self.nodes.weights * jnp.sum((self.nodes.y**2).reshape(self.nodes.y.shape[0], -1), axis=1))
+        if self.harmonics is not None:
+            return sum((part.norm_squared() for part in self.harmonics), jnp.zeros(()))
+        raise ValueError(f"{who}: it is not known for {type(self).__name__}; freeze samples: data.freeze(n, key=...).")
 
     @abc.abstractmethod
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:

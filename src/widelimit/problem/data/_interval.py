@@ -76,6 +76,9 @@ class Interval(AbstractOnNodes):
         x = jax.random.uniform(key, (n,), self.x.dtype, self.lower, self.upper)
         return x[:, None], label(self.target, x)
 
+    def target_at(self, x: Float[Array, "n d"], who: str) -> Float[Array, "n ..."]:
+        return label(self.target, x[:, 0])
+
 
 def _breaks(breaks: Any, lower: float, upper: float) -> tuple[float, ...]:
     points = np.asarray(as_numbers(breaks, "Interval(breaks=...)"), float)

@@ -38,6 +38,9 @@ class FromLaw(AbstractData):
         x = self.law.sample(n, key=key).positions
         return x, label(self.target, x)
 
+    def target_at(self, x: Float[Array, "n d"], who: str) -> Float[Array, "n ..."]:
+        return label(self.target, x)
+
 
 def uniform_sphere(dim: int, target: Any, *, radius: float = 1.0) -> FromLaw:
     """Inputs uniform on the sphere of radius `radius` in R^dim."""

@@ -82,6 +82,9 @@ class Quadrature(AbstractOnNodes):
         x = self.law.sample(n, key=key).positions.astype(self.x.dtype)
         return x, label(self.target, x)
 
+    def target_at(self, x: Float[Array, "n d"], who: str) -> Float[Array, "n ..."]:
+        return label(self.target, x)
+
     def finer(self, most: int) -> "Quadrature":
         gauss = self.rule.a_coordinate
         n = int(self.n * (most / self.x.shape[0]) ** (1.0 / self.law.dim if gauss else 1.0))

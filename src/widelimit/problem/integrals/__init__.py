@@ -1,4 +1,4 @@
-"""Integrals: how risk, psi and grad psi are computed. Dense, by sorted or binned knots, or in pairs."""
+"""Integrals: how risk, psi and grad psi are computed. Dense, by sorted or binned knots, in pairs."""
 
 from ._binned_knots import BinnedKnots as BinnedKnots
 from ._choice import choose as choose
@@ -11,6 +11,7 @@ from ._integrals import (
     Supervised as Supervised,
     Variation as Variation,
 )
+from ._on_sphere import SphereL2 as SphereL2, SphereRKHS as SphereRKHS
 from ._pairwise import Pairwise as Pairwise
 from ._sorted_knots import SortedKnots as SortedKnots
 from ._spline import Spline as Spline

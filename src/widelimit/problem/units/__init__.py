@@ -1,12 +1,14 @@
 """Units phi(theta, x): what one neuron contributes to the network."""
 
 from ._canonical import CanonicalReLU as CanonicalReLU, lifted as lifted
+from ._exponential import Exponential as Exponential
 from ._free_knot import FreeKnot as FreeKnot
 from ._function import Function as Function
 from ._neuron import Neuron as Neuron
 from ._radial import RadialBasis as RadialBasis
 from ._unit import (
     AbstractUnit as AbstractUnit,
+    Exponent as Exponent,
     Plane as Plane,
     Ramp as Ramp,
     Ridge as Ridge,

@@ -10,7 +10,7 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics import leaf
 from widelimit.numerics.registry import positive
 
-from ._unit import AbstractUnit, registry
+from ._unit import AbstractUnit, Exponent, registry
 
 
 class RadialBasis(AbstractUnit):
@@ -32,6 +32,11 @@ class RadialBasis(AbstractUnit):
         square = jnp.dot(x, x) - 2.0 * jnp.dot(theta.center, x) + jnp.dot(theta.center, theta.center)
         # Rounding may leave it below zero, and phi~ above its bound of one.
         return theta.charge * jnp.exp(-jnp.maximum(square, 0.0) / (2.0 * self.width**2))
+
+    @property
+    def exponent(self) -> Exponent:
+        rate = 1.0 / self.width**2
+        return Exponent(rate, rate)
 
     def lipschitz(self, x: Float[Array, " d"]) -> Float[Array, ""] | None:
         # max_u u exp(-u^2/2) = exp(-1/2), u = |x - z| / s.

@@ -1,6 +1,7 @@
 """What a unit is: the function one particle contributes, and the facts it declares."""
 
 import abc
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Module, Number
+from widelimit.numerics import Module, Number, sphere_mean_table, sphere_means
 from widelimit.numerics.registry import Registry
 
 from ..activations import Pieces
@@ -52,6 +53,53 @@ class Ramp(NamedTuple):
     slopes: tuple[Number, Number]
 
 
+class Exponent(NamedTuple):
+    r"""$\tilde\phi(y, x) = e^{\kappa\,x \cdot y - \eta(|x|^2 + |y|^2)/2}$ with y the block `center`, and what it is on
+    inputs uniform on the sphere of radius sqrt(d) (NOTATION, rotskoff2018).
+
+    - `rate`: kappa > 0; `damping`: eta >= 0.
+
+    With q(y) = `weight` and $t = |y + y'|^2/2$
+
+    $$\int \tilde\phi(y, x)\,\tilde\phi(y', x)\,\mu(dx) = q(y)\,q(y')\,e^{-2 \eta d}\,M_d(2 \kappa^2 d\,t),\qquad
+    \int Y_k(x)\,\tilde\phi(y, x)\,\mu(dx) = \lambda_k(y)\,Y_k(y)$$
+
+    for every y in R^d, where M_d is `numerics.sphere_mean` and Y_k a homogeneous harmonic polynomial of degree k.
+    """
+
+    rate: Number
+    damping: Number
+
+    def weight(self, y: Float[Array, " d"]) -> Float[Array, ""]:
+        """q: 1 on the sphere."""
+        return jnp.exp(-0.5 * self.damping * (jnp.dot(y, y) - y.shape[0]))
+
+    def value(self, dim: int, product: Float[Array, "..."]) -> Float[Array, "..."]:
+        """phi~(y, x)/(q(y) q(x)) of x . y."""
+        return jnp.exp(self.rate * product - self.damping * dim)
+
+    def iterated(self, dim: int, half_square: Float[Array, "..."]) -> Float[Array, "..."]:
+        """INT phi~ phi~' d mu/(q(y) q(y')) of a table of t."""
+        return sphere_mean_table(dim, 2.0 * self.rate**2 * dim * half_square, 2.0 * self.damping * dim)
+
+    def multipliers(self, degrees: tuple[int, ...], y: Float[Array, " d"]) -> list[Float[Array, ""]]:
+        r"""$\lambda_k(y)$ for some k; on the sphere, the eigenvalues."""
+        damped = self.weight(y)
+        return [damped * value for value in self._multipliers(degrees, y.shape[0], jnp.dot(y, y))]
+
+    def eigenvalue(self, degree: int, dim: int) -> Float[Array, ""]:
+        r"""$\lambda_k = \Gamma(d/2)\,(2/(\kappa d))^{d/2-1}\,I_{k+d/2-1}(\kappa d)\,e^{-\eta d}$, on the sphere."""
+        return self._multipliers((degree,), dim, jnp.asarray(float(dim)))[0]
+
+    def _multipliers(self, degrees: tuple[int, ...], dim: int, square: Float[Array, ""]) -> list[Float[Array, ""]]:
+        # (2/s)^(d/2-1) I_(k+d/2-1)(s) Gamma(d/2) is (s/2)^k Gamma(d/2)/Gamma(k+d/2) M_(d+2k)(s^2).
+        least, most = min(degrees), max(degrees)
+        argument, shift = self.rate**2 * dim * square, self.damping * dim
+        means = sphere_means(dim + 2 * least, most - least + 1, argument, shift)
+        sizes = [math.prod([dim / (dim + 2 * j) for j in range(k)]) for k in degrees]
+        return [size * self.rate**k * means[k - least] for size, k in zip(sizes, degrees, strict=True)]
+
+
 class AbstractUnit(Module):
     """phi(theta, x), written for one particle and one input; the library vmaps and chunks.
 
@@ -74,6 +122,8 @@ class AbstractUnit(Module):
     """sigma, where phi = c sigma(a x + b) of one input with a piecewise-linear sigma; `ridge` gives c, a and b."""
     ramp: ClassVar[Ramp | None] = None
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
+    exponent: ClassVar[Exponent | None] = None
+    """The exponent of phi~, where phi = charge phi~(center, x) is an exponential or a Gaussian."""
     averages: ClassVar[int] = 0
     """How many values `mean_square` takes, where phi is a mean over directions itself; else 0."""
 
