@@ -42,7 +42,7 @@ def energy(c: Charges, w: Charges, of: Features, f: Nodes, mu: Nodes) -> float:
     return float(0.5 * mu @ f**2 - charge @ force + 0.5 * charge @ kernel @ charge)
 
 
-def discrepancy(c: Charges, w: Charges, of: Features, at: Features, f: Nodes, mu: Nodes) -> Charges:
+def discrepancy(c: Charges, w: Charges, of: Features, at: Features, f: Nodes, mu: Nodes) -> Float[np.ndarray, " M"]:
     """F_0 - F at other places, F_0(y) = INT c' K(y, y') rho: (2.13) without the printed gradient."""
     force, kernel = potentials(at, of, f, mu)
     return kernel @ (w * c) - force
@@ -56,10 +56,9 @@ def forces(c: Charges, w: Charges, of: Features, f: Nodes, mu: Nodes) -> tuple[C
     return force - kernel @ (w * c), c[:, None] * (pull - push)
 
 
-def tangent_kernel(c: Charges, w: Charges, of: Features, other: Features | None = None) -> Float[np.ndarray, "Q Q"]:
+def tangent_kernel(c: Charges, w: Charges, of: Features) -> Float[np.ndarray, "Q Q"]:
     """(2.38): INT (c^2 grad phi . grad phi' + phi phi') d rho."""
-    right = of if other is None else other
-    return np.einsum("i,ipq,ipr->qr", w * c**2, of.slope, right.slope) + (of.phi.T * w) @ right.phi
+    return np.einsum("i,ipq,ipr->qr", w * c**2, of.slope, of.slope) + (of.phi.T * w) @ of.phi
 
 
 def covariance_blocks(

@@ -32,13 +32,13 @@ def fields(width: int, seed: int, step: float) -> Data:
             pair = [_shifted(rows, i, k, side * step) for side in (1.0, -1.0)]
             risks = [float(problem.risk(Particles(one, w))) for one in pair]
             moved.append((risks[0] - risks[1]) / (2.0 * step))
-    return described(problem, here) | {
+    return described(problem, here.positions, here.weights) | {
         "risk": found.risk,
         "velocity": join(problem.blocks, problem.velocity(theta, found.gradient)),
         "differences": np.reshape(moved, (3, 3)),
         "places": elsewhere.positions,
         "psi": problem.potential(here)(elsewhere.positions),
-        "kernel": kernels.tangent_kernel(problem, here, problem.data.nodes.x),
+        "kernel": kernels.tangent_kernel(problem, here, nodes(problem)[0]),
     }
 
 
@@ -53,7 +53,8 @@ def _fields(bench: Bench) -> tuple[Data, theory.Features]:
     return found, theory.tanh_features(found["y"], found["x"])
 
 
-def _parts(found: Data) -> tuple[Any, ...]:
+def _parts(found: Data) -> tuple[Any, Any]:
+    """c and w."""
     return tuple(found[name] for name in ("c", "w"))
 
 
@@ -128,9 +129,9 @@ def short_run(width: int, seed: int, step: float) -> Data:
     """A network, and the library's flow of it over a step on either side: rows and f_n after `step` and 2 `step`."""
     problem, here = taught(), network(width, seed)
     run = evolved(problem, here, GradientFlow(), [0.0, step, 2.0 * step])
-    x = problem.data.nodes.x
+    x = nodes(problem)[0]
     f = [problem.predict(run[k], x) for k in range(3)]
-    middle = described(problem, run[1])
+    middle = described(problem, run.positions[1], here.weights)
     return middle | {"rows": run.positions, "values": f, "step": step}
 
 
@@ -210,10 +211,10 @@ def minima(width: int, seed: int, end: float) -> Data:
     places[:, 0] = 1.0
     rows = []
     for start in (network(width, seed), atoms(4)):
-        last = evolved(problem, start, GradientFlow(), [0.0, end]).final
+        last: Any = evolved(problem, start, GradientFlow(), [0.0, end]).final
         at = problem.predict(last, places[:, 1:])
         rows.append(
-            described(problem, last)
+            described(problem, last.positions, last.weights)
             | {"risk": problem.risk(last), "psi": problem.potential(last)(places), "elsewhere": at, "places": places}
         )
     return {"runs": rows}
@@ -250,13 +251,12 @@ def represented(order: int, widths: list[int], seeds: int) -> Data:
     problem = taught()
     support = laws.product(weight=laws.Normal(np.array([0.5, 0.0]), 1.0, dim=2)).quantise(order, laws.Gauss())
     found = analysis.representation(problem, support)
-    mu = np.asarray(problem.data.nodes.weights)
+    x, f, mu = nodes(problem)
     far = []
     for n in widths:
         keys = jax.random.split(jax.random.key(n), seeds)
-        drawn = [np.asarray(problem.predict(found.sample(n, key=key), problem.data.nodes.x)) for key in keys]
+        drawn = [np.asarray(problem.predict(found.sample(n, key=key), x)) for key in keys]
         far.append((np.stack(drawn) - found.prediction) ** 2 @ mu)
-    x, f, _ = nodes(problem)
     more = {"y": support.positions, "nu": support.weights, "G": found.density, "parameter": found.parameter}
     return more | {"x": x, "f": f, "mu": mu, "residual": found.residual, "distances": far}
 

@@ -29,7 +29,11 @@ def one_step(width: int, seed: int, step: float) -> Data:
     found = values(problem, np.stack(after), here.weights)
     noise = analysis.gradient_noise(problem, here)
     own = {"library": noise.dense(), "library trace": noise.trace, "value": problem.predict(here, nodes.x)}
-    return described(problem, here) | {"rows": here.positions, "after": after, "values": found, "step": step} | own
+    return (
+        described(problem, here.positions, here.weights)
+        | {"rows": here.positions, "after": after, "values": found, "step": step}
+        | own
+    )
 
 
 def _one_step(bench: Bench) -> tuple[Data, theory.Features, np.ndarray, np.ndarray]:

@@ -221,8 +221,7 @@ def _counted(jax: Any, d: int, n: int, batch: list[int], more: dict[str, Any]) -
     theta, w = problem.unpack(Particles(rows, blocks=problem.blocks))
     nodes = None
     if batch:
-        x = jnp.asarray(on_sphere(d, batch[0], 0))
-        nodes = problem.data.freeze(batch[0], key=jax.random.key(0)).nodes._replace(x=x)
+        nodes = problem.data.freeze(batch[0], key=jax.random.key(0)).nodes
     work = jax.jit(lambda theta, w: problem.variation(theta, w, nodes).gradient)
     return float(work.lower(theta, w).compile().cost_analysis()["flops"])
 

@@ -78,7 +78,7 @@ def _slice(axes: Axes, data: Data) -> None:
     )
     y = data["y"]
     phi = np.mod(np.arctan2(y[:, 1], y[:, 0]), 2.0 * np.pi)
-    theta = np.arccos(y[:, 2] / np.linalg.norm(y[:, :3], axis=1))
+    theta = np.arctan2(np.hypot(y[:, 0], y[:, 1]), y[:, 2])
     for side, tint, mark in ((data["c"] > 0.0, 1, "o"), (data["c"] < 0.0, 2, "^")):
         marks(axes, phi[side], theta[side], tint, mark, ms=3.6, mew=0.0, alpha=0.8)
     key(axes, "f", color="black", ls=":")

@@ -33,8 +33,9 @@ def _caption(data: Data) -> str:
         f"The loss of sigmoid networks of n = {_WIDTH} neurons along SGD with fresh batches of P = {batch_of(_WIDTH)} "
         f"for {one['steps before'][-1]:.0f} steps, then of {batch_of(_WIDTH) ** 2} for {one['steps after'][-1]:.0f} "
         f"more (printed: 2·10⁶ and 2·10⁵), averaged over {POINTS} fixed points. {said}. There is no plateau in "
-        f"between. The insets show the last part, around the quench. Chosen here, not printed: steps of {SGD_STEP:g}, "
-        f"all parameters N(0, 1) at the start, float32.{unfinished(one['steps before'][-1])}"
+        f"between. The insets show the last part, before and after the quench each on a scale of its own. "
+        f"Chosen here, not printed: steps of {SGD_STEP:g}, all parameters N(0, 1) at the start, float32."
+        f"{unfinished(one['steps before'][-1])}"
     )
 
 
@@ -73,4 +74,5 @@ def fig2(sheet: Sheet, data: Data) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
         axes.tick_params(which="minor", labelsize=9.5)
+        axes.locator_params(axis="x", nbins=5)
         title(axes, f"{name}, n = {_WIDTH}; quench at the dotted line")

@@ -69,6 +69,13 @@ def _alt(data: Data) -> str:
     )
 
 
+def _ticks(values: np.ndarray) -> tuple[list[float], list[str]]:
+    """1, 2, 5, 10, ... around some values that may lie within one power of ten."""
+    all_of = [digit * 10.0**k for k in range(-6, 4) for digit in (1, 2, 5)]
+    shown = [tick for tick in all_of if np.min(values) / 2.0 < tick < 2.0 * np.max(values)]
+    return shown, [f"{tick:g}" for tick in shown]
+
+
 _WORDS = {
     "loss": ("loss (4.8)", "loss"),
     "positive": ("(4.11), where f > 0", "mean of Θ(f) (f - $f_n$)"),
@@ -102,6 +109,9 @@ def fig3(sheet: Sheet, data: Data) -> None:
                     label="floor, 10⁵ samples",
                 )
             axes.set_xticks(widths, [str(n) for n in widths])
-            axes.minorticks_off()
+            axes.xaxis.minorticks_off()
+            if name == "loss":
+                axes.set_yticks(*_ticks(size))
+                axes.yaxis.minorticks_off()
             title(axes, f"d = {d}: {words}, exponent {slope(one, name):.2f}", 10.5)
     sheet.legend(*panels[0][1].get_legend_handles_labels(), loc="outside lower center", ncols=3)

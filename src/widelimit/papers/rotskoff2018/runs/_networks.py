@@ -6,7 +6,6 @@ import numpy as np
 
 from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, data, units
-from widelimit.theory import rotskoff2018 as theory
 
 from ..._kit import Data
 
@@ -58,10 +57,6 @@ def nodes(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.asarray(found.x), np.asarray(found.y), np.asarray(found.weights)
 
 
-def features(problem: Problem, rows: Any) -> theory.Features:
-    return theory.tanh_features(np.asarray(rows)[:, 1:], nodes(problem)[0])
-
-
 def values(problem: Problem, positions: Any, weights: Any) -> np.ndarray:
     """f_n on the nodes, [..., Q], of rows [..., N, 3] and weights [N] or [..., N], in NumPy."""
     positions = np.asarray(positions)
@@ -70,8 +65,8 @@ def values(problem: Problem, positions: Any, weights: Any) -> np.ndarray:
     return np.einsum("...n,...nq->...q", weights * positions[..., 0], table)
 
 
-def described(problem: Problem, particles: Particles) -> Data:
+def described(problem: Problem, positions: Any, weights: Any) -> Data:
     """What the closed forms need of a network: c, y, w and the data."""
-    rows = np.asarray(particles.positions)
+    rows = np.asarray(positions)
     x, f, mu = nodes(problem)
-    return {"c": rows[:, 0], "y": rows[:, 1:], "w": particles.weights, "x": x, "f": f, "mu": mu}
+    return {"c": rows[:, 0], "y": rows[:, 1:], "w": weights, "x": x, "f": f, "mu": mu}

@@ -106,7 +106,8 @@ def sigmoid(d: int, n: int, seed: int, steps: int, quench: int, step: float, poi
     problem = sigmoid_problem(d, seed)
     places = on_sphere(d, POINTS, seed)
     target = theory.spin(coefficients(d, seed), places)
-    now, found = sigmoid_start(problem, n, d, seed), {}
+    now: Any = sigmoid_start(problem, n, d, seed)
+    found = {}
     for name, count, batch in (("before", steps, batch_of(n)), ("after", quench, batch_of(n) ** 2)):
         sgd = SGD(step, batch=batch, dtype=jnp.float32)
         more = {"key": jax.random.key(seed), "progress": False, "observe": [], "t1": count * step}
