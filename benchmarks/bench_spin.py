@@ -111,7 +111,7 @@ class Torch3Spin:
     def __init__(self, d: int) -> None:
         a = torch.tensor(coefficients(d))
         orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-        self.d, self.sym = d, sum(a.permute(order) for order in orders) / 6
+        self.d, self.sym = d, torch.stack([a.permute(order) for order in orders]).mean(dim=0)
         self.slope = 3 / (d + 2) * torch.einsum("iij->j", self.sym)
         kernel = wl.kernels.exponential(ALPHA)
         self.one, self.three = (float(kernel.eigenvalue(k, d)) for k in (1, 3))

@@ -23,6 +23,9 @@ activation = "tanh"
 t1 = 0.5
 saves = 4
 
+[predict]
+order = 0
+
 [limit]
 particles = 8
 

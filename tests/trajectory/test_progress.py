@@ -79,3 +79,11 @@ def test_a_short_run_shows_nothing(capsys: Any) -> None:
     with Progress(1.0, True, "GradientFlow") as bar:
         bar.update(1.0, 1)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_run_is_announced(capsys: Any) -> None:
+    """Where it will take longer than one waits for a first line, and only if anything is to be shown."""
+    for show, seconds in ((None, 90.0), (None, 5.0), (False, 90.0)):
+        with Progress(10.0, show, "SGD") as bar:
+            bar.expect(seconds)
+    assert capsys.readouterr().err == "SGD: about 90 s\n"

@@ -35,7 +35,7 @@ from .splines._global_minimum import GlobalMinimum as GlobalMinimum, global_mini
 from .splines._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
 from .splines._stationary_atoms import stationary_atoms as stationary_atoms
 from .splines._totality import Totality as Totality, totality as totality
-from .width._cheapest import Hyperparameters as Hyperparameters
+from .width._cheapest import Hyperparameters as Hyperparameters, halving as halving
 from .width._fluctuations import Fluctuations as Fluctuations, fluctuations as fluctuations
 from .width._gradient_noise import GradientNoise as GradientNoise, gradient_noise as gradient_noise
 from .width._predict import predict as predict
@@ -43,3 +43,4 @@ from .width._prediction import Prediction as Prediction
 from .width._sgd_noise import SGDNoise as SGDNoise, sgd_noise as sgd_noise
 from .width._width import WidthRisk as WidthRisk, expected_risk as expected_risk, theorem3_error as theorem3_error
 from .width._width_for import WidthChoice as WidthChoice, width_for as width_for
+from .width._widths import predict_widths as predict_widths

@@ -115,6 +115,7 @@ def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: boo
     from .call._networks import networks_of, train
     from .call._part import Work
     from .report._numbers import checks_of, numbers_of
+    from .report._predicted import predicted_of
     from .report._summary import write_report
 
     for notice in built.notices:
@@ -124,7 +125,8 @@ def _carry_out(folder: RunFolder, file: Any, name: str, built: Any, *, json: boo
         limit = compute_limit(work)
         trained = train(work, networks_of(file))
         tell("optimality gap, stationarity, dissipation ...")
-        numbers = numbers_of(work, limit, trained, checks_of(work, limit))
+        checks = checks_of(work, limit)
+        numbers = numbers_of(work, limit, trained, checks, predicted_of(work, limit, trained))
         folder.write("numbers.json", numbers)
         tell("report ...")
         write_report(folder)

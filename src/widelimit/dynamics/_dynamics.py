@@ -98,6 +98,14 @@ class AbstractDynamics(Module, Generic[State]):
 
     # May be written.
 
+    @property
+    def descends(self) -> bool:
+        """Whether this is gradient descent of particles without heat, by the flow or in steps of batches.
+
+        It then has a `schedule` and `trainable`; one whose clock `counts` steps has those of `SGD` as well.
+        """
+        return False
+
     def placed(self, problem: Problem, start: Start) -> Any:
         """The start as `init` takes it. Raises `ValueError` for what this dynamics does not take, with the reason."""
         return start

@@ -4,7 +4,7 @@ from ._compare import compare as compare
 from ._curves import interpolate as interpolate
 from ._function_section import Fit as Fit
 from ._run import run_report as run_report
-from ._summary import Checks as Checks, NetworkRun as NetworkRun, RunSummary as RunSummary
+from ._summary import Band as Band, Checks as Checks, NetworkRun as NetworkRun, RunSummary as RunSummary
 from ._univariate import (
     knots as knots,
     neuron_paths as neuron_paths,

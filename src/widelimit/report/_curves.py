@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -57,17 +57,30 @@ class Curve:
         return 0.0 if self.error is None else float(np.interp(time, self.times, self.error))
 
 
+class Edges(NamedTuple):
+    """The edges of a predicted band, and its probability."""
+
+    lower: Curve
+    upper: Curve
+    level: float
+
+    def minus(self, reference: Curve) -> "Edges":
+        """The band of the difference to a curve."""
+        return Edges(minus(self.lower, reference), minus(self.upper, reference), self.level)
+
+
 @dataclasses.dataclass(frozen=True)
 class Group:
     """Curves drawn in one colour: the seeds of one width trained in one way, or one run alone.
 
-    `width`, `dynamics`: of networks; 0 and "" for other runs.
+    `width`, `dynamics`: of networks; 0 and "" for other runs. `predicted`: the band that one of them should lie in.
     """
 
     label: str
     curves: tuple[Curve, ...]
     width: int = 0
     dynamics: str = ""
+    predicted: Edges | None = None
 
     @property
     def longest(self) -> tuple[Curve, ...]:
@@ -154,12 +167,21 @@ def risk_curves(summary: RunSummary, name: str = "risk") -> Curves:
             ),
             width,
             dynamics,
+            None if held_out else _edges(summary, width, dynamics),
         )
         for width, dynamics in summary.kinds
     )
     drawn = [limit.values, *(curve.values for group in groups for curve in group.curves)]
     ylabel = "held-out risk" if held_out else "risk R"
     return Curves(limit, groups, ylabel, over_a_decade(drawn), is_early(limit))
+
+
+def _edges(summary: RunSummary, width: int, dynamics: str) -> Edges | None:
+    for band in summary.bands:
+        if (band.width, band.dynamics) == (width, dynamics):
+            lower, upper = (Curve("band", band.times, edge) for edge in (band.lower, band.upper))
+            return Edges(lower, upper, band.level)
+    return None
 
 
 def _label(summary: RunSummary, width: int, dynamics: str) -> str:
@@ -175,7 +197,11 @@ def differences(curves: Curves) -> Curves:
     """Every group minus the reference, where both are known; the reference becomes zero with its error."""
     reference = curves.reference
     groups = tuple(
-        dataclasses.replace(group, curves=tuple(minus(curve, reference) for curve in group.curves))
+        dataclasses.replace(
+            group,
+            curves=tuple(minus(curve, reference) for curve in group.curves),
+            predicted=group.predicted and group.predicted.minus(reference),
+        )
         for group in curves.groups
     )
     zero = Curve(reference.label, reference.times, np.zeros_like(reference.values), reference.error)
@@ -228,6 +254,7 @@ def draw_curves(figure: "Figure", data: Curves) -> None:
         seeds = f", mean of {len(group.longest)} ± standard error" if len(group.curves) > 1 else ""
         _line(axes, mean, tint, style, plain(group.label) + seeds)
         _band(axes, mean, tint, None)
+        _predicted(axes, group, tint)
     if data.beside is not None:
         _line(axes, data.beside, "#777777", ":", plain(data.beside.label))
     _frame(axes, data)
@@ -244,6 +271,17 @@ def _band(axes: "Axes", curve: Curve, tint: str, label: str | None) -> None:
     if curve.error is not None and np.any(curve.error > 0):
         low, high = curve.values - curve.error, curve.values + curve.error
         axes.fill_between(curve.times, low, high, color=tint, alpha=0.3, lw=0, label=label, zorder=1)
+
+
+def _predicted(axes: "Axes", group: Group, tint: str) -> None:
+    """The band of a width: pale, between dotted edges."""
+    if group.predicted is None:
+        return
+    lower, upper, level = group.predicted
+    label = f"{plain(group.label)}: predicted, {level:.0%} of networks"
+    axes.fill_between(lower.times, lower.values, upper.values, color=tint, alpha=0.12, lw=0, label=label, zorder=0)
+    for edge in (lower, upper):
+        axes.plot(edge.times, edge.values, color=tint, ls=":", lw=1.1, zorder=1)
 
 
 def _frame(axes: "Axes", data: Curves) -> None:

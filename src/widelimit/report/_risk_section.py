@@ -3,9 +3,9 @@
 import numpy as np
 
 from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
-from ._summary import HELD_OUT, RunSummary
+from ._summary import HELD_OUT, Band, RunSummary
 from ._width import AgainstWidth, against_width, draw_width
-from ._words import DASH, clock, listed, moment, number, with_error
+from ._words import DASH, clock, count, listed, moment, number, with_error
 from .canvas import to_png
 from .pages import Picture, Section, Table
 
@@ -19,8 +19,59 @@ def risk_section(summary: RunSummary) -> Section:
     widths = against_width(curves)
     if widths is not None:
         pictures.append(_width_picture(widths))
-    tables = (_final_table(summary, curves),)
-    return Section("risk", "Risk", pictures=tuple(pictures), tables=tables)
+    tables = [_final_table(summary, curves)]
+    if summary.bands:
+        tables.append(_predicted_table(summary))
+    return Section("risk", "Risk", predicted_words(summary), tuple(pictures), tuple(tables))
+
+
+def predicted_words(summary: RunSummary) -> tuple[str, ...]:
+    """How many trained networks end in their bands, what the bands leave out, and what would halve the excess."""
+    bands = summary.bands
+    if not bands:
+        return ()
+    inside, trained = sum(band.inside for band in bands), sum(band.trained for band in bands)
+    said = [f"{inside} of {count(trained, 'trained network')} end inside the predicted {bands[0].level:.0%} bands."]
+    if bands[0].order == 1:
+        said.append(
+            "The bands come from an expansion around the limit to first order, by 32 directions: their width is known "
+            "to about an eighth, and what a finite width does to the mean prediction is left out."
+        )
+    elif not all(band.trusted for band in bands):
+        doubted = listed([f"width {band.width}" for band in bands if not band.trusted])
+        said.append(f"At some times the second order moves the band of {doubted} by more than a tenth of its width.")
+    smallest = min(bands, key=lambda band: band.width)
+    return (*said, *filter(None, [_halved(smallest)]))
+
+
+def _halved(band: Band) -> str:
+    excess = sum(max(part, 0.0) for part in band.parts.values())
+    if not excess > 0.0:
+        return ""
+    names = {"width": "the width", "batch": "the noise of the batches", "step": "the step"}
+    parts = [f"{number(max(part, 0.0) / excess * 100, 2)} % of {names[name]}" for name, part in band.parts.items()]
+    said = f"At width {band.width} the mean risk is predicted {number(excess, 2)} above the flow's"
+    said += f", {listed(parts)}" if len(parts) > 1 else ""
+    ways = [f"{name} {number(value, 3) if name == 'step' else int(value)}" for name, value in band.halving.items()]
+    if ways:
+        return f"{said}; half of it would take {' or '.join(ways)}."
+    return f"{said}; none of the three alone halves it: all of them must be paid for."
+
+
+def _predicted_table(summary: RunSummary) -> Table:
+    rows = tuple(
+        (
+            f"width {band.width}, {band.dynamics}",
+            number(float(band.mean[-1])),
+            f"{number(float(band.lower[-1]))} to {number(float(band.upper[-1]))}",
+            f"{band.inside} of {band.trained}",
+            *(number(band.parts[name], 2) if name in band.parts else DASH for name in ("width", "batch", "step")),
+        )
+        for band in summary.bands
+    )
+    level = f"{summary.bands[0].level:.0%} band at the end"
+    header = ("", "mean risk", level, "trained networks inside", "of the width", "of the batches", "of the step")
+    return Table("Predicted from the limit", header, rows)
 
 
 def held_out_section(summary: RunSummary) -> Section:

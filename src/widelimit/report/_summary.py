@@ -64,6 +64,32 @@ class Checks:
 
 
 @dataclasses.dataclass(frozen=True)
+class Band:
+    """The risk that is predicted of networks of a width, trained in one way.
+
+    - `lower`, `upper` [T]: between them lies a network with probability `level`; `mean` [T]; at `times` [T].
+    - `order`: of the expansion; `trusted`: whether its second order says that it may be trusted, at every time.
+    - `inside`, `trained`: how many of so many trained networks end inside.
+    - `parts`: what width, batch and step each add to the mean risk at the end.
+    - `halving`: what each of them alone must become to halve that; those that cannot are not there.
+    """
+
+    width: int
+    dynamics: str
+    level: float
+    order: int
+    times: Float[np.ndarray, " T"]
+    mean: Float[np.ndarray, " T"]
+    lower: Float[np.ndarray, " T"]
+    upper: Float[np.ndarray, " T"]
+    trusted: bool
+    inside: int
+    trained: int
+    parts: dict[str, float]
+    halving: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
 class RunSummary:
     """A limit, the networks beside it and what was found out about both.
 
@@ -72,6 +98,7 @@ class RunSummary:
     - `limit_error`: [T], an estimate of the error of the limit's risk at the times of the last of `limit`;
       `limit_converged`: whether it met what was asked, None where nothing was; `limit_note`: one sentence on it.
     - `networks`: any number, of any widths and seeds.
+    - `bands`: what is predicted of them, one a width and dynamics at most.
     - `held_out`: whether the trajectories observed `held_out_risk`; `held_out_error`: [T], that of the limit's.
     - `fit`: the functions at the end beside the data, where there is one input and one output.
     - `columns`: names of the input features, for the weights on them; may be empty.
@@ -94,6 +121,7 @@ class RunSummary:
     provenance: dict[str, Any]
     held_out_error: Float[np.ndarray, " T"] | None = None
     fit: Fit | None = None
+    bands: tuple[Band, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.limit:

@@ -36,6 +36,12 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def expect(self, seconds: float) -> None:
+        """Say what a long run will take, before it begins."""
+        if self.show and seconds > self._next:
+            with contextlib.suppress(OSError, ValueError):
+                print(f"{self.label}: about {_span(seconds)}", file=sys.stderr, flush=True)
+
     def update(self, t: float, steps: int) -> None:
         elapsed = time.monotonic() - self.began
         if not self.show or elapsed < self._next:

@@ -255,12 +255,13 @@ def test_a_flow_that_blows_up_is_an_error():
 
 @pytest.mark.slow
 def test_trained_networks_of_finite_width():
-    """600 networks of 32 tanh neurons, two outputs, trained by the flow: mean risk and scatter of f within 4 errors.
+    """400 networks of 32 tanh neurons, two outputs, trained by the flow: mean risk and scatter of f within 4 errors.
 
-    The next order is 1/n = 3 % of what is asked, less than the error of either.
+    What is linear in the weights that a network draws has mean zero: it is taken out by regression. The next order is
+    1/n = 3 % of what is asked.
     """
     parts, rows, _ = PROBLEMS["logistic, two outputs, mobility, penalty"]
-    problem, n, count, t = wl.Problem(**parts), 32, 600, 1.0
+    problem, n, count, t = wl.Problem(**parts), 32, 400, 1.0
     start = wl.Particles(rows, P)
     found = wl.analysis.fluctuations(problem, start, t1=t, save_at=[0.0, t])
     which = np.random.default_rng(0).choice(4, size=(count, n), p=P)
@@ -268,11 +269,15 @@ def test_trained_networks_of_finite_width():
     runs = wl.evolve_many(problem, starts, wl.GradientFlow(), t1=t, save_at=[0.0, t])
     limit = wl.evolve(problem, start, wl.GradientFlow(), t1=t, save_at=[0.0, t])
     x, mu = problem.data.nodes.x, problem.data.nodes.weights
+    drawn = np.stack([np.bincount(i, minlength=4) / n - P for i in which])[:, :3]
     for i in range(2):
         risks = np.array([run.risk[i] for run in runs])
-        assert abs(risks.mean() - found.risk(n)[i]) < 4.0 * risks.std() / math.sqrt(count)
+        fit = np.column_stack([np.ones(count), drawn])
+        mean, *slope = np.linalg.lstsq(fit, risks)[0]
+        error = np.std(risks - drawn @ slope) / math.sqrt(count)
+        assert abs(mean - found.risk(n)[i]) < 4.0 * error + 0.05 * abs(found.excess_risk[i]) / n
         # Without the term of order 1/n the mean is far away.
-        assert abs(risks.mean() - found.limit[i]) > 8.0 * risks.std() / math.sqrt(count)
+        assert abs(mean - found.limit[i]) > 8.0 * error
         f = np.stack([problem.predict(run[i], x) for run in runs])
         off = n * np.sum((f - np.asarray(problem.predict(limit[i], x))) ** 2, axis=2) @ np.asarray(mu)
         error = off.std() / math.sqrt(count)

@@ -236,3 +236,28 @@ BAD = {
 def test_what_is_refused(said):
     with pytest.raises(ValueError, match=said.replace(".", r"\.").replace("(", r"\(")):
         BAD[said]()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampling", [wl.sampling.Fresh(), wl.sampling.Epochs()], ids=["fresh", "epochs"])
+def test_trained_networks(sampling):
+    """400 runs of SGD from one start, of three particles that stand for infinitely many: risk and scatter of f.
+
+    Within four standard errors; the next order is step/batch = 1 % of what is asked.
+    """
+    sgd, t, count = wl.SGD(0.02, batch=2, sampling=sampling), 1.0, 400
+    found = wl.analysis.sgd_noise(SMALL, START, sgd, t1=t, save_at=[0.0, t], tolerance=0.03)
+    keys = list(jax.random.split(jax.random.key(5), count))
+    runs = wl.evolve_many(SMALL, [START] * count, sgd, keys=keys, t1=t, save_at=[0.0, t])
+    plain = wl.SGD(0.02, sampling=wl.sampling.Full())
+    scheme = wl.evolve(SMALL, START, plain, t1=t, save_at=[0.0, t])
+    assert scheme.risk[-1] == pytest.approx(found.scheme[-1], rel=1e-12)
+    risks = np.array([run.risk[-1] for run in runs])
+    excess, error = risks.mean() - found.scheme[-1], risks.std() / math.sqrt(count)
+    assert abs(excess - found.excess_risk[-1]) < 4.0 * math.hypot(error, found.standard_error[-1])
+    x, mu = SMALL.data.nodes.x, SMALL.data.nodes.weights
+    f = np.stack([SMALL.predict(run[-1], x) for run in runs]) - np.asarray(SMALL.predict(scheme[-1], x))
+    off = np.sum(f**2, axis=2) @ np.asarray(mu)
+    error = off.std() / math.sqrt(count)
+    assert abs(off.mean() - found.prediction_variance[-1]) < 4.0 * math.hypot(error, found.variance_error[-1])
+    assert error < 0.1 * off.mean()

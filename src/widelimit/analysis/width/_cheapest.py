@@ -67,6 +67,11 @@ def cheapest(
 
     Raises `ValueError` with the floor where even `most` does not reach the target, and where no step is stable.
     """
+    if not most.step <= largest_step:
+        raise ValueError(
+            f"width_for(most=...): the smallest step that is allowed, {most.step:g}, is beyond what is stable, "
+            f"{largest_step:.3g}; allow a smaller one."
+        )
     floor = terms.excess(most)
     if not target > floor:
         a, b, c = (max(part, 0.0) for part in terms)
@@ -75,11 +80,6 @@ def cheapest(
             f"width_for(excess={target:g}): the largest width {most.width} and batch {most.batch} and the smallest "
             f"step {most.step:g} that are allowed leave {floor:.3g} ({parts}{c * most.step:.2g} of the step); ask for "
             "more than that, or allow more: width_for(most=Hyperparameters(width, batch, step))."
-        )
-    if not most.step <= largest_step:
-        raise ValueError(
-            f"width_for(most=...): the smallest step that is allowed, {most.step:g}, is beyond what is stable, "
-            f"{largest_step:.3g}; allow a smaller one."
         )
     widths, batches = _whole(2, most.width), _whole(1, most.batch)
     for _ in range(_ROUNDS):
@@ -91,6 +91,11 @@ def cheapest(
         best = Hyperparameters(int(widths[i]), int(batches[j]), float(step[i, j]))
         widths, batches = _beside(widths, i), _beside(batches, j)
     return best._replace(step=max(_rounded_down(best.step), most.step))
+
+
+def whole_steps(setting: Hyperparameters, t1: float) -> Hyperparameters:
+    """The same with a step, no longer, that divides the time t1."""
+    return setting._replace(step=t1 / math.ceil(t1 / setting.step * (1.0 - 1e-12)))
 
 
 def _longest(

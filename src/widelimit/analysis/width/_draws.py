@@ -31,17 +31,19 @@ class Draws:
 
     - `limit` [T]: the risk of the limit; with SGD that of the full-batch scheme with its steps.
     - `first`, `second` [T, draws]: R(f_0 + f_1) and R(f_0 + f_1 + f_2 / 2) of each draw.
+    - `error` [T]: the standard error of their mean, where they are not independent.
     """
 
     times: Float[np.ndarray, " T"]
     limit: Float[np.ndarray, " T"]
     first: Float[np.ndarray, "T draws"]
     second: Float[np.ndarray, "T draws"]
+    error: Float[np.ndarray, " T"] | None = None
 
     def around(self, limit: Float[np.ndarray, " T"]) -> "Draws":
         """The same scatter around a limit that is known better: by more particles, say."""
         shift = limit - self.limit
-        return Draws(self.times, limit, self.first + shift[:, None], self.second + shift[:, None])
+        return Draws(self.times, limit, self.first + shift[:, None], self.second + shift[:, None], self.error)
 
 
 def draw_risks(

@@ -1,5 +1,6 @@
 """Means over directions: of all there are, or of as many random ones as an error allows."""
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple, TypedDict
 
@@ -95,11 +96,14 @@ def at_random(
     each = min(course.size, _PILOT)
     shape = (min(each, _GROUPS), each // min(each, _GROUPS))
     each = shape[0] * shape[1]
-    found, passes, wanted = [], [], max(_PILOT, _GROUPS)
+    found, passes, wanted, seconds = [], [], max(_PILOT, _GROUPS), 0.0
     while True:
+        began = time.monotonic()
         fresh = [draw(i, shape) for i in range(len(passes), -(-wanted // each))]
         passes += fresh
-        found += course.seen(fresh, _moments, label=f"{label}, {each * len(passes)} directions", progress=progress)
+        told = {"label": f"{label}, {each * len(passes)} directions", "progress": progress, "seconds": seconds}
+        found += course.seen(fresh, _moments, **told)
+        seconds = (time.monotonic() - began) / len(fresh)
         square, spread, shift = (np.concatenate([getattr(part, name) for part in found], axis=1) for name in _PARTS)
         result = Estimate(found[0].risk, square, spread, shift, passes)
         # A little more than the scatter asks for, which is not known well.

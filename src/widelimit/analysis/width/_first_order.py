@@ -26,6 +26,7 @@ from widelimit.trajectory import Progress
 from ._cheapest import Terms
 from ._draws import Draws
 from ._expansion import Setting
+from ._prediction import mean_of
 from ._scheme import Walk, batches, numbered, order_of
 from ._start import setting_of
 
@@ -56,17 +57,23 @@ class FirstOrder:
         """R(f_0)."""
         return _risk_of(self.problem, self.middle)
 
-    def risks(self, width: float) -> Float[np.ndarray, "T draws"]:
-        """R of all combinations of a start, a sequence of batches and their signs; an infinite width has no start."""
-        a = np.concatenate([self.starts, -self.starts], axis=1) / width**0.5 if np.isfinite(width) else 0.0
-        b = np.concatenate([self.noise, -self.noise], axis=1) if np.any(self.noise) else self.noise
+    def risks(self, width: float) -> Float[np.ndarray, "T M K"]:
+        """R of all combinations of a sequence of batches and a start; the two signs of each are neighbours.
+
+        An infinite width has one start.
+        """
+        a = _signed(self.starts) / width**0.5 if np.isfinite(width) else np.zeros_like(self.starts[:, :1])
+        b = _signed(self.noise) if np.any(self.noise) else self.noise
         found = [_risks(self.problem, self.middle[:, None] + a + one[:, None]) for one in np.moveaxis(b, 1, 0)]
-        return np.concatenate([np.asarray(part, float) for part in found], axis=1)
+        return np.stack([np.asarray(part, float) for part in found], axis=1)
 
     def draws(self, width: int) -> Draws:
         """The same in the form of drawn networks; there is no second order."""
         risks = self.risks(width)
-        return Draws(self.times, self.limit, risks, risks)
+        # Combinations share their starts and batches: what is independent are the means over one of each, signs paired.
+        error = np.hypot(_error_of(risks.mean(axis=1)), _error_of(risks.mean(axis=2)))
+        flat = risks.reshape(len(risks), -1)
+        return Draws(self.times, self.limit, flat, flat, error)
 
     def terms(self, step: float | None, batch: float | None) -> Terms:
         """A, B and C at the last time, to first order: A and B without the bias."""
@@ -200,6 +207,17 @@ def _seen(setting: Setting, mass: Any, state: State) -> tuple[Array, Array]:
     task = setting.problem.task("predict")
     f, linear = jax.linearize(lambda theta, w: task.outputs(theta, w, setting.nodes.x), state[0], setting.p)
     return f, jax.vmap(linear)(state[1], mass)
+
+
+def _signed(draws: Float[np.ndarray, "T K Q ..."]) -> Float[np.ndarray, "T K2 Q ..."]:
+    return np.stack([draws, -draws], axis=2).reshape(draws.shape[0], -1, *draws.shape[2:])
+
+
+def _error_of(means: Float[np.ndarray, "T K2"]) -> Float[np.ndarray, " T"]:
+    """The standard error of a mean over pairs of signs; 0 of one alone, which is no draw."""
+    if means.shape[1] < 4:
+        return np.zeros(len(means))
+    return mean_of(means.reshape(len(means), -1, 2).mean(axis=2))[1]
 
 
 def _risk_of(problem: Problem, f: Any) -> Float[np.ndarray, " T"]:

@@ -113,10 +113,11 @@ def fluctuations(
     - `key`: for random directions, and a law that can only be sampled; `jax.random.key(0)` by default where only
       directions are drawn.
     - `tolerance`: of more atoms, random directions are followed until the standard error is below `tolerance` times
-      variance/2 + |bias| at all times (their sum may cancel), or all atoms if they are fewer, or 8192.
+      variance/2 + |bias|, as they add to the risk, at all times (their sum may cancel), or all atoms if they are fewer,
+      or 8192.
     - `particles`: that stand for a law; `statement` says how they were chosen.
     - `trainable`: the blocks that move; all by default.
-    - `progress`: as in `evolve`; the number of directions and the seconds they will take are said first.
+    - `progress`: as in `evolve`; what more than the first random directions will take is said before.
 
     K directions of N particles in R^D on Q nodes take O(K N D Q + N D^3 Q) operations a velocity, some 7 (steps + T)
     velocities; the memory is that of 20 times the 2^21 numbers of a pass of directions, and the problem's budget.

@@ -49,10 +49,15 @@ class Course:
         *,
         label: str,
         progress: bool | None,
+        seconds: float = 0.0,
     ) -> list[Any]:
-        """`visit` of all times of every pass, stacked over the times. Raises `ValueError` where it is not finite."""
+        """`visit` of all times of every pass, stacked over the times; `seconds`: what a pass is known to take.
+
+        Raises `ValueError` where it is not finite.
+        """
         end, found = float(self.times[-1]), []
         with Progress(end * len(passes), progress, label) as bar:
+            bar.expect(seconds * len(passes))
             for i, one in enumerate(passes):
                 rows = []
                 states = self.follow(self.setting, one.directions, self.rows, self.times, one.key)

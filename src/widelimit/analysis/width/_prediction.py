@@ -116,7 +116,8 @@ def predicted(found: Draws, *, level: float, order: int, **about: Any) -> Predic
     lower, upper = edges(found.second, level)
     shift = np.abs(np.stack(edges(found.first, level)) - np.stack([lower, upper]))
     trusted = np.all(shift <= _TRUSTED * (upper - lower), axis=0) & (order > 1)
-    mean, error = mean_of(found.second)
+    mean, independent = mean_of(found.second)
+    error = independent if found.error is None else found.error
     return Prediction(
         times=found.times,
         limit=found.limit,

@@ -13,7 +13,7 @@ from widelimit.measure import Measure, Particles, laws
 from widelimit.numerics import Count, Number, random_key, real_number, whole_number
 from widelimit.problem import Estimate, Problem
 
-from ._cheapest import Hyperparameters, Terms, cheapest, cost
+from ._cheapest import Hyperparameters, Terms, cheapest, cost, whole_steps
 from ._fluctuations import fluctuations
 from ._predict import FINER, limit_risk, predict, sgd_of
 from ._prediction import Prediction
@@ -24,8 +24,8 @@ from ._start import check_problem, particles_of
 _MOST = Hyperparameters(width=2**20, batch=2**16, step=1e-6)
 # `stable_step` is an eighth of what does not diverge.
 _MARGIN = 8.0
-# What the step does is measured anew until it is known within this factor of the step that is chosen.
-_NEAR, _ROUNDS = 1.25, 6
+# How often what the step does is measured anew, at the step that was chosen.
+_ROUNDS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class WidthChoice:
         names = "the width", "the noise of the batches", "the step"
         told = [f"{_with_error(*pair)} of {name}" for *pair, name in zip(parts, errors, names, strict=True)]
         said = (
-            f"Width {n}, batch {batch} and step {step:g}: the mean risk at t = {self.t1:g} is then "
+            f"Width {n}, batch {batch} and step {step:.4g}: the mean risk at t = {self.t1:g} is then "
             f"{self.expected:.2g} above the {self.limit:.4g} of the flow ({told[0]}, {told[1]} and {told[2]}), for "
             f"{self.cost:.2g} gradients of a neuron on a sample. "
         )
@@ -150,13 +150,13 @@ def width_for(
         return float(limit_risk(problem, fine, moves, np.array([end]), progress, of_law=of_law)[-1])
 
     limit, terms = risk(None), Terms(*rates, float(noise.step_bias[-1]) / length)
-    chosen = cheapest(terms, target, step_cost=overhead, most=allowed, largest_step=largest)
+    chosen = whole_steps(cheapest(terms, target, step_cost=overhead, most=allowed, largest_step=largest), end)
     for _ in range(_ROUNDS):
-        if max(chosen.step / length, length / chosen.step) <= _NEAR:
+        if chosen.step == length:
             break
         length = chosen.step
         terms = Terms(*rates, (risk(_sgd(length, sampling, who)) - limit) / length)
-        chosen = cheapest(terms, target, step_cost=overhead, most=allowed, largest_step=largest)
+        chosen = whole_steps(cheapest(terms, target, step_cost=overhead, most=allowed, largest_step=largest), end)
     given: dict[str, Any] = {"batch": chosen.batch, "step": chosen.step, "sampling": sampling}
     prediction = predict(
         problem,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory
 
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
-FORMAT = 3
+FORMAT = 4
 # What a run writes, and what a kill in the middle of that leaves. Nothing else in a folder is ever removed.
 _FILE = r"(problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html)(\.part)?|\.lock"
 _STORE = r"(limit|network)-[0-9][0-9.e+-]*\.zarr"

@@ -21,6 +21,7 @@ from ._sections import (
     LimitSection,
     NetworksSection,
     PenaltySection,
+    PredictSection,
     TimeSection,
     limit_of,
     networks_of,
@@ -47,6 +48,7 @@ class ProblemFile(Section):
     time: TimeSection
     limit: LimitSection
     networks: tuple[NetworksSection, ...] = ()
+    predict: PredictSection = PredictSection()
 
     def law(self, block: str) -> dict[str, Any]:
         """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases zero."""

@@ -51,6 +51,12 @@ class TimeSection(Section):
     saves: Annotated[Whole, Field(ge=2, le=100_000)] = 65
 
 
+class PredictSection(Section):
+    """[predict]: the order of the expansion that the band of each width comes from; 0 draws none."""
+
+    order: Annotated[Whole, Field(ge=0, le=2)] = 1
+
+
 class PenaltySection(Section):
     """[penalty]: the first value of each penalty under its name, `l2`, the others as `l2_blocks`."""
 

@@ -67,7 +67,9 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
     return checks
 
 
-def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any]) -> dict[str, Any]:
+def numbers_of(
+    work: Work, limit: Limit, trained: Trained, checks: dict[str, Any], predicted: dict[str, Any]
+) -> dict[str, Any]:
     """All numbers as plain data. `reasons` says why a number is null."""
     final, parts, t1 = limit.runs[-1], work.folder.status["parts"], work.file.time.t1
     return {
@@ -91,6 +93,7 @@ def numbers_of(work: Work, limit: Limit, trained: Trained, checks: dict[str, Any
             "movements": list(limit.movements),
         },
         "networks": _networks(work, trained, limit),
+        "predicted": predicted,
         "function": _function(work, limit, trained),
         "failed": work.folder.status["failed"],
         "checks": checks,

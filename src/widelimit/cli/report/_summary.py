@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
+from widelimit.report import Band, Checks, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from .._errors import BadInput
@@ -39,6 +39,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
     data = folder.read("data.json")
     held_out = data["held_out_rows"] > 0
     reasons = [f"{name}: {reason}" for name, reason in numbers["checks"]["reasons"].items()]
+    reasons += [f"{what}: {why}" for what, why in numbers["predicted"]["reasons"].items()]
     # The others are in the pictures, and say themselves how they ended.
     reasons += [why for name, why in numbers["failed"].items() if name not in folder.status["parts"]]
     return RunSummary(
@@ -52,6 +53,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=held_out,
         held_out_error=limit_error(curves_of(limit, "held_out_risk")) if held_out else None,
+        bands=tuple(_band(record) for record in numbers["predicted"]["bands"]),
         fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
@@ -62,6 +64,12 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
             "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
         },
     )
+
+
+def _band(record: dict[str, Any]) -> Band:
+    curves = {name: np.array(record[name], float) for name in ("times", "mean", "lower", "upper")}
+    said = ("width", "dynamics", "level", "order", "inside", "trained", "parts", "halving")
+    return Band(**curves, **{name: record[name] for name in said}, trusted=all(record["trusted"]))
 
 
 def _fit(known: dict[str, Any] | None, data: dict[str, Any]) -> Fit | None:

@@ -61,6 +61,10 @@ class GradientFlow(AbstractOnePass):
             adaptive=self.method(problem, None).fixed is None,
         )
 
+    @property
+    def descends(self) -> bool:
+        return True
+
     def placed(self, problem: Problem, start: Start) -> Any:
         moving(problem, self.trainable)
         return super().placed(problem, start)

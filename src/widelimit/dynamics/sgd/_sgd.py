@@ -161,6 +161,10 @@ class SGD(AbstractDynamics[SGDState]):
         return jax.tree.map(cast, problem)
 
     @property
+    def descends(self) -> bool:
+        return self.temperature is None
+
+    @property
     def clock(self) -> Steps:
         return Steps(self.step_size)
 

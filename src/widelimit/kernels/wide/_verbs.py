@@ -72,7 +72,7 @@ def _kernel(unit: Any, law: Any, nodes: Any, who: str, *, tangent: bool) -> Kern
         )
     _check_output(unit, fitted, who)
     parts = [(jnp.asarray(mass), _form(unit, part, fitted, count, who, tangent)) for mass, part in law.components()]
-    return Kernel(tuple(parts), fitted.inputs, all(part.exact for _, part in parts))
+    return Kernel(parts=tuple(parts), inputs=fitted.inputs, closed=all(part.exact for _, part in parts))
 
 
 def _form(
