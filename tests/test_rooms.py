@@ -39,7 +39,7 @@ SUB_ROOMS = {
     "problem.units": ("spherical",),
     "problem.data": ("tables",),
     "kernels": ("wide", "rkhs"),
-    "dynamics": ("flows", "quantiles", "grid", "jko", "sgd", "linear"),
+    "dynamics": ("kinks", "flows", "quantiles", "grid", "jko", "sgd", "linear"),
     "analysis": ("atoms", "minimum", "density", "splines", "linear", "width", "scaling", "run", "regime", "functions"),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
