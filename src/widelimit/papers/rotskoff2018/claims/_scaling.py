@@ -104,8 +104,8 @@ def two_sources(bench: Bench) -> Finding:
 _POWERS = {
     0.25: {65536: 128, 1048576: 512, 16777216: 2048},
     0.5: {16: 16, 64: 64, 256: 256, 1024: 1024},
-    1.0: {16: 16, 64: 256, 128: 1024},
-    1.5: {16: 16, 32: 128, 64: 1024},
+    1.0: {64: 16, 256: 256, 1024: 4096},
+    1.5: {64: 4, 256: 256, 1024: 16384},
 }
 
 
@@ -115,12 +115,12 @@ def batch_exponents(bench: Bench) -> Finding:
     every alpha above: there is no gain beyond.
     Printed: o(n^(-alpha)) up to alpha = 1 for large t, no gain above 1.
     Compared: share of what is allowed: the exponent of n in the root mean square of f_n - f_0 at t = 2, that the
-    library's scaling finds from 30 networks each trained by its SGD with dt = 0.02, against -min(alpha, 1/2) for
+    library's scaling finds from 40 networks each trained by its SGD with dt = 0.02, against -min(alpha, 1/2) for
     alpha = 1/4, 1/2, 1 and 3/2, over half of its own 99.7 % interval, which must be 0.25 at most. The print's
     threshold of 1 needs that the initial fluctuation of order n^(-1/2) has healed first: see sgd-healing."""
     computed, parts = {}, []
     for alpha, widths in _POWERS.items():
-        runs = [_noise(bench, n, _STEP, batch, [0.0, 2.0], seeds=30) for n, batch in widths.items()]
+        runs = [_noise(bench, n, _STEP, batch, [0.0, 2.0], seeds=40) for n, batch in widths.items()]
         slope, half = _fitted(list(widths), [squares(one)[:, -1] for one in runs])
         computed |= {f"exponent of n, alpha = {alpha:g}": 0.5 * slope, f"+-, alpha = {alpha:g}": 0.5 * half}
         parts += [(abs(0.5 * slope + min(alpha, 0.5)), 0.5 * half), (0.5 * half, 0.25)]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,13 +23,11 @@ from ..._kit._shares import (
     share_needed,
     table,
 )
-from ..runs._spins import ALPHA, RBF_DIM, RBF_WIDTHS, coefficients, on_sphere, rbf_problem, rbf_start, rbfs
+from ..runs._spins import ALPHA, RBF_DIM, RBF_WIDTHS, SIGMOID, coefficients, on_sphere, rbf_problem, rbf_start, rbfs
 
 
 def targets(d: int, seeds: int) -> Data:
     """The library's f and its gradient at places for one a; |f|^2 for many."""
-    import jax
-
     problem = problems.three_spin(coefficients(d, 0), kernel=kernels.exponential(ALPHA))
     x = on_sphere(d, 20, 1)
     slope = jax.vmap(jax.grad(lambda z: problem.target(z[None])[0]))(jnp.asarray(x))
@@ -202,20 +201,16 @@ def thermal_quench(bench: Bench) -> Finding:
 
 
 def operations(cases: list[list[int]]) -> Data:
-    """The floating-point operations of one velocity as XLA counts them: of (4.5) for (d, n), and of a batch for (d,
-    n, P)."""
-    import jax
-
+    """The floating-point operations of one velocity as XLA counts them before it compiles: of (4.5) for (d, n),
+    and of a batch for (d, n, P)."""
     counts = []
     for d, n, *batch in cases:
         unit = {} if batch else {"kernel": kernels.exponential(ALPHA), "norm": "rkhs"}
-        counts.append(_counted(jax, d, n, batch, unit))
+        counts.append(_counted(d, n, batch, unit))
     return {"flops": counts}
 
 
-def _counted(jax: Any, d: int, n: int, batch: list[int], more: dict[str, Any]) -> float:
-    from ..runs._spins import SIGMOID
-
+def _counted(d: int, n: int, batch: list[int], more: dict[str, Any]) -> float:
     problem = problems.three_spin(coefficients(d, 0), **(more or {"unit": SIGMOID}))
     rows = jnp.asarray(np.random.default_rng(0).normal(size=(n, problem.dim)))
     theta, w = problem.unpack(Particles(rows, blocks=problem.blocks))
@@ -223,7 +218,7 @@ def _counted(jax: Any, d: int, n: int, batch: list[int], more: dict[str, Any]) -
     if batch:
         nodes = problem.data.freeze(batch[0], key=jax.random.key(0)).nodes
     work = jax.jit(lambda theta, w: problem.variation(theta, w, nodes).gradient)
-    return float(work.lower(theta, w).compile().cost_analysis()["flops"])
+    return float(work.lower(theta, w).cost_analysis()["flops"])
 
 
 @claim("4.1, after (4.6)", tolerance=0.15, cost=Cost(15.0), digits=4)
@@ -231,15 +226,20 @@ def step_cost(bench: Bench) -> Finding:
     """A step of (4.5) costs d n^2, a step of SGD P D n for D parameters a neuron.
     Printed: (dn)^2 and P (Nn)^2.
     Compared: exponents of the operations that XLA counts in the library's velocity: of SGD by doubling one number at a
-    time from (d, n, P) = (40, 128, 128), against 1 each; of the flow for what is beyond proportional to n (f itself
-    costs n d^3), by doubling n and d from (40, 128), against 2 and 1. What does not grow with them is 10 %.
+    time from (d, n, P) = (40, 128, 128), against 1 each; of the flow by second differences in n, which leave out what
+    is constant or proportional to n (f itself costs n d^3), on doubling n from 64, against 2, and of what of that grows
+    with d = 20, 40, 80, against 1. What does not grow with them is 10 %.
     Misprint: the squares: forces on n particles are n^2 pairs with one product of d numbers each; with a batch P n
     values."""
-    cases = [[40, 128], [40, 256], [40, 512], [80, 128], [80, 256]]
-    cases += [[40, 128, 128], [40, 256, 128], [80, 128, 128], [40, 128, 256]]
-    count = bench.piece(operations, cases=cases)["flops"]
-    pairs = count[1] - 2.0 * count[0], count[2] - 2.0 * count[1], count[4] - 2.0 * count[3]
-    ratios = [pairs[1] / pairs[0], pairs[2] / pairs[0], *(count[6:] / count[5])]
+    widths = (64, 128, 256, 512)
+    flow = [[d, n] for d in (20, 40, 80) for n in widths]
+    batch = [[40, 128, 128], [40, 256, 128], [80, 128, 128], [40, 128, 256]]
+    count = bench.piece(operations, cases=flow + batch)["flops"]
+    counts = np.reshape(count[: len(flow)], (3, 4))
+    # Of a + b n + c n^2 at n, 2n, 4n: 6 c n^2.
+    pairs = counts[:, 2:] - 3.0 * counts[:, 1:3] + 2.0 * counts[:, :2]
+    few, middle, many = pairs[:, 0]
+    ratios = [pairs[1, 1] / middle, (many - middle) / (middle - few), *(count[-3:] / count[-4])]
     found = [float(np.log2(ratio)) for ratio in ratios]
     names = ("flow, n", "flow, d", "SGD, n", "SGD, d", "SGD, P")
     return Finding(dict(zip(names, found, strict=True)), apart(found, [2.0, 1.0, 1.0, 1.0, 1.0]))
