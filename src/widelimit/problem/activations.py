@@ -40,6 +40,17 @@ class Pieces(NamedTuple):
         return tuple(b - a for a, b in itertools.pairwise(self.slopes))
 
 
+class Parity(NamedTuple):
+    r"""What $\int \sigma(\theta \cdot x)\,\nu(d\theta)$ for all x in R^d tells of the even and of the odd part of nu.
+
+    0: nothing, but for the mass where sigma(0) is not 0; 1 or 2: of the even part $\int |\theta \cdot x|^k d\nu$
+    alone, of the odd one the first moment; inf: all of it.
+    """
+
+    even: float
+    odd: float
+
+
 class Activation(Module):
     """A function sigma: R -> R with declared facts.
 
@@ -53,6 +64,7 @@ class Activation(Module):
       kinked unit must not use automatic differentiation (it answers 0 there).
     - `pieces`: the whole function, where it is piecewise linear: its Gaussian and spherical means are then known in
       closed form.
+    - `parity`: a `Parity`, or None where it is not known.
     """
 
     function: Callable[[Float[Array, ""]], Float[Array, ""]]
@@ -64,6 +76,7 @@ class Activation(Module):
     curvature: Number | None = None
     kinks: tuple[Number, ...] = ()
     pieces: Pieces | None = None
+    parity: Parity | None = eqx.field(static=True, default=None)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return self.function(z)
@@ -107,26 +120,48 @@ def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
 
+# z/2 + |z|/2: of the even part of a measure it sees the mean of |theta . x|.
 relu = Activation(
-    _OfJax("nn.relu"), "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0))
+    _OfJax("nn.relu"),
+    "relu",
+    homogeneity=1.0,
+    slope=1.0,
+    kinks=(0.0,),
+    pieces=Pieces(0.0, (0.0,), (0.0, 1.0)),
+    parity=Parity(1.0, 1.0),
 )
 # |sigma''| is largest where tanh^2 = 1/3: 4 / (3 sqrt 3); the sigmoid is tanh(z/2)/2 + 1/2.
-tanh = Activation(_OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
+tanh = Activation(
+    _OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5, parity=Parity(0.0, math.inf)
+)
 # 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).
 erf = Activation(
-    _OfJax("scipy.special.erf"), "erf", bound=1.0, slope=2.0 / math.pi**0.5, curvature=(8.0 / (math.pi * math.e)) ** 0.5
+    _OfJax("scipy.special.erf"),
+    "erf",
+    bound=1.0,
+    slope=2.0 / math.pi**0.5,
+    curvature=(8.0 / (math.pi * math.e)) ** 0.5,
+    parity=Parity(0.0, math.inf),
 )
-sigmoid = Activation(_OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
-softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25)
+sigmoid = Activation(
+    _OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5, parity=Parity(0.0, math.inf)
+)
+# z/2 + log(2 cosh(z/2)).
+softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25, parity=Parity(math.inf, 1.0))
 # exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
-gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0)
-quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0)
+gaussian = Activation(
+    _gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0, parity=Parity(math.inf, 0.0)
+)
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, parity=Parity(2.0, 0.0))
 
 
 def leaky_relu(negative: Any = 0.01) -> Activation:
     """z for z > 0, `negative` z else. Raises `ValueError` for a slope that is not finite."""
     slope = leaf(negative, "leaky_relu(negative=...)")
-    straight = not isinstance(slope, Tracer) and float(slope) == 1.0
+    known = not isinstance(slope, Tracer)
+    straight = known and float(slope) == 1.0
+    # (1 + s)/2 z + (1 - s)/2 |z|.
+    parity = Parity(0.0 if straight else 1.0, 0.0 if float(slope) == -1.0 else 1.0) if known else None
     return Activation(
         _LeakyRelu(slope),
         "leaky_relu",
@@ -135,6 +170,7 @@ def leaky_relu(negative: Any = 0.01) -> Activation:
         curvature=0.0 if straight else None,
         kinks=() if straight else (0.0,),
         pieces=Pieces(0.0, (0.0,), (slope, 1.0)),
+        parity=parity,
     )
 
 
