@@ -74,8 +74,16 @@ def test_a_path_counts_from_the_problem_file(tmp_path):
     [
         ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are erf, gaussian, "),
         ('"tanh"', '"tanhh"', "Did you mean 'tanh'?"),
-        ('"neuron"', '"neurn"', "[unit] kind: 'neurn' is not known; allowed are canonical_relu, free_knot, neuron, "),
-        ('kind = "neuron"', "", "[unit] kind: is missing; allowed are canonical_relu, free_knot, neuron, "),
+        (
+            '"neuron"',
+            '"neurn"',
+            "[unit] kind: 'neurn' is not known; allowed are canonical_relu, exponential, free_knot, neuron, ",
+        ),
+        (
+            'kind = "neuron"',
+            "",
+            "[unit] kind: is missing; allowed are canonical_relu, exponential, free_knot, neuron, ",
+        ),
         ("activation", "activaton", "[unit] activaton: 'activaton' is not known"),
         ("activation", "activaton", "Did you mean 'activation'?"),
         ('kind = "neuron"\nactivation = "tanh"', 'kind = "radial_basis"\nwidth = 0', "[unit] width: must be"),

@@ -199,14 +199,16 @@ class RungeKutta4(AbstractIntegrator):
 
 
 class Filippov(AbstractIntegrator):
-    r"""A fixed step of order 1 for (leaky) ReLU neurons of one input on samples, which stick to them and slide.
+    r"""A fixed step of order 1 for piecewise-linear neurons of one input on samples, which stick to them and slide.
 
     Residuals and output weights are frozen for a step; in it every neuron moves piecewise straight in the plane of its
-    weight and bias, from one sample ray $a x_j + b = 0$ to the next, and at a ray crosses it or stays on it as the
-    velocities on both sides say (NOTATION, williams2019: the flow is not smooth). For the canonical parameters the step
-    is that of the full ones. A ReLU neuron that reaches a = b = 0 stays there.
+    weight and bias, from one line $a x_j + b = t_k$ of a sample and a kink to the next. There it crosses, slides along
+    one of the lines that it is on, or is held, in the direction of the largest dissipation of those that the velocities
+    on all sides allow (NOTATION, williams2019: the flow is not smooth). For the canonical parameters the step is that
+    of the full ones. A neuron at the edge of a region without force stays: so does a ReLU neuron at a = b = 0.
 
-    It reports `sticking`, how many neurons are on a ray, and `dead`, how many have a = b = 0.
+    It reports `sticking`, how many neurons are on a line, and `dead`, how many are at a = 0, b = t_k beside which the
+    activation is constant, and will never move.
 
     - `step`: the length of a step in tau, shortened so that a whole number of steps reaches the end.
     """
@@ -224,9 +226,9 @@ class Filippov(AbstractIntegrator):
 
     def start(self, field: Field, y: Any, end: Any) -> Step:
         zero, neurons = jnp.zeros(()), field.neurons()
-        label, w = neurons.labels(y[0]), neurons.planes(y[0]).w
-        gone = jnp.sum(jnp.all(w == 0, axis=1))
-        return Step(zero, zero, y, (_Fixed(zero, _count(end, self.size)), y, y, label, gone, jnp.zeros((), bool)))
+        label = neurons.labels(y[0])
+        fixed = _Fixed(zero, _count(end, self.size))
+        return Step(zero, zero, y, (fixed, y, y, label, neurons.dead(label), jnp.zeros((), bool)))
 
     def step(self, field: Field, state: Step, end: Any) -> Step:
         fixed, _, _, label, _, cut = state.memory
@@ -235,9 +237,9 @@ class Filippov(AbstractIntegrator):
         done = move(neurons, theta, label, clock - state.clock)
         moved = neurons.back(theta, done.charge, done.w)
         raw = moved, energy + jnp.dot(neurons.carried, done.power)
-        gone = jnp.sum(jnp.all(done.w == 0, axis=1))
         cut = cut | jnp.any(done.left > 0)
-        return Step(clock, state.clock, field.retract(raw), (fixed, state.y, raw, done.label, gone, cut))
+        memory = fixed, state.y, raw, done.label, neurons.dead(done.label), cut
+        return Step(clock, state.clock, field.retract(raw), memory)
 
     def within(self, field: Field, state: Step, clock: Any) -> Any:
         h = state.clock - state.previous
@@ -245,10 +247,10 @@ class Filippov(AbstractIntegrator):
         return jax.tree.map(lambda a, b: a + s * (b - a), state.memory[1], state.memory[2])
 
     def record(self, state: Step) -> dict[str, Array]:
-        return {"sticking": jnp.sum(state.memory[3] >= 0), "dead": state.memory[4]}
+        return {"sticking": jnp.sum(jnp.any(state.memory[3] >= 0, axis=1)), "dead": state.memory[4]}
 
     def stalled(self, state: Step) -> Bool[Array, ""]:
-        # A step that met more rays than there are was not finished.
+        # A step with more events than it has rounds for was not finished.
         return state.memory[5]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
@@ -199,6 +200,37 @@ class Problem(Module):
     def target_norm_squared(self) -> Float[Array, ""]:
         """E |y|^2, exact or over the nodes. Raises `ValueError` where it is not known."""
         return self.data.target_norm_squared("Problem.target_norm_squared")
+
+    @property
+    def teacher(self) -> Particles:
+        """rho_*, the measure whose output the labels are (noise aside), its columns named.
+
+        Raises `ValueError` where the labels come from no teacher.
+        """
+        data = self.task("problem.teacher").data
+        if data.teacher is None:
+            raise ValueError(
+                f"problem.teacher: the labels of these data ({type(data).__name__}) are not known to come from a "
+                "teacher; see problems.teacher_student and data.Teacher."
+            )
+        return data.teacher.measure
+
+    @property
+    def notice(self) -> str | None:
+        """What its user should know: that a teacher of the same unit lies outside the domain; else None."""
+        teacher = None if self.supervised is None else self.data.teacher
+        if teacher is None or self.domain.unconstrained or teacher.measure.blocks != self.blocks:
+            return None
+        inside = np.asarray(jax.vmap(self.domain.contains)(split(self.blocks, teacher.measure.positions)))
+        outside = np.flatnonzero(~inside & (np.asarray(teacher.measure.weights) != 0.0))
+        if not len(outside):
+            return None
+        place = np.round(np.asarray(teacher.measure.positions[outside[0]], float), 6).tolist()[:6]
+        return (
+            f"{len(outside)} of {len(inside)} atoms of the teacher lie outside the domain, the first at {place}: the "
+            "loss cannot vanish, unless another measure inside makes the same function, and Theorem 2 of "
+            "teacherstudent2020 does not apply."
+        )
 
     def estimate_risk(self, measure: Measure, *, samples: Count = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""

@@ -9,6 +9,7 @@ from widelimit.numerics import real_number, whole_number
 
 from . import activations, losses, mobilities
 from ._problem import Problem
+from ._teacher_student import teacher_student as teacher_student
 from .activations import Activation
 from .data import GaussianClasses, Interval, Rotations, Samples, ThreeSpin
 from .domains import Circle, Product, Sphere, product

@@ -1,5 +1,7 @@
 """The risk of the limit and of the networks: pictures over time and against width, and the final numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
@@ -22,12 +24,11 @@ def risk_section(summary: RunSummary) -> Section:
     tables = [_final_table(summary, curves)]
     if summary.bands:
         tables.append(_predicted_table(summary))
-    return Section("risk", "Risk", predicted_words(summary), tuple(pictures), tuple(tables))
+    return Section("risk", "Risk", predicted_words(summary.bands), tuple(pictures), tuple(tables))
 
 
-def predicted_words(summary: RunSummary) -> tuple[str, ...]:
+def predicted_words(bands: Sequence[Band]) -> tuple[str, ...]:
     """How many trained networks end in their bands, what the bands leave out, and what would halve the excess."""
-    bands = summary.bands
     if not bands:
         return ()
     inside, trained = sum(band.inside for band in bands), sum(band.trained for band in bands)

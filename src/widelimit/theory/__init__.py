@@ -4,4 +4,9 @@ Everything here is NumPy and SciPy, by other routes than the library's own (adap
 bracketed roots), in the papers' own symbols.
 """
 
-from . import mei2018 as mei2018, williams2019 as williams2019, yarotsky2018 as yarotsky2018
+from . import (
+    mei2018 as mei2018,
+    rotskoff2018 as rotskoff2018,
+    williams2019 as williams2019,
+    yarotsky2018 as yarotsky2018,
+)

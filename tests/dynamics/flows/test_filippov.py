@@ -259,14 +259,18 @@ def test_one_step_of_one_neuron_by_hand():
 
 def test_the_next_ray_may_lie_on_the_other_side_of_infinity():
     """a changes its sign between two rays: the knot leaves at the left end and comes in from the right."""
-    from widelimit.dynamics.kinks import Side, World, _next_ray
-    from widelimit.problem.integrals.bins import line, moments
+    from widelimit.dynamics.kinks._corner import Fate
+    from widelimit.dynamics.kinks._move import _next
+    from widelimit.dynamics.kinks._world import Side, frozen
+    from widelimit.problem.activations import Pieces
+    from widelimit.problem.integrals.bins import line
+    from widelimit.problem.units import Plane
 
-    on = line(jnp.array([-1.0, 0.5, 2.0]))
-    world = World(on, wl.activations.relu.pieces, jnp.zeros(3), moments(on, jnp.zeros((3, 1))), jnp.zeros(3), None)
+    plane = Plane(jnp.ones(2), jnp.ones((2, 2)), jnp.ones(2), jnp.zeros((2, 2, 2)))
+    world = frozen(line(jnp.array([-1.0, 0.5, 2.0])), Pieces(0.0, (0.0,), (0.0, 1.0)), jnp.zeros(3), plane)
     w, v = jnp.array([[0.5, 1.0], [0.5, 1.0]]), jnp.array([[-1.0, 0.0], [1.0, 0.0]])
-    at = Side(jnp.zeros(2), jnp.zeros((2, 2)), jnp.array([0, 0]))
-    when, ray = _next_ray(world, w, at, v)
+    at = Side(jnp.zeros(2), jnp.zeros((2, 2)), jnp.ones(2, bool), jnp.zeros((2, 1), int))
+    when, ray, _ = _next(world, w, Fate(v, at, jnp.full(2, -1), jnp.full((2, 1), -1)), 0)
     # -1/a = 2 at a = -1/2, t = 1; -1/a = -1 at a = 1, t = 1/2.
     assert ray.tolist() == [2, 0]
     np.testing.assert_allclose(when, [1.0, 0.5], rtol=1e-15)

@@ -6,9 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from widelimit.dynamics.kinks import Fate, KinkedNeurons, fate, kinked_neurons, world_of
+from widelimit.dynamics.kinks import KinkedNeurons, kinked_neurons, sides, world_of
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.units import Plane
@@ -69,34 +69,39 @@ def attractors(problem: Problem, measure: Any, *, tol: float = 1e-6) -> Attracto
 
     - `measure`: particles of the problem's parameters; `tol`: how near to a sample, in x, a knot lies on it.
 
-    Raises `ValueError` as `integrators.Filippov` does for a problem.
+    Raises `ValueError` as `integrators.Filippov` does for a problem, and for an activation of several kinks.
     """
     real_number(tol, "attractors(tol=...)", least=0.0)
     theta, w = problem.unpack(measure)
     neurons = kinked_neurons(problem, w, None, "attractors")
+    if len(neurons.pieces.knots) != 1:
+        raise ValueError(
+            f"attractors is for activations with one kink (relu, leaky_relu), not {len(neurons.pieces.knots)}: "
+            "what a sample is to a knot then depends on where the neuron's other knots are."
+        )
     x, first = np.unique(np.asarray(neurons.on().x), return_index=True)
     kinds = np.empty((len(x), 2, 2), dtype="<U9")
     for i, sign in enumerate((1.0, -1.0)):
         for k, side in enumerate((1.0, -1.0)):
-            seen = _fate(neurons, theta, sign, side, x, first)
-            outer = np.arange(len(x)) == (len(x) - 1 if side > 0 else 0)
-            kinds[:, i, k] = _kind(
-                np.asarray(seen.inner), np.asarray(seen.outer), outer & (neurons.pieces.slopes[0] == 0)
-            )
+            inner, outer = _velocities(neurons, theta, sign, side, x, first)
+            last = np.arange(len(x)) == (len(x) - 1 if side > 0 else 0)
+            kinds[:, i, k] = _kind(np.asarray(inner), np.asarray(outer), last & (neurons.pieces.slopes[0] == 0))
     return _counted(neurons, theta, np.asarray(w), x, kinds, tol)
 
 
-def _fate(neurons: KinkedNeurons, theta: Any, sign: float, side: float, x: Any, first: Any) -> Fate:
-    """What becomes of one neuron on every ray, output `sign` and a = `side`."""
-    n = len(x)
-    w = jnp.stack([jnp.full(n, side), -side * jnp.asarray(x)], axis=1)
+def _velocities(
+    neurons: KinkedNeurons, theta: Any, sign: float, side: float, x: Any, first: Any
+) -> tuple[Array, Array]:
+    """Those of one neuron on both sides of every ray, output `sign` and a = `side`."""
+    n, (kink,) = len(x), neurons.pieces.knots
+    w = jnp.stack([jnp.full(n, side), kink - side * jnp.asarray(x)], axis=1)
     plane = Plane(jnp.full(n, sign), w, jnp.zeros(n), _metric(neurons, theta, n))
-    return _compiled(neurons, theta, plane, jnp.asarray(first))
+    return _compiled(neurons, theta, plane, jnp.asarray(first, jnp.int32)[:, None])
 
 
 @eqx.filter_jit
-def _compiled(neurons: KinkedNeurons, theta: Any, plane: Plane, label: Any) -> Fate:
-    return fate(world_of(neurons, theta, plane), plane.w, label)
+def _compiled(neurons: KinkedNeurons, theta: Any, plane: Plane, label: Any) -> tuple[Array, Array]:
+    return sides(world_of(neurons, theta, plane), plane.w, label)
 
 
 def _metric(neurons: KinkedNeurons, theta: Any, n: int) -> Any:
@@ -117,7 +122,7 @@ def _counted(
     plane = neurons.planes(theta)
     a, b = np.asarray(plane.w).T
     has = a != 0
-    knot = -b[has] / a[has]
+    knot = (float(neurons.pieces.knots[0]) - b[has]) / a[has]
     j = np.clip(np.searchsorted(x, knot), 1, max(len(x) - 1, 1)) - 1
     j = np.where(
         np.abs(knot - x[j]) <= np.abs(knot - x[np.minimum(j + 1, len(x) - 1)]), j, np.minimum(j + 1, len(x) - 1)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from widelimit.analysis import halving, predict_widths
-from widelimit.report import interpolate
+from widelimit.report import Band, interpolate, predicted_words
 
 from ..call._build import dynamics_of
 from ..call._limit import Limit
@@ -19,8 +19,8 @@ _PARTICLES, _DIRECTIONS = 256, 32
 
 
 def predicted_of(work: Work, limit: Limit, trained: Trained) -> dict[str, Any]:
-    """`bands`: one record a [[networks]] table and width; `reasons`: why a table has none."""
-    found: dict[str, Any] = {"bands": [], "reasons": {}}
+    """`bands`: one record a [[networks]] table and width; `sentences` on them; `reasons`: why a table has none."""
+    found: dict[str, Any] = {"bands": [], "sentences": [], "reasons": {}}
     order = work.file.predict.order
     if order == 0 or not work.file.networks:
         return found
@@ -32,7 +32,14 @@ def predicted_of(work: Work, limit: Limit, trained: Trained) -> dict[str, Any]:
             found["bands"] += _bands(work, limit, number, runs, words)
         except ValueError as error:
             found["reasons"][f"no band is predicted for {words}"] = str(error)
-    return found
+    return found | {"sentences": list(predicted_words([band_of(record) for record in found["bands"]]))}
+
+
+def band_of(record: dict[str, Any]) -> Band:
+    """A record as the report draws it."""
+    curves = {name: np.array(record[name], float) for name in ("times", "mean", "lower", "upper")}
+    said = ("width", "dynamics", "level", "order", "inside", "trained", "parts", "halving")
+    return Band(**curves, **{name: record[name] for name in said}, trusted=all(record["trusted"]))
 
 
 def _bands(work: Work, limit: Limit, number: int, runs: Trained, words: str) -> list[dict[str, Any]]:

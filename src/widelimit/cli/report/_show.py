@@ -37,7 +37,10 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
         console.print(f"  {name:22} {_number(value)}")
     if checks["regime"]:
         console.print(escape(checks["regime"]))
-    for notice in (*numbers["notices"], *numbers["failed"].values()):
+    for sentence in numbers["predicted"]["sentences"]:
+        console.print(escape(sentence))
+    unpredicted = [f"{what}: {why}" for what, why in numbers["predicted"]["reasons"].items()]
+    for notice in (*numbers["notices"], *unpredicted, *numbers["failed"].values()):
         console.print(f"  notice: {escape(notice)}")
     report = escape(str(folder.path / "report.html"))
     console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.report import Band, Checks, Fit, NetworkRun, RunSummary, run_report
+from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from .._errors import BadInput
@@ -13,6 +13,7 @@ from ..call._folder import RunFolder
 from ..call._limit import curves_of, limit_error, part_name
 from ..call._networks import networks_of
 from ..parse._problem_file import ProblemFile, check
+from ._predicted import band_of
 
 
 def write_report(folder: RunFolder) -> None:
@@ -53,7 +54,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         checks=Checks(**{field.name: numbers["checks"][field.name] for field in dataclasses.fields(Checks)}),
         held_out=held_out,
         held_out_error=limit_error(curves_of(limit, "held_out_risk")) if held_out else None,
-        bands=tuple(_band(record) for record in numbers["predicted"]["bands"]),
+        bands=tuple(band_of(record) for record in numbers["predicted"]["bands"]),
         fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
@@ -64,12 +65,6 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
             "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
         },
     )
-
-
-def _band(record: dict[str, Any]) -> Band:
-    curves = {name: np.array(record[name], float) for name in ("times", "mean", "lower", "upper")}
-    said = ("width", "dynamics", "level", "order", "inside", "trained", "parts", "halving")
-    return Band(**curves, **{name: record[name] for name in said}, trusted=all(record["trusted"]))
 
 
 def _fit(known: dict[str, Any] | None, data: dict[str, Any]) -> Fit | None:

@@ -191,7 +191,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
     def advice(self, problem: Problem, start: Start) -> str:
         now = self.method(problem, None).fixed
         if self.method(problem, None).kinked:
-            return "a neuron met more rays of samples in a step than there are: take a shorter one"
+            return "neurons met more lines of samples in a step than they can: take a shorter one"
         if now is None and problem.rough and self._follows_kinks(problem, start):
             return (
                 "where neurons slide along the rays of samples an adaptive step becomes too short: take "

@@ -11,6 +11,7 @@ from ._data import (
     require_nodes as require_nodes,
 )
 from ._interval import Interval as Interval
+from ._noisy import Noisy as Noisy
 from ._samplers import (
     FromKey as FromKey,
     FromLaw as FromLaw,

@@ -79,6 +79,10 @@ class AbstractData(Module):
     """The target as polynomials, where x is uniform on an interval; None where it is not so or not known."""
     harmonics: ClassVar[tuple[Harmonic, ...] | None] = None
     """The harmonics whose sum is the target, where x is uniform on the sphere of radius sqrt(d); None for all else."""
+    teacher: ClassVar[Any | None] = None
+    """The `Teacher` whose output the labels are, noise aside; None where they come from elsewhere."""
+    input_law: ClassVar[Any | None] = None
+    """The law of x, where it is known as one of `widelimit.laws`."""
     advice: ClassVar[str] = ""
     """What else to do where nodes are needed and there are none, as a sentence; or nothing."""
 

@@ -13,6 +13,7 @@ from widelimit.measure import laws
 from widelimit.numerics import leaf
 
 from ._data import AbstractData, Rotations, as_numbers, groups_of, label, traceable
+from ._teacher import Teacher, taught
 
 
 class FromLaw(AbstractData):
@@ -33,6 +34,14 @@ class FromLaw(AbstractData):
     def outputs(self) -> tuple[int, ...]:
         one = jax.ShapeDtypeStruct((self.inputs,), jnp.zeros(()).dtype)
         return traceable(lambda: jax.eval_shape(self.target, one)).shape
+
+    @property
+    def teacher(self) -> Teacher | None:
+        return taught(self.target)
+
+    @property
+    def input_law(self) -> laws.AbstractLaw:
+        return self.law
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions

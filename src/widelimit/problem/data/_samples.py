@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit.measure import laws
 
 from ._data import AbstractOnNodes, as_inputs, as_targets, as_weights, label
+from ._teacher import Teacher, taught
 
 
 class Samples(AbstractOnNodes):
@@ -27,10 +28,12 @@ class Samples(AbstractOnNodes):
     y: Float[Array, "n ..."]
     weights: Float[Array, " n"]
     is_uniform: bool = eqx.field(static=True)
+    teacher: Teacher | None = eqx.field()
 
     def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
         self.x = as_inputs(x, "Samples")
         n = self.x.shape[0]
+        self.teacher = taught(y)
         y = label(y, self.x) if callable(y) else y
         self.y = as_targets(y, n, "Samples").astype(self.x.dtype)
         self.weights = as_weights(weights, n, self.x.dtype, "Samples")
@@ -77,6 +80,14 @@ class Quadrature(AbstractOnNodes):
         self.n = int(n)
         self.x, self.weights = rho.positions, rho.weights / jnp.sum(rho.weights)
         self.y = as_targets(label(target, self.x), self.x.shape[0], "Quadrature")
+
+    @property
+    def teacher(self) -> Teacher | None:
+        return taught(self.target)
+
+    @property
+    def input_law(self) -> laws.AbstractLaw:
+        return self.law
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         x = self.law.sample(n, key=key).positions.astype(self.x.dtype)

@@ -40,3 +40,8 @@ class Teacher(Module):
         theta = split(self.unit.blocks(self.inputs, self.outputs), self.measure.positions)
         values = jax.vmap(lambda th: self.unit(th, x))(theta)
         return jnp.tensordot(self.measure.weights, values, axes=1)
+
+
+def taught(target: Any) -> Teacher | None:
+    """The target, where it is a teacher."""
+    return target if isinstance(target, Teacher) else None

@@ -1,0 +1,78 @@
+"""Fig. 2: the loss of sigmoid networks along training by SGD, with the quench."""
+
+from ..._kit import Bench, Cost, Data, figure
+from ..._kit._drawing import Axes, Sheet, curve, title
+from ..runs._spins import POINTS, SGD_STEP, SIGMOID_WIDTHS, batch_of, sigmoids
+
+_WIDTH = 256
+
+
+def curves_of(bench: Bench) -> dict[int, Data]:
+    """Dimension -> the first network of n = 256."""
+    return {d: sigmoids(bench, d, _WIDTH)[0] for d in SIGMOID_WIDTHS}
+
+
+def unfinished(steps: float) -> str:
+    """What a caption says of runs that are shorter than the paper's."""
+    return "" if steps >= 2e6 else f" Training stops at {steps / 2e6:.0%} of the paper's steps: the loss still falls."
+
+
+def _compute(bench: Bench) -> Data:
+    names = ("steps before", "curve before", "steps after", "curve after", "half")
+    return {f"d = {d}": {name: run[name] for name in names} for d, run in curves_of(bench).items()}
+
+
+def _caption(data: Data) -> str:
+    said = "; ".join(
+        f"{name}: from {one['curve before'][0]:.3g} to {one['curve before'][-1]:.3g}, after the quench "
+        f"{one['curve after'][-1]:.3g}"
+        for name, one in data.items()
+    )
+    one = data["d = 10"]
+    return (
+        f"The loss of sigmoid networks of n = {_WIDTH} neurons along SGD with fresh batches of P = {batch_of(_WIDTH)} "
+        f"for {one['steps before'][-1]:.0f} steps, then of {batch_of(_WIDTH) ** 2} for {one['steps after'][-1]:.0f} "
+        f"more (printed: 2·10⁶ and 2·10⁵), averaged over {POINTS} fixed points. {said}. There is no plateau in "
+        f"between. The insets show the last part, before and after the quench each on a scale of its own. "
+        f"Chosen here, not printed: steps of {SGD_STEP:g}, all parameters N(0, 1) at the start, float32."
+        f"{unfinished(one['steps before'][-1])}"
+    )
+
+
+def _alt(data: Data) -> str:
+    ends = " and ".join(f"{one['curve before'][0]:.2g} to {one['curve after'][-1]:.2g}" for one in data.values())
+    return f"Two panels with curves that fall steadily, from {ends}; an insert in each with the smoother last part."
+
+
+def _panel(axes: Axes, one: Data) -> None:
+    curve(axes, one["steps before"], one["curve before"], 0)
+    start = one["steps before"][-1]
+    curve(axes, start + one["steps after"], one["curve after"], 1)
+    axes.axvline(start, color="#666666", ls=":", lw=1.2)
+    inset = axes.inset_axes((0.42, 0.5, 0.55, 0.45))
+    tail = slice(-13, None)
+    share = (one["steps before"][tail] - start) / (start - one["steps before"][tail][0])
+    curve(inset, share, one["curve before"][tail], 0, lw=1.4)
+    curve(inset, one["steps after"] / one["steps after"][-1], one["curve after"], 1, lw=1.4)
+    inset.axvline(0.0, color="#666666", ls=":", lw=1.2)
+    lead, last = start - one["steps before"][tail][0], one["steps after"][-1]
+    inset.set_xticks([-1.0, 0.0, 1.0], [f"-{lead:.0f}", "quench", f"+{last:.0f}"])
+    inset.set(yscale="log")
+    inset.tick_params(labelsize=9.5, which="both")
+    inset.yaxis.set_major_formatter("{x:.2g}")
+    inset.yaxis.set_minor_formatter("{x:.2g}")
+    inset.set_title("steps around the quench", fontsize=10)
+
+
+@figure(_compute, caption=_caption, alt=_alt, size=(11.5, 4.9), cost=Cost(60.0, 10_000.0))
+def fig2(sheet: Sheet, data: Data) -> None:
+    """The loss of sigmoid networks along training, with the quench."""
+    for axes, (name, one) in zip(sheet.subplots(1, 2), data.items(), strict=True):
+        axes.set(yscale="log")
+        _panel(axes, one)
+        axes.set(xlabel="step of SGD", ylabel="loss ½ ∫ (f - $f_n$)² dμ")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.tick_params(which="minor", labelsize=9.5)
+        axes.locator_params(axis="x", nbins=5)
+        title(axes, f"{name}, n = {_WIDTH}; quench at the dotted line")
