@@ -1,0 +1,1 @@
+"""Teachers: how fast a student comes near, and what it must share with its teacher."""
