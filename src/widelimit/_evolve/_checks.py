@@ -40,6 +40,11 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
     if key is not None:
         random_key(key, "evolve(key=...)")
     if isinstance(measure, laws.AbstractLaw):
+        if problem.levels is not None:
+            raise ValueError(
+                "evolve(measure=...): a law has no levels; problem.start(law, width=..., key=...) puts `width` "
+                "particles on each."
+            )
         return
     measure = problem.arranged(measure)
     # NumPy: each JAX operation outside a compiled function would compile for itself.
@@ -51,6 +56,8 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
             f"evolve(measure=...): the weights must not be negative and sum to 1; they sum to {weights.sum():.6g}, "
             f"the least is {weights.min():.6g}."
         )
+    if problem.levels is not None:
+        problem.levels.check_masses(measure)
     if not problem.domain.unconstrained and not bool(_inside(problem, measure)):
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
 

@@ -19,8 +19,8 @@ from .data import AbstractData
 from .domains import Product
 from .integrals import Supervised
 from .mobilities import AbstractMobility
-from .networks import AbstractNetwork, TwoLayer
-from .penalties import AbstractPenalty
+from .networks import AbstractNetwork, Levels, TwoLayer
+from .penalties import AbstractPenalty, parts
 from .units import AbstractUnit, feature
 
 if TYPE_CHECKING:
@@ -92,12 +92,20 @@ def check_columns(start: Measure | laws.AbstractLaw, blocks: Blocks) -> None:
         )
 
 
-def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: AbstractMobility, domain: Product) -> None:
+def check_motion(
+    blocks: Blocks,
+    levels: Levels | None,
+    penalty: AbstractPenalty | None,
+    mobility: AbstractMobility,
+    domain: Product,
+) -> None:
     """Raise `ValueError` where a proximal map or a wall meets a mobility in whose metric it is not known."""
     mobility.check(blocks)
     diagonal = mobility.scales(like(blocks)) is not None
     if penalty is not None:
         penalty.check(blocks)
+        if levels is not None:
+            _check_free_of(penalty, levels.block.name, movable(blocks, levels))
         check_number("penalty", lambda: eqx.filter_eval_shape(penalty, like(blocks)))
     if penalty is not None and not penalty.smooth and not diagonal:
         raise ValueError(
@@ -109,6 +117,17 @@ def check_motion(blocks: Blocks, penalty: AbstractPenalty | None, mobility: Abst
             "Problem(mobility=..., domain=...): walls and spheres project in the metric of the mobility, which needs "
             "one number a block (mobilities.Diagonal)."
         )
+
+
+def _check_free_of(penalty: AbstractPenalty, name: str, others: Blocks) -> None:
+    """Raise `ValueError` where a penalty is known to cost of a block that never moves."""
+    for term in parts(penalty):
+        cost = term.cost(name)
+        if cost is not None and (cost.size > 0 or cost.square > 0):
+            raise ValueError(
+                f"Problem(penalty=...): {name!r} says on which level a particle stands and is not penalised; name the "
+                f"blocks, say penalties.l2(0.1, {others[0].name!r})."
+            )
 
 
 def check_output(task: Supervised) -> None:
@@ -135,12 +154,13 @@ def check_output(task: Supervised) -> None:
 
 
 def _output_shape(network: AbstractNetwork, theta: Any, x: Any) -> tuple[int, ...]:
-    """The shape of one output: of the unit, where the network is its mean."""
+    """The shape of one output: of the unit, where the network is its mean; else of one particle, or one a level."""
     if network.unit is not None:
         return eqx.filter_eval_shape(network.unit, theta, x).shape
-    one = jax.ShapeDtypeStruct((1,), x.dtype)
-    many = jax.tree.map(lambda field: jax.ShapeDtypeStruct((1, *field.shape), field.dtype), (theta, x))
-    return eqx.filter_eval_shape(network, many[0], one, many[1]).shape[1:]
+    rows = 1 if network.levels is None else network.levels.count
+    many = jax.tree.map(lambda field: jax.ShapeDtypeStruct((rows, *field.shape), field.dtype), theta)
+    w, points = jax.ShapeDtypeStruct((rows,), x.dtype), jax.ShapeDtypeStruct((1, *x.shape), x.dtype)
+    return eqx.filter_eval_shape(network, many, w, points).shape[1:]
 
 
 def like(blocks: Blocks) -> Any:
@@ -237,9 +257,14 @@ def named_blocks(trainable: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
+def movable(blocks: Blocks, levels: Levels | None) -> Blocks:
+    """The blocks that can move: a level never does."""
+    return tuple(block for block in blocks if levels is None or block != levels.block)
+
+
 def moving(problem: "Problem", trainable: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The names of the blocks that move; all of them by default. Raises `ValueError` for an unknown name."""
-    names = tuple(block.name for block in problem.blocks)
+    """The names of the blocks that move; all that can by default. Raises `ValueError` for another name."""
+    names = tuple(block.name for block in movable(problem.blocks, problem.levels))
     if trainable is None:
         return names
     for name in trainable:

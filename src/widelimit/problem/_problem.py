@@ -13,12 +13,12 @@ from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, 
 from widelimit.numerics import Count, Module, entries, jittable, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
-from ._arguments import arranged, check_columns, check_kind, check_motion, supervised
+from ._arguments import arranged, check_columns, check_kind, check_motion, movable, supervised
 from ._potential import Potential
 from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
-from .networks import AbstractNetwork
+from .networks import AbstractNetwork, Levels
 from .symmetry._abstract import AbstractSymmetry, drawn
 from .symmetry._reduction import parts_of
 from .units import AbstractUnit
@@ -81,9 +81,10 @@ class Problem(Module):
         alone = self.given is not None and network is unit is data is loss is scale is budget is None
         self.supervised = None if alone else supervised(network, unit, data, loss, scale, budget)
         self.blocks = self.integrals.blocks()
-        self.penalty, self.symmetry, self.domain = penalty, symmetry, domains.resolve(domain, self.blocks)
+        self.penalty, self.symmetry = penalty, symmetry
+        self.domain = domains.resolve(domain, movable(self.blocks, self.levels))
         self.mobility = mobilities.Identity() if mobility is None else mobility
-        check_motion(self.blocks, penalty, self.mobility, self.domain)
+        check_motion(self.blocks, self.levels, penalty, self.mobility, self.domain)
 
     @property
     def dim(self) -> int:
@@ -123,6 +124,11 @@ class Problem(Module):
     def network(self) -> AbstractNetwork:
         """f from (theta, w, x)."""
         return self.task("problem.network").network
+
+    @property
+    def levels(self) -> Levels | None:
+        """The levels on which particles stand, where they cannot be relabelled and split at will."""
+        return None if self.supervised is None else self.supervised.network.levels
 
     @property
     def data(self) -> AbstractData:
@@ -279,9 +285,14 @@ class Problem(Module):
         """`width` particles of a law, where a run may start; the columns that the problem itself gives are added.
 
         - `law`: of the problem's parameters, or Particles; a canonical problem adds its delta to (r, angle).
-        - `key`: a law of `width` atoms needs none.
+        - `width`: of a network with levels, on each of them; the law is then of a particle without its level.
+        - `key`: a law of atoms needs none, where `width` is a multiple of their number.
         """
-        particles = drawn(law, width, key)
+        if self.levels is not None and isinstance(law, Particles):
+            particles = self.levels.placed(law, width, self.blocks)
+        else:
+            particles = drawn(law, width, key, self.levels)
+            particles = particles if self.levels is None else self.levels.filled(particles, self.blocks)
         particles = particles if self.symmetry is None else self.symmetry.completed(particles)
         start = self.pack(*self.unpack(particles))
         self.mobility.check_start(self.unpack(start)[0])
@@ -308,11 +319,12 @@ class Problem(Module):
     # What the dynamics build on: named blocks instead of rows.
 
     def arranged(self, measure: Measure) -> Any:
-        """The measure with its columns in the order of the unit's blocks, found by their names.
+        """The measure with its columns in the order of the unit's blocks, found by their names, its rows by level.
 
-        Raises `ValueError` when the measure's columns are not the unit's.
+        Raises `ValueError` when the measure's columns are not the unit's, and as `Levels.sorted`.
         """
-        return arranged(measure, self.blocks)
+        measure = arranged(measure, self.blocks)
+        return measure if self.levels is None else self.levels.sorted(measure)
 
     def check_columns(self, start: Measure | laws.AbstractLaw) -> None:
         """Raise `ValueError` unless the columns of a measure or a law are the unit's, in their order."""
@@ -324,7 +336,7 @@ class Problem(Module):
         Raises `ValueError` when the measure's columns are not the unit's.
         """
         require_x64("Problem")
-        measure = arranged(measure, self.blocks)
+        measure = self.arranged(measure)
         return split(self.blocks, measure.positions), measure.weights
 
     def pack(self, theta: Any, w: Float[Array, " N"]) -> Particles:

@@ -82,6 +82,19 @@ class Activation(Module):
         return self.function(z)
 
 
+def as_activation(given: Any, who: str) -> Activation:
+    """An activation, of a function of one number too (then no facts are known). Raises `ValueError` for others."""
+    if isinstance(given, Activation):
+        return given
+    if not callable(given):
+        raise ValueError(
+            f"{who}: expected an activation such as widelimit.activations.tanh or a function of one number, got "
+            f"{given!r}."
+        )
+    function: Any = given
+    return Activation(function)
+
+
 class _LeakyRelu(eqx.Module):
     negative: Float[Array, ""]
 

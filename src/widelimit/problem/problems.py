@@ -14,6 +14,7 @@ from .activations import Activation
 from .data import GaussianClasses, Interval, Rotations, Samples, ThreeSpin
 from .domains import Circle, Product, Sphere, product
 from .integrals import SphereL2, SphereRKHS
+from .networks import WideResNet
 from .symmetry._reduction import parts_of
 from .symmetry._rescaling import Rescaling, deltas
 from .units import AbstractUnit, CanonicalReLU, FreeKnot, Neuron
@@ -162,6 +163,32 @@ def canonical_relu(
     symmetry = Rescaling(full.blocks, unit.blocks(1, ()), full.scale, finite, why)
     domain = product(angle=Circle())
     return Problem(unit, full.data, full.loss, penalty=penalty, domain=domain, mobility=mobility, symmetry=symmetry)
+
+
+def wide_resnet(
+    samples: Any,
+    *,
+    depth: int,
+    activation: Any,
+    loss: Any = None,
+    penalty: Any = None,
+    domain: Any = None,
+    budget: int | None = None,
+) -> Problem:
+    r"""A wide residual network, $X^{l+1} = X^l + \int_{\mathrm{depth}=l} \sigma(\theta X^l)\,d\rho$, on data
+    (teacherstudent2020, section 3.2).
+
+    `start(law, width=N, key=key)` puts N particles on each level, of a law of theta's rows written one after another.
+
+    - `samples`: from `widelimit.data`; x in R^d and y in R^d ([n, 1] for d = 1).
+    - `depth`: L; `activation`: sigma. See `networks.WideResNet`.
+    - `loss`, `penalty`, `domain`, `budget`: as in `Problem`, the loss $|f - y|^2/2$ by default; a penalty names its
+      block, `penalties.l2(0.1, "theta")`.
+
+    Raises `ValueError` as `networks.WideResNet` and `Problem` do.
+    """
+    network = WideResNet(activation, depth)
+    return Problem(network, samples, loss, penalty=penalty, domain=domain, budget=budget)
 
 
 def three_spin(

@@ -57,6 +57,7 @@ CASES = {
     "canonical": Case(units.CanonicalReLU(), 1, ()),
     "canonical-flat": Case(units.CanonicalReLU(delta=False), 1, ()),
     "function": Case(WAVE, 2, ()),
+    "branch": Case(units.ResNetBranch(2, acts.softplus), 2, (2,)),
     "spherical": Case(units.SphericalNeuron(RAMP, (40.0,)), 1, ()),
     "spherical-charged": Case(units.SphericalNeuron(RAMP, (float("inf"),), output_weight=True), 1, ()),
 }
@@ -168,7 +169,7 @@ def test_lipschitz_bound_against_random_pairs(case):
     theta, x = draw(case, 3000, seed=2)
     bound = case.unit.lipschitz(x[0])
     if bound is None:
-        assert case.unit.homogeneity == 2.0 or case in (CASES["own-activation"], CASES["exponential"])
+        assert case.unit.homogeneity == 2.0 or case in (CASES["own-activation"], CASES["exponential"], CASES["branch"])
         return
     phi = on_rows(case, lambda th, p: bare(case, th, p))
     bounds = np.asarray(jax.vmap(case.unit.lipschitz)(x))
@@ -189,7 +190,8 @@ def test_curvature_bound_against_hessians(case):
     bound = case.unit.curvature(x[0])
     if bound is None:
         # Unknown for functions of the user's own, and there is none at a kink.
-        assert case.unit.kinked or case in (CASES["own-activation"], CASES["function"], CASES["exponential"])
+        unknown = [CASES[name] for name in ("own-activation", "function", "exponential", "branch")]
+        assert case.unit.kinked or case in unknown
         return
     blocks, mask = case.unit.blocks(case.inputs, case.outputs), jnp.asarray(others(case))
     hessian = jax.hessian(lambda row, point: bare(case, split(blocks, row), point))

@@ -56,8 +56,8 @@ class GradientFlow(AbstractOnePass):
             order=None if rough else self.method(problem, None).order,
             conserves=("mass", "particles"),
             decreases=("objective",),
-            splits=problem.scale.mean_field,
-            permutes=True,
+            splits=problem.scale.mean_field and problem.levels is None,
+            permutes=problem.levels is None,
             adaptive=self.method(problem, None).fixed is None,
         )
 

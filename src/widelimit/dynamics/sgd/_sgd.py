@@ -110,8 +110,8 @@ class SGD(AbstractDynamics[SGDState]):
             order=self._order(problem) if smooth else None,
             conserves=("mass", "particles"),
             decreases=("objective",) if smooth and not self.sampling.stochastic else (),
-            splits=cold and problem.scale.mean_field,
-            permutes=cold,
+            splits=cold and problem.scale.mean_field and problem.levels is None,
+            permutes=cold and problem.levels is None,
             adaptive=False,
             digits=jnp.finfo(self.dtype).precision,
         )

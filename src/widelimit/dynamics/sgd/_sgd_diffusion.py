@@ -113,8 +113,8 @@ class SGDDiffusion(AbstractDynamics[SGDDiffusionState]):
             order=0.5 if smooth else None,
             conserves=("mass", "particles"),
             # The noise belongs to the data, so that all particles feel the same.
-            splits=cold and problem.scale.mean_field,
-            permutes=cold,
+            splits=cold and problem.scale.mean_field and problem.levels is None,
+            permutes=cold and problem.levels is None,
             adaptive=False,
         )
 

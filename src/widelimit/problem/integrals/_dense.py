@@ -12,6 +12,7 @@ from widelimit.measure import Blocks, join, split
 from widelimit.numerics import entries, map_rows, sum_chunks
 
 from ..data import Nodes, require_nodes
+from ..networks import AbstractDual
 from ..scales import Power
 from ..units import AbstractUnit
 from ._integrals import AbstractField, AbstractIntegrals, Curvature, Estimate, OnNodes, Supervised, Variation
@@ -54,7 +55,8 @@ class Dense(AbstractIntegrals):
         nodes = require_nodes(self.task.data, "Problem.potential")
         unit = self.task.network.unit
         if unit is None:
-            return MasslessParticles(self.task, theta, w, nodes)
+            dual = _held(self.task, theta, w, nodes)
+            return MasslessParticles(self.task, theta, w, nodes) if dual is None else Held(dual)
         return OnNodes(unit, nodes.x, _dual(self.task, theta, w, nodes))
 
     def curvature(self, theta: Any, w: Float[Array, " N"]) -> Curvature:
@@ -122,6 +124,26 @@ def _dual(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> Any:
     slope = jax.vmap(jax.grad(task.loss))(f, nodes.y)
     weights = nodes.weights.reshape((-1, *(1,) * (slope.ndim - 1)))
     return task.scale.factor(w.shape[0]) * weights * slope
+
+
+@eqx.filter_jit
+def _held(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> AbstractDual | None:
+    """What the network itself holds for psi of any particle."""
+    slope = _dual(task, theta, w, nodes)
+    return task.network.dual(theta, w, nodes.x, slope, task.piece(w.shape[0]))
+
+
+class Held(AbstractField):
+    """psi by what the network holds."""
+
+    dual: AbstractDual
+
+    def at(self, theta: Any) -> Float[Array, ""]:
+        return self.dual(theta)
+
+    @property
+    def entries(self) -> int:
+        return self.dual.entries
 
 
 class MasslessParticles(AbstractField):

@@ -10,6 +10,20 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Module
 
 from ..units import AbstractUnit
+from ._levels import Levels
+
+
+class AbstractDual(Module):
+    """The data part of psi of any particle, with what it needs of the measure held; theta has one field a block."""
+
+    @abc.abstractmethod
+    def __call__(self, theta: Any) -> Float[Array, ""]:
+        """psi of one particle."""
+
+    @property
+    @abc.abstractmethod
+    def entries(self) -> int:
+        """How many numbers one query holds in memory."""
 
 
 class AbstractNetwork(Module):
@@ -25,6 +39,8 @@ class AbstractNetwork(Module):
     """phi, where f = INT phi(theta, x) rho(dtheta): a two-layer mean; None for every other network."""
     kinked: ClassVar[bool] = True
     """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
+    levels: ClassVar[Levels | None] = None
+    """The levels on which particles stand, where they cannot be relabelled and split at will."""
 
     @abc.abstractmethod
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
@@ -40,3 +56,12 @@ class AbstractNetwork(Module):
     def components(self, outputs: tuple[int, ...]) -> int:
         """How many numbers a particle and an input take in the largest table that `__call__` builds."""
         return math.prod(outputs)
+
+    def dual(
+        self, theta: Any, w: Float[Array, " N"], x: Float[Array, "Q d"], slope: Float[Array, "Q ..."], piece: int
+    ) -> AbstractDual | None:
+        """psi for many queries, of the derivative `slope` of the risk in f(x), in pieces of at most `piece` inputs.
+
+        None: queries are put beside the particles, as particles of no mass. A network of levels has to write it.
+        """
+        return None

@@ -3,10 +3,13 @@
 import abc
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, laws
 from widelimit.numerics import Count, Module, random_key, whole_number
+
+from ..networks import Levels
 
 
 class AbstractSymmetry(Module):
@@ -32,8 +35,11 @@ class AbstractSymmetry(Module):
         return measure
 
 
-def drawn(law: Any, width: Count | None, key: PRNGKeyArray | None) -> Particles:
-    """`width` particles of a law; its atoms, where it has as many as that, or no width is said and no key is."""
+def drawn(law: Any, width: Count | None, key: PRNGKeyArray | None, levels: Levels | None = None) -> Particles:
+    """`width` particles of a law; its atoms, where it has as many as that, or no width is said and no key is.
+
+    On each of some levels: what is drawn is independent, atoms are the same.
+    """
     if isinstance(law, Particles):
         if width is not None and width != len(law):
             raise ValueError(f"start(width=...): {width} were asked, the measure has {len(law)} particles.")
@@ -43,7 +49,16 @@ def drawn(law: Any, width: Count | None, key: PRNGKeyArray | None) -> Particles:
     width = law.n_atoms if width is None else width
     width = whole_number(width, "start(width=...)", least=1)
     if key is not None:
-        return law.sample(width, key=random_key(key, "start(key=...)"))
-    if law.n_atoms != width:
-        raise ValueError("start(key=...): a law is sampled with a key, say jax.random.key(0); `width` atoms need none.")
-    return law.quantise(width)
+        count = 1 if levels is None else levels.count
+        return law.sample(count * width, key=random_key(key, "start(key=...)"))
+    if not law.n_atoms or width % law.n_atoms:
+        raise ValueError(
+            "start(key=...): a law is sampled with a key, say jax.random.key(0); atoms need none, where `width` is a "
+            "multiple of their number."
+        )
+    atoms, copies = law.quantise(law.n_atoms), width // law.n_atoms
+    if copies > 1:
+        atoms = Particles(
+            jnp.repeat(atoms.positions, copies, axis=0), jnp.repeat(atoms.weights, copies) / copies, blocks=atoms.blocks
+        )
+    return atoms if levels is None else levels.everywhere(atoms)

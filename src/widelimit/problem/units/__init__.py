@@ -6,6 +6,7 @@ from ._free_knot import FreeKnot as FreeKnot
 from ._function import Function as Function
 from ._neuron import Neuron as Neuron
 from ._radial import RadialBasis as RadialBasis
+from ._resnet_branch import ResNetBranch as ResNetBranch
 from ._unit import (
     AbstractUnit as AbstractUnit,
     Exponent as Exponent,

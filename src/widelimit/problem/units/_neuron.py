@@ -10,7 +10,7 @@ from widelimit.measure import Block, Blocks
 from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
-from ..activations import Activation, Pieces, registry as activations
+from ..activations import Activation, Pieces, as_activation, registry as activations
 from ._unit import AbstractUnit, Plane, Profile, Ramp, Ridge, registry
 from .spherical._neuron import SphericalNeuron
 
@@ -31,16 +31,7 @@ class Neuron(AbstractUnit):
     output_weight: bool = eqx.field(static=True)
 
     def __init__(self, activation: Any, *, bias: bool = True, output_weight: bool = True) -> None:
-        if isinstance(activation, Activation):
-            self.activation = activation
-        elif callable(activation):
-            function: Any = activation
-            self.activation = Activation(function)
-        else:
-            raise ValueError(
-                "Neuron(activation=...): expected an activation such as widelimit.activations.tanh "
-                f"or a function of one number, got {activation!r}."
-            )
+        self.activation = as_activation(activation, "Neuron(activation=...)")
         self.bias, self.output_weight = bias, output_weight
 
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
