@@ -85,6 +85,25 @@ def test_curvature_holds_and_is_the_least(sigma):
 
 
 @every
+def test_parities(sigma):
+    """A part without the sight of anything is constant (0 if odd), and one that sees moments is a power."""
+    parity, z = sigma.parity, jnp.linspace(0.1, 4.0, 40)
+    if parity is None:
+        return
+    ahead, back = jax.vmap(sigma)(z), jax.vmap(sigma)(-z)
+    even, odd = 0.5 * (ahead + back), 0.5 * (ahead - back)
+    constant = float(sigma(jnp.zeros(())))
+    power = {0.0: jnp.zeros_like(z), 1.0: z, 2.0: z**2}
+    for part, seen in ((even - constant, parity.even), (odd, parity.odd)):
+        if seen in power:
+            np.testing.assert_allclose(part, part[0] * power[seen] / max(float(power[seen][0]), 1e-300), atol=1e-14)
+            assert bool(jnp.any(jnp.abs(part) > 1e-3)) == (seen > 0.0)
+        else:
+            # No polynomial of degree 4 or less, which would see moments alone.
+            assert np.polynomial.Polynomial.fit(z, part, 4, full=True)[1][0][0] > 1e-10
+
+
+@every
 def test_kinks_are_where_the_slope_jumps_and_nowhere_else(sigma):
     v = values(sigma, GRID)
     # A smooth |sigma''| <= 2 shows 0.002 here; a kink at least half of its jump.

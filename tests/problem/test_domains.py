@@ -259,3 +259,22 @@ def test_searches_on_a_circle_end_on_it():
     np.testing.assert_allclose(circle.chart(u), [1.5, 0.5, 1.25, 1.0], rtol=1e-15)
     assert bool(jnp.all(jax.vmap(circle.contains)(circle.chart(u))))
     np.testing.assert_array_equal(jax.vmap(jax.grad(circle.chart))(u), np.ones(4))
+
+
+class Anything(domains.AbstractDomain):
+    """Facts left out: not known."""
+
+    def tangent(self, z, v):
+        return v
+
+    def retract(self, z):
+        return z
+
+
+def test_pieces_of_a_product():
+    class TwoPoints(Anything):
+        connected = False
+
+    assert domains.product(a=domains.Box(0.0, 1.0), b=domains.Sphere(), c=domains.Circle()).connected is True
+    assert domains.product(a=TwoPoints(), b=Anything()).connected is False
+    assert domains.product(a=domains.Euclidean(), b=Anything()).connected is None

@@ -79,6 +79,8 @@ def test_noise_on_nodes_is_that_of_the_law():
     assert abs(rest.mean()) < 0.008
     np.testing.assert_allclose(noisy.target(x[:3]), plain.target(x[:3]))
     np.testing.assert_array_equal(noisy.teacher.positions, vector.positions)
+    once = wl.data.Noisy(wl.data.Samples(x[:4], y[:4]), 0.1)
+    assert once.finer(100) is once
     assert noisy.data.finer(200).nodes.x.shape == (200, 2)
 
 
@@ -96,6 +98,19 @@ def test_a_law_as_teacher():
     x = np.asarray(p.data.nodes.x)[:, 0]
     np.testing.assert_allclose(p.data.nodes.y, np.abs(x) / np.sqrt(2.0 * np.pi), rtol=1e-3)
     assert p.teacher.weights.shape == (4096,)
+
+
+def test_outputs_follow_from_the_unit():
+    """A residual branch has as many outputs as inputs; a function of one's own has what it returns."""
+    branch = wl.units.ResNetBranch(2, wl.activations.tanh)
+    rows = np.random.default_rng(2).normal(size=(3, 8))
+    p = wl.problems.teacher_student(branch, wl.Particles(rows), PLANE, nodes=2)
+    x = np.array([0.3, -1.0])
+    by_hand = [x + np.tanh(m[0] @ x) / 2 for m in rows.reshape(3, 2, 2, 2)]
+    by_hand = [z + np.tanh(m[1] @ z) / 2 for z, m in zip(by_hand, rows.reshape(3, 2, 2, 2), strict=True)]
+    np.testing.assert_allclose(p.target(x[None])[0], np.mean(by_hand, axis=0), atol=1e-14)
+    own = wl.units.Function(lambda theta, x: jnp.stack([theta.a * x[0], x[1], theta.a]), columns=["a"])
+    assert wl.problems.teacher_student(own, wl.laws.Atom(2.0), PLANE, nodes=2).data.outputs == (3,)
 
 
 def test_a_teacher_outside_the_domain_is_allowed_and_noticed():
@@ -118,6 +133,7 @@ def test_a_problem_without_a_teacher_says_so():
     ("more", "said"),
     [
         ({"teacher": wl.Particles(np.ones((1, 3)))}, "teacher=.*2 columns"),
+        ({"unit": TANH, "teacher": wl.Particles(np.ones((1, 2)))}, "teacher=.*3 columns"),
         ({"teacher": np.ones((1, 2))}, "teacher=.*Particles or a law"),
         ({"data": 3.0}, "data=.*Particles or a law"),
         ({"unit": "relu"}, "unit="),

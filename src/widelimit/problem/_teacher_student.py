@@ -4,10 +4,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from widelimit.measure import Measure, laws, row_size
+from widelimit.measure import Measure, laws, row_size, split
 from widelimit.numerics import Count, random_key, real_number, whole_number
 
 from ._problem import Problem
@@ -67,16 +68,29 @@ def teacher_student(
 
 
 def _target(unit: AbstractUnit, teacher: Any, inputs: int) -> Teacher:
-    """The teacher as a function; the number of outputs follows from the number of its columns."""
+    """The teacher as a function."""
     if not np.all(np.isfinite(teacher.positions)) or not np.all(np.isfinite(teacher.weights)):
         raise ValueError(f"{_WHO}(teacher=...): positions and weights must be finite.")
-    more = teacher.dim - row_size(unit.blocks(inputs, ()))
-    # phi = c phi~ with c in R^C has C - 1 columns more than with a number.
-    outputs = (more + 1,) if more > 0 and unit.linear is not None else ()
     try:
-        return Teacher(unit, teacher, inputs=inputs, outputs=outputs)
+        return Teacher(unit, teacher, inputs=inputs, outputs=_outputs(unit, teacher.dim, inputs))
     except ValueError as error:
         raise ValueError(f"{_WHO}(teacher=...): {error}") from None
+
+
+def _outputs(unit: AbstractUnit, columns: int, inputs: int) -> tuple[int, ...]:
+    """The shape of phi: what makes the unit's blocks have so many columns; () where nothing does.
+
+    One number, as many numbers as columns can be charges of, or as many as inputs (a residual branch).
+    """
+    for guess in ((), *((c,) for c in range(1, columns + 1)), (inputs,)):
+        try:
+            blocks = unit.blocks(inputs, guess)
+        except ValueError:
+            continue
+        if row_size(blocks) == columns:
+            theta = split(blocks, jnp.zeros(columns))
+            return jax.eval_shape(unit, theta, jnp.zeros(inputs)).shape
+    return ()
 
 
 def _inputs(data: Any, target: Teacher, nodes: Any, samples: Any, key: Any) -> AbstractData:

@@ -430,6 +430,25 @@ def test_a_linear_block_must_have_the_shape_of_the_targets():
 
 
 @every
+def test_a_profile_is_what_it_says(case):
+    """phi~ = sigma(w . x), and the unit has no blocks beside w and its linear one."""
+    profile, unit = case.unit.profile, case.unit
+    if profile is None:
+        return
+    rows, x = draw(case, 10)
+
+    def shown(theta, x):
+        return unit(theta, x) if unit.linear is None else feature(unit, theta, x)
+
+    def told(theta, x):
+        return profile.activation(jnp.dot(getattr(theta, profile.weight), x))
+
+    np.testing.assert_allclose(on_rows(case, shown)(rows, x), on_rows(case, told)(rows, x), rtol=1e-13, atol=1e-14)
+    names = {block.name for block in unit.blocks(case.inputs, case.outputs)}
+    assert names == {profile.weight, *([unit.linear] if unit.linear else [])}
+
+
+@every
 def test_a_ramp_is_what_it_says(case):
     """phi~ is a line with one kink at 0 in w . x + s b, and the unit has no blocks beside these."""
     ramp, unit = case.unit.ramp, case.unit

@@ -65,9 +65,10 @@ def compared(
             (shared if gap <= tolerance else missing)[part.name] = gap
         free = {part.name: part.size(rest) / (part.scale(theirs) or 1.0) for part in unseen}
     distance, error = _wasserstein(one, other), function_error(problem, one, other)
-    return Comparison(
-        shared, missing, free, distance, error, _verdict(shared, missing, free, distance, error, tolerance)
-    )
+    said = _verdict(shared, missing, free, distance, error, tolerance)
+    if teacher is None and problem.notice is not None:
+        said += f" Notice: {problem.notice}"
+    return Comparison(shared, missing, free, distance, error, said)
 
 
 def charged(problem: Problem, measure: Measure) -> Charged:

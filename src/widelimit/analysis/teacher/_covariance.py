@@ -134,7 +134,7 @@ def _pair(problem: Problem, m: np.ndarray, a: np.ndarray, b: np.ndarray, charges
 def mobility_at(problem: Problem, rows: Float[np.ndarray, "K D"], who: str) -> Float[np.ndarray, "K D D"]:
     """P at each row, with the projection onto the domain's tangent space.
 
-    Raises `ValueError` where a row sits on a wall, beyond which nothing moves, and for a P that is not symmetric.
+    Raises `ValueError` where a row sits on a wall or outside, where nothing moves, and for a P that is not symmetric.
     """
     count, dim = rows.shape
     theta = split(problem.blocks, jnp.repeat(jnp.asarray(rows), dim, axis=0))
@@ -144,9 +144,13 @@ def mobility_at(problem: Problem, rows: Float[np.ndarray, "K D"], who: str) -> F
         for sign in (-1.0, 1.0)
     )
     if not np.allclose(ahead, -back, rtol=1e-12, atol=1e-12):
-        raise ValueError(f"{who}: an atom of the teacher lies on a wall of the domain, where the flow is not linear.")
+        raise ValueError(
+            f"{who}: an atom of the teacher lies on a wall of the domain or beyond it, where the flow is not linear."
+        )
     # Row j of a particle is P e_j.
     found = ahead.reshape(count, dim, dim).transpose(0, 2, 1)
     if not np.allclose(found, found.transpose(0, 2, 1), rtol=1e-10, atol=1e-10):
-        raise ValueError(f"{who}: the mobility on the domain's tangent space is not symmetric; rates may be complex.")
+        raise ValueError(
+            f"{who}: the mobility on the domain's tangent space is not symmetric: its rates may be complex."
+        )
     return found

@@ -54,7 +54,8 @@ class Noisy(AbstractData):
         return self.data.target_at(x, who)
 
     def finer(self, most: int) -> AbstractData:
-        return Noisy(self.data.finer(most // 2), self.std)
+        finer = self.data.finer(most // 2)
+        return self if finer is self.data else Noisy(finer, self.std)
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         first, second = jax.random.split(key)
