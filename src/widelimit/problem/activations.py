@@ -53,6 +53,7 @@ class Activation(Module):
       kinked unit must not use automatic differentiation (it answers 0 there).
     - `pieces`: the whole function, where it is piecewise linear: its Gaussian and spherical means are then known in
       closed form.
+    - `entire`: whether it is analytic in all of the complex plane.
     """
 
     function: Callable[[Float[Array, ""]], Float[Array, ""]]
@@ -64,6 +65,7 @@ class Activation(Module):
     curvature: Number | None = None
     kinks: tuple[Number, ...] = ()
     pieces: Pieces | None = None
+    entire: bool = eqx.field(static=True, default=False)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return self.function(z)
@@ -116,6 +118,15 @@ def _quadratic(z: Float[Array, ""]) -> Float[Array, ""]:
     return z * z
 
 
+def _arctan(z: Float[Array, ""]) -> Float[Array, ""]:
+    # With two arguments: of that JAX knows Taylor series.
+    return jnp.arctan2(z, jnp.ones_like(z))
+
+
+def _identity(z: Float[Array, ""]) -> Float[Array, ""]:
+    return z
+
+
 def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
@@ -127,13 +138,21 @@ relu = Activation(
 tanh = Activation(_OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
 # 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).
 erf = Activation(
-    _OfJax("scipy.special.erf"), "erf", bound=1.0, slope=2.0 / math.pi**0.5, curvature=(8.0 / (math.pi * math.e)) ** 0.5
+    _OfJax("scipy.special.erf"),
+    "erf",
+    bound=1.0,
+    slope=2.0 / math.pi**0.5,
+    curvature=(8.0 / (math.pi * math.e)) ** 0.5,
+    entire=True,
 )
 sigmoid = Activation(_OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
 softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25)
 # exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
-gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0)
-quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0)
+gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0, entire=True)
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, entire=True)
+# 2 z/(1 + z^2)^2 is largest at z = 1/sqrt(3): 3 sqrt(3)/8.
+arctan = Activation(_arctan, "arctan", bound=0.5 * math.pi, slope=1.0, curvature=0.375 * 3.0**0.5)
+identity = Activation(_identity, "identity", homogeneity=1.0, slope=1.0, curvature=0.0, entire=True)
 
 
 def leaky_relu(negative: Any = 0.01) -> Activation:
@@ -180,7 +199,7 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
 
 
 registry = Registry("activation")
-for _fixed in (relu, tanh, erf, sigmoid, softplus, gaussian, quadratic):
+for _fixed in (relu, tanh, erf, sigmoid, softplus, gaussian, quadratic, arctan, identity):
     registry.add(_fixed.name, lambda fixed=_fixed: fixed)
 registry.add("leaky_relu", leaky_relu, negative=number())
 registry.add("piecewise_linear", piecewise_linear, knots=several(number()), values=several(number()))
