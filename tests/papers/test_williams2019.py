@@ -83,6 +83,7 @@ def trained(*, share=(0.1, 0.1), turned=0.0, change=0.5, delta=-20.0, gap=0.0, b
         "before": places + before,
         "risk": np.array([1.0, 0.1]),
         "share": np.array(share),
+        "largest share": max(share),
         "sticking": 1,
         "dead": 0,
         "kernel change": change,

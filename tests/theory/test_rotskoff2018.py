@@ -176,3 +176,12 @@ def test_the_forces_of_the_kernel():
         slope = (square(c, y + e * move) - square(c, y - e * move)) / (2 * e)
         assert places[i] @ tangent == pytest.approx(-n * slope, rel=1e-5, abs=1e-8)
         assert places[i] @ y[i] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_one_cube_by_hand():
+    """f = x_1^3/d: E f x_1 = 3/(d + 2), which is the slope of f_1, and E f^2 = 15/((d + 2)(d + 4))."""
+    a = np.zeros((5, 5, 5))
+    a[0, 0, 0] = 1.0
+    first, third = theory.moments(a)
+    assert first == pytest.approx(9.0 / 49.0, rel=1e-14)
+    assert first + third == pytest.approx(15.0 / 63.0, rel=1e-14)

@@ -40,6 +40,17 @@ class Pieces(NamedTuple):
         return tuple(b - a for a, b in itertools.pairwise(self.slopes))
 
 
+class Parity(NamedTuple):
+    r"""What $\int \sigma(\theta \cdot x)\,\nu(d\theta)$ for all x in R^d tells of the even and of the odd part of nu.
+
+    0: nothing, but for the mass where sigma(0) is not 0; 1 or 2: of the even part $\int |\theta \cdot x|^k d\nu$
+    alone, of the odd one the first moment; inf: all of it.
+    """
+
+    even: float
+    odd: float
+
+
 class Activation(Module):
     """A function sigma: R -> R with declared facts.
 
@@ -54,6 +65,7 @@ class Activation(Module):
     - `pieces`: the whole function, where it is piecewise linear: its Gaussian and spherical means are then known in
       closed form.
     - `entire`: whether it is analytic in all of the complex plane.
+    - `parity`: a `Parity`, or None where it is not known.
     """
 
     function: Callable[[Float[Array, ""]], Float[Array, ""]]
@@ -66,6 +78,7 @@ class Activation(Module):
     kinks: tuple[Number, ...] = ()
     pieces: Pieces | None = None
     entire: bool = eqx.field(static=True, default=False)
+    parity: Parity | None = eqx.field(static=True, default=None)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
         return self.function(z)
@@ -131,11 +144,20 @@ def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
 
+# z/2 + |z|/2: of the even part of a measure it sees the mean of |theta . x|.
 relu = Activation(
-    _OfJax("nn.relu"), "relu", homogeneity=1.0, slope=1.0, kinks=(0.0,), pieces=Pieces(0.0, (0.0,), (0.0, 1.0))
+    _OfJax("nn.relu"),
+    "relu",
+    homogeneity=1.0,
+    slope=1.0,
+    kinks=(0.0,),
+    pieces=Pieces(0.0, (0.0,), (0.0, 1.0)),
+    parity=Parity(1.0, 1.0),
 )
 # |sigma''| is largest where tanh^2 = 1/3: 4 / (3 sqrt 3); the sigmoid is tanh(z/2)/2 + 1/2.
-tanh = Activation(_OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5)
+tanh = Activation(
+    _OfJax("numpy.tanh"), "tanh", bound=1.0, slope=1.0, curvature=4.0 / 27.0**0.5, parity=Parity(0.0, math.inf)
+)
 # 4 z exp(-z^2) / sqrt(pi) is largest at z = 1/sqrt(2): sqrt(8 / (pi e)).
 erf = Activation(
     _OfJax("scipy.special.erf"),
@@ -144,21 +166,40 @@ erf = Activation(
     slope=2.0 / math.pi**0.5,
     curvature=(8.0 / (math.pi * math.e)) ** 0.5,
     entire=True,
+    parity=Parity(0.0, math.inf),
 )
-sigmoid = Activation(_OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5)
-softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25)
+sigmoid = Activation(
+    _OfJax("nn.sigmoid"), "sigmoid", bound=1.0, slope=0.25, curvature=0.5 / 27.0**0.5, parity=Parity(0.0, math.inf)
+)
+# z/2 + log(2 cosh(z/2)).
+softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25, parity=Parity(math.inf, 1.0))
 # exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
-gaussian = Activation(_gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0, entire=True)
-quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, entire=True)
+gaussian = Activation(
+    _gaussian,
+    "gaussian",
+    bound=1.0,
+    slope=0.6065306597126335,
+    curvature=1.0,
+    parity=Parity(math.inf, 0.0),
+    entire=True,
+)
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, parity=Parity(2.0, 0.0), entire=True)
 # 2 z/(1 + z^2)^2 is largest at z = 1/sqrt(3): 3 sqrt(3)/8.
-arctan = Activation(_arctan, "arctan", bound=0.5 * math.pi, slope=1.0, curvature=0.375 * 3.0**0.5)
-identity = Activation(_identity, "identity", homogeneity=1.0, slope=1.0, curvature=0.0, entire=True)
+arctan = Activation(
+    _arctan, "arctan", bound=0.5 * math.pi, slope=1.0, curvature=0.375 * 3.0**0.5, parity=Parity(0.0, math.inf)
+)
+identity = Activation(
+    _identity, "identity", homogeneity=1.0, slope=1.0, curvature=0.0, parity=Parity(0.0, 1.0), entire=True
+)
 
 
 def leaky_relu(negative: Any = 0.01) -> Activation:
     """z for z > 0, `negative` z else. Raises `ValueError` for a slope that is not finite."""
     slope = leaf(negative, "leaky_relu(negative=...)")
-    straight = not isinstance(slope, Tracer) and float(slope) == 1.0
+    known = not isinstance(slope, Tracer)
+    straight = known and float(slope) == 1.0
+    # (1 + s)/2 z + (1 - s)/2 |z|.
+    parity = Parity(0.0 if straight else 1.0, 0.0 if float(slope) == -1.0 else 1.0) if known else None
     return Activation(
         _LeakyRelu(slope),
         "leaky_relu",
@@ -167,6 +208,7 @@ def leaky_relu(negative: Any = 0.01) -> Activation:
         curvature=0.0 if straight else None,
         kinks=() if straight else (0.0,),
         pieces=Pieces(0.0, (0.0,), (slope, 1.0)),
+        parity=parity,
     )
 
 

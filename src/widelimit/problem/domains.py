@@ -28,6 +28,7 @@ class AbstractDomain(Module):
     - `walls`: whether a particle can sit on a wall of it.
     - `box`: whether it is all z with `bounds`[0] <= z_j <= `bounds`[1]; `radius`: the r of a sphere |z| = r, else None.
     - `period` of its numbers, or None.
+    - `connected`: whether it has one piece; None where it is not known.
     - `flat`: whether it is a piece of R^D, in which rows have a density (a sphere has none).
 
     Numbers (sides, radius, period) are array leaves: another value compiles nothing, and they have derivatives.
@@ -40,6 +41,7 @@ class AbstractDomain(Module):
     radius: ClassVar[Any | None] = None
     period: ClassVar[Any | None] = None
     flat: ClassVar[bool] = False
+    connected: ClassVar[bool | None] = None
 
     @abc.abstractmethod
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -77,6 +79,7 @@ class Euclidean(AbstractDomain):
     walls: ClassVar[bool] = False
     box: ClassVar[bool] = True
     flat = True
+    connected = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
@@ -99,6 +102,7 @@ class Box(AbstractDomain):
     sides: tuple[bool, bool] = eqx.field(static=True)
     box: ClassVar[bool] = True
     flat = True
+    connected = True
 
     def __init__(self, lower: Any, upper: Any) -> None:
         finite = [isinstance(side, Tracer) or math.isfinite(side) for side in (lower, upper)]
@@ -159,6 +163,7 @@ class Sphere(AbstractDomain):
     radius: Float[Array, ""] = eqx.field(converter=lambda r: leaf(r, "Sphere(radius=...)", above=0.0), default=1.0)
     walls: ClassVar[bool] = False
     compact = True
+    connected = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v - (jnp.sum(v * z) / jnp.sum(z * z)) * z
@@ -189,6 +194,7 @@ class Circle(AbstractDomain):
     walls: ClassVar[bool] = False
     compact = True
     flat = True
+    connected = True
 
     def tangent(self, z: Float[Array, "..."], v: Float[Array, "..."]) -> Float[Array, "..."]:
         return v
@@ -221,6 +227,12 @@ class Product(Module):
     def flat(self) -> bool:
         """Whether it is a piece of R^D without walls, a circle say: no velocity is projected there."""
         return not any(domain.walls or not domain.flat for _, domain in self.factors)
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether it has one piece, as a product of such has; None where it is not known."""
+        known = [domain.connected for _, domain in self.factors]
+        return False if False in known else None if None in known else True
 
     def tangent(self, theta: Any, velocity: Any) -> Any:
         fields = theta._asdict().items()

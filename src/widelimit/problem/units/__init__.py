@@ -11,6 +11,7 @@ from ._unit import (
     AbstractUnit as AbstractUnit,
     Exponent as Exponent,
     Plane as Plane,
+    Profile as Profile,
     Ramp as Ramp,
     Ridge as Ridge,
     feature as feature,

@@ -11,7 +11,7 @@ from widelimit.numerics import Number
 from widelimit.numerics.registry import flag, named
 
 from ..activations import Activation, Pieces, as_activation, registry as activations
-from ._unit import AbstractUnit, Plane, Ramp, Ridge, registry
+from ._unit import AbstractUnit, Plane, Profile, Ramp, Ridge, registry
 from .spherical._neuron import SphericalNeuron
 
 
@@ -70,6 +70,10 @@ class Neuron(AbstractUnit):
         if pieces is None or len(pieces.knots) != 1 or self.homogeneity != 1.0:
             return None
         return Ramp("weight", "bias" if self.bias else None, 1.0, (pieces.slopes[0], pieces.slopes[1]))
+
+    @property
+    def profile(self) -> Profile | None:
+        return None if self.bias else Profile(self.activation, "weight")
 
     @property
     def bound(self) -> Number | None:

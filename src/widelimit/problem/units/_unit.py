@@ -12,7 +12,7 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Module, Number, sphere_mean_table, sphere_means
 from widelimit.numerics.registry import Registry
 
-from ..activations import Pieces
+from ..activations import Activation, Pieces
 
 if TYPE_CHECKING:
     from .spherical._neuron import SphericalNeuron
@@ -51,6 +51,13 @@ class Ramp(NamedTuple):
     bias: str | None
     sign: float
     slopes: tuple[Number, Number]
+
+
+class Profile(NamedTuple):
+    """phi~ = sigma(w . x): the activation sigma, and the name of the block w."""
+
+    activation: Activation
+    weight: str
 
 
 class Exponent(NamedTuple):
@@ -122,6 +129,8 @@ class AbstractUnit(Module):
     """sigma, where phi = c sigma(a x + b) of one input with a piecewise-linear sigma; `ridge` gives c, a and b."""
     ramp: ClassVar[Ramp | None] = None
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
+    profile: ClassVar[Profile | None] = None
+    """The activation and the block of w, where phi~ (or phi, without a linear block) is sigma(w . x)."""
     exponent: ClassVar[Exponent | None] = None
     """The exponent of phi~, where phi = charge phi~(center, x) is an exponential or a Gaussian."""
     averages: ClassVar[int] = 0

@@ -218,7 +218,8 @@ def _counted(d: int, n: int, batch: list[int], more: dict[str, Any]) -> float:
     if batch:
         nodes = problem.data.freeze(batch[0], key=jax.random.key(0)).nodes
     work = jax.jit(lambda theta, w: problem.variation(theta, w, nodes).gradient)
-    return float(work.lower(theta, w).cost_analysis()["flops"])
+    found: Any = work.lower(theta, w).cost_analysis()
+    return float(found["flops"])
 
 
 @claim("4.1, after (4.6)", tolerance=0.15, cost=Cost(15.0), digits=4)

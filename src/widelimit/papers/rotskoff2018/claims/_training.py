@@ -63,7 +63,7 @@ def _slopes(bench: Bench, name: str) -> dict[int, float]:
 @claim(
     "4.2, Fig. 3, left; (3.36)",
     tolerance=0.15,
-    cost=Cost(150.0, 600_000.0),
+    cost=Cost(90.0, 150_000.0),
     digits=3,
     expected=Verdict.NOT_REPRODUCED,
 )
@@ -81,7 +81,7 @@ def loss_scaling(bench: Bench) -> Finding:
     return Finding({f"exponent, d = {d}": one for d, one in found.items()}, off, why)
 
 
-@claim("4.2, (4.11), Fig. 3", tolerance=1.0, cost=Cost(150.0, 600_000.0), digits=3)
+@claim("4.2, (4.11), Fig. 3", tolerance=1.0, cost=Cost(90.0, 150_000.0), digits=3)
 def signed_error(bench: Bench) -> Finding:
     """(4.11), the mean of f - f_n where f > 0, and the same where f < 0, are of opposite sign and equal in size, and
     can be told from the floor of 10^5 samples.
@@ -101,7 +101,7 @@ def signed_error(bench: Bench) -> Finding:
     return Finding(computed, share_allowed(*parts))
 
 
-@claim("4.2, Figs. 3 and 4", tolerance=1.0, cost=Cost(150.0, 600_000.0), digits=3)
+@claim("4.2, Figs. 3 and 4", tolerance=1.0, cost=Cost(90.0, 150_000.0), digits=3)
 def high_dimension(bench: Bench) -> Finding:
     """The networks represent the 3-spin function in d = 10 and 25, and wider ones do so better.
     Compared: share of what is allowed: the mean over realisations of the loss over that of f_n = 0 must fall with n

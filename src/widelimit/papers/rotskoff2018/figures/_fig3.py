@@ -83,7 +83,7 @@ _WORDS = {
 }
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.4), cost=Cost(150.0, 600_000.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.4), cost=Cost(90.0, 150_000.0))
 def fig3(sheet: Sheet, data: Data) -> None:
     """The scaling of the error of sigmoid networks with n."""
     panels = sheet.subplots(2, 3)

@@ -22,7 +22,7 @@ SIGMOID = units.Neuron(activations.sigmoid, bias=True, output_weight=True)
 # Not printed: the step of SGD; the temperature of the first half, in units of the charge's square; the start.
 SGD_STEP, HEAT = 0.1, 1e-3
 # Points of the curve of the loss, and those that it is averaged over.
-SAVES, POINTS = 60, 20_000
+SAVES, POINTS = 60, 5_000
 
 
 def coefficients(d: int, seed: int) -> np.ndarray:
@@ -169,7 +169,7 @@ def step_seconds(cases: list[list[int]]) -> Data:
         problem = sigmoid_problem(d, 0)
         start, sgd = sigmoid_start(problem, n, d, 0), SGD(SGD_STEP, batch=batch, dtype=jnp.float32)
         more: dict[str, Any] = {"key": jax.random.key(0), "progress": False, "observe": [], "save_at": [0.0]}
-        few, most = 2, max(4, 2 + int(2e7 / (n * batch)))
+        few, most = 1, max(3, 1 + int(2e7 / (n * batch)))
         evolve(problem, start, sgd, t1=few * SGD_STEP, **more)
         took = []
         for steps in (few, most):

@@ -27,18 +27,20 @@ def _compute(bench: Bench) -> Data:
 def _caption(data: Data) -> str:
     rows = list(zip(data["deltas"], data["runs"], strict=True))
     shares = ", ".join(f"{one['share'][1]:.0%}" for _, one in rows)
+    largest = ", ".join(f"{one['largest share']:.0%}" for _, one in rows)
     turned = ", ".join(f"{one['turned']:.2g}" for _, one in rows)
     changes = ", ".join(f"{one['kernel change']:.2g}" for _, one in rows)
     loss = ", ".join(f"{one['risk'][-1]:.1g}" for _, one in rows)
     values = ", ".join({math.inf: "+∞", -math.inf: "-∞"}.get(float(d), f"{d:g}") for d, _ in rows)
+    start = f"{rows[0][1]['share'][0]:.0%}"
     return (
         f"Ten samples of a sinusoid, {_WIDTH} neurons from one start. For δ = {values}: of the knots between the "
-        f"samples {shares} lie within {NEAR:g} of a sample ({rows[0][1]['share'][0]:.0%} at the start); neurons turned "
-        f"by {turned} radians (median); the tangent kernel changed by {changes} of itself; the loss is {loss}. Knots "
-        f"gather wherever δ is not -∞, at δ = +∞ on samples, at the finite values often beside them. Chosen here: r ~ "
-        f"N(0, {_SIZE:g}²), δ between the limits, {int(rows[0][1]['steps'])} steps of 0.1/√(δ² + 4·{_SIZE:g}²) (0.1 at "
-        "±∞, in the time |δ| t), a few times below the longest stable one: no learning rate is printed. Slow modes are "
-        "not at their ends."
+        f"samples {shares} lie within {NEAR:g} of a sample ({start} at the start; at most {largest} on the way); "
+        f"neurons turned by {turned} radians (median); the tangent kernel changed by {changes} of itself; the loss is "
+        f"{loss}. Knots gather wherever δ is not -∞: at δ = +∞ on samples, which let them go again as the loss falls, "
+        f"at the finite values often beside them. Chosen here: r ~ N(0, {_SIZE:g}²), δ between the limits, "
+        f"{int(rows[0][1]['steps'])} steps of 0.1/√(δ² + 4·{_SIZE:g}²) (0.1 at ±∞, in the time |δ| t), a few times "
+        "below the longest stable one: no learning rate is printed. Slow modes are not at their ends."
     )
 
 

@@ -62,6 +62,7 @@ def _trained(problem: Any, x: np.ndarray, y: np.ndarray, rows: np.ndarray, step:
         "before": value(places, rows),
         "risk": run.risk,
         "share": [share_near(rows, x, NEAR), share_near(last, x, NEAR)],
+        "largest share": max(share_near(one, x, NEAR) for one in run.positions[..., :2]),
         "sticking": run.sticking[-1],
         "dead": run.dead[-1],
         "kernel change": found.kernel_change,
