@@ -32,6 +32,8 @@ from ._start import setting_of
 
 # The flow's local error, relative and absolute: far below what so few directions leave open.
 _RTOL, _ATOL = 1e-4, 1e-6
+# Save times of the flow between two looks of the host.
+_TOGETHER = 12
 # Steps of SGD between two looks of the host.
 _STEPS = 256
 
@@ -115,13 +117,15 @@ def first_order(
     noisy = sgd is not None and sgd.sampling.stochastic
     shown: list[tuple[Any, ...]] = []
     with Progress(float(times[-1]) * (2 if noisy else 1), progress, f"{directions} directions") as bar:
-        state = _begin(setting, rows, mass)
-        for before, now, t in zip((0.0, *tau[:-1]), tau, times, strict=True):
-            if now > before:
-                state = _flow(setting, mass, state, jnp.asarray(before, dtype), jnp.asarray(now, dtype))
-            shown.append(jax.device_get(_seen(setting, mass, state)))
-            bar.update(float(t), len(shown))
-        middle, starts = (np.stack(column) for column in zip(*shown, strict=True))
+        state, before, each = _begin(setting, rows, mass), 0.0, min(_TOGETHER, len(tau))
+        for first in range(0, len(tau), each):
+            # The last group is filled up with its last time: so all have one shape.
+            group = tau[np.minimum(np.arange(first, first + each), len(tau) - 1)]
+            state, seen = _flow(setting, mass, state, jnp.asarray(before, dtype), jnp.asarray(group, dtype))
+            shown.append(jax.device_get(seen))
+            before = group[-1]
+            bar.update(float(times[min(first + each, len(times)) - 1]), first + each)
+        middle, starts = (np.concatenate(column)[: len(tau)] for column in zip(*shown, strict=True))
         flow = _risk_of(problem, middle)
         noise = np.zeros((len(times), 1, *middle.shape[1:]))
         if sgd is not None:
@@ -166,18 +170,28 @@ def _velocity(setting: Setting, theta: Any, w: Any, r: Any) -> Any:
 
 
 @eqx.filter_jit
-def _flow(setting: Setting, mass: Any, state: State, start: Any, stop: Any) -> State:
+def _flow(setting: Setting, mass: Any, state: State, start: Any, stops: Float[Array, " t"]) -> tuple[State, Any]:
+    """The state at the last of `stops`, and what is seen at all of them, between steps by the method's own cubic."""
     r = jnp.zeros_like(setting.nodes.weights)
 
     def field(t: Any, y: State, _: Any) -> State:
         v, linear = jax.linearize(lambda theta, w: _velocity(setting, theta, w, r), y[0], setting.p)
         return v, jax.vmap(linear)(y[1], mass)
 
-    control = diffrax.PIDController(rtol=_RTOL, atol=_ATOL)
+    seen = diffrax.SubSaveAt(ts=stops, fn=lambda t, y, _: _seen(setting, mass, y))
     found = diffrax.diffeqsolve(
-        diffrax.ODETerm(field), diffrax.Tsit5(), start, stop, None, state, stepsize_controller=control, max_steps=None
+        diffrax.ODETerm(field),
+        diffrax.Tsit5(),
+        start,
+        # An interval of no length, where only the start is asked for, is none to diffrax.
+        jnp.maximum(stops[-1], start + 1e-6 * (1.0 + jnp.abs(start))),
+        None,
+        state,
+        stepsize_controller=diffrax.PIDController(rtol=_RTOL, atol=_ATOL),
+        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), seen]),
+        max_steps=None,
     )
-    return jax.tree.map(lambda leaf: leaf[0], found.ys)
+    return jax.tree.map(lambda leaf: leaf[0], found.ys[0]), found.ys[1]
 
 
 @eqx.filter_jit

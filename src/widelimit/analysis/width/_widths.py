@@ -51,6 +51,7 @@ def predict_widths(
     level: float = 0.9,
     particles: int = 256,
     directions: int = 32,
+    sequences: int = 4,
     draws: int = 400,
     key: PRNGKeyArray,
     progress: bool | None = None,
@@ -60,7 +61,8 @@ def predict_widths(
     - `moves`: what `descends`: the gradient flow, or SGD without temperature, of which step, batch, sampling, schedule
       and `trainable` count.
     - `limit`: the risk of the gradient flow at given times, as well as it is known: the scatter goes around it.
-    - `order`: 1 (one set of `directions` for all widths, in float32), or 2 (`draws` for every width).
+    - `order`: 1 (one set of `directions` and `sequences` of batches for all widths, in float32), or 2 (`draws` for
+      every width).
 
     Raises `ValueError` for dynamics that do not descend, and as `fluctuations` does.
     """
@@ -77,7 +79,7 @@ def predict_widths(
     tau = times if sgd is not None else np.array([flow.schedule.integral(float(t)) for t in times])
     start, rule = particles_of(problem, law, particles, key, WHO)
     given: dict[str, Any] = {"key": key, "sgd": sgd, "trainable": flow.trainable, "progress": progress}
-    first = first_order(problem, start, tau, directions=directions, dtype=jnp.float32, **given)
+    first = first_order(problem, start, tau, directions=directions, sequences=sequences, dtype=jnp.float32, **given)
     batch = None if sgd is None or not sgd.sampling.stochastic else int(sgd.largest_batch)
     step = None if sgd is None else float(sgd.step_size)
     # The scheme's own distance from the flow goes with its scatter.
