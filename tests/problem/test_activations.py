@@ -142,6 +142,8 @@ def test_values():
         "softplus": np.logaddexp(0, GRID),
         "gaussian": np.exp(-(GRID**2) / 2),
         "quadratic": GRID**2,
+        "arctan": np.arctan(GRID),
+        "identity": GRID,
     }
     assert set(closed) == set(NAMED)
     for name, expected in closed.items():

@@ -18,7 +18,8 @@ from ._potential import Potential
 from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
-from .networks import AbstractNetwork, Levels
+from .networks import AbstractNetwork, Levels, Radius
+from .networks._expansion import radius_of
 from .symmetry._abstract import AbstractSymmetry, drawn
 from .symmetry._reduction import parts_of
 from .units import AbstractUnit
@@ -256,6 +257,37 @@ class Problem(Module):
         """psi(.; rho), which answers any theta. Raises `ValueError` for data without nodes."""
         field = self.integrals.potential(*self.unpack(measure))
         return Potential(field, self.penalty, self.blocks, entries(self.budget))
+
+    def expansion(self, *, order: Count, continuous: bool = False) -> "Problem":
+        r"""The same problem with the network's power series in the measure (rho -> s rho at s = 1), up to an order.
+
+        Of a wide residual network; the risk is $E_{(k)}$ of teacherstudent2020. Its parts are those of this problem.
+
+        - `order`: k >= 1; the cost grows as k^2.
+        - `continuous`: the series at L = infinity, see `networks.Expansion`.
+
+        Raises `ValueError` as `networks.Expansion`, and for other networks.
+        """
+        task = self.task("expansion")
+        network = task.network.expansion(order, continuous=continuous)
+        parts = {"penalty": self.penalty, "domain": self.domain, "mobility": self.mobility}
+        return Problem(network, task.data, task.loss, scale=task.scale, budget=task.budget, **parts)
+
+    def radius(self, measure: Measure, *, terms: Count = 20) -> Radius:
+        r"""The radius of convergence in s of an expansion's series at a measure, whatever its order.
+
+        $c_k$ is the norm over the data's nodes and the outputs of the coefficient of s^k, k = 1, ..., K = `terms`. The
+        radius is exp(-slope) of the least-squares line through $\log c_k$, K/2 <= k <= K: `pole`, right where the
+        nearest singularity is a pole (finite L); and through $\log c_k + \frac32 \log k$: `branch`, for a square root
+        (L = infinity). An entire activation at finite L, and one level, have an infinite radius, as `reason` says.
+
+        Raises `ValueError` for data without nodes, and for a problem without an expansion.
+        """
+        task, nodes = self.task("radius"), require_nodes(self.data, "Problem.radius")
+        count = whole_number(terms, "radius(terms=...)", least=6)
+        network = task.network.expansion(count, continuous=None)
+        theta, w = self.unpack(measure)
+        return radius_of(network, theta, w, nodes.x, nodes.weights, task.piece(w.shape[0]))
 
     def reduced(self, *, nodes: int | None = None) -> "Problem":
         """The same problem in the lengths of the weights, where the data are invariant under rotations.

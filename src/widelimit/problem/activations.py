@@ -64,6 +64,7 @@ class Activation(Module):
       kinked unit must not use automatic differentiation (it answers 0 there).
     - `pieces`: the whole function, where it is piecewise linear: its Gaussian and spherical means are then known in
       closed form.
+    - `entire`: whether it is analytic in all of the complex plane.
     - `parity`: a `Parity`, or None where it is not known.
     """
 
@@ -76,6 +77,7 @@ class Activation(Module):
     curvature: Number | None = None
     kinks: tuple[Number, ...] = ()
     pieces: Pieces | None = None
+    entire: bool = eqx.field(static=True, default=False)
     parity: Parity | None = eqx.field(static=True, default=None)
 
     def __call__(self, z: Float[Array, ""]) -> Float[Array, ""]:
@@ -129,6 +131,15 @@ def _quadratic(z: Float[Array, ""]) -> Float[Array, ""]:
     return z * z
 
 
+def _arctan(z: Float[Array, ""]) -> Float[Array, ""]:
+    # With two arguments: of that JAX knows Taylor series.
+    return jnp.arctan2(z, jnp.ones_like(z))
+
+
+def _identity(z: Float[Array, ""]) -> Float[Array, ""]:
+    return z
+
+
 def _gaussian(z: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(-0.5 * z * z)
 
@@ -154,6 +165,7 @@ erf = Activation(
     bound=1.0,
     slope=2.0 / math.pi**0.5,
     curvature=(8.0 / (math.pi * math.e)) ** 0.5,
+    entire=True,
     parity=Parity(0.0, math.inf),
 )
 sigmoid = Activation(
@@ -163,9 +175,22 @@ sigmoid = Activation(
 softplus = Activation(_OfJax("nn.softplus"), "softplus", slope=1.0, curvature=0.25, parity=Parity(math.inf, 1.0))
 # exp(-z^2/2): the largest slope is at z = 1, the largest second derivative at 0.
 gaussian = Activation(
-    _gaussian, "gaussian", bound=1.0, slope=0.6065306597126335, curvature=1.0, parity=Parity(math.inf, 0.0)
+    _gaussian,
+    "gaussian",
+    bound=1.0,
+    slope=0.6065306597126335,
+    curvature=1.0,
+    parity=Parity(math.inf, 0.0),
+    entire=True,
 )
-quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, parity=Parity(2.0, 0.0))
+quadratic = Activation(_quadratic, "quadratic", homogeneity=2.0, curvature=2.0, parity=Parity(2.0, 0.0), entire=True)
+# 2 z/(1 + z^2)^2 is largest at z = 1/sqrt(3): 3 sqrt(3)/8.
+arctan = Activation(
+    _arctan, "arctan", bound=0.5 * math.pi, slope=1.0, curvature=0.375 * 3.0**0.5, parity=Parity(0.0, math.inf)
+)
+identity = Activation(
+    _identity, "identity", homogeneity=1.0, slope=1.0, curvature=0.0, parity=Parity(0.0, 1.0), entire=True
+)
 
 
 def leaky_relu(negative: Any = 0.01) -> Activation:
@@ -216,7 +241,7 @@ def piecewise_linear(knots: Sequence[float], values: Sequence[float]) -> Activat
 
 
 registry = Registry("activation")
-for _fixed in (relu, tanh, erf, sigmoid, softplus, gaussian, quadratic):
+for _fixed in (relu, tanh, erf, sigmoid, softplus, gaussian, quadratic, arctan, identity):
     registry.add(_fixed.name, lambda fixed=_fixed: fixed)
 registry.add("leaky_relu", leaky_relu, negative=number())
 registry.add("piecewise_linear", piecewise_linear, knots=several(number()), values=several(number()))

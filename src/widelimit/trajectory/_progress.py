@@ -46,7 +46,8 @@ class Progress:
         elapsed = time.monotonic() - self.began
         if not self.show or elapsed < self._next:
             return
-        rate = f"{steps / max(elapsed, 1e-9):,.0f} steps/s"
+        speed = steps / max(elapsed, 1e-9)
+        rate = f"{speed:,.0f} steps/s" if speed >= 10.0 else f"{speed:.2g} steps/s"
         if self._redraws:
             bar = self._bar if self._bar is not None else self._open()
             bar.update(self._task, completed=min(t, self.t1), rate=rate, t=f"t = {t:.4g}")

@@ -61,7 +61,7 @@ def predict_widths(
     - `moves`: what `descends`: the gradient flow, or SGD without temperature, of which step, batch, sampling, schedule
       and `trainable` count.
     - `limit`: the risk of the gradient flow at given times, as well as it is known: the scatter goes around it.
-    - `order`: 1 (one set of `directions` for all widths and `sequences` of batches, in float32), or 2 (`draws` for
+    - `order`: 1 (one set of `directions` and `sequences` of batches for all widths, in float32), or 2 (`draws` for
       every width).
 
     Raises `ValueError` for dynamics that do not descend, and as `fluctuations` does.

@@ -2,15 +2,18 @@
 
 import abc
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Module
+from widelimit.numerics import Count, Module
 
 from ..units import AbstractUnit
 from ._levels import Levels
+
+if TYPE_CHECKING:
+    from ._expansion import Expansion
 
 
 class AbstractDual(Module):
@@ -56,6 +59,13 @@ class AbstractNetwork(Module):
     def components(self, outputs: tuple[int, ...]) -> int:
         """How many numbers a particle and an input take in the largest table that `__call__` builds."""
         return math.prod(outputs)
+
+    def expansion(self, order: Count, *, continuous: bool | None) -> "Expansion":
+        """The network as a series in its measure, up to an order. Raises `ValueError` where it has none.
+
+        `continuous`: at infinite depth; None: as the network itself.
+        """
+        raise ValueError(f"expansion: {type(self).__name__} has none; a wide residual network has.")
 
     def dual(
         self, theta: Any, w: Float[Array, " N"], x: Float[Array, "Q d"], slope: Float[Array, "Q ..."], piece: int

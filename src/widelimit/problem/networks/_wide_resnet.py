@@ -4,16 +4,23 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from widelimit.measure import Block, Blocks
-from widelimit.numerics import Module, map_rows, whole_number
+from widelimit.measure import Blocks
+from widelimit.numerics import Count, Module, whole_number
 
 from ..activations import Activation, as_activation
-from ._level_mean import level_mean, products
+from ._expansion import Expansion
 from ._levels import Levels
-from ._network import AbstractDual, AbstractNetwork
+from ._network import AbstractNetwork
+from ._states import OnStates, on_states, propagated, residual_blocks
+
+
+def residual(mean: Any, state: Any, push: Any) -> Any:
+    """X + F(X), and X."""
+    inputs = state[:, :, None]
+    moved = mean(inputs) if push is None else mean(inputs) + push
+    return state + moved[:, :, 0], inputs
 
 
 class Entrywise(Module):
@@ -69,69 +76,11 @@ class WideResNet(AbstractNetwork):
         return outputs[0]
 
     def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q d"]:
-        return propagated(Entrywise(self.activation), self.depth, theta, w, x.T[:, None])[:, 0].T
+        return propagated(residual, Entrywise(self.activation), self.depth, theta, w, x.T[:, None])[:, 0].T
 
     def dual(self, theta: Any, w: Float[Array, " N"], x: Any, slope: Any, piece: int) -> "OnStates":
-        return on_states(Entrywise(self.activation), self.depth, theta, w, (x[:, :, None], slope[:, :, None]), piece)
+        pairs = x[:, :, None], slope[:, :, None]
+        return on_states(residual, Entrywise(self.activation), self.depth, theta, w, pairs, piece)
 
-
-def residual_blocks(who: str, inputs: int, outputs: tuple[int, ...]) -> Blocks:
-    """theta (d, d) and its level. Raises `ValueError` unless outputs are of the inputs' size."""
-    if outputs != (inputs,):
-        raise ValueError(
-            f"{who}: inputs and outputs are of one size; the inputs are in R^{inputs}, the targets of a sample have "
-            f"shape {outputs}, not ({inputs},)."
-        )
-    return (Block("theta", (inputs, inputs)), Levels.block)
-
-
-def propagated(g: Any, depth: int, theta: Any, w: Any, x: Float[Array, "d k q"]) -> Float[Array, "d k q"]:
-    """X^L of X^0 = x."""
-    return _scan(g, depth, theta, w, x, None)[0]
-
-
-def _scan(g: Any, depth: int, theta: Any, w: Any, x: Any, pushes: Any) -> tuple[Any, Any]:
-    """X^L and [L, d, k, q] of X^0, ..., X^(L-1); `pushes`, of the same shape, are added to the levels' means."""
-
-    def level(state: Any, own: Any) -> tuple[Any, Any]:
-        matrices, masses, push = own
-        mean = level_mean(g, matrices, masses, state)
-        return state + (mean if push is None else mean + push), state
-
-    def by_level(leaf: Any) -> Any:
-        return leaf.reshape(depth, -1, *leaf.shape[1:])
-
-    return jax.lax.scan(level, x, (by_level(theta.theta), by_level(w), pushes))
-
-
-class OnStates(AbstractDual):
-    """psi(theta, l) = SUM_q p^(l+1)_q . g(theta X^l_q) with the states and the cotangents held."""
-
-    g: Any
-    states: Float[Array, "Q L d k"]
-    cotangents: Float[Array, "Q L d k"]
-
-    def __call__(self, theta: Any) -> Float[Array, ""]:
-        level, last = jnp.round(theta.depth), self.states.shape[1] - 1
-        # Between the levels there is no psi.
-        there = (level == theta.depth) & (level >= 0) & (level <= last)
-        index = jnp.clip(level, 0, last).astype(int)
-        x, p = (jnp.moveaxis(table[:, index], 0, -1) for table in (self.states, self.cotangents))
-        value = jnp.sum(self.g(products(theta.theta[None], x))[0] * p)
-        return jnp.where(there, value, jnp.nan)
-
-    @property
-    def entries(self) -> int:
-        return self.states.size // self.states.shape[1]
-
-
-def on_states(g: Any, depth: int, theta: Any, w: Any, pairs: Any, piece: int) -> OnStates:
-    """The dual of cotangents of X^L: pairs of X^0 [Q, d, k] and cotangent [Q, d, k]; at most `piece` at a time."""
-
-    def one(pair: Any) -> Any:
-        x, slope = (part[..., None] for part in pair)
-        pushes = jnp.zeros((depth, *x.shape), x.dtype)
-        _, pull, states = jax.vjp(lambda push: _scan(g, depth, theta, w, x, push), pushes, has_aux=True)
-        return states[..., 0], pull(slope)[0][..., 0]
-
-    return OnStates(g, *map_rows(one, pairs, piece))
+    def expansion(self, order: Count, *, continuous: bool | None) -> Expansion:
+        return Expansion(self.activation, self.depth, order, continuous=bool(continuous))
