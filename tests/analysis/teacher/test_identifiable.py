@@ -179,6 +179,18 @@ def test_output_weights_weigh_the_measure():
     assert "the total weight" in wl.analysis.identifiable(taught("tanh", rows=full, weight=True)).free
 
 
+def test_densities_are_compared_by_their_cells():
+    """A grid's measure stands for atoms at the centres of its cells."""
+    grid = wl.Grid([np.linspace(-2.0, 2.0, 9)] * 2)
+    masses = np.random.default_rng(0).uniform(size=(8, 8))
+    density = wl.GridDensity(grid, masses / masses.sum())
+    known = wl.analysis.identifiable(taught())
+    one, other = known.compare(density), known.compare(density.atoms(64))
+    assert one.missing.keys() == other.missing.keys()
+    np.testing.assert_allclose(list(one.free.values()), list(other.free.values()), rtol=1e-12)
+    assert one.wasserstein2 == pytest.approx(other.wasserstein2)
+
+
 def test_what_is_not_known_is_not_said():
     unit = wl.units.Neuron(wl.activations.relu, output_weight=False)
     p = wl.problems.teacher_student(unit, wl.Particles(np.ones((1, 3))), PLANE, nodes=4)

@@ -10,6 +10,7 @@ from widelimit.measure import Measure, split, wasserstein2
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
+from ._atoms import own_teacher
 from ._parts import Charged, Quantity
 
 # Points of a law where functions are compared that no nodes are known of.
@@ -50,7 +51,7 @@ def compared(
 ) -> Comparison:
     tolerance = real_number(tolerance, "compare(tolerance=...)", above=0.0)
     one = problem.arranged(student)
-    other = problem.arranged(problem.teacher if teacher is None else teacher)
+    other = problem.arranged(own_teacher(problem, "compare(teacher=...)") if teacher is None else teacher)
     for name, measure in (("student", one), ("teacher", other)):
         if not np.all(np.isfinite(measure.positions)) or not np.all(np.isfinite(measure.weights)):
             raise ValueError(f"compare({name}=...): positions and weights must be finite.")

@@ -19,6 +19,7 @@ from widelimit.numerics import map_rows, real_number
 from widelimit.problem import Problem
 
 from ..run._stationarity import stationarity
+from ._atoms import own_teacher
 from ._compare import function_error
 
 # Points of Theta from which the nearest particle is looked for, and how far it may be, relative to Theta's diagonal.
@@ -59,9 +60,7 @@ class Theorem:
 def theorem(problem: Problem, end: Any, tolerance: float) -> Theorem:
     tolerance = real_number(tolerance, "stationary(tolerance=...)", above=0.0, below=1.0)
     measure = problem.arranged(getattr(end, "final", end))
-    teacher = problem.teacher
-    if teacher.blocks != problem.blocks:
-        raise ValueError("stationary(...): the teacher has other columns than the student.")
+    teacher = own_teacher(problem, "stationary(...)")
     rests = stationarity(problem, measure, tolerance=tolerance).is_stationary
     error = function_error(problem, measure, teacher)
     assert error is not None  # stationarity has asked for nodes
