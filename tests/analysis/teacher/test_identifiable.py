@@ -149,6 +149,17 @@ def test_quadratic_sees_the_second_moment_alone():
     assert found.free["the even part"] > 0.1
 
 
+def test_the_identity_sees_the_first_moment_alone():
+    """NOTATION's other exception: tanh sees the whole odd part, z one vector of it."""
+    p = taught("identity")
+    found = wl.analysis.identifiable(p).compare(wl.Particles((SHARES @ ATOMS)[None]))
+    assert found.function_error < 1e-14
+    assert list(found.shared) == ["the first moment INT theta"]
+    assert found.missing == {}
+    assert {"m(u), degree 0", "m(u), degree 2", "m(u), degree 3", "the odd part"} <= found.free.keys()
+    assert found.free["the odd part"] > 0.1
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_reversed_directions_make_the_same_relu_network(dim):
     """SUM theta_j = 0: the function is even, and reversing every theta_j leaves it unchanged."""
