@@ -202,6 +202,16 @@ def test_densities_are_compared_by_their_cells():
     assert one.wasserstein2 == pytest.approx(other.wasserstein2)
 
 
+def test_a_constant_shows_the_mass():
+    """sigmoid(0) = 1/2: a teacher with .4 more of an even measure is missed; tanh does not see it."""
+    rows = np.concatenate([ATOMS, ATOMS[:1], -ATOMS[:1]])
+    for name, seen in (("sigmoid", True), ("tanh", False)):
+        p = taught(name, rows, np.append(SHARES, [0.2, 0.2]))
+        found = wl.analysis.identifiable(p).compare(wl.Particles(ATOMS, SHARES))
+        assert (found.function_error > 1e-12) == seen
+        assert ("the total weight" in found.missing) == seen
+
+
 def test_what_is_not_known_is_not_said():
     unit = wl.units.Neuron(wl.activations.relu, output_weight=False)
     p = wl.problems.teacher_student(unit, wl.Particles(np.ones((1, 3))), PLANE, nodes=4)

@@ -18,7 +18,7 @@ _POINTS = 4096
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Comparison:
+class StudentComparison:
     """A student and a teacher.
 
     - `shared`: the parts that they should share, and do; `missing`: those they should share, and do not; `free`: those
@@ -38,7 +38,7 @@ class Comparison:
     verdict: str
 
     def __repr__(self) -> str:
-        return f"Comparison({self.verdict})"
+        return f"StudentComparison({self.verdict})"
 
 
 def compared(
@@ -48,7 +48,7 @@ def compared(
     student: Any,
     teacher: Any,
     tolerance: float,
-) -> Comparison:
+) -> StudentComparison:
     tolerance = real_number(tolerance, "compare(tolerance=...)", above=0.0)
     one = problem.arranged(student)
     other = problem.arranged(own_teacher(problem, "compare(teacher=...)") if teacher is None else teacher)
@@ -69,7 +69,7 @@ def compared(
     said = _verdict(shared, missing, free, distance, error, tolerance)
     if teacher is None and problem.notice is not None:
         said += f" Notice: {problem.notice}"
-    return Comparison(shared, missing, free, distance, error, said)
+    return StudentComparison(shared, missing, free, distance, error, said)
 
 
 def charged(problem: Problem, measure: Measure) -> Charged:
