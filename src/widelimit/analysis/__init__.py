@@ -35,12 +35,12 @@ from .splines._global_minimum import GlobalMinimum as GlobalMinimum, global_mini
 from .splines._orthogonality import Orthogonality as Orthogonality, orthogonality as orthogonality
 from .splines._stationary_atoms import stationary_atoms as stationary_atoms
 from .splines._totality import Totality as Totality, totality as totality
-from .teacher._compare import Comparison as Comparison
+from .teacher._compare import StudentComparison as StudentComparison
 from .teacher._identifiable import Identifiable as Identifiable, identifiable as identifiable
-from .teacher._measured import Measured as Measured
+from .teacher._measured import MeasuredRates as MeasuredRates
 from .teacher._null_space import NullSpace as NullSpace
 from .teacher._rates import TeacherRates as TeacherRates, teacher_rates as teacher_rates
-from .teacher._theorem import Theorem as Theorem
+from .teacher._theorem import ZeroLossTheorem as ZeroLossTheorem
 from .width._cheapest import Hyperparameters as Hyperparameters, halving as halving
 from .width._fluctuations import Fluctuations as Fluctuations, fluctuations as fluctuations
 from .width._gradient_noise import GradientNoise as GradientNoise, gradient_noise as gradient_noise

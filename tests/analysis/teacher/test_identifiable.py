@@ -149,6 +149,17 @@ def test_quadratic_sees_the_second_moment_alone():
     assert found.free["the even part"] > 0.1
 
 
+def test_the_identity_sees_the_first_moment_alone():
+    """NOTATION's other exception: tanh sees the whole odd part, z one vector of it."""
+    p = taught("identity")
+    found = wl.analysis.identifiable(p).compare(wl.Particles((SHARES @ ATOMS)[None]))
+    assert found.function_error < 1e-14
+    assert list(found.shared) == ["the first moment INT theta"]
+    assert found.missing == {}
+    assert {"m(u), degree 0", "m(u), degree 2", "m(u), degree 3", "the odd part"} <= found.free.keys()
+    assert found.free["the odd part"] > 0.1
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_reversed_directions_make_the_same_relu_network(dim):
     """SUM theta_j = 0: the function is even, and reversing every theta_j leaves it unchanged."""
@@ -177,6 +188,28 @@ def test_output_weights_weigh_the_measure():
     sigmoid = wl.analysis.identifiable(taught("sigmoid", rows=full, weight=True))
     assert "the total weight" in sigmoid.shared
     assert "the total weight" in wl.analysis.identifiable(taught("tanh", rows=full, weight=True)).free
+
+
+def test_densities_are_compared_by_their_cells():
+    """A grid's measure stands for atoms at the centres of its cells."""
+    grid = wl.Grid([np.linspace(-2.0, 2.0, 9)] * 2)
+    masses = np.random.default_rng(0).uniform(size=(8, 8))
+    density = wl.GridDensity(grid, masses / masses.sum())
+    known = wl.analysis.identifiable(taught())
+    one, other = known.compare(density), known.compare(density.atoms(64))
+    assert one.missing.keys() == other.missing.keys()
+    np.testing.assert_allclose(list(one.free.values()), list(other.free.values()), rtol=1e-12)
+    assert one.wasserstein2 == pytest.approx(other.wasserstein2)
+
+
+def test_a_constant_shows_the_mass():
+    """sigmoid(0) = 1/2: a teacher with .4 more of an even measure is missed; tanh does not see it."""
+    rows = np.concatenate([ATOMS, ATOMS[:1], -ATOMS[:1]])
+    for name, seen in (("sigmoid", True), ("tanh", False)):
+        p = taught(name, rows, np.append(SHARES, [0.2, 0.2]))
+        found = wl.analysis.identifiable(p).compare(wl.Particles(ATOMS, SHARES))
+        assert (found.function_error > 1e-12) == seen
+        assert ("the total weight" in found.missing) == seen
 
 
 def test_what_is_not_known_is_not_said():

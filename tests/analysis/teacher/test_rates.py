@@ -233,5 +233,10 @@ def test_what_is_refused(more, said):
 def test_a_teacher_of_another_unit_is_refused():
     other = wl.data.Teacher(neuron(wl.activations.tanh), wl.Particles(np.ones((1, 2))), inputs=2)
     p = wl.Problem(neuron(), wl.data.gauss_hermite(2, other, dim=2))
-    with pytest.raises(ValueError, match="another unit"):
-        wl.analysis.teacher_rates(p)
+    known = wl.analysis.identifiable(p)
+    for call in (wl.analysis.teacher_rates, known.compare, known.stationary):
+        with pytest.raises(ValueError, match="another unit"):
+            call(p if call is wl.analysis.teacher_rates else wl.Particles(np.ones((1, 2))))
+    # Two measures of the student's own are compared all the same.
+    same = wl.Particles(np.ones((1, 2)))
+    assert known.compare(same, same).function_error == 0.0

@@ -10,6 +10,7 @@ from widelimit.measure import Measure, split, wasserstein2
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
+from ._atoms import own_teacher
 from ._parts import Charged, Quantity
 
 # Points of a law where functions are compared that no nodes are known of.
@@ -17,7 +18,7 @@ _POINTS = 4096
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Comparison:
+class StudentComparison:
     """A student and a teacher.
 
     - `shared`: the parts that they should share, and do; `missing`: those they should share, and do not; `free`: those
@@ -37,7 +38,7 @@ class Comparison:
     verdict: str
 
     def __repr__(self) -> str:
-        return f"Comparison({self.verdict})"
+        return f"StudentComparison({self.verdict})"
 
 
 def compared(
@@ -47,10 +48,10 @@ def compared(
     student: Any,
     teacher: Any,
     tolerance: float,
-) -> Comparison:
+) -> StudentComparison:
     tolerance = real_number(tolerance, "compare(tolerance=...)", above=0.0)
     one = problem.arranged(student)
-    other = problem.arranged(problem.teacher if teacher is None else teacher)
+    other = problem.arranged(own_teacher(problem, "compare(teacher=...)") if teacher is None else teacher)
     for name, measure in (("student", one), ("teacher", other)):
         if not np.all(np.isfinite(measure.positions)) or not np.all(np.isfinite(measure.weights)):
             raise ValueError(f"compare({name}=...): positions and weights must be finite.")
@@ -68,7 +69,7 @@ def compared(
     said = _verdict(shared, missing, free, distance, error, tolerance)
     if teacher is None and problem.notice is not None:
         said += f" Notice: {problem.notice}"
-    return Comparison(shared, missing, free, distance, error, said)
+    return StudentComparison(shared, missing, free, distance, error, said)
 
 
 def charged(problem: Problem, measure: Measure) -> Charged:

@@ -28,11 +28,11 @@ from jaxtyping import Float
 from widelimit.problem import Problem
 
 from . import _parts as parts
-from ._compare import Comparison, compared
+from ._compare import StudentComparison, compared
 from ._covariance import plain_ramp
 from ._null_space import NullSpace, null_space
 from ._parts import Quantity
-from ._theorem import Theorem, theorem
+from ._theorem import ZeroLossTheorem, theorem
 
 # Degrees of the harmonics that `compare` looks at; the spectrum goes further.
 _COMPARED = 8
@@ -70,7 +70,7 @@ class Identifiable:
     def __repr__(self) -> str:
         return f"Identifiable({self.verdict})"
 
-    def compare(self, student: Any, teacher: Any = None, *, tolerance: float = 0.05) -> Comparison:
+    def compare(self, student: Any, teacher: Any = None, *, tolerance: float = 0.05) -> StudentComparison:
         """Two measures beside each other: what they share, what they need not, what they should and do not.
 
         - `student`: a measure in the problem's columns; `teacher`: another one, by default `problem.teacher`.
@@ -90,7 +90,7 @@ class Identifiable:
         """
         return null_space(self.problem, support, tolerance)
 
-    def stationary(self, end: Any, *, tolerance: float = 1e-6) -> Theorem:
+    def stationary(self, end: Any, *, tolerance: float = 1e-6) -> ZeroLossTheorem:
         """Theorems 2, 3 and 5 at the end of a run: whether the loss is zero, and if not, which hypothesis failed.
 
         - `end`: a trajectory, or a measure.
@@ -128,11 +128,13 @@ def identifiable(problem: Problem) -> Identifiable:
 def _quantities(
     even: float, odd: float, constant: bool, weighted: bool, inputs: int
 ) -> tuple[tuple[Quantity, ...], tuple[Quantity, ...]]:
-    """(seen, unseen) of the parities. The mass of a probability measure is 1 whatever is seen."""
+    """(seen, unseen) of the parities. Without output weights an unseen mass is no freedom: it is 1."""
     seen: list[Quantity] = []
     unseen: list[Quantity] = []
-    if weighted:
-        (seen if constant or even == math.inf else unseen).append(parts.mass)
+    if constant or even == math.inf:
+        seen.append(parts.mass)
+    elif weighted:
+        unseen.append(parts.mass)
     (seen if odd > 0.0 else unseen).append(parts.first)
     if even == 1.0 or (odd == 1.0 and even == 0.0):
         # On the two directions of d = 1 there are no other harmonics than those of degree 0 and 1.

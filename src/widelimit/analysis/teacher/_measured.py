@@ -16,7 +16,7 @@ _PARTS = (0.1, 0.01)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Measured:
+class MeasuredRates:
     """Clusters of a run, those particles that end near an atom of the teacher.
 
     - `masses` [K]: of the clusters; `elsewhere`: the mass that ends near no atom, of which nothing is said.
@@ -39,10 +39,10 @@ class Measured:
     verdict: str
 
     def __repr__(self) -> str:
-        return f"Measured({self.verdict})"
+        return f"MeasuredRates({self.verdict})"
 
 
-def measure_rates(problem: Problem, atoms: Float[np.ndarray, "K D"], trajectory: Any, near: float) -> Measured:
+def measure_rates(problem: Problem, atoms: Float[np.ndarray, "K D"], trajectory: Any, near: float) -> MeasuredRates:
     near = real_number(near, "measured(near=...)", above=0.0)
     if trajectory.grid is not None or trajectory.counts is not None:
         kind = "densities on a grid" if trajectory.grid is not None else "particles whose number grows"
@@ -64,7 +64,7 @@ def measure_rates(problem: Problem, atoms: Float[np.ndarray, "K D"], trajectory:
     times = np.asarray(trajectory.times, float)
     tenth, hundredth = (np.array([_crossing(times, e, part) for e in errors.T]) for part in _PARTS)
     late = np.array([_late_rate(times, e) for e in errors.T])
-    return Measured(
+    return MeasuredRates(
         masses[:-1], float(masses[-1]), times, errors, tenth, hundredth, late, near,
         _verdict(masses, tenth, hundredth, late, near),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from widelimit.problem import Problem
 
 from ._atoms import teacher_atoms
 from ._covariance import gradient_covariance, mobility_at
-from ._measured import Measured, measure_rates
+from ._measured import MeasuredRates, measure_rates
 
 # Rates below this part of the largest are zero: closed forms and eigenvalues are good to 1e-14.
 _ZERO = 1e-10
@@ -67,7 +67,7 @@ class TeacherRates:
     def __repr__(self) -> str:
         return f"TeacherRates({len(self.masses)} atoms in R^{self.atoms.shape[1]}: {self.verdict})"
 
-    def measured(self, trajectory: Any, *, near: float = 0.5) -> Measured:
+    def measured(self, trajectory: Any, *, near: float = 0.5) -> MeasuredRates:
         r"""The same in a run: clusters, their distances to the atoms, times and late rates.
 
         A particle that ends within `near` of an atom belongs to the cluster of the nearest one, for all times;

@@ -19,6 +19,7 @@ from widelimit.numerics import map_rows, real_number
 from widelimit.problem import Problem
 
 from ..run._stationarity import stationarity
+from ._atoms import own_teacher
 from ._compare import function_error
 
 # Points of Theta from which the nearest particle is looked for, and how far it may be, relative to Theta's diagonal.
@@ -27,7 +28,7 @@ _HOLE = 0.1
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Theorem:
+class ZeroLossTheorem:
     """The theorem's hypotheses and its conclusion at one measure.
 
     - `is_stationary`: as `analysis.stationarity` says; `zero_loss`: whether E |f - y|^2 < tolerance E y^2, the labels
@@ -53,15 +54,13 @@ class Theorem:
     verdict: str
 
     def __repr__(self) -> str:
-        return f"Theorem({self.verdict})"
+        return f"ZeroLossTheorem({self.verdict})"
 
 
-def theorem(problem: Problem, end: Any, tolerance: float) -> Theorem:
+def theorem(problem: Problem, end: Any, tolerance: float) -> ZeroLossTheorem:
     tolerance = real_number(tolerance, "stationary(tolerance=...)", above=0.0, below=1.0)
     measure = problem.arranged(getattr(end, "final", end))
-    teacher = problem.teacher
-    if teacher.blocks != problem.blocks:
-        raise ValueError("stationary(...): the teacher has other columns than the student.")
+    teacher = own_teacher(problem, "stationary(...)")
     rests = stationarity(problem, measure, tolerance=tolerance).is_stationary
     error = function_error(problem, measure, teacher)
     assert error is not None  # stationarity has asked for nodes
@@ -78,7 +77,7 @@ def theorem(problem: Problem, end: Any, tolerance: float) -> Theorem:
     }
     failed = tuple(name for name, fails in checks.items() if fails)
     zero = error**2 < tolerance
-    return Theorem(
+    return ZeroLossTheorem(
         rests, zero, error**2, hole, hole < _HOLE, wall, inside, connected, failed, _verdict(zero, error**2, failed)
     )
 
