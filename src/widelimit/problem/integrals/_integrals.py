@@ -46,7 +46,7 @@ class Supervised(eqx.Module):
     def piece(self, particles: int) -> int:
         """How many inputs fit into one table."""
         components = self.network.components(self.data.outputs)
-        return max(1, entries(self.budget) // (particles * components))
+        return max(1, int(entries(self.budget) / (particles * components)))
 
 
 class Variation(NamedTuple):

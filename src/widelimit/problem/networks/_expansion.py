@@ -1,7 +1,7 @@
 """The wide residual network as a power series in its measure, cut off at any order."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -26,6 +26,7 @@ class Series(Module):
     """Taylor coefficients [..., m, q] of sigma(z(s)) from those of z(s)."""
 
     activation: Activation
+    entrywise: ClassVar[bool] = False
 
     def __call__(self, z: Float[Array, "... m q"]) -> Float[Array, "... m q"]:
         shape, terms = z[..., 0, :].shape, z.shape[-2]

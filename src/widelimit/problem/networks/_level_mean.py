@@ -40,21 +40,25 @@ def _mean(static: Any, dynamic: Any, theta: Any, w: Any, x: Any) -> Any:
 
 
 def _forward(static: Any, dynamic: Any, theta: Any, w: Any, x: Any) -> Any:
-    values, pull = jax.vjp(lambda part, z: eqx.combine(static, part)(z), dynamic, products(theta, x))
-    return _weighted_sum(w, values), (pull, values, theta, w, x)
+    g, z = eqx.combine(static, dynamic), products(theta, x)
+    # Of what acts entry by entry one table is kept for the way back, where the rule of JAX would keep three: a long
+    # network is bound by the memory that these stream through.
+    values, kept = jax.jvp(g, (z,), (jnp.ones_like(z),)) if g.entrywise else jax.vjp(g, z)
+    return _weighted_sum(w, values), (kept, dynamic, theta, w, x)
 
 
 def _backward(static: Any, saved: Any, cotangent: Any) -> Any:
-    pull, values, theta, w, x = saved
+    kept, dynamic, theta, w, x = saved
     n, d, _ = theta.shape
-    plain = jnp.broadcast_to(cotangent, values.shape)
-    psi = values.reshape(n, -1) @ cotangent.ravel()
-    slope = pull(plain)[1].reshape(n * d, -1)
+    plain = jnp.broadcast_to(cotangent, (n, *cotangent.shape))
+    slope = (kept * plain if static.entrywise else kept(plain)[0]).reshape(n * d, -1)
     theta_bar = (slope @ x.reshape(d, -1).T).reshape(theta.shape)
     # The activation and the states: the true derivative, with w.
     x_bar = ((w[:, None, None] * theta).reshape(n * d, d).T @ slope).reshape(x.shape)
-    dynamic_bar, _ = pull(plain * w[:, None, None, None])
-    return dynamic_bar, theta_bar, psi, x_bar
+    # What only psi and the activation's own numbers need is computed anew: a flow asks for neither.
+    values, pull = jax.vjp(lambda part: eqx.combine(static, part)(products(theta, x)), dynamic)
+    (dynamic_bar,) = pull(plain * w[:, None, None, None])
+    return dynamic_bar, theta_bar, values.reshape(n, -1) @ cotangent.ravel(), x_bar
 
 
 _mean.defvjp(_forward, _backward)

@@ -56,8 +56,8 @@ class AbstractNetwork(Module):
     def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q ..."]:
         """f at the inputs: [q] or [q, C]. It may build tables of N x q numbers; the library cuts x into pieces."""
 
-    def components(self, outputs: tuple[int, ...]) -> int:
-        """How many numbers a particle and an input take in the largest table that `__call__` builds."""
+    def components(self, outputs: tuple[int, ...]) -> float:
+        """How many numbers a particle and an input take in the largest table that `__call__` builds, on average."""
         return math.prod(outputs)
 
     def expansion(self, order: Count, *, continuous: bool | None) -> "Expansion":

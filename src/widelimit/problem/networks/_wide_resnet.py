@@ -1,6 +1,6 @@
 """The wide residual network: residual blocks whose neurons are particles, level by level."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -27,6 +27,7 @@ class Entrywise(Module):
     """sigma of every number of a table."""
 
     activation: Activation
+    entrywise: ClassVar[bool] = True
 
     def __call__(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         return jax.vmap(self.activation)(z.ravel()).reshape(z.shape)
@@ -72,8 +73,9 @@ class WideResNet(AbstractNetwork):
     def blocks(self, inputs: int, outputs: tuple[int, ...]) -> Blocks:
         return residual_blocks("WideResNet", inputs, outputs)
 
-    def components(self, outputs: tuple[int, ...]) -> int:
-        return outputs[0]
+    def components(self, outputs: tuple[int, ...]) -> float:
+        # The table of one level is what has to stay in the cache; those of all are kept, up to eight times as much.
+        return outputs[0] * max(1.0 / self.depth, 0.125)
 
     def __call__(self, theta: Any, w: Float[Array, " N"], x: Float[Array, "q d"]) -> Float[Array, "q d"]:
         return propagated(residual, Entrywise(self.activation), self.depth, theta, w, x.T[:, None])[:, 0].T
