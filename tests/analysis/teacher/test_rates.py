@@ -38,6 +38,21 @@ def test_opposite_relu_clusters_decouple_exactly():
     np.testing.assert_allclose(double.rates, 2.0 * rates.rates, rtol=1e-14)
 
 
+def test_the_ratio_is_exact_only_where_both_conditions_hold():
+    """At right angles M = ((pi/2) 1 + m m^T - n n^T)/(2 pi); at length 1 H_jj has 0, c^2/2 and (1 + c^2)/2."""
+    coupled = wl.analysis.teacher_rates(taught([[1.0, 0.0], [0.0, 1.0]], [0.8, 0.2], nodes=2))
+    assert coupled.ratio_exact is False
+    assert coupled.coupling == pytest.approx((0.5 * np.pi + 1.0) / np.pi, rel=1e-12)
+    assert coupled.mismatch == pytest.approx(0.0, abs=1e-12)
+    weighted = taught([[1.0, 1.0, 0.0], [2.0, -1.0, 0.0]], [0.8, 0.2], neuron(weight=True), nodes=2)
+    apart = wl.analysis.teacher_rates(weighted)
+    assert apart.ratio_exact is False
+    assert apart.coupling == pytest.approx(0.0, abs=1e-12)
+    assert apart.mismatch == pytest.approx(1.5 / 2.5, rel=1e-12)
+    np.testing.assert_allclose(apart.decoupled, [[0.8, 0.4, 0.0], [0.5, 0.4, 0.0]], atol=1e-14)
+    assert "1 atom in R^2" in repr(wl.analysis.teacher_rates(taught([[1.0, 0.0]], [1.0], nodes=2)))
+
+
 def angular(a, b, slopes, charges=None):
     """H of two atoms for N(0, 1) in the plane: the angle by Gauss-Legendre between the kinks, E r^2 = 2."""
     (l0, l1), (c, e) = slopes, charges or (1.0, 1.0)
