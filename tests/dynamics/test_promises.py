@@ -108,6 +108,13 @@ CASES = {
         ),
         np.array([[-0.8], [-0.1], [0.4], [1.0], [1.7]]),
     ),
+    # Its particles stand on levels: neither relabelled nor split.
+    "resnet": Case(
+        _deep := wl.problems.wide_resnet(
+            wl.data.Samples(_X2, 2.0 * np.tanh(_X2[:, ::-1])), depth=2, activation=wl.activations.tanh
+        ),
+        _deep.start(wl.Particles(np.random.default_rng(8).normal(size=(3, 4))), width=3),
+    ),
 }
 
 # Where a dynamics that starts from laws only starts.
@@ -168,6 +175,8 @@ QUICK = {
     ("tangent", "radial"),
     ("tangent", "scaled"),
     ("tangent", "spline"),
+    ("flow", "resnet"),
+    ("sgd-full", "resnet"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)

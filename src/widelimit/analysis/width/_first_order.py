@@ -8,7 +8,7 @@ operations a velocity: nothing is squared in D.
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import diffrax
 import equinox as eqx
@@ -191,7 +191,8 @@ def _flow(setting: Setting, mass: Any, state: State, start: Any, stops: Float[Ar
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), seen]),
         max_steps=None,
     )
-    return jax.tree.map(lambda leaf: leaf[0], found.ys[0]), found.ys[1]
+    end, shown = cast(tuple[Any, Any], found.ys)
+    return jax.tree.map(lambda leaf: leaf[0], end), shown
 
 
 @eqx.filter_jit
