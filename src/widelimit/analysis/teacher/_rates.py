@@ -65,7 +65,8 @@ class TeacherRates:
     verdict: str
 
     def __repr__(self) -> str:
-        return f"TeacherRates({len(self.masses)} atom{'s' * (len(self.masses) > 1)} in R^{self.atoms.shape[1]}: {self.verdict})"
+        atoms = "1 atom" if len(self.masses) == 1 else f"{len(self.masses)} atoms"
+        return f"TeacherRates({atoms} in R^{self.atoms.shape[1]}: {self.verdict})"
 
     def measured(self, trajectory: Any, *, near: float = 0.5) -> MeasuredRates:
         r"""The same in a run: clusters, their distances to the atoms, times and late rates.
