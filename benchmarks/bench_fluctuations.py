@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import widelimit as wl
-from widelimit.analysis.width import _flow
+from widelimit.analysis.expansion import _flow
 from widelimit.measure import join
 
 TIMES, WANTED = [0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0], 30.0

@@ -46,6 +46,7 @@ SUB_ROOMS = {
         "density",
         "splines",
         "linear",
+        "expansion",
         "width",
         "scaling",
         "run",

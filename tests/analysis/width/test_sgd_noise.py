@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.analysis.width import _passes, _scheme
-from widelimit.analysis.width._draws import _masses, draw_risks
-from widelimit.analysis.width._expansion import outputs
-from widelimit.analysis.width._jets import Directions
-from widelimit.analysis.width._start import setting_of
+from widelimit.analysis.expansion import _passes, _scheme
+from widelimit.analysis.expansion._draws import _masses, draw_risks
+from widelimit.analysis.expansion._expansion import outputs
+from widelimit.analysis.expansion._jets import Directions
+from widelimit.analysis.expansion._start import setting_of
 from widelimit.measure import join
 
 LINEAR = wl.units.Function(lambda theta, x: theta.a, columns=["a"])

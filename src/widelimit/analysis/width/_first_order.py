@@ -23,12 +23,12 @@ from widelimit.problem import Problem
 from widelimit.problem.data import Nodes
 from widelimit.trajectory import Progress
 
+from ..expansion._draws import Draws
+from ..expansion._expansion import Setting
+from ..expansion._scheme import Walk, batches, numbered, order_of
+from ..expansion._start import setting_of
 from ._cheapest import Terms
-from ._draws import Draws
-from ._expansion import Setting
 from ._prediction import mean_of
-from ._scheme import Walk, batches, numbered, order_of
-from ._start import setting_of
 
 # The flow's local error, relative and absolute: far below what so few directions leave open.
 _RTOL, _ATOL = 1e-4, 1e-6

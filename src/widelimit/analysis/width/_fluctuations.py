@@ -14,12 +14,12 @@ from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
 from widelimit.problem.data import as_points
 
-from . import _flow as flow
-from ._estimate import MOST, Estimate, at_random, of_all
-from ._expansion import outputs
-from ._jets import Directions, Jet, Setting
-from ._passes import Course, Pass, centred, of_atoms
-from ._start import particles_of, setting_of, times_of
+from ..expansion import _flow as flow
+from ..expansion._estimate import MOST, Estimate, at_random, of_all
+from ..expansion._expansion import outputs
+from ..expansion._jets import Directions, Jet, Setting
+from ..expansion._passes import Course, Pass, centred, of_atoms
+from ..expansion._start import particles_of, setting_of, times_of
 
 WHO = "fluctuations"
 # Up to so many atoms their own directions cost no more than the random ones that a few per cent need.

@@ -22,10 +22,10 @@ from widelimit.problem import Problem
 from widelimit.results import EvolutionError
 from widelimit.trajectory import Trajectory, observables
 
-from ._draws import draw_risks
+from ..expansion._draws import draw_risks
+from ..expansion._start import particles_of, times_of
 from ._first_order import first_order
 from ._prediction import Prediction, predicted
-from ._start import particles_of, times_of
 
 # A law's own risk curve comes from so many particles more than the directions need, on so many nodes.
 FINER, _NODES = 8, 1024

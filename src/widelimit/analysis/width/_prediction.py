@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ._draws import Draws
+from ..expansion._draws import Draws
 
 # Edges of the two orders may differ by this share of the band's width.
 _TRUSTED = 0.1

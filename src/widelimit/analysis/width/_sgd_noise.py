@@ -14,11 +14,11 @@ from widelimit.measure import Measure, laws
 from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
 
-from . import _covariance as covariance, _flow as flow, _scheme as scheme
-from ._estimate import MOST, Estimate, at_random, of_all
-from ._jets import Directions, Setting
-from ._passes import Course, Pass
-from ._start import particles_of, setting_of, times_of
+from ..expansion import _covariance as covariance, _flow as flow, _scheme as scheme
+from ..expansion._estimate import MOST, Estimate, at_random, of_all
+from ..expansion._jets import Directions, Setting
+from ..expansion._passes import Course, Pass
+from ..expansion._start import particles_of, setting_of, times_of
 
 WHO = "sgd_noise"
 # Numbers in the square factor of a covariance, and nodes, up to which it is carried instead of batches being drawn.

@@ -13,12 +13,12 @@ from widelimit.measure import Measure, Particles, laws
 from widelimit.numerics import Count, Number, random_key, real_number, whole_number
 from widelimit.problem import Estimate, Problem
 
+from ..expansion._start import check_problem, particles_of
 from ._cheapest import Hyperparameters, Terms, cheapest, cost, whole_steps
 from ._fluctuations import fluctuations
 from ._predict import FINER, limit_risk, predict, sgd_of
 from ._prediction import Prediction
 from ._sgd_noise import sgd_noise
-from ._start import check_problem, particles_of
 
 # What may be chosen where nothing is said.
 _MOST = Hyperparameters(width=2**20, batch=2**16, step=1e-6)

@@ -12,11 +12,11 @@ from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Measure, laws
 from widelimit.problem import Problem
 
+from ..expansion._draws import draw_risks
+from ..expansion._start import particles_of, times_of
 from ._cheapest import Hyperparameters, Terms
-from ._draws import draw_risks
 from ._first_order import first_order
 from ._prediction import Prediction, predicted
-from ._start import particles_of, times_of
 
 WHO = "predict_widths"
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import widelimit as wl
-from widelimit.analysis.width import _autodiff, _expansion, _tables
-from widelimit.analysis.width._jets import Directions, Jet
-from widelimit.analysis.width._start import setting_of
+from widelimit.analysis.expansion import _autodiff, _expansion, _tables
+from widelimit.analysis.expansion._jets import Directions, Jet
+from widelimit.analysis.expansion._start import setting_of
 
 RNG = np.random.default_rng(8)
 UNIT = wl.units.Neuron(wl.activations.tanh)
