@@ -72,7 +72,7 @@ def test_a_path_counts_from_the_problem_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are erf, gaussian, "),
+        ('"tanh"', '"tanhh"', "[unit] activation: 'tanhh' is not known; allowed are arctan, erf, gaussian, "),
         ('"tanh"', '"tanhh"', "Did you mean 'tanh'?"),
         (
             '"neuron"',

@@ -162,6 +162,18 @@ def test_the_cheapest_setting_is_that_of_a_search_of_all(terms, step_cost):
     assert cost(found, 1.0, step_cost) <= 1.011 * price.min()
 
 
+def test_the_cost_of_a_setting():
+    """20 steps of 10 neurons on 4 samples, and 7 for each step."""
+    assert cost(Hyperparameters(10, 4, 0.1), 2.0, 7.0) == pytest.approx(20 * 47)
+
+
+def test_a_floor_is_told_by_its_parts():
+    most = Hyperparameters(10, 4, 0.1)
+    said = r"leave 0.13 \(0.1 of the width, 0.02 of the noise of the batch and 0.01 of the step\)"
+    with pytest.raises(ValueError, match=said):
+        cheapest(Terms(1.0, 0.8, 0.1), 0.1, step_cost=0.0, most=most, largest_step=1.0)
+
+
 def test_what_halves_an_excess():
     now = Hyperparameters(10, 4, 0.1)
     # 0.1 of the width, 0.02 of the batches, 0.01 of the step: width alone can halve it.
