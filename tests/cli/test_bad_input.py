@@ -110,6 +110,7 @@ def test_a_source_beside_what_a_link_points_to(tmp_path):
     assert "'real' is not a number" in refused("run", path, "--out", out_of(tmp_path))
 
 
+@pytest.mark.slow
 def test_home_in_every_path(tmp_path, monkeypatch, finished):
     monkeypatch.setenv("HOME", str(tmp_path))
     write_tiny(tmp_path, TOML.replace('"tiny.csv"', '"~/tiny.csv"').replace("widths = [4]", "widths = [0]"))

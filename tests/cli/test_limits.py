@@ -157,6 +157,7 @@ def test_what_cannot_end_or_fit_is_refused_beforehand(tmp_path, monkeypatch, old
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_force_runs_what_looks_too_large(tmp_path, monkeypatch, finished):
     from widelimit.cli.call import _cost, _limit
 

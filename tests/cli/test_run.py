@@ -90,6 +90,7 @@ def test_the_numbers(finished):
     assert set(numbers["seconds"]["parts"]) == set(PARTS)
 
 
+@pytest.mark.slow
 def test_a_network_that_ends_a_step_late_is_compared_at_t1(tmp_path):
     """Three steps of 0.2 end at 0.6, two at 0.4; t1 is 0.5."""
     from widelimit.trajectory import load

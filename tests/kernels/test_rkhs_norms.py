@@ -150,6 +150,7 @@ TANGENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(TANGENT))
 def test_the_parts_of_a_tangent_interpolant(name):
     """They carry y^T K^-1 y, and no other way to take f apart carries less."""

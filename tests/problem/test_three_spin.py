@@ -106,6 +106,7 @@ def test_the_exact_risk_is_that_of_the_network_on_a_quadrature(kernel, budget):
     agree(slopes(exact), slopes(summed), 1e-11)
 
 
+@pytest.mark.slow
 def test_off_the_particles_and_second_variations():
     kernel = KERNELS["gaussian"]
     exact = wl.Problem(kernel.unit, wl.data.ThreeSpin(A))

@@ -23,6 +23,7 @@ def run_of(delta):
     return canon, wl.evolve(canon, canon.start(law, 40, key=jax.random.key(1)), flow, t1=2.0, save_at=[1.0, 2.0])
 
 
+@pytest.mark.slow
 def test_captions_count_what_is_drawn(tmp_path):
     canon, run = run_of(0.5)
     picture = knots(canon, run)

@@ -92,6 +92,7 @@ def test_thresholds(d):
     checked_thresholds(d)
 
 
+@pytest.mark.slow
 def test_the_interval_is_empty_up_to_12():
     assert thresholds(12) is None
     assert thresholds(13) is not None

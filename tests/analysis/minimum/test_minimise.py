@@ -192,6 +192,7 @@ def test_a_certificate_contains_the_rounding_of_a_steep_unit():
     assert best.gap < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta", [0.008, 0.01, 0.012])
 def test_a_steep_ramp_beside_small_differences_of_the_classes_converges(delta):
     """Slopes of 1e5, and classes that differ by a few per cent: psi is known to rounding of the rise, not of slopes."""

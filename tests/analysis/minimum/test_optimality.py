@@ -165,6 +165,7 @@ def test_default_budget_is_that_of_the_measure():
     assert gap.largest_correlation >= on_grid * (1 - 1e-14)
 
 
+@pytest.mark.slow
 def test_squared_charge_bounds_the_distance_along_the_lasso_path():
     """inf R + l INT c^2 d rho over rho and c is min over signed measures of R + l TV^2."""
     strength = 1e-2

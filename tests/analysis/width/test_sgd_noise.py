@@ -78,6 +78,7 @@ class Again(wl.sampling.AbstractSampling):
         return 0.5
 
 
+@pytest.mark.slow
 def test_drawn_batches_have_the_covariance():
     """The noise of batches that are drawn, against the covariance carried along: within four of its errors."""
     options = dict(t1=0.8, save_at=[0.0, 0.3, 0.8])
@@ -171,6 +172,7 @@ def test_the_step_bias_is_that_of_the_modified_equation():
     assert abs(off[1]) < 0.1 * abs(bias[1])
 
 
+@pytest.mark.slow
 def test_drawn_networks_near_trained_ones():
     """R(f_0 + f_1) and R(f_0 + f_1 + f_2/2) of networks of given weights: off by 1/n and n^(-3/2), fitted."""
 

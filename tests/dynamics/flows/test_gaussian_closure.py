@@ -30,6 +30,7 @@ def tanh():
     return wl.Problem(wl.units.Neuron(wl.activations.tanh), data)
 
 
+@pytest.mark.slow
 def test_growth_at_the_stationary_atom():
     """A_hh grows as exp(2 H_hh t), H_hh = c f(h); A_cc stays: (30)."""
     run = wl.evolve(square(), laws.Gaussian(POINT, 1e-8 * np.eye(2)), wl.GaussianClosure(), t1=20.0, save_at=[10.0])
@@ -90,6 +91,7 @@ def order(errors, sigmas):
     return np.polyfit(np.log(sigmas), np.log(errors), 1)[0]
 
 
+@pytest.mark.slow
 def test_the_error_is_of_first_order_for_a_kinked_unit():
     """NOTATION: O(sigma), not O(sigma^2), because of the kink."""
     sigmas = np.array([1e-3, 3e-3, 1e-2])

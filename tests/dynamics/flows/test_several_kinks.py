@@ -217,6 +217,7 @@ def test_a_neuron_leaves_an_apex():
     assert run.dead.tolist()[-1] == 1
 
 
+@pytest.mark.slow
 def test_residual_dynamics_are_those_of_the_particles():
     """Against what a short step does to the predictions; the offsets of the pieces count, and so does a scale."""
     rows = 1.5 * np.random.default_rng(1).normal(size=(30, 3))

@@ -205,6 +205,7 @@ def test_gibbs_between_walls() -> None:
     assert errors[0] / errors[1] > 3.5
 
 
+@pytest.mark.slow
 def test_gibbs_of_a_reduced_problem_has_its_volume() -> None:
     heat, n, dim = 0.02, 100, 40
     problem = wl.problems.isotropic_gaussians(delta=0.5, dim=dim, penalty=penalties.l2(0.3)).reduced()

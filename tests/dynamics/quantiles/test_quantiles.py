@@ -366,6 +366,7 @@ def test_schedule() -> None:
 # Walls and circles.
 
 
+@pytest.mark.slow
 def test_mass_that_reaches_a_wall_stays_there() -> None:
     # All move at the same speed: X = max(X_0 - a, 0), a' = 1 + E max(X_0 - a, 0) = 1 + (1 - a)^2/2, X_0 uniform.
     run = wl.evolve(WALL, laws.Uniform(0.0, 1.0), Quantiles(1e-7, capacity=64), t1=0.6, save_at=[0.3, 0.6])

@@ -74,6 +74,7 @@ def test_second_variations():
     np.testing.assert_allclose(ENERGY.integrals.kernel(theta, w), found.kernel)
 
 
+@pytest.mark.slow
 def test_the_same_run_and_the_same_verdict():
     start = wl.Particles(RNG.normal(size=(6, 4)), blocks=NETWORK.blocks)
     flow = wl.GradientFlow(wl.integrators.Tsit5(1e-9, 1e-11))

@@ -49,4 +49,4 @@ def piece_of(setting: Setting, directions: Directions) -> int:
     """How many nodes fit into the tables of all directions."""
     problem = setting.problem
     each = len(setting.p) * directions.share.size * problem.network.components(problem.data.outputs)
-    return max(1, entries(problem.budget) // each)
+    return max(1, int(entries(problem.budget) // each))

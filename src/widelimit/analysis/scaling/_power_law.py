@@ -94,7 +94,7 @@ class PowerLaw(NamedTuple):
         chi2 = self.chi2(grid)
         i = int(np.argmin(chi2))
         ends = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, _GRID - 1)]))
-        found = minimize_scalar(lambda a: float(self.chi2(a)[0]), bounds=ends, method="bounded", options=_FINE)
+        found: Any = minimize_scalar(lambda a: float(self.chi2(a)[0]), bounds=ends, method="bounded", options=_FINE)
         best = float(found.x) if found.fun <= chi2[i] else float(grid[i])
         return Fit(best, *self._coefficients(best), float(self.chi2(best)[0]), self.count)
 
