@@ -32,8 +32,8 @@ from ._prediction import mean_of
 
 # The flow's local error, relative and absolute: far below what so few directions leave open.
 _RTOL, _ATOL = 1e-4, 1e-6
-# Save times of the flow between two looks of the host.
-_TOGETHER = 12
+# Save times of the flow between two looks of the host, and the first step as a part of the time between.
+_TOGETHER, _FIRST = 64, 1e-3
 # Steps of SGD between two looks of the host.
 _STEPS = 256
 
@@ -178,21 +178,23 @@ def _flow(setting: Setting, mass: Any, state: State, start: Any, stops: Float[Ar
         v, linear = jax.linearize(lambda theta, w: _velocity(setting, theta, w, r), y[0], setting.p)
         return v, jax.vmap(linear)(y[1], mass)
 
+    # An interval of no length, where only the start is asked for, is none to diffrax.
+    end = jnp.maximum(stops[-1], start + 1e-6 * (1.0 + jnp.abs(start)))
     seen = diffrax.SubSaveAt(ts=stops, fn=lambda t, y, _: _seen(setting, mass, y))
     found = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
         diffrax.Tsit5(),
         start,
-        # An interval of no length, where only the start is asked for, is none to diffrax.
-        jnp.maximum(stops[-1], start + 1e-6 * (1.0 + jnp.abs(start))),
-        None,
+        end,
+        # A guess of the first step by diffrax would compile the velocity twice more; a short one soon grows.
+        _FIRST * (end - start),
         state,
         stepsize_controller=diffrax.PIDController(rtol=_RTOL, atol=_ATOL),
         saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), seen]),
         max_steps=None,
     )
-    end, shown = cast(tuple[Any, Any], found.ys)
-    return jax.tree.map(lambda leaf: leaf[0], end), shown
+    last, shown = cast(tuple[Any, Any], found.ys)
+    return jax.tree.map(lambda leaf: leaf[0], last), shown
 
 
 @eqx.filter_jit
