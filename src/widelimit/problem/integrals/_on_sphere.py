@@ -44,6 +44,10 @@ class AbstractForm(eqx.Module):
     def profile(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
         """kappa(t)."""
 
+    @abc.abstractmethod
+    def steepness(self, t: Float[Array, "..."], value: Float[Array, "..."]) -> tuple[Number, Float[Array, "..."]]:
+        """The slope of kappa at t, where it has this value, as a number times a table: one that is there, at best."""
+
     @property
     @abc.abstractmethod
     def norm_squared(self) -> Float[Array, ""]:
@@ -84,6 +88,9 @@ class L2Form(AbstractForm):
     def profile(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
         return self.exponent.iterated(self.data.inputs, t)
 
+    def steepness(self, t: Float[Array, "..."], value: Float[Array, "..."]) -> tuple[Number, Float[Array, "..."]]:
+        return 1.0, jax.jvp(self.profile, (t,), (jnp.ones_like(t),))[1]
+
     @property
     def norm_squared(self) -> Float[Array, ""]:
         return sum((part.norm_squared() for part in _harmonics(self.data)), jnp.zeros(()))
@@ -101,6 +108,9 @@ class NativeForm(AbstractForm):
 
     def profile(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
         return self.exponent.value(self.data.inputs, t)
+
+    def steepness(self, t: Float[Array, "..."], value: Float[Array, "..."]) -> tuple[Number, Float[Array, "..."]]:
+        return self.exponent.rate, value
 
     @property
     def norm_squared(self) -> Float[Array, ""]:
@@ -145,10 +155,11 @@ class AbstractOnSphere(AbstractIntegrals):
 
         def piece(y: Any, sizes: Any, mass: Any) -> Any:
             t = theta.center @ y.T + half[:, None] + sizes
-            value, slope = jax.jvp(form.profile, (t,), (jnp.ones_like(t),))
-            drawn = slope @ (mass[:, None] * y)
+            value = form.profile(t)
+            rate, slope = form.steepness(t, value)
+            drawn = rate * (slope @ (mass[:, None] * y))
             # The slope of t in y_i is y_j + beta y_i.
-            return value @ mass, drawn + beta * (slope @ mass)[:, None] * theta.center if beta else drawn
+            return value @ mass, drawn + beta * rate * (slope @ mass)[:, None] * theta.center if beta else drawn
 
         sums, bends = sum_chunks(piece, (theta.center, half), w * charge, self._piece(w))
 
