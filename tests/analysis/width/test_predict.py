@@ -225,6 +225,12 @@ def test_bad_input(options, said):
         wl.predict(PROBLEM, ATOMS, **{"width": 8, "t1": 1.0, "key": KEY, **options})
 
 
+def test_kinks_are_refused_by_the_name_that_was_called():
+    relu = wl.Problem(wl.units.Neuron(wl.activations.relu), wl.data.Samples(X[:, None], Y))
+    with pytest.raises(ValueError, match=r"predict\(problem=...\): the unit Neuron has kinks"):
+        wl.predict(relu, ATOMS, width=8, t1=1.0, key=KEY)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -23,7 +23,7 @@ from widelimit.results import EvolutionError
 from widelimit.trajectory import Trajectory, observables
 
 from ..expansion._draws import draw_risks
-from ..expansion._start import particles_of, times_of
+from ..expansion._start import check_problem, particles_of, times_of
 from ._first_order import first_order
 from ._prediction import Prediction, predicted
 
@@ -80,6 +80,7 @@ def predict(
     loss that is not twice differentiable, walls), and laws without second moments.
     """
     who = "predict"
+    check_problem(problem, who)
     n, level = whole_number(width, "predict(width=...)", least=2), real_number(level, "predict(level=...)", above=0.0)
     if not level < 1.0:
         raise ValueError(f"predict(level=...): must be below 1, got {level:g}.")
