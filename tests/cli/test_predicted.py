@@ -39,6 +39,8 @@ def test_every_width_has_its_band(tmp_path):
     assert "SGD without temperature" in reason
     count = f"{sum(band['inside'] for band in bands)} of 4 trained networks end inside the predicted 90% bands."
     assert count in done.out
+    # (1/(2 K))^(1/2) of K = 32 directions.
+    assert "by 32 directions: their width is known to about 12%" in done.out
     page = (tmp_path / "out" / "report.html").read_text()
     assert count in page
     assert "Predicted from the limit" in page

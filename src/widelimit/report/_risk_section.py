@@ -35,8 +35,9 @@ def predicted_words(bands: Sequence[Band]) -> tuple[str, ...]:
     said = [f"{inside} of {count(trained, 'trained network')} end inside the predicted {bands[0].level:.0%} bands."]
     if bands[0].order == 1:
         said.append(
-            "The bands come from an expansion around the limit to first order, by 32 directions: their width is known "
-            "to about an eighth, and what a finite width does to the mean prediction is left out."
+            f"The bands come from an expansion around the limit to first order, by {bands[0].directions} directions: "
+            f"their width is known to about {(0.5 / bands[0].directions) ** 0.5:.0%}, and what a finite width does to "
+            "the mean prediction is left out."
         )
     elif not all(band.trusted for band in bands):
         doubted = listed([f"width {band.width}" for band in bands if not band.trusted])

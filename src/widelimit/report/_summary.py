@@ -68,7 +68,8 @@ class Band:
     """The risk that is predicted of networks of a width, trained in one way.
 
     - `lower`, `upper` [T]: between them lies a network with probability `level`; `mean` [T]; at `times` [T].
-    - `order`: of the expansion; `trusted`: whether its second order says that it may be trusted, at every time.
+    - `order`: of the expansion, from so many `directions`; `trusted`: whether its second order says that it may be
+      trusted, at every time.
     - `inside`, `trained`: how many of so many trained networks end inside.
     - `parts`: what width, batch and step each add to the mean risk at the end.
     - `halving`: what each of them alone must become to halve that; those that cannot are not there.
@@ -78,6 +79,7 @@ class Band:
     dynamics: str
     level: float
     order: int
+    directions: int
     times: Float[np.ndarray, " T"]
     mean: Float[np.ndarray, " T"]
     lower: Float[np.ndarray, " T"]

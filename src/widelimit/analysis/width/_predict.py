@@ -84,6 +84,9 @@ def predict(
     n, level = whole_number(width, "predict(width=...)", least=2), real_number(level, "predict(level=...)", above=0.0)
     if not level < 1.0:
         raise ValueError(f"predict(level=...): must be below 1, got {level:g}.")
+    which = whole_number(order, f"{who}(order=...)", least=1)
+    if which > 2:
+        raise ValueError(f"predict(order=...): must be 1 or 2, got {order}.")
     sgd = sgd_of(step, batch, sampling, trainable, who)
     count = whole_number(particles, "predict(particles=...)", least=2)
     drawn = whole_number(draws, "predict(draws=...)", least=20)
@@ -108,16 +111,14 @@ def predict(
         "level": level,
         "width": n,
         "start": rule,
-        "order": whole_number(order, f"{who}(order=...)", least=1),
+        "order": which,
     }
     about |= {"batch": None if batch is None else int(batch), "step": None if step is None else float(step)}
-    if about["order"] == 1:
+    if which == 1:
         given = {"directions": some, "key": keys[1], "sgd": sgd, "trainable": trainable, "progress": progress}
         # So few directions know nothing that float32 does not hold; the limit itself is computed in float64.
         found = first_order(problem, start, times, dtype=jnp.float32, **given)
         return predicted(found.draws(n).around(better + found.limit - found.flow), directions=some, **about)
-    if about["order"] != 2:
-        raise ValueError(f"predict(order=...): must be 1 or 2, got {order}.")
     given = {"width": n, "times": times, "draws": drawn, "key": keys[1], "progress": progress}
     found = draw_risks(problem, start, sgd=sgd, trainable=trainable, **given)
     found = found.around(better + found.limit - flow_risk(start, of_law=False))

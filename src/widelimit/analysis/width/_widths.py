@@ -25,7 +25,7 @@ WHO = "predict_widths"
 class WidthBands:
     """`bands`: a `Prediction` a width. `terms`: A, B and C of the mean excess at the end, to first order.
 
-    `noise` says how batches and step were chosen; None for the gradient flow.
+    `batch`, `step`: of the SGD; None for the gradient flow, and a batch of None takes all data.
     """
 
     bands: tuple[Prediction, ...]

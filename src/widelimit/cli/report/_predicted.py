@@ -38,7 +38,7 @@ def predicted_of(work: Work, limit: Limit, trained: Trained) -> dict[str, Any]:
 def band_of(record: dict[str, Any]) -> Band:
     """A record as the report draws it."""
     curves = {name: np.array(record[name], float) for name in ("times", "mean", "lower", "upper")}
-    said = ("width", "dynamics", "level", "order", "inside", "trained", "parts", "halving")
+    said = ("width", "dynamics", "level", "order", "directions", "inside", "trained", "parts", "halving")
     return Band(**curves, **{name: record[name] for name in said}, trusted=all(record["trusted"]))
 
 
@@ -83,6 +83,7 @@ def _bands(work: Work, limit: Limit, number: int, runs: Trained, words: str) -> 
                 "dynamics": words,
                 "level": band.level,
                 "order": band.order,
+                "directions": band.directions,
                 "statement": band.statement,
                 "trained": len(ends),
                 "inside": len(inside),
