@@ -30,6 +30,8 @@ ROOMS = (
     "papers",
     # What a problem file asks for: parsed, computed, kept in a folder. The command line only calls it.
     "runs",
+    # Under a name of its own: a module `sweep` would hide the function.
+    "_sweep",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
@@ -62,7 +64,7 @@ SUB_ROOMS = {
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
-HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2")
+HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2", "distributed", "dask")
 
 
 def is_inside(module: str, package: str) -> bool:

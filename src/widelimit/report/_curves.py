@@ -10,7 +10,7 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._summary import HELD_OUT, RunSummary
-from ._words import apart, moment, number, with_error
+from .words import apart, moment, number, with_error
 from .canvas import LIMIT, add_legend, colour, dash, plain
 
 if TYPE_CHECKING:

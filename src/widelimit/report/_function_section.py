@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ._words import listed, number
+from .words import listed, number
 from .canvas import LIMIT, add_legend, colour, dash, plain, to_png
 from .pages import Picture, Section
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rows_of
-from ._words import moment, number
+from .words import moment, number
 from .canvas import LIMIT, add_legend, colour, dash, plain
 
 if TYPE_CHECKING:

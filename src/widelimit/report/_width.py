@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ._curves import Curve, Curves, minus, reaches
-from ._words import MINUS
+from .words import MINUS
 from .canvas import LIMIT, add_legend, colour, dash
 
 if TYPE_CHECKING:
