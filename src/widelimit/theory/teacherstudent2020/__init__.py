@@ -1,0 +1,6 @@
+"""Teacher and student 2020: what a network's function fixes of its measure, and how fast a student learns it.
+
+The symbols are the paper's, the formulas the corrected ones of the notation page.
+"""
+
+from ._sphere import relu_eigenvalue as relu_eigenvalue
