@@ -28,7 +28,8 @@ ROOMS = (
     "report",
     # Figures of papers are drawn on report's canvas and shown on its pages; nothing in report needs a paper.
     "papers",
-    "sweep",
+    # What a problem file asks for: parsed, computed, kept in a folder. The command line only calls it.
+    "runs",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
@@ -56,10 +57,10 @@ SUB_ROOMS = {
     ),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
-    "cli": ("parse", "call", "report"),
+    "runs": ("parse", "call", "report"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
-MAY_IMPORT_THEORY = {"theory", "papers", "report", "sweep", "cli"}
+MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
 HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2")
 
@@ -153,7 +154,7 @@ def unlisted(root: Path) -> Iterator[str]:
         parts = path.relative_to(root).parts
         room = ".".join(parts[:-1])
         # The kit's neighbours are papers, and theory has a folder a paper as well.
-        free = len(parts) < 2 or room in ("papers", "theory", "cli")
+        free = len(parts) < 2 or room in ("papers", "theory")
         if not free and parts[-1] not in order_in(room):
             yield f"{'.'.join(parts)} has no place in SUB_ROOMS[{room!r}]"
 

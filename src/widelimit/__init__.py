@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         schedules as schedules,
     )
     from .measure import Grid as Grid, GridDensity as GridDensity, Particles as Particles, grids as grids, laws as laws
+    from .numerics import connect as connect
     from .problem import (
         Problem as Problem,
         activations as activations,

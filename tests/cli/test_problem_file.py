@@ -6,9 +6,9 @@ import tomllib
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from widelimit.cli._errors import ProblemFileError
-from widelimit.cli.call._build import Built, build
-from widelimit.cli.parse._problem_file import ProblemFile, check, parse, read_problem_file
+from widelimit.runs.call._build import Built, build
+from widelimit.runs.errors import ProblemFileError
+from widelimit.runs.parse._problem_file import ProblemFile, check, parse, read_problem_file
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 

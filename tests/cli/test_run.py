@@ -165,7 +165,7 @@ def test_a_network_that_diverges_is_said_and_the_others_are_there(tmp_path):
 
 
 def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypatch):
-    from widelimit.cli.call import _networks
+    from widelimit.runs.call import _networks
 
     real = _networks.carry_out_all
 
@@ -174,7 +174,7 @@ def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypa
             raise ProblemFileError(work.name, parts[0].place, "no memory for it.")
         return real(work, label, parts)
 
-    from widelimit.cli._errors import ProblemFileError
+    from widelimit.runs.errors import ProblemFileError
 
     monkeypatch.setattr(_networks, "carry_out_all", fails)
     path = write_tiny(tmp_path, TOML + '[[networks]]\nwidths = [2]\ndynamics = "sgd"\nstep = 0.1\n')
@@ -188,7 +188,7 @@ def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypa
 # The two networks are the third call.
 @pytest.mark.parametrize("stop_at", [0, 1, 2])
 def test_ctrl_c_and_resume(tmp_path, finished, monkeypatch, stop_at):
-    from widelimit.cli.call import _part
+    from widelimit.runs.call import _part
 
     calls = []
 
@@ -251,7 +251,7 @@ def test_killed_at_random_moments_ends_bit_for_bit_the_same(tmp_path, seed):
     toml = TOML.replace("t1 = 0.5", "t1 = 50.0").replace("step = 0.05", "step = 0.0005")
     path = write_tiny(tmp_path, toml)
     # Checkpoints far more often than a user's run leaves them: kills fall between and into them.
-    code = "from widelimit.cli import main\nfrom widelimit.cli.call import _part\n_part._EVERY = 0.02\nmain()"
+    code = "from widelimit.cli import main\nfrom widelimit.runs.call import _part\n_part._EVERY = 0.02\nmain()"
 
     def start(*arguments):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from widelimit import __version__
+from widelimit.runs.errors import FAILED, INTERRUPTED, tell
+from widelimit.runs.paths import given
 
-from ._errors import FAILED, INTERRUPTED, guarded, tell
-from .parse._paths import given
+from ._errors import guarded
 
 app = typer.Typer(
     name="widelimit",

@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 
-from .._errors import BadInput, sentence
+from .errors import BadInput, sentence
 
 
 def local(text: str) -> pathlib.Path:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..call._folder import RunFolder, how_to_go_on
+from widelimit.runs.folder import RunFolder, how_to_go_on
 
 
 def _console() -> Console:

@@ -10,7 +10,7 @@ from widelimit import dynamics
 from widelimit.measure import Particles
 from widelimit.trajectory import Trajectory
 
-from .._errors import ProblemFileError
+from ..errors import ProblemFileError
 from ..parse._problem_file import ProblemFile
 from ..parse._words import in_words
 from ._build import dynamics_of

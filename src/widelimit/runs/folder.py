@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .._errors import BadInput, tell
+from .errors import BadInput, tell
 
 if TYPE_CHECKING:
     from widelimit.trajectory import Trajectory

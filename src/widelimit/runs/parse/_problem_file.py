@@ -13,8 +13,8 @@ from widelimit.measure import laws
 from widelimit.problem import domains, losses, mobilities, penalties, scales, units
 from widelimit.results import did_you_mean
 
-from .._errors import BadInput, ProblemFileError, place
-from ._paths import local
+from ..errors import BadInput, ProblemFileError, place
+from ..paths import local
 from ._schema import Schema, Section, Text, misfit, model
 from ._sections import (
     DataSection,

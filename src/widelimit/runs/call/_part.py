@@ -11,10 +11,10 @@ from widelimit._evolve import evolve, evolve_many
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.trajectory import Checkpoint, Trajectory
 
-from .._errors import BadInput, Failed, ProblemFileError, sentence
+from ..errors import BadInput, Failed, ProblemFileError, sentence
+from ..folder import RunFolder
 from ..parse._problem_file import ProblemFile
 from ._build import Built
-from ._folder import RunFolder
 
 # Seconds between checkpoints: what a kill may cost.
 _EVERY = 5.0

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .._errors import BadInput, Failed, Interrupted, sentence
+from ..errors import BadInput, Failed, Interrupted, sentence
 from ._problem_file import forget
 
 

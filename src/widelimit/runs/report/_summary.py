@@ -8,10 +8,10 @@ import numpy as np
 from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
-from .._errors import BadInput
-from ..call._folder import RunFolder
 from ..call._limit import curves_of, limit_error, part_name
 from ..call._networks import networks_of
+from ..errors import BadInput
+from ..folder import RunFolder
 from ..parse._problem_file import ProblemFile, check
 from ._predicted import band_of
 

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from .._errors import ProblemFileError
+from ..errors import ProblemFileError
 from ..parse._problem_file import ProblemFile
 from ..parse._sections import LimitSection
 from ._build import Built, dynamics_of

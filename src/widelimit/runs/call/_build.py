@@ -16,7 +16,7 @@ from widelimit.problem import Problem, domains, losses, mobilities, penalties, s
 from widelimit.problem.data import Samples, Scaling, Table, read_table, require_nodes, split
 from widelimit.trajectory import observables
 
-from .._errors import ProblemFileError, place, sentence
+from ..errors import ProblemFileError, place, sentence
 from ..parse._problem_file import ProblemFile
 from ..parse._sections import DataSection, LimitSection, NetworksSection
 from ..parse._words import unknown

@@ -13,10 +13,10 @@ from widelimit.problem import domains, losses, mobilities, penalties, scales, un
 from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
-from ..call._folder import FORMAT
 from ..call._limit import Limit, finely
 from ..call._networks import Network, networks_of
 from ..call._part import Work
+from ..folder import FORMAT
 from ..parse._words import in_words
 
 # More lines than this, or more dots, would hide each other.
