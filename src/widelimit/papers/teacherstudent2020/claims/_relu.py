@@ -93,8 +93,8 @@ def relu_positive_students(bench: Bench) -> Finding:
     Printed: INT |theta|^d (rho - rho_*) d|theta| = 0 for each direction.
     Compared: share of what is allowed: the teacher uniform on the sphere in d = 2 (200 points) and 3 (1152 points), the
     student's density 1 + 0.5 P_k: the library's loss over that of f = 0 and mean square of grad psi, 1e-24 for k = 3,
-    5, 7; the loss for k = 1, 2, 4 against (lambda_k/lambda_0)^2 0.25/(harmonics of degree k), with lambda by quadrature, 2 %
-    (the kinks between points).
+    5, 7; the loss for k = 1, 2, 4 against (lambda_k/lambda_0)^2 0.25/(harmonics of degree k), with lambda by
+    quadrature, 2 % (the kinks between points).
     Misprint: the null space is not trivial, see relu-null-space."""
     computed, parts = {}, []
     for d, count in ((2, 200), (3, 48)):
