@@ -3,4 +3,5 @@
 The symbols are the paper's, the formulas the corrected ones of the notation page.
 """
 
-from ._sphere import relu_eigenvalue as relu_eigenvalue
+from ._sphere import relu_eigenvalue as relu_eigenvalue, zonal as zonal
+from ._tilts import tilt as tilt
