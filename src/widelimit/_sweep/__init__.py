@@ -3,6 +3,12 @@
 section -> plan -> folder -> drive (work on each worker) -> table -> matters -> page
 """
 
-from ._cluster import cores as cores
-from ._folder import SweepFolder as SweepFolder, existing_sweep as existing_sweep, is_sweep as is_sweep
-from ._verb import make_runs as make_runs, plan_file as plan_file
+from ._folder import SweepFolder as SweepFolder, existing_sweep as existing_sweep
+from ._verb import (
+    Sweep as Sweep,
+    make_runs as make_runs,
+    plan_file as plan_file,
+    report_sweep as report_sweep,
+    resume_sweep as resume_sweep,
+    sweep as sweep,
+)

@@ -1,6 +1,5 @@
 """The pictures of a sweep: lines over a key, and phase diagrams over two."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,10 +103,8 @@ def lines(study: Study, x: int, by: int | None, name: str) -> Picture:
         axes.set_ylabel(response)
         if numeric and _spans(at, 7.9):
             axes.set_xscale("log")
-            axes.set_xticks(at[order], [f"{v:g}" for v in at[order]])
             axes.minorticks_off()
-        elif not numeric:
-            axes.set_xticks(at, [canvas.plain(label) for label in axis.labels])
+        axes.set_xticks(at, [canvas.plain(label) for label in axis.labels])
         if _spans(means, 10.0):
             axes.set_yscale("log")
         if by is not None or study.limit is not None:
@@ -138,14 +135,13 @@ def phase_diagram(study: Study, x: int, y: int, name: str) -> Picture:
         axes.set_facecolor("#DDDDDD")
         norm = LogNorm() if _spans(means, 10.0) else None
         mesh = axes.pcolormesh(shown, cmap=matplotlib.colormaps["viridis"], norm=norm, edgecolor="white", linewidth=1.5)
+        shade = np.asarray(mesh.norm(means))
         if max(len(across), len(up)) <= _MOST_NUMBERS:
             for (i, j), value in np.ndenumerate(means):
-                missing = not math.isfinite(value)
-                dark = not missing and float(mesh.norm(value)) < 0.6
+                missing = not np.isfinite(value)
+                style = {"color": "white" if not missing and shade[i, j] < 0.6 else "black", "fontsize": 10}
                 text = words.DASH if missing else words.number(value)
-                axes.text(
-                    i + 0.5, j + 0.5, text, ha="center", va="center", color="white" if dark else "black", fontsize=10
-                )
+                axes.text(i + 0.5, j + 0.5, text, ha="center", va="center", **style)
         axes.set_xticks(np.arange(len(across)) + 0.5, [canvas.plain(label) for label in across])
         axes.set_yticks(np.arange(len(up)) + 0.5, [canvas.plain(label) for label in up])
         axes.set_xlabel(canvas.plain(_label(study, x)))

@@ -137,8 +137,7 @@ class _Drive:
             limit = self.limit_of(run)
             path = str(self.folder.run_path(run.name).resolve())
             task = Task(path, run.problem, self.folder.plan.plugins, limit)
-            compiled = str((self.folder.path / ".compiled").resolve())
-            future = self.client.submit(carry, task, compiled, workers=[worker], pure=False, retries=0)
+            future = self.client.submit(carry, task, workers=[worker], pure=False, retries=0)
             self.flying[future] = _Flight(run, worker, time.monotonic())
 
     def next(self) -> PlannedRun | None:

@@ -4,17 +4,16 @@ sweep.json     its runs              sweep.toml     the user's file
 runs/<name>/   a run, as `widelimit run` leaves it; it gets this name when it is done, and is never written again
 runs/.<name>.<n>.part/   a run that is being computed, or was when its worker was lost
 results.zarr   all end risks         report.html    the report
-.compiled/     compiled programs that the workers share
 """
 
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from widelimit.runs.errors import BadInput
-from widelimit.runs.folder import locked, read_json, to_json, writing
+from widelimit.runs.folder import is_sweep, locked, read_json, to_json, writing
 
 if TYPE_CHECKING:
     from ._plan import Plan, PlannedRun
@@ -114,11 +113,6 @@ def at_work_in(path: pathlib.Path, plan: "Plan", content: bytes | None) -> Itera
         yield folder
 
 
-def is_sweep(path: pathlib.Path) -> bool:
-    """Whether a folder is a sweep's."""
-    return (path / "sweep.json").exists() and not (path / "status.json").exists()
-
-
 def existing_sweep(path: pathlib.Path) -> SweepFolder:
     """The sweep at `path`. Raises `BadInput` for a folder that is none, or a damaged one."""
     from ._plan import plan_of
@@ -133,7 +127,3 @@ def existing_sweep(path: pathlib.Path) -> SweepFolder:
         return SweepFolder(path, plan_of(record))
     except (KeyError, TypeError) as error:
         raise BadInput(f"{path / 'sweep.json'}: is damaged ({error!r}). {again}") from None
-
-
-def plugin_paths(plugins: Sequence[dict[str, Any]]) -> list[pathlib.Path]:
-    return [pathlib.Path(plugin["path"]) for plugin in plugins]

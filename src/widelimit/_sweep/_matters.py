@@ -90,7 +90,8 @@ def _drawn(means: np.ndarray, spread: np.ndarray, seeds: int, rng: np.random.Gen
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
-    parts = variance_parts(values)
+    # Of what is nothing the estimate falls on both sides of zero, and a share is no less than that.
+    parts = np.maximum(variance_parts(values), 0.0)
     total = float(parts.sum())
     return parts / total if total > 0 else np.zeros_like(parts)
 

@@ -1,8 +1,7 @@
 """The report of a sweep: what matters in it, its pictures, and a link to every run."""
 
 import urllib.parse
-
-import numpy as np
+from typing import Any
 
 from widelimit.report import Page, Section, Table, make_page, words
 from widelimit.runs.folder import read_json
@@ -24,15 +23,14 @@ def write_report(folder: SweepFolder) -> None:
 
 def sweep_page(folder: SweepFolder, study: Study) -> Page:
     """One page; the links on it lead into the sweep's folder."""
-    some = bool(np.isfinite(study.values.mean(axis=-1)).any())
     sections = []
-    if some:
+    if study.some:
         drawn = pictures(study, folder.plan.section["draw"])
         sections += [Section("pictures", "Pictures", pictures=tuple(drawn))] if drawn else []
-    if some and study.complete and study.axes:
+    if study.comparable:
         sections += [_shares_section(study), _differences_section(study)]
     sections.append(Section("runs", "Runs", tables=(_runs_table(folder, study),)))
-    lead = [_size(folder, study), *(_found(study) if some else [])]
+    lead = [_size(folder, study), *found_words(study)]
     return make_page(folder.plan.title, lead, _warnings(folder, study), sections)
 
 
@@ -42,8 +40,10 @@ def _size(folder: SweepFolder, study: Study) -> str:
     return f"{words.count(len(folder.plan.runs), 'run')}{over}, {words.count(study.seeds, 'seed')} a setting."
 
 
-def _found(study: Study) -> list[str]:
-    """The best, the cheapest that is nearly as good, and what the variation comes from."""
+def found_words(study: Study) -> list[str]:
+    """The best, the cheapest that is nearly as good, and what the variation comes from; nothing where none ended."""
+    if not study.some:
+        return []
     choice, what = study.choice, "risk" if study.response == "risk" else "held-out risk"
     ends = [words.with_error(m, e) for m, e in zip(choice.means, choice.errors, strict=True)]
     said = [f"The lowest {what} at the end, {ends[0]}, is that of {study.words(choice.best) or 'the one setting'}."]
@@ -60,7 +60,7 @@ def _found(study: Study) -> list[str]:
             f"{within} the cheapest setting is {study.words(choice.cheapest)}, at {ends[1]}: training a network takes "
             f"{words.number(100 / choice.saving, 2)} % of the operations. {doubt}"
         )
-    if study.complete and study.axes:
+    if study.comparable:
         said.append(_variation(study))
     return said
 
@@ -76,8 +76,7 @@ def _cause(row: Share) -> str:
 
 
 def _percent(row: Share) -> str:
-    # Unbiased estimates of a share that is zero come out on both sides of it.
-    share = 100 * max(0.0, row.share)
+    share = 100 * row.share
     return f"{share:.1f} %" if row.error is None else f"{share:.1f} ± {100 * row.error:.1f} %"
 
 
@@ -85,12 +84,10 @@ def _shares_section(study: Study) -> Section:
     sentences = [
         "The variance over all settings and seeds, split: a factor's share is the variance of the means at its levels, "
         "all else averaged; interactions are what the factors do together beyond that; the seed's share is the mean "
-        "variance within a setting. What the seeds' noise adds to the means is taken off.",
+        "variance within a setting. What the seeds' noise adds to the means is taken off; below zero counts as zero.",
     ]
     if study.seeds > 1:
-        sentences.append(
-            "Errors are standard errors over the seeds (parametric bootstrap) of these settings."
-        )
+        sentences.append("Errors are standard errors over the seeds (parametric bootstrap) of these settings.")
     rows = tuple((row.factor, _percent(row)) for row in study.shares)
     return Section("shares", "What matters", tuple(sentences), tables=(Table("", ("factor", "share"), rows),))
 
@@ -108,8 +105,8 @@ def _differences_section(study: Study) -> Section:
     )
     sentence = (
         "From one level of a factor to the next, all else averaged: how the mean moves, with the standard error that "
-        "the seeds leave it, and whether it moves by more than they do by chance (outside Student's interval of 95 %, each "
-        "row for itself: of twenty rows in which nothing moves one says yes)."
+        "the seeds leave it, and whether it moves by more than they do by chance (outside Student's interval of 95 %, "
+        "each row for itself: of twenty rows in which nothing moves one says yes)."
     )
     table = Table("", ("factor", "from to", "the mean moves by", "beyond the seeds"), rows)
     return Section("differences", "Which differences are real", (sentence,), tables=(table,))
@@ -130,17 +127,18 @@ def _runs_table(folder: SweepFolder, study: Study) -> Table:
             reason = status["message"] or "; ".join(status["failed"].values())
         if state == "finished":
             numbers = read_json(folder.run_path(run.name) / "numbers.json")
-            ends = "\n".join(
-                f"width {record['width']}: {_spread(record[study.response])}" for record in numbers["networks"]
-            ) or words.number(numbers["limit"]["risk"])
+            records = numbers["networks"] or [numbers["limit"] | {study.response: {"mean": numbers["limit"]["risk"]}}]
+            widths = [f"width {record['width']}: " if len(records) > 1 else "" for record in records]
+            said = [_spread(record[study.response]) for record in records]
+            ends = "\n".join(width + text for width, text in zip(widths, said, strict=True))
         rows.append((in_words(run.values) or run.name, ends or words.DASH, state, reason or words.DASH))
         links.append(f"runs/{urllib.parse.quote(run.name)}/report.html" if state == "finished" else "")
     what = "risk at the end" if study.response == "risk" else "held-out risk at the end"
     return Table("", ("run", what, "state", "remarks"), tuple(rows), tuple(links))
 
 
-def _spread(record: dict[str, float] | None) -> str:
-    return words.DASH if record is None else words.with_error(record["mean"], record["error"])
+def _spread(record: dict[str, Any] | None) -> str:
+    return words.DASH if record is None else words.with_error(record["mean"], record.get("error"))
 
 
 def _warnings(folder: SweepFolder, study: Study) -> list[str]:
@@ -157,7 +155,7 @@ def _warnings(folder: SweepFolder, study: Study) -> list[str]:
         for i in range(len(axis.levels))
         if i not in kept
     ]
-    if left_out and study.complete:
+    if left_out and study.comparable:
         said.append(
             f"Not every network reached its end. Shares and differences are of the settings that are complete: without "
             f"{words.listed(left_out)}."

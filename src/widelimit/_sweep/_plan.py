@@ -89,7 +89,9 @@ def plan_of(record: Mapping[str, Any]) -> Plan:
     runs = []
     for run in record["runs"]:
         # JSON has no tuples.
-        cost = {key: tuple(value) if isinstance(value, list) else value for key, value in run["cost"].items()}
+        cost: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in run["cost"].items()
+        }
         runs.append(PlannedRun(**{**run, "level": tuple(run["level"]), "cost": Cost(**cost)}))
     varied = [Factor(tuple(factor["keys"]), tuple(factor["levels"])) for factor in record["factors"]]
     return Plan(record["title"], record["section"], tuple(varied), tuple(runs), tuple(record["plugins"]))

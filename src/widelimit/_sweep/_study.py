@@ -41,9 +41,14 @@ class Study:
         return self.values.shape[-1]
 
     @property
-    def complete(self) -> bool:
-        """Whether anything is left to compare."""
-        return all(self.kept)
+    def some(self) -> bool:
+        """Whether any setting has a value for every seed."""
+        return bool(np.isfinite(self.values.mean(axis=-1)).any())
+
+    @property
+    def comparable(self) -> bool:
+        """Whether settings are left to compare once what is missing is left out."""
+        return bool(self.axes) and all(self.kept)
 
     @functools.cached_property
     def whole(self) -> Float[np.ndarray, "*K S"]:

@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import errno
 import itertools
-import os
 import pathlib
-import platform
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
+from widelimit._compiled import keep_compiled
 from widelimit.runs.errors import BadInput, Failed, ProblemFileError, sentence
 from widelimit.runs.folder import RunFolder, at_work, create, existing, locked
 
@@ -65,19 +64,9 @@ def work(task: Task) -> str:
     return state_of(path)
 
 
-def share_compiled(folder: str) -> None:
-    """Keep compiled programs where the other workers of this machine find them, unless the user has said where."""
-    import jax
-
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        # Programs are for one kind of processor: each machine has a folder of its own.
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(folder) / platform.node()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def carry(task: Task, compiled: str) -> str:
-    """`work` in a worker's process."""
-    share_compiled(compiled)
+def carry(task: Task) -> str:
+    """`work` in a worker's process, which shares compiled programs with the others of its machine."""
+    keep_compiled()
     return work(task)
 
 

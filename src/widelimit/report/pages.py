@@ -11,8 +11,8 @@ from typing import Any
 from widelimit.numerics import local_path, write_whole
 
 from ._terms import anchor, linked, terms_in
-from .words import DASH
 from .canvas import DPI
+from .words import DASH
 
 
 @dataclasses.dataclass(frozen=True)
