@@ -1,6 +1,7 @@
 """teacherstudent2020: that its claims hold, that they can fail, and the tools they stand on."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import paper_claims
@@ -284,7 +285,7 @@ class TestFailing:
 
         speed = module("claims._speed")
 
-        def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact=True, **_):
+        def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
             t, alpha = np.linspace(0.0, end, 30), np.array(masses)
             if activation == "relu":
                 rates = 0.5 * alpha
@@ -313,7 +314,7 @@ class TestFailing:
                 assert not holds(id, near=lambda wrong=wrong, **s: near(**s, **wrong)), (id, wrong)
 
     def test_random_starts(self):
-        def from_random(activation, masses, seeds, loss=1e-3, light=9.0, near=None, **_):
+        def from_random(activation, masses, seeds, loss: Any = 1e-3, light: Any = 9.0, near: Any = None, **_):
             return {
                 "masses": np.tile(masses if near is None else near, (seeds, 1)),
                 "elsewhere": np.zeros(seeds),
@@ -336,7 +337,7 @@ class TestFailing:
         start = (np.arange(50) + 0.5) / 25.0 - 1.0
         last = {}
 
-        def particles(centre, times, pull=0.0, at_end=None, **wrong):
+        def particles(centre, times, pull: Any = 0.0, at_end: Any = None, **wrong):
             y = np.tanh(centre * x)
             if centre not in last:
                 last[centre] = theory.box_flow(start, x, y, mu, 1.0, times[:-4], 0.02)
@@ -385,7 +386,7 @@ class TestFailing:
                 assert not holds(id, particles=lambda wrong=wrong, **s: particles(**s, **wrong)), (id, wrong)
 
     def test_neutral_directions(self):
-        def neutral(activation, atoms, count=2, order=2.0, size=1e-7, other=1e-3, turned=0.0):
+        def neutral(activation, atoms, count: Any = 2, order=2.0, size=1e-7, other=1e-3, turned=0.0):
             own = atoms * np.array([1.0, -1.0, -1.0][: atoms.shape[1]])
             own /= np.linalg.norm(own, axis=1, keepdims=True)
             directions = np.stack([np.array([own[0], 0.0 * own[0]]), np.array([0.0 * own[1], own[1]])])[:count]
