@@ -98,9 +98,37 @@ def test_a_panel_a_time_and_the_start_behind_each(run):
 def test_a_mean_that_does_not_move_is_said_to_stay(run):
     from widelimit.report._neuron_section import neuron_section
 
-    captions = [picture.caption for picture in neuron_section(run(400), ()).pictures]
+    trajectory = run(400)
+    moved = trajectory.positions.copy()
+    moved[-1, :, 1:4] *= -1.0
+    turned = dataclasses.replace(trajectory, positions=moved)
+    captions = [picture.caption for picture in neuron_section(turned, ()).pictures]
     assert "and its mean stays near " in captions[1]
     assert "and its mean goes from 0 to " in captions[2]
+
+
+def test_what_never_moves_is_said_not_to_and_not_drawn(run):
+    """The level of a particle, and blocks that are not trained: no spread of theirs grows or shrinks."""
+    from widelimit.report._neuron_section import neuron_section
+    from widelimit.report._neurons import pair
+
+    section = neuron_section(run(400), ())
+    assert [picture.name for picture in section.pictures] == ["neurons_output", "neurons_bias", "neurons_pair"]
+    assert section.sentences[-1] == "weight does not change."
+    trajectory = run(400)
+    moved = trajectory.positions.copy()
+    moved[:, :, 0] = np.arange(400) % 3
+    moved[-1, :, 1:4] += 1.0
+    levels = pair(dataclasses.replace(trajectory, positions=moved))
+    assert levels is not None
+    assert levels.still
+    lengths = np.linalg.norm(moved[-1, :, 1:4], axis=1)
+    np.testing.assert_allclose(levels.heavy[1], [lengths[2::3].mean(), lengths[::3].mean()])
+    # One number for all says nothing: the bias stands in its place.
+    moved[:, :, 0] = 2.0
+    alike = pair(dataclasses.replace(trajectory, positions=moved))
+    assert alike is not None
+    assert alike.labels == ("bias", "|weight|")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from widelimit.measure import Block
 from widelimit.trajectory import Trajectory
 
 from ._neurons import Density, Inputs, Marginal, Pair, draw_ages, draw_inputs, draw_pair, inputs, marginal, pair, top_of
-from ._spread import blocks_of, few_times, label_of, spread_of
+from ._spread import blocks_of, few_times, label_of, rests, spread_of
 from .canvas import to_png
 from .pages import Picture, Section
 from .words import beside, clock, listed, moment, number
@@ -17,7 +17,7 @@ MOST_BLOCKS = 6
 
 def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     """One picture a block, then the pair and the inputs where there are such."""
-    blocks = blocks_of(trajectory)
+    blocks = [block for block in blocks_of(trajectory) if not rests(trajectory, block)]
     index = few_times(trajectory)
     pictures = [_marginal_picture(ages(trajectory, block, index)) for block in blocks[:MOST_BLOCKS]]
     both, seen = pair(trajectory), inputs(trajectory, columns)
@@ -29,6 +29,9 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     thirds = ": the start, the end, and where they have gone one and two thirds of their way"
     how = thirds if len(index) == 4 else ""
     sentences = [f"The {trajectory.size} neurons of the limit at t = {times}{how}."]
+    still = [block.name for block in blocks_of(trajectory) if block not in blocks]
+    if still:
+        sentences.append(f"{listed(still)} {'does' if len(still) == 1 else 'do'} not change.")
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
     return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))
@@ -79,10 +82,14 @@ def density_words(row: Density) -> str:
 def _pair_picture(data: Pair) -> Picture:
     (top0, rest0), (top1, rest1) = data.heavy
     first, second = data.labels
-    first = first if first.startswith("|") else f"|{first}|"
+    size = first if first.startswith("|") else f"|{first}|"
+    who, others = f"the tenth of the neurons with the largest {size}", "the others"
+    if data.still:
+        most, least = float(np.max(data.start[:, 0])), float(np.min(data.start[:, 0]))
+        who, others = f"what has {first} {most:.4g}", f"what has {first} {least:.4g}"
     caption = (
-        f"At the end the tenth of the neurons with the largest {first} has {second} {number(top1)} "
-        f"on average, the others {number(rest1)} (at the start {number(top0)} and {number(rest0)})."
+        f"At the end {who} has {second} {number(top1)} on average, {others} {number(rest1)} (at the start "
+        f"{number(top0)} and {number(rest0)})."
     )
     if len(data.start) < data.total:
         caption += f" {len(data.start)} of {data.total} neurons are drawn."
