@@ -14,6 +14,7 @@ PACKAGE = "widelimit"
 SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 
 ROOMS = (
+    "_compiled",
     "results",
     "numerics",
     "theory",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from widelimit import __version__
+from widelimit._compiled import keep_compiled
 from widelimit.runs.errors import FAILED, INTERRUPTED, tell
 from widelimit.runs.paths import given
 
@@ -36,6 +37,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, 
 def main() -> None:
     """The entry point of the `widelimit` command."""
     _print_safely()
+    keep_compiled()
     try:
         app()
     except SystemExit as end:

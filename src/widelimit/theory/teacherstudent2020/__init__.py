@@ -3,7 +3,6 @@
 The symbols are the paper's, the formulas the corrected ones of the notation page.
 """
 
-from ._sphere import relu_eigenvalue as relu_eigenvalue
 from ._residual import (
     ensemble as ensemble,
     ensemble_gradient as ensemble_gradient,
@@ -14,3 +13,5 @@ from ._residual import (
     wide_gradient as wide_gradient,
     wide_states as wide_states,
 )
+from ._sphere import relu_eigenvalue as relu_eigenvalue, zonal as zonal
+from ._tilts import tilt as tilt

@@ -1,9 +1,10 @@
 """ReLU on the sphere (Example 1): the operator with the kernel sigma(u . v), by quadrature."""
 
 import math
+from typing import Any
 
 import numpy as np
-from scipy import integrate, special
+from scipy import special
 
 
 def relu_eigenvalue(k: int, d: int) -> float:
@@ -11,15 +12,16 @@ def relu_eigenvalue(k: int, d: int) -> float:
 
     $$\lambda_k = |S^{d-2}| \int_0^1 t\,P_k(t)\,(1 - t^2)^{(d-3)/2}\,dt,\qquad P_k(1) = 1,$$
 
-    with t = cos s; P_k is cos(k s) for d = 2, else the Gegenbauer polynomial of index (d - 2)/2 over its value at 1."""
+    with t = cos s and P_k = `zonal`; the integrand is entire in s, and Gauss and Legendre's rule good to rounding."""
     area = 2.0 * math.pi ** (0.5 * (d - 1)) / math.gamma(0.5 * (d - 1))
-    index = 0.5 * d - 1.0
+    z, w = np.polynomial.legendre.leggauss(k + 64)
+    s = 0.25 * math.pi * (z + 1.0)
+    return area * float(0.25 * math.pi * w @ (np.cos(s) * zonal(k, d, np.cos(s)) * np.sin(s) ** (d - 2)))
 
-    def integrand(s: float) -> float:
-        t = math.cos(s)
-        value = math.cos(k * s)
-        if d > 2:
-            value = special.eval_gegenbauer(k, index, t) / special.eval_gegenbauer(k, index, 1.0)
-        return t * value * math.sin(s) ** (d - 2)
 
-    return area * float(np.asarray(integrate.quad(integrand, 0.0, 0.5 * math.pi, epsabs=1e-13, epsrel=1e-13)[0]))
+def zonal(k: int, d: int, t: Any) -> Any:
+    """P_k(t) of R^d, P_k(1) = 1: cos(k arccos t) for d = 2, else the Gegenbauer polynomial of index (d - 2)/2 over its
+    value at 1."""
+    if d == 2:
+        return special.eval_chebyt(k, t)
+    return special.eval_gegenbauer(k, 0.5 * d - 1.0, t) / special.eval_gegenbauer(k, 0.5 * d - 1.0, 1.0)
