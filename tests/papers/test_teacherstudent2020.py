@@ -6,10 +6,20 @@ import pytest
 
 MODULES = (
     "_activations",
+    "_ensemble",
+    "_expansions",
+    "_quartic",
     "_relu",
+    "_residual",
 )
-FIGURES = ()
+FIGURES = (
+    "expansion_errors",
+    "residual_risk",
+    "resting_points",
+)
 QUICK = (
+    "binomial-weights",
+    "wide-network",
     "relu-null-space",
     "softplus-activation",
 )

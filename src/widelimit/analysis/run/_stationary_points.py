@@ -131,9 +131,9 @@ def stationary_points(
     - `starts`: particles each, of one or several widths.
     - `t1`: the time of the flow; `dynamics`: the flow, `GradientFlow()` by default.
     - `steps`: at most so many of the minimiser.
-    - `tolerance`: as in `analysis.stationarity`; of a rate, relative to the largest; and of the loss, relative to that of
-      f = 0 or of the largest start: below it a loss counts as zero where no direction falls and the gradient can still
-      take it away, below its square in any case.
+    - `tolerance`: as in `analysis.stationarity`; of a rate, relative to the largest; and of the loss, relative to that
+      of f = 0 or of the largest start: below it a loss counts as zero where no direction falls and the gradient can
+      still take it away, below its square in any case.
     - `merge`: points of one kind are one, where their functions differ by no more than this, relative to their size in
       $L^2(\mu)$ or the labels'.
 

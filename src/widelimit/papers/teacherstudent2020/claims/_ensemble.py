@@ -77,7 +77,9 @@ def ensemble_limit(bench: Bench) -> Finding:
     computed = table("N", WIDTHS, {"variance": fit.mean, "risk": [np.mean(run["risk"][:, -1]) for run in runs]})
     computed |= {"exponent of N": -fit.exponent, "+-": half}
     fell = [np.mean(run["risk"][:, 1]) < 0.95 * np.mean(run["risk"][:, 0]) for run in runs]
-    return Finding(computed, share_allowed((abs(fit.exponent - 1.0), half), (half, 0.4)), needs={"it learns": all(fell)})
+    return Finding(
+        computed, share_allowed((abs(fit.exponent - 1.0), half), (half, 0.4)), needs={"it learns": all(fell)}
+    )
 
 
 def spread_of_branches(depths: list[int], count: int) -> Data:
@@ -96,7 +98,7 @@ def branches_needed(bench: Bench) -> Finding:
     accurate grows with L.
     Printed: N can be quite large.
     Compared: by how much the branches that make the standard deviation of the network 5 % of what its branches change
-    fall short of growing from L = 2 to L = 32 (independent levels at the start, d = 2; 100 branches each): 0 allowed."""
+    fall short of growing from L = 2 to L = 32 (at the start, independent levels, d = 2; 100 branches each): 0."""
     depths = [2, 8, 32]
     found = bench.piece(spread_of_branches, depths=depths, count=100)
     needed = found["ratio"] / 0.05**2

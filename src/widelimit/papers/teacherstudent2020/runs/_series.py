@@ -82,7 +82,8 @@ def one_level(theta: np.ndarray) -> np.ndarray:
     """The pairs of one level: what two copies of a level have as their double sum, less that of none with itself."""
     depth = len(theta)
     # Two equal levels: (1/2)^2 of the pairs, with 1/L^2 those of one level.
-    return sum(4.0 * theory.series_terms(np.stack([level, level]), X)[1] for level in theta) / depth**2
+    pairs = [theory.series_terms(np.stack([level, level]), X)[1] for level in theta]
+    return np.sum(pairs, axis=0) * 4.0 / depth**2
 
 
 def one_atom_terms(theta: float, x: float, depth: int, activation: str, order: int, continuous: bool) -> Data:
