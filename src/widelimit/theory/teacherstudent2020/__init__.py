@@ -13,5 +13,7 @@ from ._residual import (
     wide_gradient as wide_gradient,
     wide_states as wide_states,
 )
+from ._speed import linear_errors as linear_errors, tanh_matrix as tanh_matrix
 from ._sphere import relu_eigenvalue as relu_eigenvalue, zonal as zonal
 from ._tilts import tilt as tilt
+from ._two_layer import Flow as Flow, box_flow as box_flow, tanh_flow as tanh_flow
