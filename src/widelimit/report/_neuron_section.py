@@ -64,6 +64,12 @@ def _marginal_picture(data: Marginal) -> Picture:
         f"From start to end the spread (standard deviation) of {data.label} over the neurons {grows} from "
         f"{_spread(first)} to {_spread(last)}, and {mean}.{frame_notes(data)}"
     )
+    if (first.deviation, first.mean) == (last.deviation, last.mean):
+        # Frozen: the level of a residual network, a base of a linearised one.
+        caption = (
+            f"{data.label} does not change: its mean over the neurons is {beside(first.mean, first.deviation)}, its "
+            f"standard deviation {_spread(first)}.{frame_notes(data)}"
+        )
     alt = f"Histograms of {data.label} over the neurons, one a time: " + "; ".join(map(density_words, data.rows)) + "."
     png = to_png(lambda figure: draw_ages(figure, data), height=2.4 + 1.2 * (len(data.rows) > 2))
     return Picture(f"neurons_{data.name}", png, caption, alt)
