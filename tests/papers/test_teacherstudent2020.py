@@ -112,7 +112,7 @@ class TestTools:
         assert max(np.min(np.linalg.norm(rows + row, axis=1)) for row in rows) < 1e-12
 
     def test_exponents_and_their_errors(self):
-        rate = module("claims._mean_field").rate
+        rate = module("runs._networks").rate
         rng = np.random.default_rng(0)
         n = (16, 64, 256)
         slopes, errors = rate(n, rng.normal(size=(3, 60, 400)) ** 2 / np.array(n)[:, None, None])
@@ -283,7 +283,7 @@ class TestFailing:
     def test_speeds(self):
         from widelimit.theory import teacherstudent2020 as theory
 
-        speed = module("claims._speed")
+        speed = module("runs._speeds")
 
         def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
             t, alpha = np.linspace(0.0, end, 30), np.array(masses)

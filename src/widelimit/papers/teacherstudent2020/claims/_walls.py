@@ -4,25 +4,9 @@ import numpy as np
 
 from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Bench, Cost, Data, Finding, claim
+from ..._kit import Bench, Cost, Finding, claim
 from ..._kit._shares import apart, apart_relative, largest, share_allowed
-from ..runs._walls import WALL, equation, on_wall, particles
-
-INSIDE, OUTSIDE = 0.8, 1.4
-TIMES = np.linspace(0.0, 40.0, 161)
-LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
-
-
-def students(bench: Bench, centre: float) -> Data:
-    return bench.piece(particles, centre=centre, times=LONG)
-
-
-def cells(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(100, 200), paper=(100, 200, 400, 800))
-
-
-def grids(bench: Bench, centre: float) -> dict[int, Data]:
-    return {n: bench.piece(equation, centre=centre, times=TIMES, cells=n) for n in cells(bench)}
+from ..runs._walls import INSIDE, OUTSIDE, TIMES, WALL, grids, on_wall, students
 
 
 @claim("2.1, bounded Theta", tolerance=1.0, cost=Cost(10.0, 60.0), digits=3)

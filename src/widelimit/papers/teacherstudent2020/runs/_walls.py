@@ -9,7 +9,7 @@ from widelimit.dynamics import GradientFlow, TransportPDE
 from widelimit.measure import Particles, laws
 from widelimit.problem import Problem
 
-from ..._kit import Data
+from ..._kit import Bench, Data
 from ..._kit._runs import evolved
 from ._students import taught
 
@@ -56,3 +56,20 @@ def equation(centre: float, times: np.ndarray, cells: int) -> Data:
 def on_wall(found: Data) -> np.ndarray:
     """The mass of particles on either wall, [T]."""
     return np.mean(np.abs(found["paths"]) >= WALL - 1e-12, axis=1)
+
+
+INSIDE, OUTSIDE = 0.8, 1.4
+TIMES = np.linspace(0.0, 40.0, 161)
+LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
+
+
+def students(bench: Bench, centre: float) -> Data:
+    return bench.piece(particles, centre=centre, times=LONG)
+
+
+def cells(bench: Bench) -> tuple[int, ...]:
+    return bench.pick(quick=(100, 200), paper=(100, 200, 400, 800))
+
+
+def grids(bench: Bench, centre: float) -> dict[int, Data]:
+    return {n: bench.piece(equation, centre=centre, times=TIMES, cells=n) for n in cells(bench)}
