@@ -9,18 +9,28 @@ import pytest
 
 MODULES = (
     "_activations",
+    "_ensemble",
+    "_expansions",
     "_mean_field",
+    "_quartic",
     "_relu",
+    "_residual",
     "_speed",
     "_walls",
     "_weights",
 )
-FIGURES = ()
+FIGURES = (
+    "expansion_errors",
+    "residual_risk",
+    "resting_points",
+)
 QUICK = (
+    "binomial-weights",
     "functional-derivative",
     "loss-pairing",
     "relu-null-space",
     "softplus-activation",
+    "wide-network",
 )
 
 PAPER = paper_claims.Folder("teacherstudent2020", MODULES)
