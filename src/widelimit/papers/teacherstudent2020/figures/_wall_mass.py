@@ -4,26 +4,26 @@ import numpy as np
 
 from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, title
-from ..runs._walls import INSIDE, OUTSIDE, TIMES, WALL, grids, on_wall, students
+from ..runs._walls import INSIDE, OUTSIDE, TIMES, WALL, grids, students
 
 # Of 200 particles.
 _EVERY = 12
 
 
 def _compute(bench: Bench) -> Data:
-    found: Data = {"times": TIMES, "grids": {f"{n}": one["last"] for n, one in grids(bench, INSIDE).items()}}
+    found: Data = {"times": TIMES, "grids": {f"{n}": one["wall"] for n, one in grids(bench, INSIDE).items()}}
     for name, centre in (("inside", INSIDE), ("outside", OUTSIDE)):
         one = students(bench, centre)
         count = len(TIMES)
         scale = 0.5 * float(one["mu"] @ one["y"] ** 2)
         found[name] = {
-            "wall": on_wall(one)[:count],
+            "wall": one["wall"][:count],
             "paths": one["paths"][:count, ::_EVERY],
             "long": one["times"],
             "loss": one["risk"] / scale,
         }
     one = students(bench, OUTSIDE)
-    found["floor"] = float(one["mu"] @ (np.tanh(WALL * one["x"]) - one["y"]) ** 2 / (one["mu"] @ one["y"] ** 2))
+    found["floor"] = float(one["mu"] @ (np.tanh(WALL * one["x"][:, 0]) - one["y"]) ** 2 / (one["mu"] @ one["y"] ** 2))
     return found
 
 
@@ -69,8 +69,8 @@ def wall_mass(sheet: Sheet, data: Data) -> None:
     left.set(xlabel="time t", ylabel="θ", ylim=(-1.08, 1.18))
     left.legend(loc="lower right")
     title(left, f"Particles, teacher at {INSIDE:g}")
-    for i, (n, last) in enumerate(data["grids"].items()):
-        curve(middle, t, np.sum(last, axis=1), i + 1, lw=1.6, label=f"equation, {n} cells")
+    for i, (n, mass) in enumerate(data["grids"].items()):
+        curve(middle, t, mass, i + 1, lw=1.6, label=f"equation, {n} cells")
     curve(middle, t, inside["wall"], lw=2.4, label="particles")
     middle.set(xlabel="time t", ylabel="mass on the wall or in the last cell", ylim=(0.0, None))
     middle.legend()

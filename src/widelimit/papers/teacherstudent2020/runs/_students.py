@@ -6,7 +6,7 @@ import numpy as np
 
 from widelimit import analysis
 from widelimit.measure import Particles, join, laws
-from widelimit.problem import Problem, activations, domains, problems, units
+from widelimit.problem import Problem, activations, problems, units
 from widelimit.theory import teacherstudent2020 as theory
 
 from ..._kit import Data
@@ -18,13 +18,10 @@ _POINTS, _END = 240, 3.5
 TRIANGLE = np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
 
 
-def taught(
-    activation: str, teacher: Particles, data: Any, *, weighted: bool = False, wall: float | None = None, **more: Any
-) -> Problem:
-    """Units sigma(theta . x), `weighted` ones times w; with `wall` Theta is the box |theta_k| <= wall."""
+def taught(activation: str, teacher: Particles, data: Any, *, weighted: bool = False, **more: Any) -> Problem:
+    """Units sigma(theta . x), `weighted` ones times w."""
     unit = units.Neuron(getattr(activations, activation), bias=False, output_weight=weighted)
-    box = None if wall is None else domains.Box(-wall, wall)
-    return problems.teacher_student(unit, teacher, data, domain=box, **more)
+    return problems.teacher_student(unit, teacher, data, **more)
 
 
 def _one_input(activation: str, teacher: Particles) -> Problem:
