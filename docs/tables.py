@@ -8,11 +8,11 @@ import pathlib
 import re
 
 from widelimit import dynamics
-from widelimit.cli.parse._sections import resolution_of
 from widelimit.dynamics import integrators, sampling, schedules
 from widelimit.measure import grids, laws
 from widelimit.numerics.registry import UNSAID, Entry, Registry, Value
 from widelimit.problem import activations, domains, losses, mobilities, penalties, scales, units
+from widelimit.runs.parse._sections import resolution_of
 
 PAGE = pathlib.Path(__file__).parent / "problem-file.md"
 PARTS = (

@@ -13,8 +13,8 @@ import pytest
 from registered import example
 
 import widelimit as wl
-from widelimit.cli._errors import ProblemFileError
 from widelimit.numerics.registry import Registry
+from widelimit.runs.errors import ProblemFileError
 from widelimit.trajectory import fingerprint
 
 for _module in pkgutil.walk_packages(wl.__path__, "widelimit."):

@@ -43,7 +43,9 @@ __version__ = "0.1.0"
 # is used.
 if TYPE_CHECKING:
     from . import analysis as analysis, dynamics as dynamics, kernels as kernels, measure as measure, report as report
+    from ._compiled import keep_compiled as keep_compiled
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
+    from ._sweep import sweep as sweep
     from .analysis import minimise as minimise, predict as predict, width_for as width_for
     from .dynamics import (
         JKO as JKO,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         schedules as schedules,
     )
     from .measure import Grid as Grid, GridDensity as GridDensity, Particles as Particles, grids as grids, laws as laws
+    from .numerics import connect as connect
     from .problem import (
         Problem as Problem,
         activations as activations,

@@ -202,7 +202,7 @@ def test_names_that_are_anybodys_make_no_run(tmp_path, name):
 
 
 def test_overwriting_removes_what_is_a_runs_alone(run_copy):
-    from widelimit.cli.call._folder import create, vacant
+    from widelimit.runs.folder import create, vacant
 
     mine = ("notes.txt", "limit-8.zarr.backup", "limit-final.zarr", "data.json.old")
     for name in mine:
@@ -213,7 +213,7 @@ def test_overwriting_removes_what_is_a_runs_alone(run_copy):
 
 
 def test_bad_input_that_is_found_late_leaves_no_folder(tmp_path, monkeypatch):
-    from widelimit.cli.call import _part
+    from widelimit.runs.call import _part
 
     def fails(*_, **__):
         raise ValueError("evolve: the risk is not finite at the start.")
@@ -229,7 +229,7 @@ def test_bad_input_that_is_found_late_leaves_no_folder(tmp_path, monkeypatch):
 
 
 def test_a_run_killed_as_it_began(tmp_path, monkeypatch):
-    from widelimit.cli.call._folder import RunFolder, create
+    from widelimit.runs.folder import RunFolder, create
 
     out_of(tmp_path).mkdir()
     with monkeypatch.context() as patch:
@@ -257,7 +257,7 @@ def mark(folder, **changes):
 
 
 def test_an_unfinished_run_is_to_be_resumed(run_copy, tmp_path):
-    from widelimit.cli.call._folder import locked
+    from widelimit.runs.folder import locked
 
     mark(run_copy, state="running")
     path = write_tiny(tmp_path)
@@ -385,7 +385,7 @@ def test_data_that_changed(finished, run_copy):
 
 
 def test_two_processes_in_one_folder(run_copy):
-    from widelimit.cli.call._folder import locked
+    from widelimit.runs.folder import locked
 
     mark(run_copy, state="running")
     with locked(run_copy):

@@ -44,11 +44,11 @@ def limit_of(folder, limit):
 
 @pytest.mark.slow
 def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
-    from widelimit.cli.call._build import build
-    from widelimit.cli.call._folder import create
-    from widelimit.cli.call._limit import compute_limit, finely
-    from widelimit.cli.call._part import Work
-    from widelimit.cli.parse._problem_file import read_problem_file
+    from widelimit.runs.call._build import build
+    from widelimit.runs.call._limit import compute_limit, finely
+    from widelimit.runs.call._part import Work
+    from widelimit.runs.folder import create
+    from widelimit.runs.parse._problem_file import read_problem_file
 
     file, _ = read_problem_file(write_line(tmp_path, "dynamics = 'quantiles'"))
     (tmp_path / "out").mkdir()
@@ -147,7 +147,7 @@ def test_too_many_parameters_for_a_grid(tmp_path):
     ],
 )
 def test_what_cannot_end_or_fit_is_refused_beforehand(tmp_path, monkeypatch, old, new, place, said):
-    from widelimit.cli.call import _cost
+    from widelimit.runs.call import _cost
 
     monkeypatch.setattr(_cost, "memory", lambda: 64e9)
     toml = TOML.replace("saves = 4\n", "").replace(old, new)
@@ -159,7 +159,7 @@ def test_what_cannot_end_or_fit_is_refused_beforehand(tmp_path, monkeypatch, old
 
 @pytest.mark.slow
 def test_force_runs_what_looks_too_large(tmp_path, monkeypatch, finished):
-    from widelimit.cli.call import _cost, _limit
+    from widelimit.runs.call import _cost, _limit
 
     def reached(*_):
         raise KeyboardInterrupt
@@ -172,7 +172,7 @@ def test_force_runs_what_looks_too_large(tmp_path, monkeypatch, finished):
 
 
 def test_the_memory_of_this_machine():
-    from widelimit.cli.call._cost import memory
+    from widelimit.runs.call._cost import memory
 
     assert 1e8 < memory() < 1e14
 
@@ -181,7 +181,7 @@ def test_the_error_is_the_larger_of_the_last_two_movements():
     """A last doubling that moves nothing by accident hides no error; older ones do not count."""
     import numpy as np
 
-    from widelimit.cli.call._limit import limit_error
+    from widelimit.runs.call._limit import limit_error
 
     curves = [np.full(9, level) for level in (5.0, 1.0, 1.2, 1.2)]
     np.testing.assert_allclose(limit_error(curves), 0.2)
@@ -193,7 +193,7 @@ def test_the_error_is_the_larger_of_the_last_two_movements():
 def test_runs_of_other_steps_are_compared_at_the_times_of_the_last():
     import numpy as np
 
-    from widelimit.cli.call._limit import curves_of, limit_error
+    from widelimit.runs.call._limit import curves_of, limit_error
 
     coarse = SimpleNamespace(times=np.array([0.0, 0.4, 0.8]), risk=np.array([1.0, 0.6, 0.2]))
     fine = SimpleNamespace(times=np.array([0.0, 0.2, 0.4, 0.6]), risk=np.array([1.0, 0.7, 0.6, 0.4]))
@@ -207,7 +207,7 @@ def test_curves_between_their_times_are_no_straight_lines():
     """(1 - t)^2 at four times, of which straight lines miss 1/36 half-way between."""
     import numpy as np
 
-    from widelimit.cli.call._limit import curves_of
+    from widelimit.runs.call._limit import curves_of
 
     coarse, fine = (SimpleNamespace(times=(t := np.linspace(0.0, 1.0, n)), risk=(1.0 - t) ** 2) for n in (4, 7))
     old, new = curves_of([coarse, fine], "risk")

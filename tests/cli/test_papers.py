@@ -138,7 +138,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 def test_a_folder_where_another_process_works(tmp_path):
-    from widelimit.cli.call._folder import locked
+    from widelimit.runs.folder import locked
 
     (tmp_path / "tiny").mkdir()
     with locked(tmp_path / "tiny"):

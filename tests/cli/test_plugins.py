@@ -28,7 +28,7 @@ wl.units.registry.add("{name}", Wavelet, frequency=positive)
 def unknown_again(monkeypatch):
     """What a plugin registers is forgotten when its test ends."""
     import widelimit as wl
-    from widelimit.cli.parse._problem_file import forget
+    from widelimit.runs.parse._problem_file import forget
 
     monkeypatch.setattr(wl.units.registry, "_entries", dict(wl.units.registry._entries))
     yield

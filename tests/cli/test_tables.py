@@ -26,8 +26,8 @@ def test_every_thing_says_what_it_is(concept):
 def test_every_default_is_one_that_may_be_said(concept):
     from pydantic import TypeAdapter
 
-    from widelimit.cli.parse._schema import Schema
     from widelimit.numerics.registry import UNSAID
+    from widelimit.runs.parse._schema import Schema
 
     schema = Schema()
     for entry in tables.REGISTRIES[concept]:

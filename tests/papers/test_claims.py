@@ -77,7 +77,7 @@ def test_no_verdict_follows_from_what_is_not_finite(computed, deviation, words):
     assert Finding({"never": math.inf}, 0.0).deviation == 0.0
 
 
-@pytest.mark.parametrize("name", ["mei2018", "yarotsky2018", "williams2019", "rotskoff2018"])
+@pytest.mark.parametrize("name", ["mei2018", "yarotsky2018", "williams2019", "rotskoff2018", "teacherstudent2020"])
 def test_no_claim_takes_a_nan_for_agreement(name):
     """Every claim asks a piece, and with a NaN in it nothing is reproduced."""
     from widelimit.papers import Bench, Scale, named

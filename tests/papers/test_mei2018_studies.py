@@ -23,45 +23,10 @@ MODULES = (
 )
 QUICK = ("atom-fixed-point", "risk-from-potentials")
 
+PAPER = paper_claims.Folder("mei2018", MODULES)
+module, claims, holds, is_refused = PAPER.module, PAPER.claims, PAPER.holds, PAPER.is_refused
 
-def module(name):
-    import importlib
-
-    return importlib.import_module(f"widelimit.papers.mei2018.{name}")
-
-
-def claims():
-    from widelimit.papers._kit import Claim, gathered
-
-    return {claim.id: claim for claim in gathered(Claim, *(module(f"claims.{name}") for name in MODULES))}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    from widelimit.papers import Bench, Scale
-
-    return Bench(Scale.QUICK)
-
-
-def holds(id, **pieces):
-    return paper_claims.holds(claims()[id], pieces)
-
-
-def is_refused(id, **pieces):
-    return paper_claims.is_refused(claims()[id], pieces)
-
-
-@pytest.mark.parametrize("id", QUICK)
-def test_quick_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("id", sorted(set(claims()) - set(QUICK)))
-def test_all_other_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
+test_claims = PAPER.checks(QUICK)
 
 
 def test_the_paper_has_them_all():

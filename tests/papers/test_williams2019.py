@@ -10,61 +10,12 @@ MODULES = ("_dynamics", "_kernels", "_parameters", "_regimes", "_variation")
 FIGURES = tuple(f"fig{k}" for k in range(1, 10))
 QUICK = ("canonical-map", "canonical-inverse", "velocity-field", "potential-factor", "jump-at-rays", "radial-kernel")
 
+PAPER = paper_claims.Folder("williams2019", MODULES)
+module, holds = PAPER.module, PAPER.holds
 
-def module(name):
-    import importlib
-
-    return importlib.import_module(f"widelimit.papers.williams2019.{name}")
-
-
-def claims():
-    from widelimit.papers._kit import Claim, gathered
-
-    return {claim.id: claim for claim in gathered(Claim, *(module(f"claims.{name}") for name in MODULES))}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    from widelimit.papers import Bench, Scale
-
-    return Bench(Scale.QUICK)
-
-
-def holds(id, **pieces):
-    return paper_claims.holds(claims()[id], pieces)
-
-
-@pytest.mark.parametrize("id", QUICK)
-def test_quick_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("id", sorted(set(claims()) - set(QUICK)))
-def test_all_other_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-def test_the_paper_has_them_all():
-    from widelimit.papers import named
-
-    paper = named("williams2019")
-    assert set(claims()) == {claim.id for claim in paper.claims}
-    assert tuple(figure.name for figure in paper.figures) == FIGURES
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FIGURES)
-def test_figures(name, bench):
-    from widelimit.papers import named
-
-    figure = named("williams2019").figure(name)
-    data = figure.compute(bench)
-    assert figure.draw(data).startswith(b"\x89PNG")
-    assert len(figure.caption(data)) > 200
-    assert len(figure.alt(data)) > 50
+test_claims = PAPER.checks(QUICK)
+test_the_paper_has_them_all = PAPER.is_whole(FIGURES)
+test_figures = PAPER.draws(FIGURES)
 
 
 def trained(*, share=(0.1, 0.1), turned=0.0, change=0.5, delta=-20.0, gap=0.0, before=0.0):

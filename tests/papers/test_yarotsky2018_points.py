@@ -11,54 +11,11 @@ QUICK = ("right-of-interval", "support")
 ATOM = np.array([(4.0 + 6.0**0.5) / 5.0, (6.0**0.5 - 1.0) / 5.0])
 RATE = ATOM[0] * ATOM[1] ** 2
 
+PAPER = paper_claims.Folder("yarotsky2018", MODULES)
+module, claims, holds = PAPER.module, PAPER.claims, PAPER.holds
 
-def module(name):
-    import importlib
-
-    return importlib.import_module(f"widelimit.papers.yarotsky2018.{name}")
-
-
-def claims():
-    from widelimit.papers._kit import Claim, gathered
-
-    return {claim.id: claim for claim in gathered(Claim, *(module(f"claims.{name}") for name in MODULES))}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    from widelimit.papers import Bench, Scale
-
-    return Bench(Scale.QUICK)
-
-
-def holds(id, **pieces):
-    return paper_claims.holds(claims()[id], pieces)
-
-
-@pytest.mark.parametrize("id", QUICK)
-def test_quick_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("id", sorted(set(claims()) - set(QUICK)))
-def test_all_other_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["fig1", "fig2"])
-def test_figures(name, bench):
-    from widelimit.papers import named
-
-    figure = named("yarotsky2018").figure(name)
-    data = figure.compute(bench)
-    assert figure.draw(data).startswith(b"\x89PNG")
-    assert len(figure.caption(data)) > 100
-    assert len(figure.alt(data)) > 50
-    assert figure.caption(data) not in figure.alt(data)
+test_claims = PAPER.checks(QUICK)
+test_figures = PAPER.draws(("fig1", "fig2"), words=100)
 
 
 def test_the_paper_has_them_all():

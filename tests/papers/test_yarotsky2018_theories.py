@@ -21,32 +21,10 @@ QUICK = (
     "shared-spectrum",
 )
 
+PAPER = paper_claims.Folder("yarotsky2018", MODULES)
+module, claims, holds, is_refused = PAPER.module, PAPER.claims, PAPER.holds, PAPER.is_refused
 
-def module(name):
-    import importlib
-
-    return importlib.import_module(f"widelimit.papers.yarotsky2018.{name}")
-
-
-def claims():
-    from widelimit.papers._kit import Claim, gathered
-
-    return {claim.id: claim for claim in gathered(Claim, *(module(f"claims.{name}") for name in MODULES))}
-
-
-@pytest.fixture(scope="module")
-def bench():
-    from widelimit.papers import Bench, Scale
-
-    return Bench(Scale.QUICK)
-
-
-def holds(id, **pieces):
-    return paper_claims.holds(claims()[id], pieces)
-
-
-def is_refused(id, **pieces):
-    return paper_claims.is_refused(claims()[id], pieces)
+test_claims = PAPER.checks(QUICK)
 
 
 def sines(*, speed=1.0, error: Any = 0.0, moves=0.0):
@@ -84,19 +62,6 @@ def near(ratio):
         return {"t": t, "risk": theory.linearised_loss(t, coefficients) * ratio(t, eps)}
 
     return compute
-
-
-@pytest.mark.parametrize("id", QUICK)
-def test_quick_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("id", ["loss-26", *(id for id in sorted(claims()) if id not in (*QUICK, "loss-26"))])
-def test_all_other_claims(id, bench):
-    row = claims()[id].check(bench)
-    assert row.as_expected, row
 
 
 def test_the_paper_has_them_all():

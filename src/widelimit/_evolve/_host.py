@@ -15,6 +15,7 @@ from widelimit.numerics import Signals
 from widelimit.results import Outcome
 from widelimit.trajectory import Folder, Progress, restore
 
+from ._devices import Shares
 from ._saving import Ended, Row, Watch, show
 
 # Seconds a chunk of steps should take: short enough for Ctrl-C, long enough to hide the host.
@@ -51,7 +52,7 @@ class Moved(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """One run from a state; `weights`: those of the start, where they never change."""
+    """One run from a state; `weights`: those of the start, where they never change; `shares`: those of devices."""
 
     watch: Watch
     times: np.ndarray
@@ -59,6 +60,7 @@ class Run:
     weights: Float[Array, "..."] | None
     max_steps: int | None
     count: int = 1
+    shares: Shares = dataclasses.field(default_factory=Shares)
 
     def drive(self, folder: Folder | None, bar: Progress, signals: Signals) -> list[Ended]:
         """How each run ended, with its rows."""
@@ -69,8 +71,9 @@ class Run:
             return spent + time.monotonic() - began
 
         def keep() -> None:
-            if folder is not None:
-                folder.offer(now, rows, wall(), due=True)
+            # Of several processes each is interrupted at a place of its own: the last checkpoint stays.
+            if folder is not None and not self.shares.several:
+                folder.write(now, rows, wall())
 
         stops, chunk = stops_at(self.watch, self.times), 8
         try:
@@ -83,11 +86,12 @@ class Run:
                         continue
                     tick = time.monotonic()
                     now, done = self._advanced(now, before, stop, most)
-                    chunk = next_chunk(chunk, done, time.monotonic() - tick)
+                    seconds, due = self.shares.agreed(time.monotonic() - tick, folder is not None and folder.due)
+                    chunk = next_chunk(chunk, done, seconds)
                     bar.update(self._time(now, len(rows), stops), int(np.sum(now.steps)))
                     signals.heed(keep)
-                    if folder is not None:
-                        folder.offer(now, rows, wall())
+                    if folder is not None and due:
+                        folder.write(self.shares.gathered(now), rows, wall())
                 if not (now.ends == _GOES_ON).any():
                     break
                 now, rows = self._saved(now, rows, stop)
@@ -96,7 +100,10 @@ class Run:
         except (KeyboardInterrupt, SystemExit):
             keep()
             raise
-        keep()
+        if folder is not None:
+            folder.write(self.shares.gathered(now), rows, wall())
+            # No process goes on, and reads the folder again, before it is written.
+            self.shares.agreed(0.0)
         # Each run's share, so that the seconds of all of them add up.
         return [self._ended(i, now, rows, wall() / self.count) for i in range(self.count)]
 
@@ -108,11 +115,12 @@ class Run:
         moved, full = _chunk(dynamics, self.watch.prepared, now.states, jnp.asarray(stop), jnp.asarray(most))
         if not bool(moved.finite):
             return moved._replace(states=now.states, stuck=moved.finite)
+        moved = moved._replace(states=self.shares.placed(moved.states))
         return moved if growth is None or not bool(full) else moved._replace(states=growth.grown(moved.states))
 
     def shown(self, now: Now, stop: float | int) -> Row:
         """What is saved at a stop."""
-        return _on_host(show(self.watch, now.states, self.weights, jnp.asarray(stop)))
+        return _on_host(self.shares.gathered(show(self.watch, now.states, self.weights, jnp.asarray(stop))))
 
     def row_of(self, row: Row, i: int) -> Row:
         """What run i saved, of what all have."""
@@ -130,7 +138,7 @@ class Run:
         ends, steps, saves = map(np.array, found[1:])
         # There may be more steps now; but the saves that a run has missed meanwhile are gone.
         ends[(ends == _MAX_STEPS) & (saves == len(saved.rows))] = _GOES_ON
-        return Now(found.states, ends, steps, saves), saved.rows, saved.wall
+        return Now(self.shares.placed(found.states), ends, steps, saves), saved.rows, saved.wall
 
     def _before(self, now: Now, stop: float | int) -> np.ndarray:
         """Which runs go on to the stop."""

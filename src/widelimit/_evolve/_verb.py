@@ -17,6 +17,7 @@ from widelimit.results import EvolutionError
 from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
 
 from ._checks import arranged, check_run, save_times, watched_of
+from ._devices import Devices, Shares
 from ._host import Run, explain
 from ._provenance import marks_of, provenance
 from ._saving import Ended, Watch, given_weights, grid_of, shape_of, size_of_save, trajectory_of
@@ -35,6 +36,7 @@ def evolve(
     throw: bool = True,
     progress: bool | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+    devices: Devices | None = None,
 ) -> Trajectory:
     """Move `measure` by `dynamics` from time 0 to `t1`.
 
@@ -55,7 +57,10 @@ def evolve(
       return the trajectory with its outcome.
     - `progress`: show progress on standard error: a bar on a terminal, lines in a log or a notebook from ten seconds
       on. False shows nothing.
-    - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there.
+    - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there, on other devices if wanted.
+    - `devices`: share the particles out among several: a number of `jax.devices()`, a list of them, or a
+      `jax.sharding.Mesh` with an axis "particles" (of the type `Auto`). The numbers are those of one device up to the
+      rounding of sums. Several processes: see `connect`; an interruption then keeps the last checkpoint.
 
     **Returns** a `Trajectory`.
 
@@ -66,7 +71,9 @@ def evolve(
     place = Checkpoint.of(checkpoint)
     with Signals(keeps=place is not None) as signals:
         runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
-        run = Run(runs.watch, runs.times, runs.states[0], runs.weights[0], max_steps)
+        shares = Shares() if devices is None else Shares.of(devices, problem, dynamics, runs.weights[0])
+        states, weights = shares.placed((runs.states[0], runs.weights[0]))
+        run = Run(runs.watch, runs.times, states, weights, max_steps, shares=shares)
         (trajectory,) = runs.drive(run, [0], place, progress, signals)
     if throw and not trajectory.outcome.ok:
         raise EvolutionError(trajectory.message, trajectory)
@@ -93,10 +100,11 @@ class Runs(NamedTuple):
         starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
         kept, watched = checkpoint is not None, self.watch.watched
         marks = marks_of(problem, starts, self.dynamics, self.times, watched, keys, kept=kept)
-        place = None if checkpoint is None or marks is None else Folder(checkpoint, marks)
+        first = run.shares.first
+        place = None if checkpoint is None or marks is None else Folder(checkpoint, marks, writes=first)
         many = "" if len(group) == 1 else f", {len(group)} runs"
         with (
-            Progress(float(self.times[-1]), progress, label + many) as bar,
+            Progress(float(self.times[-1]), progress if first else False, label + many) as bar,
             place or contextlib.nullcontext() as folder,
         ):
             ended = run.drive(folder, bar, signals)

@@ -25,6 +25,12 @@ from .regime._residual_dynamics import (
 )
 from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
+from .run._stationary_points import (
+    PointKind as PointKind,
+    StationaryPoint as StationaryPoint,
+    StationaryPoints as StationaryPoints,
+    stationary_points as stationary_points,
+)
 from .scaling._scaling import Scaling as Scaling, scaling as scaling
 from .splines._atom_family import (
     AtomFamily as AtomFamily,

@@ -8,9 +8,8 @@ import typer
 
 from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, named, names, reproduce
 from widelimit.results import one_of
-
-from ._errors import FAILED, BadInput, Interrupted, sentence, tell
-from .call._folder import locked, print_json, writing
+from widelimit.runs.errors import FAILED, BadInput, Interrupted, sentence, tell
+from widelimit.runs.folder import locked, print_json, writing
 
 
 def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
@@ -83,7 +82,7 @@ def _contents(paper: Paper, size: Scale) -> str:
 
 
 def _show(paper: Paper, checked: tuple[Checked, ...], *, full: bool = False) -> None:
-    from .report._show_claims import print_claims
+    from ._show_claims import print_claims
 
     print_claims(paper.name, checked, full=full)
 

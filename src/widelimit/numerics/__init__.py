@@ -30,6 +30,7 @@ from ._hashing import Module as Module, jittable as jittable
 from ._line_search import Line as Line, line_search as line_search, line_search_on_host as line_search_on_host
 from ._low_rank import LowRank as LowRank, low_rank as low_rank
 from ._pair_table import SMOOTH_FROM as SMOOTH_FROM, pair_moments as pair_moments
+from ._processes import connect as connect
 from ._search import (
     Bounded as Bounded,
     Scanned as Scanned,

@@ -55,16 +55,21 @@ class Folder:
 
     Rows (save points) are written once each, the state under a new name every time; the manifest names the state
     that counts and is replaced in one step, so a kill at any moment leaves the old checkpoint or the new one.
+
+    `writes`: False in all but one of the processes that share a run; they only read.
     """
 
-    def __init__(self, checkpoint: Checkpoint, marks: dict[str, str]) -> None:
+    def __init__(self, checkpoint: Checkpoint, marks: dict[str, str], *, writes: bool = True) -> None:
         self.path, self.marks, self._every = local_path(checkpoint.path, "checkpoint"), marks, checkpoint.every
+        self._writes = writes
         self._rows = self._turn = 0
         self._last = time.monotonic()
         self._lock = contextlib.ExitStack()
 
     def __enter__(self) -> "Folder":
         """Raises `ValueError` where the folder cannot be written, or another run is at work in it."""
+        if not self._writes:
+            return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.enter_context(alone(self.path))
@@ -100,13 +105,15 @@ class Folder:
             )
         return saved
 
-    def offer(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float, due: bool = False) -> None:
-        """Write a checkpoint where one is due."""
-        if due or time.monotonic() - self._last >= self._every:
-            self.write(state, rows, wall)
-            self._last = time.monotonic()
+    @property
+    def due(self) -> bool:
+        """Whether the last checkpoint is older than it may be."""
+        return time.monotonic() - self._last >= self._every
 
     def write(self, state: Any, rows: list[dict[str, np.ndarray]], wall: float) -> None:
+        """Leave a checkpoint."""
+        if not self._writes:
+            return
         try:
             for i in range(self._rows, len(rows)):
                 write_whole(self.path / f"row-{i:06d}.npz", arrays_to_bytes(rows[i]))
@@ -127,6 +134,7 @@ class Folder:
                     old.unlink()
         except OSError as error:
             raise ValueError(f"checkpoint: cannot write {self.path}: {error.strerror or error}.") from error
+        self._last = time.monotonic()
 
 
 def restore(template: Any, leaves: list[np.ndarray]) -> Any:

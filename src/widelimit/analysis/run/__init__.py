@@ -1,1 +1,1 @@
-"""What a run did: stationarity, dissipation."""
+"""What a run did and where it may rest: stationarity, dissipation, stationary points."""

@@ -9,7 +9,8 @@ of grad phi; by Cauchy and Schwarz it is at most
 $$s_{id} = \Big(\int \max(|\mathrm{loss}'(f, y)|, |\mathrm{loss}'(0, y)|)^2\,d\mu\Big)^{1/2}
   \Big(\int |\partial_d \phi(\theta_i, x)|^2\,d\mu\Big)^{1/2},$$
 
-where loss'(0, y) keeps the size of what cancels in f - y from vanishing with it.
+where loss'(0, y) keeps the size of what cancels in f - y from vanishing with it. For a network that is no mean of units
+$\partial_d \phi$ is the derivative of f in theta_i over the weight of the particle.
 """
 
 from typing import Any, NamedTuple
@@ -141,12 +142,14 @@ def _sizes(problem: Problem, measure: Measure, theta: Any, nodes: Nodes) -> Any:
     both = jnp.maximum(jnp.abs(slope(f, nodes.y)), jnp.abs(slope(jnp.zeros_like(f), nodes.y)))
     square = jnp.sum(nodes.weights * jnp.sum(both.reshape(f.shape[0], -1) ** 2, axis=1))
 
-    def piece(x: Any, mu: Any) -> Any:
-        def one(row: Any) -> Any:
-            table = jax.vmap(lambda point: jax.jacrev(lambda z: problem.unit(z, point))(row))(x)
-            return jax.tree.map(lambda part, z: _squares(part, mu, z), table, row)
+    network, w = problem.network, measure.weights
 
-        return jax.vmap(one)(theta)
+    def piece(x: Any, mu: Any) -> Any:
+        def slopes(point: Any) -> Any:
+            # The cotangent of theta leaves out the particle's weight: d f/d theta_i over w_i, for a mean grad phi.
+            return jax.jacrev(lambda z: network(z, w, point[None])[0])(theta)
+
+        return jax.tree.map(lambda part, z: _squares(part, mu, z), jax.vmap(slopes)(x), theta)
 
     chunk = max(1, entries(problem.budget) // (measure.positions.size * max(1, f[0].size)))
     squares = sum_chunks(piece, (nodes.x,), nodes.weights, chunk)

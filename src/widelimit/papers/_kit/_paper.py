@@ -14,7 +14,8 @@ from ._figures import Figure
 _T = TypeVar("_T")
 # The module has the paper as its `paper`.
 HOMES: dict[str, str] = {
-    name: f"widelimit.papers.{name}" for name in ("mei2018", "yarotsky2018", "williams2019", "rotskoff2018")
+    name: f"widelimit.papers.{name}"
+    for name in ("mei2018", "yarotsky2018", "williams2019", "rotskoff2018", "teacherstudent2020")
 }
 
 

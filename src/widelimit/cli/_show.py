@@ -1,0 +1,88 @@
+"""What a run's numbers look like on a terminal."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from widelimit.runs.folder import RunFolder, how_to_go_on
+
+
+def _console() -> Console:
+    # Where nothing says how wide the output is, no table is folded.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
+    """The summary of a finished run, on standard output."""
+    console = _console()
+    limit, checks = numbers["limit"], numbers["checks"]
+    console.print(f"[bold]{escape(numbers['title'])}[/bold]")
+    for name, words in numbers["problem"].items():
+        console.print(f"  {name:8} {escape(words)}")
+    console.print(_risks(numbers))
+    console.print(escape(limit["note"]))
+    console.print(escape(checks["gap_bracket"] if checks["gap_informs"] else checks["gap_statement"]))
+    rows = (
+        ("optimality gap", checks["gap"]),
+        ("largest correlation", checks["largest_correlation"]),
+        ("stationarity, rms", checks["stationarity_rms"]),
+        ("stationarity, largest", checks["stationarity_largest"]),
+        ("dissipation defect", checks["dissipation_defect"]),
+        ("kernel change", checks["kernel_change"]),
+    )
+    for name, value in rows:
+        console.print(f"  {name:22} {_number(value)}")
+    if checks["regime"]:
+        console.print(escape(checks["regime"]))
+    for sentence in numbers["predicted"]["sentences"]:
+        console.print(escape(sentence))
+    unpredicted = [f"{what}: {why}" for what, why in numbers["predicted"]["reasons"].items()]
+    for notice in (*numbers["notices"], *unpredicted, *numbers["failed"].values()):
+        console.print(f"  notice: {escape(notice)}")
+    report = escape(str(folder.path / "report.html"))
+    console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")
+
+
+def print_status(folder: RunFolder) -> None:
+    """How far an unfinished run is, on standard output."""
+    console = _console()
+    table = Table("part", "ended", "t", "risk", "held-out risk", "steps", "seconds")
+    for name, part in folder.status["parts"].items():
+        row = (name, part["outcome"].lower(), f"{part['t']:g}", _number(part["risk"]))
+        table.add_row(*row, _number(part["held_out_risk"]), f"{part['steps']}", f"{part['seconds']:.1f}")
+    console.print(table)
+    said = [*folder.status["failed"].values(), folder.status["message"]]
+    if folder.state != "failed":
+        said.append(f"unfinished; {how_to_go_on(folder.path)}")
+    for sentence in filter(None, said):
+        console.print(escape(sentence))
+
+
+def _risks(numbers: dict[str, Any]) -> Table:
+    limit = numbers["limit"]
+    title = f"at t = {numbers['t1']:g}; ± is the standard error of a mean over seeds, and the limit's own error"
+    table = Table("", "seeds", "risk", "over the limit", "held-out risk", title=title)
+    risk = _with_error(limit["risk"], limit["risk_error"])
+    table.add_row(f"limit, {limit['resolution']}", "", risk, "", _number(limit["held_out_risk"]))
+    for network in numbers["networks"]:
+        ended, above = network["ended"], network["above_limit"]
+        seeds = f"{ended} of {len(network['seeds'])}" if ended < len(network["seeds"]) else str(ended)
+        off = "-" if above is None else _with_error(above, network["above_limit_error"], sign="+")
+        means = [_mean(network[name]) for name in ("risk", "held_out_risk")]
+        table.add_row(f"width {network['width']}, {network['dynamics']}", seeds, means[0], off, means[1])
+    return table
+
+
+def _mean(found: dict[str, Any] | None) -> str:
+    return "-" if found is None else _with_error(found["mean"], found["error"])
+
+
+def _with_error(value: float, error: float | None, *, sign: str = "") -> str:
+    return f"{value:{sign}.5g}" if error is None else f"{value:{sign}.5g} ± {error:.2g}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

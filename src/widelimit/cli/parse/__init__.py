@@ -1,1 +1,0 @@
-"""A problem file, from text to checked sections."""

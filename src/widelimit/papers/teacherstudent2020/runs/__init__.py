@@ -1,0 +1,1 @@
+"""The problems and runs that figures and claims share."""

@@ -1,0 +1,107 @@
+"""Students and teachers of units sigma(theta . x), perhaps times a weight, and what is asked of pairs of them."""
+
+from typing import Any
+
+import numpy as np
+
+from widelimit import analysis
+from widelimit.measure import Particles, join, laws
+from widelimit.problem import Problem, activations, domains, problems, units
+from widelimit.theory import teacherstudent2020 as theory
+
+from ..._kit import Data
+
+# Of N(0, 1) in one dimension.
+_NODES = 48
+_POINTS, _END = 240, 3.5
+
+
+def taught(
+    activation: str, teacher: Particles, data: Any, *, weighted: bool = False, wall: float | None = None, **more: Any
+) -> Problem:
+    """Units sigma(theta . x), `weighted` ones times w; with `wall` Theta is the box |theta_k| <= wall."""
+    unit = units.Neuron(getattr(activations, activation), bias=False, output_weight=weighted)
+    box = None if wall is None else domains.Box(-wall, wall)
+    return problems.teacher_student(unit, teacher, data, domain=box, **more)
+
+
+def _one_input(activation: str, teacher: Particles) -> Problem:
+    return taught(activation, teacher, laws.Normal(0.0, 1.0, dim=1), nodes=_NODES)
+
+
+def compared(problem: Problem, student: Particles) -> Data:
+    """The loss and the mean square of grad psi over the student, both over what they are at f = 0; its smallest weight
+    over the largest."""
+    theta, w = problem.unpack(student)
+    here, empty = problem.variation(theta, w), problem.variation(theta, 0.0 * w)
+    slopes = [np.asarray(join(problem.blocks, one.gradient)) for one in (here, empty)]
+    speeds = [float(np.asarray(w) @ np.sum(one**2, axis=1)) for one in slopes]
+    return {
+        "loss": float(here.risk) / float(empty.risk),
+        "unrest": speeds[0] / speeds[1],
+        "least": float(np.min(w) / np.max(w)),
+    }
+
+
+def tilted(activation: str, kind: str) -> Data:
+    """A positive teacher and a positive student on 240 points of [-3.5, 3.5] that differ by `theory.tilt` of a kind."""
+    theta = (np.arange(_POINTS) + 0.5) * 2.0 * _END / _POINTS - _END
+    teacher = np.exp(-0.5 * (theta - 0.4) ** 2)
+    teacher /= np.sum(teacher)
+    student = teacher + theory.tilt(theta, teacher, kind)
+    rows = theta[:, None]
+    return compared(_one_input(activation, Particles(rows, weights=teacher)), Particles(rows, weights=student))
+
+
+def invisible(activation: str, rows: np.ndarray, inputs: np.ndarray | None = None) -> Data:
+    """Charges on the rows [n, d] that the function does not show, by the library: an orthonormal basis [m, n] and the
+    rank (-1 where it counts none). Inputs: of one dimension N(0, 1), else given."""
+    teacher = Particles(rows[:1])
+    problem = _one_input(activation, teacher) if inputs is None else taught(activation, teacher, Particles(inputs))
+    found = analysis.identifiable(problem).null_space(Particles(rows))
+    none = np.zeros((0, len(rows)))
+    return {
+        "rank": -1 if found.rank is None else found.rank,
+        "charges": none if found.null is None else found.null,
+        "singular": found.singular,
+    }
+
+
+def circle(count: int, shift: float = 0.5) -> np.ndarray:
+    """`count` equally spaced directions of the plane, the first at `shift` steps."""
+    angle = 2.0 * np.pi * (np.arange(count) + shift) / count
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def sphere(d: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the unit sphere in R^2 or R^3 and their weights, sum 1: `count` a great circle; each antipode is there,
+    and polynomials of degree `count` - 1 at least are summed exactly."""
+    if d == 2:
+        return circle(count), np.full(count, 1.0 / count)
+    z, w = np.polynomial.legendre.leggauss(count // 2)
+    flat = np.sqrt(1.0 - z**2)[:, None, None] * circle(count)
+    rows = np.concatenate([flat, np.broadcast_to(z[:, None, None], (*flat.shape[:2], 1))], axis=2)
+    return rows.reshape(-1, 3), np.repeat(w / (2.0 * count), count)
+
+
+def harmonic(d: int, k: int, count: int, size: float) -> Data:
+    """`compared` for ReLU: the teacher uniform on the sphere in R^d, the student with the density 1 + size P_k(u_d),
+    the inputs the same `sphere` points."""
+    rows, w = sphere(d, count)
+    student = Particles(rows, weights=w * (1.0 + size * theory.zonal(k, d, rows[:, -1])))
+    return compared(taught("relu", Particles(rows, weights=w), Particles(rows, weights=w)), student)
+
+
+def exchanged(first: np.ndarray, second: np.ndarray, weighted: bool = False) -> Data:
+    """f [2, 200] of two sets of equally heavy ReLU neurons, rows theta or (w, theta), at normal x; and the library's
+    comparison of their measures: the differences that a function fixes, and those it leaves free."""
+    d = first.shape[1] - weighted
+    one, other = Particles(first), Particles(second)
+    problem = taught("relu", one, laws.Normal(0.0, 1.0, dim=d), weighted=weighted, nodes=6)
+    x = np.random.default_rng(0).normal(size=(200, d))
+    found = analysis.identifiable(problem).compare(other)
+    return {
+        "f": np.stack([problem.predict(each, x) for each in (one, other)]),
+        "fixed": [*found.shared.values(), *found.missing.values()],
+        "free": list(found.free.values()),
+    }

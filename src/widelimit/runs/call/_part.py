@@ -1,0 +1,104 @@
+"""A part of a run: one evolution, kept in the run's folder once it is done."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jaxtyping import Array
+
+from widelimit._evolve import evolve, evolve_many
+from widelimit.dynamics import AbstractDynamics, Start
+from widelimit.trajectory import Checkpoint, Trajectory
+
+from ..errors import BadInput, Failed, ProblemFileError, sentence
+from ..folder import RunFolder
+from ..parse._problem_file import ProblemFile
+from ._build import Built
+
+# Seconds between checkpoints: what a kill may cost.
+_EVERY = 5.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Work:
+    """Everything a part needs: where it is kept, what is asked and in which file, somewhere to say how far it is."""
+
+    folder: RunFolder
+    file: ProblemFile
+    name: str
+    built: Built
+    say: Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """One evolution: the name it is kept under, what to call it, where in the file it is asked for, and its making."""
+
+    name: str
+    label: str
+    place: str
+    start: Callable[[], Start]
+    dynamics: AbstractDynamics
+    key: Array | None = None
+
+
+def carry_out(work: Work, part: Part) -> Trajectory:
+    """The part as the folder has it; else computed, from its checkpoint if there is one, and kept.
+
+    Raises `Failed` where it does not reach its end.
+    """
+    (done,) = carry_out_all(work, part.label, [part])
+    if not done.outcome.ok:
+        raise Failed(f"{part.label}: {done.message.rstrip('.')}. What was saved is kept in {work.folder.path}.")
+    return done
+
+
+def carry_out_all(work: Work, label: str, parts: Sequence[Part]) -> list[Trajectory]:
+    """Parts that differ in start and key alone, at once; each kept as `carry_out` does.
+
+    Their checkpoint is one, kept under the first part's name until all of them are in the folder, so that after a kill
+    the runs that are missing come out of it again.
+    """
+    known = [work.folder.mended(part.name) for part in parts]
+    done = [trajectory for trajectory in known if trajectory is not None]
+    if len(done) == len(parts):
+        return done
+    work.say(f"{label} ...")
+    made = _evolved(work, parts)
+    # Keeping the first part forgets the checkpoint.
+    for part, old, new in reversed(list(zip(parts, known, made, strict=True))):
+        if old is None:
+            work.folder.keep(part.name, new)
+    for part, done in zip(parts, made, strict=True):
+        whose = "" if len(parts) == 1 else f"{part.label}: "
+        work.say(f"  {whose}risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
+    return made
+
+
+def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
+    built, first = work.built, parts[0]
+    checkpoint = work.folder.checkpoint(first.name)
+    # A dynamics may know an observable better than the particles do.
+    reported = set(first.dynamics.reports(built.problem))
+    settings: dict[str, Any] = {
+        "t1": work.file.time.t1,
+        "save_at": built.save_at,
+        "observe": [each for each in built.watched if not reported & set(each.names(built.problem))],
+        "checkpoint": Checkpoint(checkpoint, every=_EVERY),
+    }
+    try:
+        starts = [part.start() for part in parts]
+        if len(parts) == 1:
+            return [evolve(built.problem, starts[0], first.dynamics, key=first.key, throw=False, **settings)]
+        keys = None if first.key is None else [part.key for part in parts if part.key is not None]
+        return evolve_many(built.problem, starts, first.dynamics, keys=keys, **settings)
+    except ValueError as error:
+        if str(error).startswith(("checkpoint: cannot write", "checkpoint: another run is at work")):
+            raise BadInput(f"{work.folder.path}: {sentence(error)}") from error
+        if str(error).startswith("checkpoint") and checkpoint.exists():
+            # Damaged, or of another version: what it would have spared is computed again.
+            work.say(f"  notice: {sentence(error).partition(';')[0]}: this part starts anew")
+            shutil.rmtree(checkpoint)
+            return _evolved(work, parts)
+        raise ProblemFileError(work.name, first.place, f"{first.label}: {sentence(error)}") from error
