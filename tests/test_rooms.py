@@ -31,13 +31,15 @@ ROOMS = (
     "papers",
     # What a problem file asks for: parsed, computed, kept in a folder. The command line only calls it.
     "runs",
+    # Under a name of its own: a module `sweep` would hide the function.
+    "_sweep",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
 # one a paper, know nothing of each other, and need no entry.
 SUB_ROOMS = {
     "measure": ("laws",),
-    "problem": ("units", "data", "networks", "integrals", "symmetry"),
+    "problem": ("domains", "units", "data", "networks", "integrals", "symmetry"),
     "problem.units": ("spherical",),
     "problem.data": ("tables",),
     "kernels": ("wide", "rkhs"),
@@ -63,7 +65,7 @@ SUB_ROOMS = {
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
-HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2")
+HEAVY = ("ott", "xarray", "zarr", "matplotlib", "sklearn", "pandas", "scipy.stats", "jinja2", "distributed", "dask")
 
 
 def is_inside(module: str, package: str) -> bool:

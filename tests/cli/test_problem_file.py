@@ -110,7 +110,7 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
     ("more", "expected"),
     [
         (SGD.replace("[4]", "[4, 0]"), "[[networks]] 1, widths[1]: must be at least 1, got 0."),
-        (SGD.replace("[4]", "4"), "[[networks]] 1, widths: expected a list, got 4."),
+        (SGD.replace("[4]", "4.5"), "[[networks]] 1, widths: expected a list, got 4.5."),
         (SGD.replace("[4]", "[4, 4]"), "[[networks]] 1, widths: 4 is there twice."),
         (SGD.replace("0.1", "-0.1"), "[[networks]] 1, step: must be greater than 0, got -0.1."),
         (SGD.replace("0.1", "1.5"), "[[networks]] 1, step: must be at most t1 = 1, got 1.5."),

@@ -117,13 +117,13 @@ def test_a_mean_that_does_not_move_is_said_to_stay(run):
     ],
 )
 def test_numbers_read_well(value, expected):
-    from widelimit.report._words import number
+    from widelimit.report.words import number
 
     assert number(value) == expected
 
 
 def test_errors_set_the_digits():
-    from widelimit.report._words import with_error
+    from widelimit.report.words import with_error
 
     assert with_error(0.0037261, 0.0000204) == "0.003726 ± 0.000020"
     assert with_error(12.3456, 0.12) == "12.35 ± 0.12"

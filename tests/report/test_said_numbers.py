@@ -11,7 +11,7 @@ import pytest
 from widelimit import report
 from widelimit.report._risk_section import held_out_section, risk_section
 from widelimit.report._run import _lead, limit_section
-from widelimit.report._words import DASH, MINUS, number
+from widelimit.report.words import DASH, MINUS, number
 
 
 @pytest.fixture(autouse=True)

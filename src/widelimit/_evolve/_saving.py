@@ -55,7 +55,8 @@ def show(watch: Watch, state: Any, weights: Float[Array, " N"] | None, reading: 
     weights = rho.weights.astype(float) if weights is None else weights
     wide = Particles(rho.positions.astype(float), weights, blocks=rho.blocks)
     out: dict[str, Array] = {"positions": wide.positions, "weights": wide.weights}
-    seen = [observable(watch.problem, wide) for observable in watch.watched]
+    dense = wide if rho.grid is None else rho
+    seen = [observable(watch.problem, dense if observable.cells else wide) for observable in watch.watched]
     for values in (*seen, watch.dynamics.record(watch.prepared, state, reading)):
         for name, value in values.items():
             if name in out:

@@ -107,6 +107,43 @@ def run(
 
 
 @app.command()
+def sweep(
+    file: Annotated[str, typer.Argument(metavar="FILE.toml", help="A problem file with a [sweep].")],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="DIR", help="Where to write; sweeps/<name of the file> if left out."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the runs and an estimate of what they cost, and make none.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Processes on this machine; one a core if left out.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="A running dask scheduler, tcp://host:8786.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", metavar="SECONDS", help="A run that takes longer is given to another worker."),
+    ] = 3600.0,
+    max_runs: Annotated[int, typer.Option("--max-runs", metavar="N", help="Refuse a sweep of more runs.")] = 1000,
+    plugin: _Plugins = None,
+    json: _Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
+) -> None:
+    """Make every run that a problem file's [sweep] asks for; called again it goes on where it was stopped."""
+    with guarded():
+        from ._sweeps import dry_sweep, sweep_file
+
+        path, plugins = given(file, "FILE"), _all(plugin)
+        if dry_run:
+            dry_sweep(path, _out(out), plugins, max_runs=max_runs, force=force, json=json)
+        else:
+            options = {"workers": workers, "scheduler": scheduler, "timeout": timeout}
+            sweep_file(path, _out(out), plugins, options, max_runs=max_runs, force=force, json=json)
+
+
+@app.command()
 def resume(folder: _Folder, plugin: _Plugins = None, json: _Json = False) -> None:
     """Go on with a run that was stopped; it ends with the same numbers as an unbroken one."""
     with guarded():

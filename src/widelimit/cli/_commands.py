@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from widelimit.runs.errors import BadInput, Failed
-from widelimit.runs.folder import RunFolder, existing, print_json
+from widelimit.runs.folder import RunFolder, existing, is_sweep, print_json
 
 
 def run_file(
@@ -26,6 +26,11 @@ def run_file(
 
 def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: bool) -> None:
     """`widelimit resume`."""
+    if is_sweep(path):
+        from ._sweeps import resume_sweep
+
+        resume_sweep(path, plugins, json=json)
+        return
     from widelimit.runs import verbs
 
     _print(verbs.resume(path, plugins), json=json)
@@ -33,6 +38,11 @@ def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: 
 
 def show_folder(path: pathlib.Path, *, json: bool) -> None:
     """`widelimit show`."""
+    if is_sweep(path):
+        from ._sweeps import show_sweep
+
+        show_sweep(path, json=json)
+        return
     folder = existing(path)
     if folder.state == "finished":
         _print(folder, json=json, ends=False)
@@ -46,9 +56,14 @@ def show_folder(path: pathlib.Path, *, json: bool) -> None:
 
 def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
     """`widelimit report`."""
-    from widelimit.runs import verbs
+    if is_sweep(path):
+        from widelimit._sweep import report_sweep
 
-    typer.echo(str(verbs.report_again(path, plugins)))
+        typer.echo(str(report_sweep(path, plugins)))
+    else:
+        from widelimit.runs import verbs
+
+        typer.echo(str(verbs.report_again(path, plugins)))
 
 
 def _print(folder: RunFolder, *, json: bool, ends: bool = True) -> None:

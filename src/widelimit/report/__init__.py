@@ -12,4 +12,4 @@ from ._univariate import (
     uv_plane as uv_plane,
     velocity_field as velocity_field,
 )
-from .pages import Page as Page, Picture as Picture
+from .pages import Page as Page, Picture as Picture, Section as Section, Table as Table, make_page as make_page

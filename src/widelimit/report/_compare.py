@@ -12,9 +12,9 @@ from ._neurons import Marginal, draw_runs, marginal
 from ._spread import Spread, blocks_of, label_of, spread_of
 from ._summary import require
 from ._terms import TERMS
-from ._words import DASH, above, beside, clock, listed, moment, number, with_error
 from .canvas import to_png
 from .pages import Page, Picture, Section, Table, facts, make_page
+from .words import DASH, above, beside, clock, listed, moment, number, with_error
 
 
 def compare(**trajectories: Trajectory) -> Page:

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._summary import HELD_OUT, RunSummary
-from ._words import apart, moment, number, with_error
 from .canvas import LIMIT, add_legend, colour, dash, plain
+from .words import apart, moment, number, with_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from ._words import listed, number
 from .canvas import LIMIT, add_legend, colour, dash, plain, to_png
 from .pages import Picture, Section
+from .words import listed, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

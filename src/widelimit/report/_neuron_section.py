@@ -7,9 +7,9 @@ from widelimit.trajectory import Trajectory
 
 from ._neurons import Density, Inputs, Marginal, Pair, draw_ages, draw_inputs, draw_pair, inputs, marginal, pair, top_of
 from ._spread import blocks_of, few_times, label_of, spread_of
-from ._words import beside, clock, listed, moment, number
 from .canvas import to_png
 from .pages import Picture, Section
+from .words import beside, clock, listed, moment, number
 
 # Pictures of more blocks than this would drown the rest of the page.
 MOST_BLOCKS = 6

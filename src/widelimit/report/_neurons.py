@@ -9,8 +9,8 @@ from jaxtyping import Float
 from widelimit.trajectory import Trajectory
 
 from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rows_of
-from ._words import moment, number
 from .canvas import LIMIT, add_legend, colour, dash, plain
+from .words import moment, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

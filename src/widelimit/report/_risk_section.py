@@ -7,9 +7,9 @@ import numpy as np
 from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
 from ._summary import HELD_OUT, Band, RunSummary
 from ._width import AgainstWidth, against_width, draw_width
-from ._words import DASH, clock, count, listed, moment, number, with_error
 from .canvas import to_png
 from .pages import Picture, Section, Table
+from .words import DASH, clock, count, listed, moment, number, with_error
 
 
 def risk_section(summary: RunSummary) -> Section:

@@ -8,8 +8,8 @@ from ._neuron_section import neuron_section
 from ._risk_section import held_out_section, risk_section
 from ._summary import Checks, RunSummary
 from ._terms import TERMS
-from ._words import DASH, count, listed, number
 from .pages import Page, Section, Table, facts, make_page
+from .words import DASH, count, listed, number
 
 
 def run_report(summary: RunSummary) -> Page:

@@ -18,9 +18,9 @@ from widelimit.problem import Problem
 from widelimit.problem.units import lifted
 from widelimit.trajectory import Trajectory
 
-from ._words import number
 from .canvas import LIMIT, add_legend, colour, to_png
 from .pages import Picture
+from .words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

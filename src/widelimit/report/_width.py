@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ._curves import Curve, Curves, minus, reaches
-from ._words import MINUS
 from .canvas import LIMIT, add_legend, colour, dash
+from .words import MINUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from typing import Any
 from widelimit.numerics import local_path, write_whole
 
 from ._terms import anchor, linked, terms_in
-from ._words import DASH
 from .canvas import DPI
+from .words import DASH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +50,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows of cells, all text. The first cell of a row is its head; cells of several lines keep them."""
+    """Rows of cells, all text. The first cell of a row is its head; cells of several lines keep them.
+
+    `links`: where the head of each row leads, beside the page; none where it is empty.
+    """
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    links: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

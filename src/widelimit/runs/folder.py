@@ -215,6 +215,11 @@ def existing(path: pathlib.Path, *, mend: bool = False) -> RunFolder:
     return RunFolder(path, status)
 
 
+def is_sweep(path: pathlib.Path) -> bool:
+    """Whether a folder is that of many runs, which have folders of their own in it."""
+    return (path / "sweep.json").exists() and not (path / "status.json").exists()
+
+
 def _state(path: pathlib.Path) -> str:
     """How the run at `path` stands; also "none", "half-written", "damaged"."""
     if not (path / "status.json").exists():

@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import os
+import pathlib
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,10 +16,13 @@ from widelimit.dynamics import Start
 from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
+from ..folder import RunFolder
 from ..parse._problem_file import ProblemFile
 from ..parse._words import in_words
 from ._build import dynamics_of, start_of
 from ._part import Part, Work, carry_out
+
+_PREFIX = "limit-"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +84,24 @@ def curves_of(runs: Sequence[Any], name: str) -> list[Float64[np.ndarray, " T"]]
 
 def part_name(size: float) -> str:
     """`limit-64`, `limit-1e-09`: the name that a run of the limit is kept under."""
-    return f"limit-{size}"
+    return f"{_PREFIX}{size}"
+
+
+def take_limit(folder: RunFolder, other: pathlib.Path) -> None:
+    """Put the limit that another run has computed, of the same problem in the same way, into a run's folder.
+
+    Files are linked where the file system can: stores are replaced and never changed, and there may be many runs.
+    """
+    for store in other.glob(f"{_PREFIX}*.zarr"):
+        if not (folder.path / store.name).exists():
+            shutil.copytree(store, folder.path / store.name, copy_function=_linked)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def finely(file: ProblemFile, size: float) -> str:

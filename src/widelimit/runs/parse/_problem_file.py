@@ -92,6 +92,14 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
 
     Raises `ProblemFileError` with the line or the key.
     """
+    given, content = read_tables(path)
+    if "sweep" in given:
+        raise ProblemFileError(str(path), "[sweep]", f"asks for many runs; `widelimit sweep {path}` makes them.")
+    return check_beside(given, path), content
+
+
+def read_tables(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
+    """The tables of a file as they are, and its bytes."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -100,13 +108,18 @@ def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
         ) from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
-    problem = check(parse(content, str(path)), str(path))
+    return parse(content, str(path)), content
+
+
+def check_beside(given: dict[str, Any], path: pathlib.Path) -> ProblemFile:
+    """The tables of the problem file at `path`, checked, with the source of the data as seen from here."""
+    problem = check(given, str(path))
     if not problem.data.source.startswith("sklearn:"):
         with place(str(path), "[data] source"):
             # Not as text: `dir/../a.csv` is beside what a link `dir` points to.
             source = str(path.parent / local(problem.data.source))
         problem = problem.model_copy(update={"data": problem.data.model_copy(update={"source": source})})
-    return problem, content
+    return problem
 
 
 def parse(content: bytes, file: str) -> dict[str, Any]:

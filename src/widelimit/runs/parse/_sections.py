@@ -144,6 +144,10 @@ def _limit(schema: Schema, registry: Registry, entry: Entry, resolution: str) ->
     return made
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _seeds(value: Any) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return list(range(min(value, 10_001))) if whole else value
@@ -156,7 +160,7 @@ class NetworksSection(Section):
     """[[networks]]: how they are trained, how wide they are, and with which seeds."""
 
     dynamics: str
-    widths: Annotated[tuple[Count, ...], Field(min_length=1)]
+    widths: Annotated[tuple[Count, ...], BeforeValidator(_listed), Field(min_length=1)]
     seeds: Seeds = (0,)
 
     @field_validator("widths", "seeds")

@@ -1,0 +1,184 @@
+"""The sweep's own loop: one run a worker, workers that are lost or hang replaced, progress said."""
+
+import dataclasses
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from widelimit.runs.errors import Failed, sentence
+from widelimit.runs.folder import read_json
+
+from ._folder import ENDED, SweepFolder
+from ._plan import PlannedRun
+from ._section import in_words
+from ._work import Task, carry
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+TIMEOUT = 3600.0
+# A run that takes its workers with it as often as this has itself to blame.
+_ATTEMPTS = 3
+_POLL = 0.1
+# Seconds in which a worker is started anew.
+_RESTART = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Flight:
+    """A run that a worker is at."""
+
+    run: PlannedRun
+    worker: str
+    since: float
+
+
+@dataclasses.dataclass
+class _Drive:
+    client: "Client"
+    folder: SweepFolder
+    timeout: float
+    say: Callable[[str], None]
+    waiting: deque[PlannedRun]
+    flying: dict["Future", _Flight] = dataclasses.field(default_factory=dict)
+    lost: Counter[str] = dataclasses.field(default_factory=Counter)
+    # Workers that hang and could not be started anew.
+    shunned: set[str] = dataclasses.field(default_factory=set)
+    faults: dict[str, str] = dataclasses.field(default_factory=dict)
+    done: int = 0
+    total: int = 0
+    began: float = 0.0
+
+    def run(self) -> None:
+        self.total, self.began = len(self.waiting), time.monotonic()
+        warned = False
+        while self.waiting or self.flying:
+            workers = self.workers()
+            if not workers and not warned:
+                self.say("waiting for a worker ...")
+                warned = True
+            self.gather(workers)
+            self.hand_out(workers)
+            time.sleep(_POLL)
+
+    def workers(self) -> set[str]:
+        """The addresses of those that are there. Raises `Failed` where the scheduler is gone."""
+        try:
+            known = self.client.scheduler_info()["workers"]
+        except (OSError, KeyError) as error:
+            raise Failed(
+                f"lost the scheduler ({sentence(error)}); what is done is kept, the same command goes on."
+            ) from None
+        return set(known) - self.shunned
+
+    def gather(self, workers: set[str]) -> None:
+        """What has ended, is lost or hangs is no longer in flight."""
+        for future, flight in list(self.flying.items()):
+            if future.done():
+                del self.flying[future]
+                self.ended(future, flight)
+            elif flight.worker not in workers:
+                self.again(future, flight, "its worker is gone")
+            elif time.monotonic() - flight.since > self.timeout:
+                self.again(future, flight, f"not done after {self.timeout:g} s (--timeout)")
+                self.restart(flight.worker)
+                # In its place another comes, under another address.
+                workers.discard(flight.worker)
+
+    def ended(self, future: "Future", flight: _Flight) -> None:
+        run = flight.run
+        if future.status == "finished":
+            self.done += 1
+            self.say(f"{self.done} of {self.total}: {self.words(run)}: {self.outcome(run)}; {self.left()}")
+            return
+        error: Any = future.exception()
+        if type(error).__module__.startswith("distributed") or isinstance(error, OSError):
+            # What befell the worker, not the run: KilledWorker, a broken connection, a full disk.
+            self.again(future, flight, sentence(error))
+        else:
+            self.fault(run, f"{type(error).__name__}: {sentence(error)}")
+
+    def again(self, future: "Future", flight: _Flight, why: str) -> None:
+        """Another worker gets the run, which goes on from its last checkpoint."""
+        self.flying.pop(future, None)
+        future.cancel()
+        run = flight.run
+        if self.folder.state(run.name) in ENDED:
+            # It was done, and its worker was lost before it could say so.
+            self.done += 1
+            return
+        self.lost[run.name] += 1
+        if self.lost[run.name] >= _ATTEMPTS:
+            self.fault(run, f"given up after {_ATTEMPTS} workers; the last time: {why}")
+        else:
+            self.say(f"notice: {self.words(run)}: {why}; another worker goes on with it")
+            self.waiting.appendleft(run)
+
+    def fault(self, run: PlannedRun, why: str) -> None:
+        self.faults[run.name] = why
+        self.say(f"notice: {self.words(run)}: {why}")
+
+    def restart(self, worker: str) -> None:
+        """End a worker that hangs; where nobody watches over it, it gets no more runs."""
+        try:
+            ended: Any = self.client.restart_workers([worker], timeout=_RESTART, raise_for_error=False)
+        except (ValueError, OSError, TimeoutError):
+            ended = {worker: "timed out"}
+        if ended.get(worker) == "timed out":
+            self.shunned.add(worker)
+
+    def hand_out(self, workers: set[str]) -> None:
+        busy = {flight.worker for flight in self.flying.values()}
+        for worker in sorted(workers - busy):
+            run = self.next()
+            if run is None:
+                return
+            limit = self.limit_of(run)
+            path = str(self.folder.run_path(run.name).resolve())
+            task = Task(path, run.problem, self.folder.plan.plugins, limit)
+            future = self.client.submit(carry, task, workers=[worker], pure=False, retries=0)
+            self.flying[future] = _Flight(run, worker, time.monotonic())
+
+    def next(self) -> PlannedRun | None:
+        """The first run whose limit is known, or is being computed by nobody: each limit is computed once."""
+        busy = {flight.run.limit for flight in self.flying.values()}
+        for run in self.waiting:
+            if run.limit not in busy or self.limit_of(run) is not None:
+                self.waiting.remove(run)
+                return run
+        return None
+
+    def limit_of(self, run: PlannedRun) -> str | None:
+        """The folder of a finished run with the same limit."""
+        alike = (other for other in self.folder.plan.runs if other.limit == run.limit)
+        known = next((other for other in alike if self.folder.state(other.name) == "finished"), None)
+        return None if known is None else str(self.folder.run_path(known.name).resolve())
+
+    def words(self, run: PlannedRun) -> str:
+        return in_words(run.values) or run.name
+
+    def outcome(self, run: PlannedRun) -> str:
+        """How a run ended, in a few words."""
+        status = read_json(self.folder.run_path(run.name) / "status.json")
+        if status["state"] == "failed":
+            return f"failed ({status['message']})"
+        risks = [part["risk"] for name, part in status["parts"].items() if name.startswith("network")]
+        lost = f", {len(status['failed'])} networks did not reach the end" if status["failed"] else ""
+        if not risks:
+            return "done"
+        return f"risk {sum(risks) / len(risks):.4g}, mean of {len(risks)}{lost}"
+
+    def left(self) -> str:
+        """The time that is left, if what is left takes as long as what is done."""
+        seconds = (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        return f"about {seconds:.0f} s left" if seconds < 120 else f"about {seconds / 60:.0f} min left"
+
+
+def drive(
+    client: "Client", folder: SweepFolder, runs: list[PlannedRun], *, timeout: float, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Make the runs; those that could not be made, with the reason. Raises `Failed` where the scheduler is lost."""
+    loop = _Drive(client, folder, timeout, say, deque(runs))
+    loop.run()
+    return loop.faults
