@@ -98,9 +98,13 @@ def test_a_panel_a_time_and_the_start_behind_each(run):
 def test_a_mean_that_does_not_move_is_said_to_stay(run):
     from widelimit.report._neuron_section import neuron_section
 
-    captions = [picture.caption for picture in neuron_section(run(400), ()).pictures]
-    assert "and its mean stays near " in captions[1]
+    moved = run(400)
+    captions = [picture.caption for picture in neuron_section(moved, ()).pictures]
+    assert "|weight| does not change: its mean over the neurons is 1.59, its standard deviation 0.674" in captions[1]
     assert "and its mean goes from 0 to " in captions[2]
+    moved.positions[-1, :, 1:4] *= 1.001
+    captions = [picture.caption for picture in neuron_section(moved, ()).pictures]
+    assert "and its mean stays near 1.59" in captions[1]
 
 
 @pytest.mark.parametrize(
