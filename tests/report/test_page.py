@@ -68,7 +68,7 @@ def test_the_whole_report(summary, tmp_path):
     page = report.run_report(summary())
     reader = check(page)
     assert set(page.figures) == {
-        "risk", "difference", "width", "held_out", "neurons_output", "neurons_bias",
+        "risk", "difference", "width", "held_out", "neurons_output", "neurons_weight", "neurons_bias",
         "neurons_pair", "neurons_inputs",
     }  # fmt: skip
     assert "width 40 is level with the limit as far as 2 seeds tell (0.038 ± 0.013 above)" in reader.text

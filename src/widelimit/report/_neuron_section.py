@@ -6,7 +6,7 @@ from widelimit.measure import Block
 from widelimit.trajectory import Trajectory
 
 from ._neurons import Density, Inputs, Marginal, Pair, draw_ages, draw_inputs, draw_pair, inputs, marginal, pair, top_of
-from ._spread import blocks_of, few_times, label_of, rests, spread_of
+from ._spread import blocks_of, few_times, label_of, spread_of
 from .canvas import to_png
 from .pages import Picture, Section
 from .words import beside, clock, listed, moment, number
@@ -17,7 +17,7 @@ MOST_BLOCKS = 6
 
 def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     """One picture a block, then the pair and the inputs where there are such."""
-    blocks = [block for block in blocks_of(trajectory) if not rests(trajectory, block)]
+    blocks = blocks_of(trajectory)
     index = few_times(trajectory)
     pictures = [_marginal_picture(ages(trajectory, block, index)) for block in blocks[:MOST_BLOCKS]]
     both, seen = pair(trajectory), inputs(trajectory, columns)
@@ -29,9 +29,6 @@ def neuron_section(trajectory: Trajectory, columns: tuple[str, ...]) -> Section:
     thirds = ": the start, the end, and where they have gone one and two thirds of their way"
     how = thirds if len(index) == 4 else ""
     sentences = [f"The {trajectory.size} neurons of the limit at t = {times}{how}."]
-    still = [block.name for block in blocks_of(trajectory) if block not in blocks]
-    if still:
-        sentences.append(f"{listed(still)} {'does' if len(still) == 1 else 'do'} not change.")
     if len(blocks) > MOST_BLOCKS:
         sentences.append(f"The first {MOST_BLOCKS} of {len(blocks)} parameters are shown.")
     return Section("neurons", "Neurons", tuple(sentences), tuple(pictures))
@@ -67,6 +64,12 @@ def _marginal_picture(data: Marginal) -> Picture:
         f"From start to end the spread (standard deviation) of {data.label} over the neurons {grows} from "
         f"{_spread(first)} to {_spread(last)}, and {mean}.{frame_notes(data)}"
     )
+    if (first.deviation, first.mean) == (last.deviation, last.mean):
+        # Frozen: the level of a residual network, a base of a linearised one.
+        caption = (
+            f"{data.label} does not change: its mean over the neurons is {beside(first.mean, first.deviation)}, its "
+            f"standard deviation {_spread(first)}.{frame_notes(data)}"
+        )
     alt = f"Histograms of {data.label} over the neurons, one a time: " + "; ".join(map(density_words, data.rows)) + "."
     png = to_png(lambda figure: draw_ages(figure, data), height=2.4 + 1.2 * (len(data.rows) > 2))
     return Picture(f"neurons_{data.name}", png, caption, alt)
