@@ -64,10 +64,10 @@ def fields(width: int, weighted: bool) -> Data:
     }
 
 
-def followed(width: int, times: np.ndarray, weighted: bool = False) -> Data:
-    """The library's flow of a random network: rows [T, N, D] and E [T]."""
-    task = problem(weighted)
-    run = evolved(task, network(width, weighted), GradientFlow(), times)
+def followed(width: int, end: float, saves: int) -> Data:
+    """The library's flow of a random network: rows [T, N, 2] and E [T], T = saves + 1."""
+    task = problem()
+    run = evolved(task, network(width), GradientFlow(), np.linspace(0.0, end, saves + 1))
     return nodes(task) | {"rows": run.positions, "risk": run.risk, "times": run.times}
 
 
