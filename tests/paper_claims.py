@@ -76,7 +76,8 @@ def canned(pieces: dict[str, Any]):
     class Canned(Bench):
         def piece(self, compute, **settings):
             found = pieces[compute.__name__]
-            return as_data(found(**settings) if callable(found) else found, compute.__name__)
+            values: Any = found(**settings) if callable(found) else found
+            return as_data(values, compute.__name__)
 
     return Canned(Scale.QUICK)
 

@@ -87,7 +87,7 @@ def limit(order: int, times: list[float]) -> Data:
     run = evolved(problem(), start, GradientFlow(), times)
     weights = np.asarray(start.weights)
     return {
-        "tests": np.einsum("n,tng->tg", weights, tests(run.positions)),
+        "tests": np.einsum("n,tng->tg", weights, tests(np.asarray(run.positions))),
         "rows": run.positions[-1],
         "weights": weights,
     }
@@ -104,7 +104,7 @@ def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
             rows = laws.Uniform(-SIDE, SIDE, dim=2).sample(most, key=jax.random.key(seed + seeds * k)).positions
             starts.append(Particles(rows, weights=np.where(np.arange(most) < n, 1.0 / n, 0.0)))
     runs = evolve_many(problem(), starts, GradientFlow(), t1=times[-1], save_at=times, progress=False)
-    values = [np.einsum("n,tng->tg", run.weights[-1], tests(run.positions)) for run in runs]
+    values = [np.einsum("n,tng->tg", run.weights[-1], tests(np.asarray(run.positions))) for run in runs]
     return {
         "tests": np.reshape(values, (len(widths), seeds, len(times), len(TESTS))),
         "rows": np.stack([run.positions[-1, :, 0] for run in runs[::seeds]]),
