@@ -87,7 +87,9 @@ def _shares_section(study: Study) -> Section:
         "variance within a setting. What the seeds' noise adds to the means is taken off; below zero counts as zero.",
     ]
     if study.seeds > 1:
-        sentences.append("Errors are standard errors over the seeds (parametric bootstrap) of these settings.")
+        sentences.append(
+            "Errors are standard errors over the seeds (parametric bootstrap, all settings of a seed at once)."
+        )
     rows = tuple((row.factor, _percent(row)) for row in study.shares)
     return Section("shares", "What matters", tuple(sentences), tables=(Table("", ("factor", "share"), rows),))
 
