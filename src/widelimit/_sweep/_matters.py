@@ -7,8 +7,8 @@ each of the n settings, the functional ANOVA splits the variance over settings a
 
 V_seed the mean variance within a setting. Settings share their seeds, and those of one width start from the same
 neurons: their noise is correlated. So a seed's whole table y_s is one draw, of any covariance C over the settings. The
-mean of S draws has E |P m|^2 = |P E m|^2 + tr(P C P) / S, and SUM_s |P (y_s - m)|^2 / (S - 1) estimates tr(P C P) without
-bias. With that taken off, so are the estimates of the variances; they may come out a little below zero.
+mean of S draws has E |P m|^2 = |P E m|^2 + tr(P C P) / S, and SUM_s |P (y_s - m)|^2 / (S - 1) is tr(P C P) in the mean.
+With that taken off, the estimates of the variances are unbiased; they may come out a little below zero.
 """
 
 import dataclasses
