@@ -114,3 +114,37 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path):
     assert {name: known[name] for name in before} == before
     assert f"{RUNS} runs, {len(before)} of them done already" in errors
     assert f" of {RUNS - len(before)}: " in errors
+
+
+@pytest.mark.slow
+def test_a_running_scheduler_and_its_end(tmp_path):
+    """Workers started by somebody else; then the scheduler is killed under the sweep, and the rest is made here."""
+    path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
+    told = tmp_path / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told], **quiet
+    )
+    worker = subprocess.Popen([*dask, "worker", "--scheduler-file", told, "--nthreads", "1", "--no-dashboard"], **quiet)
+    try:
+        address = json.loads(wait_for(lambda: told.exists() and told.read_text(), scheduler))["address"]
+        process = start(path, "--out", out, "--scheduler", address)
+        wait_for(lambda: len(done(out)) >= 1, process)
+        scheduler.kill()
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 1
+        last = errors.splitlines()[-1]
+        assert last == "widelimit: lost the scheduler; what is done is kept, and the same command goes on."
+        assert "Traceback" not in errors
+    finally:
+        for each in (scheduler, worker):
+            each.terminate()
+        worker.wait(timeout=60)
+    before = done(out)
+    assert before
+    process = start(path, "--out", out, "--workers", 2)
+    _, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors
+    assert {name: done(out)[name] for name in before} == before
+    assert len(done(out)) == RUNS

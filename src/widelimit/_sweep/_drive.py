@@ -21,6 +21,8 @@ TIMEOUT = 3600.0
 # A run that takes its workers with it as often as this has itself to blame.
 _ATTEMPTS = 3
 _POLL = 0.1
+# Seconds in which a scheduler may come back.
+_PATIENCE = 10.0
 # Seconds in which a worker is started anew.
 _RESTART = 60.0
 
@@ -54,7 +56,8 @@ class _Drive:
         self.total, self.began = len(self.waiting), time.monotonic()
         warned = False
         while self.waiting or self.flying:
-            workers = self.workers()
+            self.check_scheduler()
+            workers = set(self.client.scheduler_info()["workers"]) - self.shunned
             if not workers and not warned:
                 self.say("waiting for a worker ...")
                 warned = True
@@ -62,20 +65,20 @@ class _Drive:
             self.hand_out(workers)
             time.sleep(_POLL)
 
-    def workers(self) -> set[str]:
-        """The addresses of those that are there. Raises `Failed` where the scheduler is gone."""
-        try:
-            known = self.client.scheduler_info()["workers"]
-        except (OSError, KeyError) as error:
-            raise Failed(
-                f"lost the scheduler ({sentence(error)}); what is done is kept, the same command goes on."
-            ) from None
-        return set(known) - self.shunned
+    def check_scheduler(self) -> None:
+        """Raise `Failed` where it is gone, after some time in which it may come back."""
+        deadline = time.monotonic() + _PATIENCE
+        while self.client.status != "running":
+            if time.monotonic() > deadline or self.client.status == "closed":
+                raise Failed("lost the scheduler; what is done is kept, and the same command goes on.")
+            time.sleep(_POLL)
 
     def gather(self, workers: set[str]) -> None:
         """What has ended, is lost or hangs is no longer in flight."""
         for future, flight in list(self.flying.items()):
-            if future.done():
+            if future.status in ("cancelled", "lost"):
+                self.again(future, flight, "the scheduler has forgotten it")
+            elif future.done():
                 del self.flying[future]
                 self.ended(future, flight)
             elif flight.worker not in workers:
