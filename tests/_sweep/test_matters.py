@@ -65,7 +65,9 @@ def test_variances_are_unbiased_and_the_errors_of_shares_are_their_spread():
     off = parts.mean(axis=0) - np.array([14 / 3, 1.0, 0.5, np.mean(spread**2)])
     assert np.all(np.abs(off) < 3.5 * parts.std(axis=0) / 400**0.5)
     spreads = (parts / parts.sum(axis=1, keepdims=True)).std(axis=0, ddof=1)
-    stated = np.mean([[row.error for row in variance_shares(table, ("a", "b"))] for table in tables[:80]], axis=0)
+    stated = np.mean(
+        [[row.error or 0.0 for row in variance_shares(table, ("a", "b"))] for table in tables[:80]], axis=0
+    )
     assert stated == pytest.approx(spreads, rel=0.25)
 
 

@@ -23,6 +23,12 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def quietly(*arguments: object) -> subprocess.Popen[bytes]:
+    """A command of dask."""
+    command = [sys.executable, "-m", "dask", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def holders(out: pathlib.Path) -> dict[int, pathlib.Path]:
     """The processes that compute a run, by the lock each holds."""
     found = {}
@@ -65,7 +71,7 @@ def mid_way(out):
 @pytest.mark.slow
 def test_a_killed_and_a_hung_worker_cost_nothing_that_was_done(tmp_path):
     path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
-    process = start(path, "--out", out, "--workers", 2, "--timeout", 120)
+    process = start(path, "--out", out, "--workers", 2, "--timeout", 240)
     killed = wait_for(lambda: mid_way(out), process)
     os.kill(killed, signal.SIGKILL)
     hung = wait_for(lambda: next((pid for pid in holders(out) if pid != killed), None), process)
@@ -74,7 +80,7 @@ def test_a_killed_and_a_hung_worker_cost_nothing_that_was_done(tmp_path):
     assert process.returncode == 0, errors
     assert output.endswith(f"report: {out}/report.html\n")
     assert "its worker is gone; another worker goes on with it" in errors
-    assert "not done after 120 s (--timeout); another worker goes on with it" in errors
+    assert "not done after 240 s (--timeout); another worker goes on with it" in errors
     assert "Traceback" not in errors
     assert len(done(out)) == RUNS
     # Nothing is left of what was broken off, and no process.
@@ -121,12 +127,8 @@ def test_a_running_scheduler_and_its_end(tmp_path):
     """Workers started by somebody else; then the scheduler is killed under the sweep, and the rest is made here."""
     path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
     told = tmp_path / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = [sys.executable, "-m", "dask"]
-    scheduler = subprocess.Popen(
-        [*dask, "scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told], **quiet
-    )
-    worker = subprocess.Popen([*dask, "worker", "--scheduler-file", told, "--nthreads", "1", "--no-dashboard"], **quiet)
+    scheduler = quietly("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    worker = quietly("worker", "--scheduler-file", told, "--nthreads", "1", "--no-dashboard")
     try:
         address = json.loads(wait_for(lambda: told.exists() and told.read_text(), scheduler))["address"]
         process = start(path, "--out", out, "--scheduler", address)

@@ -1,5 +1,6 @@
 """The sweep's own loop: one run a worker, workers that are lost or hang replaced, progress said."""
 
+import contextlib
 import dataclasses
 import time
 from collections import Counter, deque
@@ -56,8 +57,7 @@ class _Drive:
         self.total, self.began = len(self.waiting), time.monotonic()
         warned = False
         while self.waiting or self.flying:
-            self.check_scheduler()
-            workers = set(self.client.scheduler_info()["workers"]) - self.shunned
+            workers = self.workers()
             if not workers and not warned:
                 self.say("waiting for a worker ...")
                 warned = True
@@ -65,13 +65,17 @@ class _Drive:
             self.hand_out(workers)
             time.sleep(_POLL)
 
-    def check_scheduler(self) -> None:
-        """Raise `Failed` where it is gone, after some time in which it may come back."""
+    def workers(self) -> set[str]:
+        """The addresses of those that are there. Raises `Failed` where the scheduler is gone and does not come back."""
         deadline = time.monotonic() + _PATIENCE
-        while self.client.status != "running":
-            if time.monotonic() > deadline or self.client.status == "closed":
-                raise Failed("lost the scheduler; what is done is kept, and the same command goes on.")
+        while time.monotonic() < deadline and self.client.status != "closed":
+            if self.client.status == "running":
+                # Not `scheduler_info`: what another thread asks of it at the same time comes back without the workers.
+                with contextlib.suppress(OSError):
+                    known: Any = self.client.nthreads()
+                    return set(known) - self.shunned
             time.sleep(_POLL)
+        raise Failed("lost the scheduler; what is done is kept, and the same command goes on.")
 
     def gather(self, workers: set[str]) -> None:
         """What has ended, is lost or hangs is no longer in flight."""
