@@ -39,7 +39,7 @@ ROOMS = (
 # one a paper, know nothing of each other, and need no entry.
 SUB_ROOMS = {
     "measure": ("laws",),
-    "problem": ("units", "data", "networks", "integrals", "symmetry"),
+    "problem": ("domains", "units", "data", "networks", "integrals", "symmetry"),
     "problem.units": ("spherical",),
     "problem.data": ("tables",),
     "kernels": ("wide", "rkhs"),

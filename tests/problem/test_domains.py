@@ -18,6 +18,8 @@ CASES = {
     "half-line": domains.HalfLine(0.25),
     "below": domains.Box(-INF, 0.5),
     "box-of-all": domains.Box(-INF, INF),
+    "ball": domains.Ball(1.5),
+    "ball-aside": domains.Ball(1.5, [0.25, -1.0, 0.5]),
     "sphere": domains.Sphere(2.0),
     "circle": domains.Circle(1.5),
 }
@@ -208,8 +210,46 @@ def test_box_refuses(lower, upper):
         domains.Box(lower, upper)
 
 
+def test_ball():
+    ball, v = domains.Ball(2.0, [1.0, 0.0]), jnp.asarray([1.0, 2.0])
+    wall, inside = jnp.asarray([1.0, 2.0]), jnp.asarray([1.0, 1.5])
+    np.testing.assert_array_equal(ball.tangent(wall, v), [1.0, 0.0])
+    np.testing.assert_array_equal(ball.tangent(wall, -v), -v)
+    np.testing.assert_array_equal(ball.tangent(inside, v), v)
+    np.testing.assert_array_equal(ball.retract(jnp.asarray([4.0, 4.0])), [1.0 + 1.2, 1.6])
+    assert bool(ball.on_wall(wall))
+    assert not bool(ball.on_wall(inside))
+    assert ball.bounds((2,)) == (-2.0, 3.0)
+    # The root of a sum of squares has no derivative at the centre, which would spread as NaN.
+    assert bool(jnp.all(jnp.isfinite(jax.jacfwd(ball.retract)(jnp.asarray([1.0, 0.0])))))
+
+
+def test_a_ball_of_one_number_is_an_interval():
+    blocks = (Block("charge", ()), Block("center", (2,)))
+    product = domains.resolve(domains.product(charge=domains.Ball(2.0, 0.5), center=domains.Ball(2.0, 0.5)), blocks)
+    assert product.of("charge").box
+    assert product.of("charge").bounds(()) == (-1.5, 2.5)
+    assert not product.of("center").box
+    made = domains.registry.make({"kind": "ball", "radius": 2.0, "center": [0.0, 1.0]})
+    np.testing.assert_array_equal(made.center, [0.0, 1.0])
+
+
+def test_a_step_along_a_ball_ends_on_it():
+    """Within s^3 of the wall after a way of s; what is deeper has left it."""
+    ball, start = domains.Ball(1.0), jnp.asarray([1.0, 0.0])
+    near = jnp.asarray([np.cos(0.1), np.sin(0.1)])
+    assert bool(ball.on_wall(ball.settled(start, near * (1.0 - 0.9e-3))))
+    np.testing.assert_array_equal(ball.settled(start, near * (1.0 - 1.1e-3)), near * (1.0 - 1.1e-3))
+    np.testing.assert_array_equal(ball.settled(0.9 * start, 0.99 * near), 0.99 * near)
+    # A stage is projected wherever it is, if the step began on the wall.
+    np.testing.assert_allclose(ball.coned(start, 0.7 * near), near)
+    np.testing.assert_array_equal(ball.coned(0.9 * start, 0.7 * near), 0.7 * near)
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, INF])
 def test_sphere_and_circle_refuse(bad):
+    with pytest.raises(ValueError, match="radius"):
+        domains.Ball(bad)
     with pytest.raises(ValueError, match="radius"):
         domains.Sphere(bad)
     with pytest.raises(ValueError, match="period"):
@@ -224,6 +264,10 @@ def test_half_line_refuses():
 def test_misfits():
     with pytest.raises(ValueError, match=r"'center'|'charge'.*sphere needs a vector"):
         domains.resolve(domains.Sphere(), BLOCKS)
+    with pytest.raises(ValueError, match=r"'center'.*shape \(3,\), the block has shape \(2,\)"):
+        domains.resolve(domains.product(center=domains.Ball(1.0, np.zeros(3))), BLOCKS)
+    with pytest.raises(ValueError, match=r"Ball\(center=...\).*finite"):
+        domains.Ball(1.0, [0.0, np.nan])
     with pytest.raises(ValueError, match=r"'angle'.*vector"):
         domains.resolve(domains.product(angle=domains.Sphere()), BLOCKS)
     with pytest.raises(ValueError, match=r"no block 'centre'.*charge, center, angle"):
@@ -245,12 +289,19 @@ def test_facts_are_what_the_maps_do(domain):
     if domain.box:
         np.testing.assert_array_equal(put, np.clip(z, low, high))
         assert domain.walls == (np.isfinite(low) or np.isfinite(high))
-    if domain.radius is not None:
-        np.testing.assert_allclose(jnp.sqrt(jnp.sum(put**2, axis=1)), domain.radius, rtol=1e-12)
+    if domain.sphere is not None:
+        np.testing.assert_allclose(jnp.sqrt(jnp.sum(put**2, axis=1)), domain.sphere, rtol=1e-12)
     if domain.period is not None:
         np.testing.assert_allclose(jax.vmap(domain.retract)(z + domain.period), put, atol=1e-12)
     assert domain.compact == (np.isfinite(low) and np.isfinite(high))
-    assert domain.flat == (domain.radius is None)
+    assert domain.flat == (domain.sphere is None)
+    # The cone tells: a direction that leads out is cut. All walls are met by points that were put back onto them.
+    on_wall = jax.vmap(domain.on_wall)(put)
+    np.testing.assert_array_equal(on_wall, jax.vmap(lambda z: domains.AbstractDomain.on_wall(domain, z))(put))
+    moved = jnp.any(put != z, axis=1)
+    assert bool(jnp.any(on_wall)) == domain.walls
+    if domain.walls:
+        np.testing.assert_array_equal(on_wall, moved)
 
 
 def test_searches_on_a_circle_end_on_it():

@@ -291,8 +291,10 @@ class ProximalHeun(AbstractIntegrator):
         v = field.velocity(y)
         u = field.account(y, field.prox(_move(y, h, v), h), h)
         # s = h/10^6 stands for the limit: what it misses is 10^-6 of the local error.
-        soon = field.prox(_move(y, 1e-6 * h, v), 1e-6 * h)
-        half = jax.tree.map(lambda a, b: a + 0.5e6 * (b - a), y, soon)
+        moved = _move(y, 1e-6 * h, v)
+        soon = field.prox(moved, 1e-6 * h)
+        # Relative to where no proximal map would go, so that it rounds nothing that it does not touch.
+        half = jax.tree.map(lambda a, b, c: a + 0.5e6 * (b - c), _move(y, 0.5 * h, v), soon, moved)
         raw = field.prox(_move(half, 0.5 * h, field.velocity(field.retract(u))), 0.5 * h)
         raw = field.account(y, raw, h)
         new = field.retract(raw)

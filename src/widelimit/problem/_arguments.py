@@ -112,6 +112,13 @@ def check_motion(
             "Problem(penalty=..., mobility=...): a non-smooth penalty is stepped by its proximal map in the "
             "metric of the mobility, which needs a mobility of one number a block (mobilities.Diagonal)."
         )
+    for name, factor in domain.factors:
+        rough = [term for term in parts(penalty) if not term.smooth and term.touches(name)]
+        if rough and factor.walls and not factor.box:
+            raise ValueError(
+                f"Problem(penalty=..., domain=...): the proximal map of {type(rough[0]).__name__} within "
+                f"{factor!r}, the domain of {name!r}, is not known; take a domains.Box, or a smooth penalty."
+            )
     if not diagonal and not domain.flat:
         raise ValueError(
             "Problem(mobility=..., domain=...): walls and spheres project in the metric of the mobility, which needs "

@@ -399,15 +399,23 @@ class Problem(Module):
         drift = jax.tree.map(jnp.negative, jax.vmap(self.mobility)(theta, gradient))
         if self.domain.unconstrained:
             return drift
-        inside = jax.vmap(self.domain.tangent)(theta, drift)
+        inside = self.domain.projected(theta, drift)
         if self.smooth:
             return inside
         # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
-        return inside._replace(**{name: getattr(drift, name) for name in self._walls(theta)})
+        # Walls that bend are felt: no such penalty touches their blocks, and a step off them would turn short.
+        boxed = [name for name, wall in self._walls(theta).items() if wall.box]
+        return inside._replace(**{name: getattr(drift, name) for name in boxed})
+
+    def within_step(self, *ends: Any) -> "Problem":
+        """The problem as it is seen within a step, given the particles at its start, and at its end where known."""
+        if not self.domain.walls:
+            return self
+        return eqx.tree_at(lambda p: p.domain, self, domains.Product(self.domain.factors, ends))
 
     def retract(self, theta: Any) -> Any:
         """Particles put back into the domain after a step."""
-        return theta if self.domain.unconstrained else jax.vmap(self.domain.retract)(theta)
+        return theta if self.domain.unconstrained else self.domain.put_back(theta)
 
     def prox(self, theta: Any, step: Any) -> Any:
         """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
@@ -417,7 +425,8 @@ class Problem(Module):
             if not term.smooth:
                 scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
                 theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
-        return theta._replace(**{name: wall.retract(getattr(theta, name)) for name, wall in self._walls(theta).items()})
+        walls = self._walls(theta).items()
+        return theta._replace(**{name: jax.vmap(wall.retract)(getattr(theta, name)) for name, wall in walls})
 
     def _walls(self, theta: Any) -> dict[str, domains.AbstractDomain]:
         return {name: self.domain.of(name) for name in theta._fields if self.domain.of(name).walls}

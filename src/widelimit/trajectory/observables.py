@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Particles, moment
+from widelimit.measure import Grid, Measure, Particles, moment
 from widelimit.numerics import Module
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
@@ -22,9 +22,11 @@ class AbstractObservable(Module):
     """Named arrays of a (problem, measure); compiled once and called at every save point."""
 
     @abc.abstractmethod
-    def __call__(self, problem: Problem, measure: Particles) -> dict[str, Array]: ...
+    def __call__(self, problem: Problem, measure: Any) -> dict[str, Array]: ...
 
     shown: ClassVar[tuple[str, ...]] = ()
+    cells: ClassVar[bool] = False
+    """Whether it is given a density on a grid as that; else as particles at the centres of the cells."""
 
     def names(self, problem: Problem) -> tuple[str, ...]:
         """The names of the arrays; `shown` where they are always the same."""
@@ -114,6 +116,41 @@ class Dissipation(AbstractObservable):
             raise ValueError("observables.Dissipation: the problem has a non-smooth penalty.")
 
 
+class WallMass(AbstractObservable):
+    """`wall_mass`: the mass that sits on a wall of the domain.
+
+    A density on a grid has no atoms: there it is the mass of the cells that touch a wall. It holds what lies beside the
+    wall, too, which goes away as the cells shrink.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("wall_mass",)
+    cells: ClassVar[bool] = True
+
+    def __call__(self, problem: Problem, measure: Measure) -> dict[str, Array]:
+        measure = problem.arranged(measure)
+        if measure.grid is not None:
+            return {"wall_mass": jnp.sum(jnp.where(_beside_walls(problem, measure.grid), measure.masses, 0.0))}
+        theta, w = problem.unpack(measure)
+        return {"wall_mass": jnp.sum(jnp.where(jax.vmap(problem.domain.on_wall)(theta), w, 0.0))}
+
+    def check(self, problem: Problem) -> None:
+        if not problem.domain.walls:
+            raise ValueError("observables.WallMass: the problem's domain has no walls; give it a domains.Box or Ball.")
+
+
+def _beside_walls(problem: Problem, grid: Grid) -> Array:
+    """Which cells touch a wall, in the grid's shape."""
+    touching, axis = jnp.zeros((1,) * grid.dim, bool), 0
+    for block in problem.blocks:
+        low, high = problem.domain.of(block.name).bounds(block.shape)
+        for edges in grid.edges[axis : axis + block.size]:
+            # An infinite side is no wall.
+            below, above = (jnp.isfinite(low) & (edges[:-1] <= low)), (jnp.isfinite(high) & (edges[1:] >= high))
+            shape = [-1 if k == axis else 1 for k in range(grid.dim)]
+            touching, axis = touching | (below | above).reshape(shape), axis + 1
+    return touching
+
+
 class Moments(AbstractObservable):
     """`mean` and `second_moment` of every parameter, [D] each."""
 
@@ -159,6 +196,8 @@ def _check_name(name: str) -> None:
 
 
 def default(problem: Problem) -> tuple[AbstractObservable, ...]:
-    """Risk and penalty; the dissipation too where it is defined."""
+    """Risk and penalty; the dissipation where it is defined, and the mass on walls where there are some."""
     smooth = problem.smooth and problem.integrals.deterministic
-    return (Risk(), Penalty(), *((Dissipation(),) if smooth else ()))
+    # The walls of a reduced problem, a radius of zero, are none of the full one.
+    walls = problem.domain.walls and problem.symmetry is None
+    return (Risk(), Penalty(), *((Dissipation(),) if smooth else ()), *((WallMass(),) if walls else ()))

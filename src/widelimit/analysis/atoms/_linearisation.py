@@ -144,9 +144,9 @@ def _spheres(problem: Problem) -> list[slice]:
     found, stop = [], 0
     for block in problem.blocks:
         domain, start, stop = problem.domain.of(block.name), stop, stop + block.size
-        if not domain.flat and domain.radius is None:
+        if not domain.flat and domain.sphere is None:
             raise ValueError(f"problem: how {domain!r}, the domain of {block.name!r}, bends is not known.")
-        if domain.radius is not None:
+        if domain.sphere is not None:
             found.append(slice(start, stop))
     return found
 

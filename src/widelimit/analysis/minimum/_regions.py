@@ -67,7 +67,7 @@ class Region(eqx.Module):
 
     @classmethod
     def _make(cls, problem: Problem, names: tuple[str, ...], *, homogeneous: bool) -> "Region":
-        radius = problem.domain.of(names[0]).radius if len(names) == 1 else None
+        radius = problem.domain.of(names[0]).sphere if len(names) == 1 else None
         return cls(
             blocks=problem.blocks,
             names=names,
@@ -112,7 +112,7 @@ class Region(eqx.Module):
     @property
     def directions(self) -> bool:
         """Whether w is searched on a sphere, by its direction."""
-        return self.homogeneous or (len(self.names) == 1 and self.domain.of(self.names[0]).radius is not None)
+        return self.homogeneous or (len(self.names) == 1 and self.domain.of(self.names[0]).sphere is not None)
 
     @property
     def all_points(self) -> np.ndarray | None:

@@ -45,7 +45,7 @@ class StationaryPoint:
     - `moved`: how far the particles are from where the search began, root mean square over rho.
     - `kind`: `ZERO_LOSS`; `POSITIVE_LOSS`, at rest above it; or `SLOW`, not at rest: a flow still moves, the
       dissipation is least but not 0, or particles are on their way to infinity.
-    - `group`: points at rest with one network function have one number, by rising loss; None where slow.
+    - `group`: points at rest of one kind and network function have one number, by rising loss; None where slow.
     - `rates`: [K], the eigenvalues of the objective's Hessian in the metric of the flow, ascending: -rate is how fast a
       displacement of the particles grows. None where slow, on a wall or a sphere.
     - `falling`, `flat`: how many are negative, and how many are 0, to the tolerance; None where `rates` is.
@@ -82,7 +82,7 @@ class StationaryPoints:
     """The ends of all searches; printed as a table.
 
     - `points`: three a start: the flow's, the dissipation's from the same start, and from the flow's end.
-    - `tolerance`: below it a point is at rest, relative to its parts, and its loss is zero, relative to the data's.
+    - `tolerance`: the one of the search.
     """
 
     points: tuple[StationaryPoint, ...]
@@ -117,7 +117,7 @@ def stationary_points(
     dynamics: AbstractDynamics | None = None,
     steps: Count = 500,
     tolerance: float = 1e-6,
-    merge: float = 1e-3,
+    merge: float = 1e-4,
 ) -> StationaryPoints:
     r"""Where training may come to rest: from every start by the flow, and by minimising the dissipation
 
@@ -131,9 +131,10 @@ def stationary_points(
     - `starts`: particles each, of one or several widths.
     - `t1`: the time of the flow; `dynamics`: the flow, `GradientFlow()` by default.
     - `steps`: at most so many of the minimiser.
-    - `tolerance`: as in `analysis.stationarity`; also of the loss, relative to that of f = 0 or of the largest start,
-      and of a rate, relative to the largest.
-    - `merge`: points at rest are one, where their functions differ by no more than this, relative to their size in
+    - `tolerance`: as in `analysis.stationarity`; of a rate, relative to the largest; and of the loss, relative to that
+      of f = 0 or of the largest start: below it a loss counts as zero where no direction falls and the gradient can
+      still take it away, below its square in any case.
+    - `merge`: points of one kind are one, where their functions differ by no more than this, relative to their size in
       $L^2(\mu)$ or the labels'.
 
     Raises `ValueError` for a unit with kinks, a non-smooth penalty, data without nodes, a scale without a limit, more
@@ -187,13 +188,15 @@ class _Judge:
         if not (np.isfinite(loss) and np.all(np.isfinite(rows))):
             raise ValueError(f"stationary_points: start {start} led to a number that is not finite, by {by}.")
         rest, w = stationarity(self.problem, end, tolerance=self.tolerance), np.asarray(end.weights)
-        kind, gradient = PointKind.SLOW, float(np.sqrt(rest.dissipation))
+        gradient = float(np.sqrt(rest.dissipation))
         # Where the derivative of f vanishes as well there is nothing to compare a gradient with but where it began.
-        if rest.is_stationary or gradient <= _ROUNDING * self.steepest:
-            zero = self.problem.loss.nonnegative and loss <= self.tolerance * self.scale
-            kind = PointKind.ZERO_LOSS if zero else PointKind.POSITIVE_LOSS
-        rates = None if kind is PointKind.SLOW else rates_of(self.problem, end)
+        still = rest.is_stationary or gradient <= _ROUNDING * self.steepest
+        rates = rates_of(self.problem, end) if still else None
         falling, flat = (None, None) if rates is None else _signs(rates, self.tolerance)
+        kind = PointKind.SLOW
+        if still:
+            zero = self.problem.loss.nonnegative and self._vanishes(loss, gradient, rates)
+            kind = PointKind.ZERO_LOSS if zero else PointKind.POSITIVE_LOSS
         return StationaryPoint(
             start=start,
             by=by,
@@ -208,17 +211,28 @@ class _Judge:
             flat=flat,
         )
 
+    def _vanishes(self, loss: float, gradient: float, rates: np.ndarray | None) -> bool:
+        """Whether a loss is zero, or small and on its way there."""
+        if loss <= self.tolerance**2 * self.scale:
+            return True
+        if rates is None or loss > self.tolerance * self.scale:
+            return loss <= self.tolerance * self.scale
+        falling, _ = _signs(rates, self.tolerance)
+        rising = rates[rates > self.tolerance * np.max(np.abs(rates))]
+        # No direction falls from a least value, and a gradient g takes no more than g^2/(2 rate) from a parabola.
+        return not falling and bool(len(rising)) and loss <= gradient**2 / float(rising[0])
+
     def grouped(self, points: list[StationaryPoint]) -> tuple[StationaryPoint, ...]:
         """The points with the numbers of their groups."""
-        groups: list[np.ndarray] = []
+        groups: list[tuple[PointKind, np.ndarray]] = []
         numbers = {}
         for i in sorted(range(len(points)), key=lambda i: points[i].loss):
             if points[i].kind is PointKind.SLOW:
                 continue
             f = np.asarray(self.problem.predict(points[i].measure, self.nodes.x))
-            near = [k for k, other in enumerate(groups) if self._same(f, other)]
+            near = [k for k, (kind, other) in enumerate(groups) if kind is points[i].kind and self._same(f, other)]
             if not near:
-                groups.append(f)
+                groups.append((points[i].kind, f))
             numbers[i] = near[0] if near else len(groups) - 1
         return tuple(dataclasses.replace(point, group=numbers.get(i)) for i, point in enumerate(points))
 

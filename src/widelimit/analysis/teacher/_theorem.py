@@ -9,7 +9,6 @@ or Theta has more than one component.
 import dataclasses
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from widelimit.measure import Measure, join, laws, split
 from widelimit.numerics import map_rows, real_number
 from widelimit.problem import Problem
+from widelimit.trajectory.observables import WallMass
 
 from ..run._stationarity import stationarity
 from ._atoms import own_teacher
@@ -36,7 +36,7 @@ class ZeroLossTheorem:
     - `hole`: the largest distance from a point of Theta to the nearest particle with mass, relative to the diagonal,
       over 1024 points (of the box around student and teacher where Theta is unbounded); `full_support`: hole < 0.1.
       A finite network fills Theta only in this sense.
-    - `on_wall`: the mass that sits on a wall.
+    - `on_wall`: the mass that sits on a wall, see `observables.WallMass`.
     - `teacher_inside`: whether all atoms of the teacher lie in Theta.
     - `connected`: whether Theta is; None where it is not known.
     - `failed`: the hypotheses that do not hold; `verdict`: in words.
@@ -64,7 +64,8 @@ def theorem(problem: Problem, end: Any, tolerance: float) -> ZeroLossTheorem:
     rests = stationarity(problem, measure, tolerance=tolerance).is_stationary
     error = function_error(problem, measure, teacher)
     assert error is not None  # stationarity has asked for nodes
-    hole, wall = _hole(problem, measure, teacher), on_wall(problem, measure)
+    walls = WallMass()(problem, measure)["wall_mass"] if problem.domain.walls else 0.0
+    hole, wall = _hole(problem, measure, teacher), float(walls)
     inside, connected = problem.notice is None, problem.domain.connected
     checks = {
         "it is not stationary": rests is not True,
@@ -92,30 +93,6 @@ def _verdict(zero: bool, loss: float, failed: tuple[str, ...]) -> str:
         f"positive loss ({loss:.2g} of E y^2) at rest, though no hypothesis is seen to fail: the network is finite, "
         "and its support has holes below the resolution, or Theta a second component."
     )
-
-
-def on_wall(problem: Problem, measure: Measure) -> float:
-    """The mass of particles from which some direction leads out of the domain: the tangent cone is no whole space."""
-    if problem.domain.unconstrained:
-        return 0.0
-    return float(_wall_mass(problem, measure))
-
-
-@eqx.filter_jit
-def _wall_mass(problem: Problem, measure: Measure) -> Any:
-    theta, w = problem.unpack(measure)
-    walls = {name: problem.domain.of(name) for name in theta._fields if problem.domain.of(name).walls}
-
-    def sits(row: Any) -> Any:
-        found = jnp.zeros((), bool)
-        for name, wall in walls.items():
-            z = getattr(row, name)
-            both = jnp.concatenate([jnp.eye(z.size), -jnp.eye(z.size)]).reshape(-1, *z.shape)
-            allowed = jax.vmap(wall.tangent, in_axes=(None, 0))(z, both)
-            found = found | jnp.any(jnp.abs(allowed - both) > 1e-12)
-        return found
-
-    return jnp.sum(jnp.where(jax.vmap(sits)(theta), w, 0.0))
 
 
 def _hole(problem: Problem, measure: Measure, teacher: Measure) -> float:

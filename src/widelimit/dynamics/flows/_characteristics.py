@@ -140,10 +140,6 @@ class Characteristics(AbstractOnePass):
             if not domain.flat:
                 kind = type(domain).__name__.lower()
                 raise ValueError(f"Characteristics: {block.name!r} lives on a {kind}, where rows have no density.")
-            if domain.walls and not domain.box:
-                raise ValueError(
-                    f"Characteristics: the walls of {domain!r}, the domain of {block.name!r}, are not known."
-                )
 
     def step(self, problem: Problem, state: FlowState, noise: Noise) -> FlowState:
         new = self.move(problem, state, False)
@@ -189,13 +185,8 @@ def _starts_inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
 
 
 def _inside(problem: Problem, rows: Float[Array, "N D"]) -> Any:
-    """Whether each row is in the interior of the domain; a circle has no boundary."""
-    theta, fine = split(problem.blocks, rows), jnp.ones(rows.shape[0], bool)
-    for block, values in zip(problem.blocks, theta, strict=True):
-        if problem.domain.of(block.name).walls:
-            lower, upper = problem.domain.of(block.name).bounds(block.shape)
-            fine &= jnp.all(((values > lower) & (values < upper)).reshape(rows.shape[0], -1), axis=1)
-    return fine
+    """Whether no row is on a wall, or beyond; a circle has none."""
+    return ~jax.vmap(problem.domain.on_wall)(split(problem.blocks, rows))
 
 
 registry.add(

@@ -167,14 +167,19 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def move(self, problem: Problem, state: FlowState, jumps: Any) -> FlowState:
         """One step of the integrator; `jumps`: whether y was changed since the last one."""
-        field = _Field(self, problem, state.carried, jumps)
+        field = _Field(self, problem.within_step(self.positions(state.y[0])), state.carried, jumps)
         new = self.method(problem, state.carried).step(field, _step_of(state), state.end)
         return FlowState(new.y, state.k + 1, new.clock, new.previous, new.memory, state.carried, state.end)
 
     def at(self, problem: Problem, state: FlowState, reading: Reading) -> tuple[Y, Float[Array, ""]]:
         """(y, energy dissipated) within the last step."""
-        field = _Field(self, problem, state.carried, False)
-        shown = self.method(problem, state.carried).within(field, _step_of(state), reading)
+        within, field = self.method(problem, state.carried).within, _Field(self, problem, state.carried, False)
+        shown = within(field, _step_of(state), reading)
+        if problem.domain.walls:
+            # What is on a wall at both ends of a step slides along it between them.
+            ends = within(field, _step_of(state), state.previous), state.y
+            beside = problem.within_step(*(self.positions(end[0]) for end in ends))
+            shown = _Field(self, beside, state.carried, False).retract(shown)
         here = reading >= state.clock
         return jax.tree.map(lambda y, z: jnp.where(here, y, z), state.y, field.retract(shown))
 

@@ -55,12 +55,18 @@ def check_density(problem: Problem, who: str) -> None:
 
 
 def check_intervals(problem: Problem, who: str) -> None:
-    """Raise `ValueError` for a domain that is no interval, half-line or line."""
+    """Raise `ValueError` for a domain that is no interval, half-line or line.
+
+    Not for want of a mask: along a wall across the axes the cells are stairs, and from a cell whose outer faces are
+    both closed no mass goes on where it should slide along the wall. That error does not shrink with the cells.
+    """
     for block in problem.blocks:
         domain = problem.domain.of(block.name)
         if not domain.box:
+            why = "; cells make stairs of a round wall, in whose corners mass sticks that should slide along it"
             raise ValueError(
-                f"{who}: the domain of {block.name!r} must be a line or an interval, got {domain!r}; use GradientFlow."
+                f"{who}: the domain of {block.name!r} must be a line or an interval, got {domain!r}"
+                f"{why if domain.walls else ''}; use GradientFlow."
             )
 
 

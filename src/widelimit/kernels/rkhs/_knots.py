@@ -8,6 +8,7 @@ $$\nu^p_\pm(u) = \int_{\pm a > 0} |a|^p\,\mu(-a u)\,q(da),$$
 so that $\nu^1 = \nu^1_+ + \nu^1_-$ is the density of knots.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -24,6 +25,17 @@ from ..wide import WeightAtoms, WeightLine, fit, independent, offset, second_mom
 
 # The slopes of a ReLU, and its unit.
 _SLOPES, _UNIT = (0.0, 1.0), Neuron(activations.relu)
+
+
+# Places that are seen at once.
+_BLOCK = 256
+
+
+def in_blocks(function: Callable[[Any], Any], u: Float[np.ndarray, " n"]) -> np.ndarray:
+    """function(u) [..., n] on blocks of one length: compiled once, however many panels there are."""
+    padded = np.pad(u, (0, -len(u) % _BLOCK), mode="edge")
+    blocks = [np.asarray(function(block)) for block in padded.reshape(-1, _BLOCK)]
+    return np.concatenate(blocks, axis=-1)[..., : len(u)]
 
 
 class Part(eqx.Module):
@@ -69,15 +81,21 @@ class Knots(eqx.Module):
 
     def nu(self, u: Float[np.ndarray, " n"], power: int) -> Float[np.ndarray, "2 n"]:
         """nu_+ and nu_- at places u."""
-        return np.asarray(_nu(self, jnp.asarray(u), power))
+        return in_blocks(lambda block: _nu(self, block, power), u)
 
     def active(self, lower: float, upper: float) -> tuple[Float[np.ndarray, "2 2"], float]:
         """As of a part."""
-        matrices, shares = zip(*(part.active(lower, upper) for part in self.parts), strict=True)
-        return np.asarray(sum(matrices)), float(sum(shares))
+        matrix, share = _active(self, np.asarray(lower), np.asarray(upper))
+        return np.asarray(matrix), float(share)
 
     def edges(self) -> np.ndarray:
         return np.unique(np.concatenate([part.edges() for part in self.parts]))
+
+
+@eqx.filter_jit
+def _active(knots: Knots, lower: Any, upper: Any) -> tuple[Float[Array, "2 2"], Float[Array, ""]]:
+    (matrix, share), *others = (part.active(lower, upper) for part in knots.parts)
+    return sum((each for each, _ in others), matrix), sum((each for _, each in others), share)
 
 
 @eqx.filter_jit

@@ -16,6 +16,7 @@ the same way $e(x) = \int [g_+ 1(x > u) + g_- 1(x < u)]du$ has the norm $\int e'
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +26,7 @@ from jaxtyping import Float
 
 from widelimit.numerics import real_number, require_x64
 
-from ._knots import Knots, knots_of
+from ._knots import Knots, in_blocks, knots_of
 
 # Gauss nodes on a panel, how often panels are halved, and the change that ends it: of the integral, relative.
 _NODES, _HALVINGS, _CHANGE = 20, 10, 1e-10
@@ -35,6 +36,7 @@ _NONE = 1e-7
 _FLAT = 1e-13
 
 Function = Callable[[Any], Any]
+Jet = Callable[[np.ndarray], np.ndarray]
 
 
 class Norm(NamedTuple):
@@ -92,8 +94,10 @@ def neural_tangent_norm(functions: Any, law: Any, *, lower: Any, upper: Any, bre
     ends = _ends(knots, lower, upper, breaks, who)
     scale = float(knots.squares)
     parts = [_curved(first, knots, ends, who), _stepped(second, knots, ends, who)]
-    if ends[0] <= 0.0 <= ends[-1] and abs(float(third(jnp.zeros(())))) > _NONE * _size(third, ends):
-        return Norm(np.inf, np.inf)
+    if ends[0] <= 0.0 <= ends[-1]:
+        (at_zero, *others), _ = _first_jet(third)(np.append(0.0, ends))
+        if abs(at_zero) > _NONE * np.max(np.abs(others)):
+            return Norm(np.inf, np.inf)
     parts.append(_stepped(_divided(third), knots, ends, who))
     shares = (1.0, 1.0 / scale, 1.0 / scale)
     return Norm(*(sum(s * part[k] for s, part in zip(shares, parts, strict=True)) for k in range(2)))
@@ -120,8 +124,27 @@ def _ends(knots: Knots, lower: Any, upper: Any, breaks: Any, who: str) -> np.nda
     return np.concatenate([[low], inner[(inner > low) & (inner < high)], [high]])
 
 
-def _size(function: Function, ends: np.ndarray) -> float:
-    return float(np.max(np.abs(jax.vmap(function)(jnp.asarray(ends)))))
+def _first_jet(function: Function) -> Jet:
+    """f and f' at places u [n]: [2, n]. One program, whatever n."""
+
+    def jet(x: Any) -> Any:
+        return jnp.stack(jax.value_and_grad(function)(x))
+
+    return partial(in_blocks, jax.jit(jax.vmap(jet, out_axes=1)))
+
+
+def _second_jet(function: Function) -> Jet:
+    """f, f' and f''."""
+
+    def slope(x: Any) -> tuple[Any, Any]:
+        value, slope = jax.value_and_grad(function)(x)
+        return slope, value
+
+    def jet(x: Any) -> Any:
+        (slope_at, value), bend = jax.value_and_grad(slope, has_aux=True)(x)
+        return jnp.stack([value, slope_at, bend])
+
+    return partial(in_blocks, jax.jit(jax.vmap(jet, out_axes=1)))
 
 
 def _panels(ends: np.ndarray, halvings: int) -> tuple[np.ndarray, np.ndarray]:
@@ -141,15 +164,16 @@ class _Sums(NamedTuple):
     whole: np.ndarray
 
 
-def _integrals(derivative: Function, knots: Knots, ends: np.ndarray, power: int, size: float, who: str) -> _Sums | None:
+def _integrals(jet: Jet, knots: Knots, ends: np.ndarray, power: int, size: float, who: str) -> _Sums | None:
     """None where h is not zero and there are no knots. Panels are halved until the price stands still.
 
-    `power`: 3 where h is f'', 1 where it is e'; `size`: of the function, to which h may be nothing.
+    `jet`: its last row is h; `power`: 3 where h is f'', 1 where it is e'; `size`: of the function, to which h may be
+    nothing.
     """
     before, nothing = None, _NONE * size / (ends[-1] - ends[0]) ** (0.5 * (power + 1))
     for halvings in range(_HALVINGS):
         u, w = _panels(ends, halvings)
-        h, (plus, minus) = np.asarray(derivative(jnp.asarray(u))), knots.nu(u, power)
+        h, (plus, minus) = jet(u)[-1], knots.nu(u, power)
         nu = plus + minus
         empty = nu == 0.0
         if np.any(empty & (np.abs(h) > nothing)):
@@ -174,14 +198,14 @@ def _integrals(derivative: Function, knots: Knots, ends: np.ndarray, power: int,
 
 def _curved(function: Function, knots: Knots, ends: np.ndarray, who: str) -> Norm:
     """Theorem 5."""
-    slope = jax.grad(function)
-    (a, b), size = ends[[0, -1]], _size(function, ends)
-    sums = _integrals(jax.jit(jax.vmap(jax.grad(slope))), knots, ends, 3, size, who)
+    (a, b), jet = ends[[0, -1]], _second_jet(function)
+    values, slopes, _ = jet(ends)
+    size, at, rise = float(np.max(np.abs(values))), float(values[0]), float(slopes[0])
+    sums = _integrals(jet, knots, ends, 3, size, who)
     if sums is None:
         return Norm(np.inf, 0.0)
-    at, rise = float(function(jnp.asarray(a))), float(slope(jnp.asarray(a)))
     back = at + rise * (b - a) + b * sums.whole[0] - sums.whole[1]
-    _check_back(float(function(jnp.asarray(b))), back, size, who)
+    _check_back(float(values[-1]), back, size, who)
     tilt = rise + sums.left[0]
     beta = np.array([tilt, at - sums.left[1] + a * sums.left[0] - tilt * a])
     active, _ = knots.active(float(a), float(b))
@@ -193,12 +217,13 @@ def _curved(function: Function, knots: Knots, ends: np.ndarray, who: str) -> Nor
 
 def _stepped(function: Function, knots: Knots, ends: np.ndarray, who: str) -> Norm:
     """The same for steps."""
-    (a, b), size = ends[[0, -1]], _size(function, ends)
-    sums = _integrals(jax.jit(jax.vmap(jax.grad(function))), knots, ends, 1, size, who)
+    (a, b), jet = ends[[0, -1]], _first_jet(function)
+    values, _ = jet(ends)
+    size, at = float(np.max(np.abs(values))), float(values[0])
+    sums = _integrals(jet, knots, ends, 1, size, who)
     if sums is None:
         return Norm(np.inf, 0.0)
-    at = float(function(jnp.asarray(a)))
-    _check_back(float(function(jnp.asarray(b))), at + sums.whole[0], size, who)
+    _check_back(float(values[-1]), at + sums.whole[0], size, who)
     _, share = knots.active(float(a), float(b))
     return Norm(sums.bent, _price(np.array([at + sums.left[0]]), np.array([[share + sums.lines[0, 0]]]), 1.0, size))
 

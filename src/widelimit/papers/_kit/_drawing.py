@@ -1,5 +1,6 @@
 """What the figures of papers are drawn with."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,12 @@ def logarithmic(axes: Axes, which: str, xlabel: str, ylabel: str, **more: Any) -
 def title(axes: Axes, text: str, size: float = 11.0) -> None:
     """The words above a panel, smaller than matplotlib's."""
     axes.set_title(text, fontsize=size)
+
+
+def legend_of_all(sheet: Sheet, panels: Sequence[Axes], columns: int, **more: Any) -> None:
+    """One legend of several panels below them."""
+    entries = [pair for axes in panels for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    sheet.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=columns, **more)
 
 
 def legend_below(sheet: Sheet, axes: Axes, columns: int, **more: Any) -> None:

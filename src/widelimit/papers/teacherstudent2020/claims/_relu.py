@@ -2,25 +2,14 @@
 
 import numpy as np
 
-from widelimit import analysis
-from widelimit.measure import Particles, laws
-from widelimit.problem import activations, problems, units
 from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Bench, Cost, Data, Finding, claim
+from ..._kit import Bench, Cost, Finding, claim
 from ..._kit._shares import apart, apart_relative, largest, share_allowed, table
-from ..runs._students import circle, exchanged, harmonic, invisible
+from ..runs._students import TRIANGLE, circle, exchanged, harmonic, invisible, spectrum
 from ._activations import ROWS
 
 _DEGREES = 17
-
-
-def spectrum(d: int) -> Data:
-    """The library's eigenvalues of sigma(u . v) on the sphere of R^d."""
-    unit = units.Neuron(activations.relu, bias=False, output_weight=False)
-    teacher = Particles(np.eye(d)[:1])
-    problem = problems.teacher_student(unit, teacher, laws.Normal(0.0, 1.0, dim=d), samples=4)
-    return {"values": analysis.identifiable(problem).spectrum}
 
 
 @claim("Example 1", tolerance=1.0, cost=Cost(3.0), digits=4)
@@ -56,8 +45,7 @@ def relu_one_input(bench: Bench) -> Finding:
     return Finding(computed, largest(*np.abs(sides)), needs={"nothing else is fixed": int(found["rank"]) == 2})
 
 
-# Sum zero; in d = 2 an equilateral triangle.
-TRIANGLE = np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
+# Sum zero.
 _FOUR = np.array([[1.0, 0.5, 0.0], [-0.5, 1.0, 0.7], [0.3, -1.2, 0.9], [-0.8, -0.3, -1.6]])
 
 
