@@ -1,5 +1,6 @@
 """teacherstudent2020: that its claims hold, that they can fail, and the tools they stand on."""
 
+import functools
 import itertools
 from typing import Any
 
@@ -20,9 +21,14 @@ MODULES = (
     "_weights",
 )
 FIGURES = (
+    "activations",
+    "directions",
     "expansion_errors",
     "residual_risk",
     "resting_points",
+    "speeds",
+    "wall_mass",
+    "width_rate",
 )
 QUICK = (
     "binomial-weights",
@@ -38,18 +44,7 @@ module, holds = PAPER.module, PAPER.holds
 
 test_claims = PAPER.checks(QUICK)
 test_the_paper_has_them_all = PAPER.is_whole(FIGURES)
-
-
-def shown(loss=1e-2, least=0.1):
-    """What is asked of a student whose difference from the teacher the function shows, or not."""
-    return {"loss": loss, "unrest": loss, "least": least}
-
-
-def eight_points(rank, *charges):
-    return {"rank": rank, "charges": np.array(charges, float).reshape(-1, 8), "singular": np.ones(8)}
-
-
-EVEN, ODD = [[0, 0, 1, -1, -1, 1, 0, 0]], [[0, 0, 1, -1, 1, -1, 0, 0]]
+test_figures = PAPER.draws(("activations", "directions", "speeds", "wall_mass", "width_rate"))
 
 
 def tanh_data(seed=0):
@@ -96,33 +91,122 @@ def descended(data, start, times, lag=0.0):
     return {"rows": np.stack(saved), "risk": np.array([flow(one).risk for one in saved]), "times": times}
 
 
+def drawn(widths, seeds, times, power=-0.5, seed=0):
+    z = np.random.default_rng(seed).normal(size=(len(widths), seeds, len(times), 3))
+    rows = np.tile(np.linspace(-1.0, 1.0, max(widths)), (len(widths), 1))
+    values = 0.5 + np.array(widths, float)[:, None, None, None] ** power * z
+    return {"tests": values, "rows": rows, "weights": np.full(rows.shape, 1.0 / max(widths))}
+
+
+def limit(order, times, off=0.0):
+    rows, weights = np.linspace(-1.0, 1.0, 10)[:, None], np.full(10, 0.1)
+    return {"tests": np.full((len(times), 3), 0.5 + (off if order == 16 else 0.0)), "rows": rows, "weights": weights}
+
+
+def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
+    from widelimit.theory import teacherstudent2020 as theory
+
+    t, alpha = np.linspace(0.0, end, 30), np.array(masses)
+    if activation == "relu":
+        rates = 0.5 * alpha
+        errors = np.exp(-np.outer(t, rates))
+    else:
+        matrix = theory.tanh_matrix(atoms, alpha, module("runs._speeds").NODES)
+        rates = np.sort(np.linalg.eigvals(matrix).real)[::-1]
+        errors = theory.linear_errors(slow * matrix, off, t)
+    tenth = np.log(10.0) / rates[:2] * np.array([1.0, slow])
+    return {
+        "times": t,
+        "errors": errors,
+        "to tenth": tenth,
+        "to hundredth": 2.0 * tenth,
+        "late": late * (rates if activation == "relu" else rates[[-1, -1]]),
+        "rates": slow * rates,
+        "exact": exact,
+    }
+
+
+def from_random(activation, masses, seeds, loss: Any = 1e-3, light: Any = 9.0, near: Any = None, **_):
+    return {
+        "masses": np.tile(masses if near is None else near, (seeds, 1)),
+        "elsewhere": np.full(seeds, 1.0 - np.sum(masses)),
+        "to tenth": np.tile([3.0, light], (seeds, 1)),
+        "risk": np.tile([1.0, loss], (seeds, 1)),
+    }
+
+
+@functools.cache
+def in_a_box(centre):
+    """Paths of 50 particles in [-1, 1], and the nodes x, y, mu."""
+    from widelimit.theory import teacherstudent2020 as theory
+
+    z, mu = np.polynomial.hermite_e.hermegauss(16)
+    x, mu = 3.0 * z, mu / np.sum(mu)
+    start, y = (np.arange(50) + 0.5) / 25.0 - 1.0, np.tanh(centre * x)
+    return theory.box_flow(start, x, y, mu, 1.0, module("runs._walls").TIMES, 0.02), x, y, mu
+
+
+def particles(centre, pull: Any = 0.0, at_end: Any = None, **wrong):
+    exact, x, y, mu = in_a_box(centre)
+    times = np.arange(165.0)
+    rest = np.full((4, 50), min(centre, 1.0) if at_end is None else at_end)
+    loss = float(mu @ (np.tanh(rest[-1, 0] * x) - y) ** 2 / (mu @ y**2))
+    paths = np.concatenate([np.clip(exact - pull, -1.0, 1.0), rest])
+    said = {
+        "times": times,
+        "paths": paths,
+        "wall": np.mean(np.abs(paths) >= 1.0 - 1e-12, axis=1),
+        "risk": np.exp(-0.01 * times),
+        "psi": -np.linspace(-1.0, 1.0, 201),
+        "loss": loss,
+        "rests": True,
+        "zero": centre < 1.0,
+        "inside": centre < 1.0,
+        "failed": np.array(["mass 1 sits on a wall", "the teacher lies outside Theta"]),
+    }
+    return {"x": x[:, None], "y": y, "mu": mu} | said | wrong
+
+
+def equation(centre, cells, off=3.0, mass=1.0):
+    on = np.mean(np.abs(in_a_box(centre)[0]) >= 1.0 - 1e-12, axis=1) + off / cells
+    return {"wall": on, "mass": np.full(161, mass)}
+
+
+def canned_tilts(activation, kind):
+    """A function that shows odd differences and hides even ones."""
+    return {"loss": 1e-2 if kind.startswith("odd") else 1e-30}
+
+
+def spectra(d):
+    from widelimit.theory import teacherstudent2020 as theory
+
+    values = np.array([theory.relu_eigenvalue(k, d) for k in range(17)])
+    values[3::2] = 0.0
+    return {"values": values}
+
+
+def two_waves(rows, angles):
+    angle = np.linspace(-np.pi, np.pi, angles)
+    return {"angle": angle, "f": np.stack([np.cos(angle), np.cos(angle)])}
+
+
+@pytest.mark.parametrize("name", ["activations", "directions", "speeds", "wall_mass", "width_rate"])
+def test_a_figure_is_drawn_from_its_arrays(name):
+    from widelimit.papers import named
+
+    given = (near, from_random, particles, equation, drawn, limit)
+    pieces = {one.__name__: one for one in given}
+    pieces |= {"tilted": canned_tilts, "spectrum": spectra, "reversed_pair": two_waves}
+    figure = named("teacherstudent2020").figure(name)
+    data = figure.compute(paper_claims.canned(pieces))
+    assert figure.draw(data).startswith(b"\x89PNG")
+    assert len(figure.caption(data)) > 200
+    assert figure.caption(data) not in figure.alt(data)
+
+
 class TestTools:
-    @pytest.mark.parametrize("kind", ["odd", "odd without first moment", "even", "even without second moment"])
-    def test_tilts(self, kind):
-        from widelimit.theory import teacherstudent2020 as theory
-
-        theta = (np.arange(40) + 0.5) / 10.0 - 2.0
-        weights = np.exp(-((theta - 0.5) ** 2))
-        q = theory.tilt(theta, weights, kind)
-        np.testing.assert_allclose(q, (1.0 if "even" in kind else -1.0) * q[::-1], atol=1e-15)
-        moments = [abs(q @ theta**p) for p in range(3)]
-        assert moments[0] < 1e-13
-        assert (moments[1] < 1e-13) == (kind != "odd")
-        assert (moments[2] < 1e-13) == (kind != "even")
-        assert np.min(weights + q) > 0.0
-        assert np.max(np.abs(q / np.minimum(weights, weights[::-1]))) == pytest.approx(0.8)
-
-    @pytest.mark.parametrize("d", [2, 3])
-    def test_the_sphere_sums_polynomials_and_holds_antipodes(self, d):
-        rows, w = module("runs._students").sphere(d, 10)
-        np.testing.assert_allclose(np.sum(rows**2, axis=1), 1.0)
-        np.testing.assert_allclose(rows.T @ (w[:, None] * rows), np.eye(d) / d, atol=1e-14)
-        # E u_1^2 u_2^2 = 1/(d (d + 2)).
-        assert np.sum(w * rows[:, 0] ** 2 * rows[:, -1] ** 2) == pytest.approx(1.0 / (d * (d + 2)))
-        assert max(np.min(np.linalg.norm(rows + row, axis=1)) for row in rows) < 1e-12
-
     def test_exponents_and_their_errors(self):
-        rate = module("claims._mean_field").rate
+        rate = module("runs._networks").rate
         rng = np.random.default_rng(0)
         n = (16, 64, 256)
         slopes, errors = rate(n, rng.normal(size=(3, 60, 400)) ** 2 / np.array(n)[:, None, None])
@@ -134,6 +218,7 @@ class TestTools:
         np.testing.assert_allclose(networks.tests(np.zeros((4, 2))), np.tile([1.0, 1.0, 0.5], (4, 1)))
         assert len(networks.TESTS) == 3
 
+    @pytest.mark.slow
     def test_rows_without_weight_do_not_count(self):
         networks = module("runs._networks")
         found = networks.drawn((3, 8), 2, [0.0, 0.5])["tests"]
@@ -141,106 +226,9 @@ class TestTools:
         rows = networks.laws.Uniform(-2.0, 2.0, dim=2).sample(8, key=networks.jax.random.key(1)).positions
         np.testing.assert_allclose(found[0, 1, 0], np.mean(networks.tests(np.asarray(rows[:3])), axis=0))
 
-    def test_mass_on_walls(self):
-        walls = module("runs._walls")
-        paths = np.array([[-1.0, 0.0, 0.3, 0.9], [-1.0, 0.0, 1.0, 1.0]])
-        np.testing.assert_allclose(walls.on_wall({"paths": paths}), [0.25, 0.75])
-
-    def test_a_tilt_that_the_function_shows_is_seen(self):
-        found = module("runs._students").tilted("tanh", "odd")
-        assert found["loss"] > 0.1
-        assert found["unrest"] > 0.1
-        assert 0.0 < found["least"] < 1.0
-
 
 class TestFailing:
     """Claims on numbers that contradict them."""
-
-    def test_null_space(self):
-        from widelimit.theory import teacherstudent2020 as theory
-
-        def spectrum(d, **more):
-            values = np.array([theory.relu_eigenvalue(k, d) for k in range(17)])
-            for k, value in more.items():
-                values[int(k[1:])] += value
-            return {"values": values}
-
-        assert holds("relu-null-space", spectrum=spectrum)
-        assert not holds("relu-null-space", spectrum=lambda d: spectrum(d, k3=1e-12))
-        assert not holds("relu-null-space", spectrum=lambda d: spectrum(d, k4=1e-7))
-
-    @pytest.mark.parametrize(
-        ("id", "activation", "exception", "rank", "charges"),
-        [
-            ("even-activation", "gaussian", "quadratic", 4, ODD),
-            ("odd-activation", "tanh", "identity", 4, EVEN),
-            ("sigmoid-activation", "sigmoid", "", 5, EVEN),
-            ("softplus-activation", "softplus", "", 5, [[0, 0, 0.4, -1, 1, -0.4, 0, 0]]),
-        ],
-    )
-    def test_activations(self, id, activation, exception, rank, charges):
-        even = id == "even-activation"
-        softplus = id == "softplus-activation"
-
-        def tilted(activation, kind, swapped=(), least=0.1):
-            hidden = kind.startswith("odd") if even else kind.startswith("even")
-            if activation == exception:
-                hidden = hidden or "without" in kind
-            if softplus:
-                hidden = kind == "odd without first moment"
-            return shown(1e-30 if hidden != ((activation, kind) in swapped) else 1e-2, least)
-
-        def invisible(activation, rows, wrong=0, rest=charges):
-            return eight_points(1 + wrong) if activation == exception else eight_points(rank + wrong, *rest)
-
-        assert holds(id, tilted=tilted, invisible=invisible)
-        swaps = [(activation, "odd"), (activation, "even")]
-        if exception:
-            swaps += [(exception, "even without second moment" if even else "odd without first moment")]
-        for swap in swaps:
-            assert not holds(id, tilted=lambda swap=swap, **s: tilted(**s, swapped=(swap,)), invisible=invisible)
-        assert not holds(id, tilted=lambda **s: tilted(**s, least=-0.1), invisible=invisible)
-        assert not holds(id, tilted=tilted, invisible=lambda **s: invisible(**s, wrong=1))
-        wrong = EVEN if even or softplus else ODD
-        assert not holds(id, tilted=tilted, invisible=lambda **s: invisible(**s, rest=wrong))
-
-    def test_one_input(self):
-        # One side's INT |theta|: 1.8 - 1.8 = 0.
-        charges = [0, 0, 0, 0, 0, 1.8, -1, 0]
-        assert holds("relu-one-input", invisible=lambda **_: eight_points(2, charges))
-        assert not holds("relu-one-input", invisible=lambda **_: eight_points(3, charges))
-        assert not holds("relu-one-input", invisible=lambda **_: eight_points(2, [0, 0, 1, 0, 0, 1, -1, 0]))
-
-    @pytest.mark.parametrize("id", ["reversed-directions", "weighted-relu"])
-    def test_same_functions(self, id):
-        def exchanged(first, second, weighted, apart=1e-16, fixed=1e-9, free=1.0):
-            f = np.ones(5)
-            return {"f": np.stack([f, f + apart]), "fixed": [0.0, fixed], "free": [0.0, free]}
-
-        assert holds(id, exchanged=exchanged)
-        for wrong in ({"apart": 1e-11}, {"fixed": 1e-6}, {"free": 0.01}):
-            assert not holds(id, exchanged=lambda wrong=wrong, **s: exchanged(**s, **wrong))
-
-    def test_positive_students(self):
-        from widelimit.theory import teacherstudent2020 as theory
-
-        def harmonic(d, k, count, size, odd=1e-30, factor=1.0, least=0.3, unrest=1e-30):
-            if k in (3, 5, 7):
-                return {"loss": odd, "unrest": unrest, "least": least}
-            ratio = theory.relu_eigenvalue(k, d) / theory.relu_eigenvalue(0, d)
-            return shown(factor * size**2 * ratio**2 / (2 if d == 2 else 2 * k + 1), least)
-
-        assert holds("relu-positive-students", harmonic=harmonic)
-        for wrong in ({"odd": 1e-20}, {"factor": 1.05}, {"least": -0.1}, {"unrest": 1e-20}):
-            assert not holds("relu-positive-students", harmonic=lambda wrong=wrong, **s: harmonic(**s, **wrong))
-
-    def test_atoms(self):
-        def invisible(activation, rows, inputs, **ranks):
-            return {"rank": ranks.get(f"n{len(rows)}", {63: 63, 64: 34}[len(rows)])}
-
-        assert holds("relu-atoms", invisible=invisible)
-        assert not holds("relu-atoms", invisible=lambda **s: invisible(**s, n63=34))
-        assert not holds("relu-atoms", invisible=lambda **s: invisible(**s, n64=64))
 
     def test_equations(self):
         for id in ("particle-flow", "functional-derivative", "loss-pairing", "weighted-flow", "weighted-pairing"):
@@ -257,21 +245,14 @@ class TestFailing:
     def test_flows(self):
         data, start = tanh_data(), np.random.default_rng(2).normal(size=(12, 2))
 
-        def followed(width, times, lag=0.0):
-            return data | descended(data, start, times, lag)
+        def followed(width, end, saves, lag=0.0):
+            return data | descended(data, start, np.linspace(0.0, end, saves + 1), lag)
 
         for id in ("descent-time", "dissipation"):
             assert holds(id, followed=followed)
             assert not holds(id, followed=lambda **s: followed(**s, lag=0.02))
 
     def test_law_of_large_numbers(self):
-        def drawn(widths, seeds, times, power=-0.5, seed=0):
-            z = np.random.default_rng(seed).normal(size=(len(widths), seeds, len(times), 3))
-            return {"tests": 0.5 + np.array(widths, float)[:, None, None, None] ** power * z}
-
-        def limit(order, times, off=0.0):
-            return {"tests": np.full((len(times), 3), 0.5 + (off if order == 16 else 0.0))}
-
         assert holds("law-of-large-numbers", drawn=drawn, limit=limit)
         assert not holds("law-of-large-numbers", drawn=lambda **s: drawn(**s, power=-0.2), limit=limit)
         assert not holds("law-of-large-numbers", drawn=lambda **s: drawn(**s, power=-0.8), limit=limit)
@@ -291,30 +272,6 @@ class TestFailing:
         assert not holds("own-masses", two_sides=lambda **s: two_sides(**s, least=0.0))
 
     def test_speeds(self):
-        from widelimit.theory import teacherstudent2020 as theory
-
-        speed = module("claims._speed")
-
-        def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
-            t, alpha = np.linspace(0.0, end, 30), np.array(masses)
-            if activation == "relu":
-                rates = 0.5 * alpha
-                errors = np.exp(-np.outer(t, rates))
-            else:
-                matrix = theory.tanh_matrix(atoms, alpha, speed.NODES)
-                rates = np.sort(np.linalg.eigvals(matrix).real)[::-1]
-                errors = theory.linear_errors(slow * matrix, off, t)
-            tenth = np.log(10.0) / rates[:2] * np.array([1.0, slow])
-            return {
-                "times": t,
-                "errors": errors,
-                "to tenth": tenth,
-                "to hundredth": 2.0 * tenth,
-                "late": late * (rates if activation == "relu" else rates[[-1, -1]]),
-                "rates": slow * rates,
-                "exact": exact,
-            }
-
         for id, others in (
             ("decoupled-speed", ({"slow": 1.02}, {"late": 1.02}, {"exact": False})),
             ("coupled-speed", ({"slow": 1.02}, {"late": 1.1})),
@@ -324,14 +281,6 @@ class TestFailing:
                 assert not holds(id, near=lambda wrong=wrong, **s: near(**s, **wrong)), (id, wrong)
 
     def test_random_starts(self):
-        def from_random(activation, masses, seeds, loss: Any = 1e-3, light: Any = 9.0, near: Any = None, **_):
-            return {
-                "masses": np.tile(masses if near is None else near, (seeds, 1)),
-                "elsewhere": np.zeros(seeds),
-                "to tenth": np.tile([3.0, light], (seeds, 1)),
-                "risk": np.tile([1.0, loss], (seeds, 1)),
-            }
-
         for id in ("random-start-masses", "random-start-order"):
             assert holds(id, from_random=from_random)
         for wrong in ({"loss": 0.1}, {"near": (0.5, 0.5)}):
@@ -340,41 +289,11 @@ class TestFailing:
             assert not holds("random-start-order", from_random=lambda light=light, **s: from_random(**s, light=light))
 
     def test_walls(self):
-        from widelimit.theory import teacherstudent2020 as theory
-
-        z, mu = np.polynomial.hermite_e.hermegauss(16)
-        x, mu = 3.0 * z, mu / np.sum(mu)
-        start = (np.arange(50) + 0.5) / 25.0 - 1.0
-        last = {}
-
-        def particles(centre, times, pull: Any = 0.0, at_end: Any = None, **wrong):
-            y = np.tanh(centre * x)
-            if centre not in last:
-                last[centre] = theory.box_flow(start, x, y, mu, 1.0, times[:-4], 0.02)
-            rest = np.full((4, len(start)), min(centre, 1.0) if at_end is None else at_end)
-            loss = float(mu @ (np.tanh(rest[-1, 0] * x) - y) ** 2 / (mu @ y**2))
-            said = {
-                "times": times,
-                "paths": np.concatenate([np.clip(last[centre] - pull, -1.0, 1.0), rest]),
-                "risk": np.exp(-0.01 * times),
-                "psi": -np.linspace(-1.0, 1.0, 201),
-                "loss": loss,
-                "rests": True,
-                "zero": centre < 1.0,
-                "inside": centre < 1.0,
-                "failed": np.array(["mass 1 sits on a wall", "the teacher lies outside Theta"]),
-            }
-            return {"x": x, "y": y, "mu": mu} | said | wrong
-
-        def equation(centre, times, cells, off=3.0, mass=1.0):
-            on = np.mean(np.abs(last[centre]) >= 1.0 - 1e-12, axis=1) + off / cells
-            return {"last": np.stack([0.0 * on, on], axis=1), "mass": np.full(len(times), mass), "risk": times}
-
         assert holds("no-flux", particles=particles, equation=equation)
         assert not holds("no-flux", particles=lambda **s: particles(**s, pull=0.05), equation=equation)
         for wrong in ({"off": 10.0}, {"mass": 0.999}):
             assert not holds("no-flux", particles=particles, equation=lambda wrong=wrong, **s: equation(**s, **wrong))
-        flat = {"last": np.full((161, 2), 0.07), "mass": np.ones(161)}
+        flat = {"wall": np.full(161, 0.14), "mass": np.ones(161)}
         assert not holds("no-flux", particles=particles, equation=lambda **_: flat)
         for id, others in (
             ("teacher-inside", ({"loss": 1e-3}, {"risk": np.linspace(0.0, 1.0, 165)})),
@@ -394,6 +313,42 @@ class TestFailing:
             assert holds(id, particles=particles)
             for wrong in others:
                 assert not holds(id, particles=lambda wrong=wrong, **s: particles(**s, **wrong)), (id, wrong)
+
+    def test_a_ball(self):
+        x = np.random.default_rng(4).normal(size=(40, 2))
+        mu = np.full(40, 1.0 / 40.0)
+
+        def in_ball(centre, end, turned: Any = 0.0, **wrong):
+            y = np.tanh(x @ centre)
+            angle = np.linspace(0.0, np.pi, 200_001)
+            circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            losses = np.concatenate([(np.tanh(part @ x.T) - y) ** 2 @ mu for part in np.array_split(circle, 40)])
+            at = angle[np.argmin(losses)] + turned
+            return {
+                "x": x,
+                "y": y,
+                "mu": mu,
+                "rows": np.tile([np.cos(at), np.sin(at)], (5, 1)),
+                "wall": 1.0,
+                "loss": np.min(losses) / (mu @ y**2),
+                "rests": True,
+                "zero": False,
+                "inside": False,
+                "psi": np.full(5, -0.1),
+                "elsewhere": np.array([-0.09, 0.1]),
+            } | wrong
+
+        assert holds("teacher-outside-ball", in_ball=in_ball)
+        for wrong in (
+            {"turned": 0.01},
+            {"wall": 0.9},
+            {"loss": 0.5},
+            {"rests": False},
+            {"zero": True},
+            {"inside": True},
+            {"elsewhere": np.array([-0.11])},
+        ):
+            assert not holds("teacher-outside-ball", in_ball=lambda wrong=wrong, **s: in_ball(**s, **wrong)), wrong
 
     def test_neutral_directions(self):
         def neutral(activation, atoms, count: Any = 2, order=2.0, size=1e-7, other=1e-3, turned=0.0):

@@ -98,9 +98,33 @@ def test_a_panel_a_time_and_the_start_behind_each(run):
 def test_a_mean_that_does_not_move_is_said_to_stay(run):
     from widelimit.report._neuron_section import neuron_section
 
-    captions = [picture.caption for picture in neuron_section(run(400), ()).pictures]
-    assert "and its mean stays near " in captions[1]
+    moved = run(400)
+    captions = [picture.caption for picture in neuron_section(moved, ()).pictures]
+    assert "|weight| does not change: its mean over the neurons is 1.59, its standard deviation 0.674" in captions[1]
     assert "and its mean goes from 0 to " in captions[2]
+    moved.positions[-1, :, 1:4] *= 1.001
+    captions = [picture.caption for picture in neuron_section(moved, ()).pictures]
+    assert "and its mean stays near 1.59" in captions[1]
+
+
+def test_a_pair_with_a_number_that_never_moves(run):
+    """The level of a particle: the last level is held beside the first, not a tenth of the neurons beside others."""
+    from widelimit.report._neurons import pair
+
+    trajectory = run(400)
+    moved = trajectory.positions.copy()
+    moved[:, :, 0] = np.arange(400) % 3
+    moved[-1, :, 1:4] += 1.0
+    levels = pair(dataclasses.replace(trajectory, positions=moved))
+    assert levels is not None
+    assert levels.still
+    lengths = np.linalg.norm(moved[-1, :, 1:4], axis=1)
+    np.testing.assert_allclose(levels.heavy[1], [lengths[2::3].mean(), lengths[::3].mean()])
+    # One number for all says nothing: the bias stands in its place.
+    moved[:, :, 0] = 2.0
+    alike = pair(dataclasses.replace(trajectory, positions=moved))
+    assert alike is not None
+    assert alike.labels == ("bias", "|weight|")
 
 
 @pytest.mark.parametrize(

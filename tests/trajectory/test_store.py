@@ -314,5 +314,5 @@ def test_a_store_is_read_while_it_is_replaced(tmp_path: pathlib.Path) -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"not a widelimit trajectory \(missing: format 2, not 3\)"):
+    with pytest.raises(ValueError, match=r"not a widelimit trajectory \(missing: format 2, not 4\)"):
         wl.Trajectory.from_xarray(_trajectory().to_xarray().assign_attrs(format=2))

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from widelimit.dynamics import Start, advance
 from widelimit.numerics import Signals
 from widelimit.results import Outcome
-from widelimit.trajectory import Folder, Progress, restore
+from widelimit.trajectory import Folder, Progress, Stream, restore
 
 from ._devices import Shares
 from ._saving import Ended, Row, Watch, show
@@ -52,7 +52,10 @@ class Moved(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """One run from a state; `weights`: those of the start, where they never change; `shares`: those of devices."""
+    """One run from a state; `weights`: those of the start, where they never change.
+
+    `shares`: of the devices; `stream`: where the measures go, if not into the rows.
+    """
 
     watch: Watch
     times: np.ndarray
@@ -61,10 +64,13 @@ class Run:
     max_steps: int | None
     count: int = 1
     shares: Shares = dataclasses.field(default_factory=Shares)
+    stream: Stream | None = None
 
     def drive(self, folder: Folder | None, bar: Progress, signals: Signals) -> list[Ended]:
         """How each run ended, with its rows."""
         now, rows, spent = self._begin(folder)
+        if self.stream is not None:
+            self.stream.begin(len(rows))
         began = time.monotonic()
 
         def wall() -> float:
@@ -168,6 +174,8 @@ class Run:
                 ends[i] = _DIVERGED
             else:
                 saves[i] += 1
+        if self.stream is not None and saves[0] > len(rows):
+            row = self.stream.put(len(rows), row, len(self.times))
         return now._replace(ends=ends, saves=saves), [*rows, row]
 
     def _time(self, now: Now, saved: int, stops: list[float | int]) -> float:

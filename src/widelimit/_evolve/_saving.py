@@ -10,7 +10,7 @@ from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Grid, Particles
 from widelimit.problem import Problem
 from widelimit.results import Outcome
-from widelimit.trajectory import Trajectory, observables
+from widelimit.trajectory import Stream, Trajectory, observables
 
 Row = dict[str, np.ndarray]
 """What is saved at one time: positions, weights, observables."""
@@ -90,15 +90,20 @@ def trajectory_of(
     grid: Grid | None,
     *,
     fixed: bool,
+    stream: Stream | None,
     message: str,
     provenance: dict[str, Any],
 ) -> Trajectory:
-    """The rows as a trajectory. `grid`: see `grid_of`; `fixed`: whether the weights never change."""
+    """The rows as a trajectory.
+
+    `grid`: see `grid_of`; `fixed`: whether the weights never change; `stream`: where the measures are, if not in the
+    rows.
+    """
     rows = ended.rows
     named = [name for name in rows[0] if name not in ("positions", "weights")]
-    return Trajectory(
+    run = Trajectory(
         times=times[: len(rows)],
-        **_history(rows, grid, fixed=fixed),
+        **(_history(rows, grid, fixed=fixed) if stream is None else _streamed(rows, grid, stream)),
         blocks=watch.problem.blocks,
         observables={name: _padded([row[name] for row in rows]) for name in named},
         outcome=ended.outcome,
@@ -107,6 +112,15 @@ def trajectory_of(
         wall=ended.wall,
         provenance=provenance,
     )
+    return run if stream is None else stream.finish(run)
+
+
+def _streamed(rows: list[Row], grid: Grid | None, stream: Stream) -> dict[str, Any]:
+    """The same for what is on disk."""
+    positions, weights = stream.rows("positions", rows), stream.rows("weights", rows)
+    if weights is None:
+        weights = np.broadcast_to(rows[0]["weights"], (len(rows), *rows[0]["weights"].shape))
+    return {"positions": rows[0]["positions"] if positions is None else positions, "weights": weights, "grid": grid}
 
 
 def _history(rows: list[Row], grid: Grid | None, *, fixed: bool) -> dict[str, Any]:

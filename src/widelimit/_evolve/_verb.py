@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, array_numbers
 from widelimit.measure import Grid
-from widelimit.numerics import Signals
+from widelimit.numerics import Signals, local_path
 from widelimit.problem import Problem
 from widelimit.results import EvolutionError
-from widelimit.trajectory import Checkpoint, Folder, Progress, Trajectory, observables
+from widelimit.trajectory import Checkpoint, Folder, Progress, Stream, Trajectory, observables
 
 from ._checks import arranged, check_run, save_times, watched_of
 from ._devices import Devices, Shares
@@ -36,6 +36,7 @@ def evolve(
     throw: bool = True,
     progress: bool | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+    store: str | os.PathLike[str] | None = None,
     devices: Devices | None = None,
 ) -> Trajectory:
     """Move `measure` by `dynamics` from time 0 to `t1`.
@@ -58,6 +59,8 @@ def evolve(
     - `progress`: show progress on standard error: a bar on a terminal, lines in a log or a notebook from ten seconds
       on. False shows nothing.
     - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there, on other devices if wanted.
+    - `store`: a file of Zarr that the measures are written to while the run goes on, for runs whose saves are larger
+      than the memory. The trajectory reads a save point from there when it is asked for; so does `load`.
     - `devices`: share the particles out among several: a number of `jax.devices()`, a list of them, or a
       `jax.sharding.Mesh` with an axis "particles" (of the type `Auto`). The numbers are those of one device up to the
       rounding of sums. Several processes: see `connect`; an interruption then keeps the last checkpoint.
@@ -70,11 +73,13 @@ def evolve(
     """
     place = Checkpoint.of(checkpoint)
     with Signals(keeps=place is not None) as signals:
-        runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps)
+        runs = set_up(problem, [measure], dynamics, t1, [key], save_at, observe, max_steps, bounded=store is None)
         shares = Shares() if devices is None else Shares.of(devices, problem, dynamics, runs.weights[0])
         states, weights = shares.placed((runs.states[0], runs.weights[0]))
-        run = Run(runs.watch, runs.times, states, weights, max_steps, shares=shares)
-        (trajectory,) = runs.drive(run, [0], place, progress, signals)
+        stream = None if store is None else runs.stream(store, shares, keeps=place is not None)
+        with stream or contextlib.nullcontext():
+            run = Run(runs.watch, runs.times, states, weights, max_steps, shares=shares, stream=stream)
+            (trajectory,) = runs.drive(run, [0], place, progress, signals)
     if throw and not trajectory.outcome.ok:
         raise EvolutionError(trajectory.message, trajectory)
     return trajectory
@@ -108,13 +113,28 @@ class Runs(NamedTuple):
             place or contextlib.nullcontext() as folder,
         ):
             ended = run.drive(folder, bar, signals)
-        return [self._trajectory(i, one, run.max_steps, marks) for i, one in zip(group, ended, strict=True)]
+        return [self._trajectory(i, one, run, marks) for i, one in zip(group, ended, strict=True)]
 
-    def _trajectory(self, i: int, ended: Ended, max_steps: int | None, marks: dict[str, str] | None) -> Trajectory:
-        message = explain(self.watch, ended, self.times, max_steps, self.starts[i])
+    def stream(self, store: str | os.PathLike[str], shares: Shares, *, keeps: bool) -> Stream:
+        """Where the measures of the one run go. Raises `ValueError` where they cannot."""
+        if self.watch.dynamics.growth is not None:
+            raise ValueError(
+                f"evolve(store=...): the particles of {type(self.dynamics).__name__} grow in number, and the rows of a "
+                "store are of one length; save fewer times instead."
+            )
+        if shares.several:
+            raise ValueError("evolve(store=...): a run of several processes writes none; save its trajectory instead.")
+        fixed = {} if self.weights[0] is not None else {"weights": "weights"}
+        arrays = {"positions": "positions", **fixed} if self.grid is None else {"weights": "masses"}
+        return Stream(local_path(store, "evolve(store=...)"), arrays, keeps=keeps)
+
+    def _trajectory(self, i: int, ended: Ended, run: Run, marks: dict[str, str] | None) -> Trajectory:
+        message = explain(self.watch, ended, self.times, run.max_steps, self.starts[i])
         told = provenance(self.watch.problem, self.dynamics, self.keys[i], marks)
         fixed = self.weights[i] is not None
-        return trajectory_of(self.watch, ended, self.times, self.grid, fixed=fixed, message=message, provenance=told)
+        return trajectory_of(
+            self.watch, ended, self.times, self.grid, fixed=fixed, stream=run.stream, message=message, provenance=told
+        )
 
 
 def set_up(
@@ -126,8 +146,13 @@ def set_up(
     save_at: Any,
     observe: Any,
     max_steps: int | None,
+    *,
+    bounded: bool = True,
 ) -> Runs:
-    """The first states of some runs, and when they are saved; the arguments are those of `evolve`."""
+    """The first states of some runs, and when they are saved; the arguments are those of `evolve`.
+
+    `bounded`: whether the saves are kept in memory.
+    """
     for start, key in zip(starts, keys, strict=True):
         check_run(problem, start, dynamics, t1, max_steps, key)
     starts = [arranged(problem, start) for start in starts]
@@ -135,6 +160,6 @@ def set_up(
     watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
     states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
     shape = shape_of(watch, states[0])
-    times = save_times(t1, save_at, len(starts) * size_of_save(shape), moved.clock)
+    times = save_times(t1, save_at, len(starts) * size_of_save(shape) if bounded else 1, moved.clock)
     weights = [given_weights(watch, start) for start in starts]
     return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0], shape))

@@ -42,6 +42,12 @@ def check_measure(problem: Problem, measure: Measure, who: str, *, probability: 
         )
 
 
+def check_mean(problem: Problem, who: str) -> None:
+    """Raise `ValueError` for a network that is no two-layer mean: f is then not linear in the measure."""
+    if problem.supervised is not None:
+        problem.two_layer(who)
+
+
 def check_convex(problem: Problem, who: str) -> None:
     """Raise `ValueError` unless the loss is declared convex in f."""
     if not problem.loss.convex:

@@ -11,6 +11,8 @@ from widelimit.measure import Blocks, Grid, GridDensity, Particles
 from widelimit.numerics import local_path
 from widelimit.results import Outcome
 
+from ._rows import Rows
+
 if TYPE_CHECKING:
     import xarray
 
@@ -31,12 +33,15 @@ class Trajectory:
     - `counts`: [T], the number of particles, where it grows: the rows after them are room for those that came later,
       with weight 0; else None.
 
+    Where they are large and on disk (`evolve(..., store=...)`, `load`), positions and weights are `Rows`: a save point
+    is read when it is asked for.
+
     `save` and `widelimit.load` write and read Zarr; `to_xarray` and `from_xarray` give a labelled data set.
     """
 
     times: np.ndarray
-    positions: np.ndarray
-    weights: np.ndarray
+    positions: np.ndarray | Rows
+    weights: np.ndarray | Rows
     blocks: Blocks
     observables: dict[str, np.ndarray]
     outcome: Outcome
@@ -128,8 +133,14 @@ class Trajectory:
         return write(self, local_path(path, "save(path=...)"))
 
 
-def load(path: str | os.PathLike[str]) -> Trajectory:
-    """Read a trajectory that `Trajectory.save` wrote. Raises `ValueError` when it is missing or damaged."""
+def load(path: str | os.PathLike[str], *, lazy: bool | None = None) -> Trajectory:
+    """Read a trajectory that `Trajectory.save` or `evolve(..., store=...)` wrote.
+
+    - `lazy`: leave the measures on disk and read a save point, checked, when it is asked for; by default those larger
+      than 256 MiB.
+
+    Raises `ValueError` when it is missing or damaged.
+    """
     from ._store import read
 
-    return read(local_path(path, "load(path=...)"))
+    return read(local_path(path, "load(path=...)"), lazy)

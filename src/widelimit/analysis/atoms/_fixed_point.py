@@ -7,6 +7,7 @@ from widelimit.measure import Measure, Particles
 from widelimit.numerics import Line, line_search_on_host
 from widelimit.problem import Problem
 
+from .._measures import check_mean
 from ._atoms import atoms
 from ._linearisation import Linearisation, linearise
 from ._stability import check
@@ -32,6 +33,7 @@ def fixed_point(problem: Problem, measure: Measure, *, tolerance: float = 1e-12,
 
     **Raises** `ValueError` where there is none near, and for what `stability` refuses.
     """
+    check_mean(problem, "fixed_point")
     check(problem, tolerance, merge, "fixed_point")
     rho = atoms(problem, measure, merge, "fixed_point")
     found = linearise(problem, rho, tolerance)

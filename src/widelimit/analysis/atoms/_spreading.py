@@ -11,6 +11,7 @@ from widelimit.measure import Blocks, Particles
 from widelimit.problem import Problem
 from widelimit.problem.data import as_numbers
 
+from .._measures import check_mean
 from ._linearisation import Linearisation, linearise
 from ._stability import check
 
@@ -60,6 +61,7 @@ def spreading(problem: Problem, point: Any, *, tolerance: float = 1e-6) -> Sprea
 
     **Raises** `ValueError` for a point of another shape and for what `stability` refuses.
     """
+    check_mean(problem, "spreading")
     check(problem, tolerance, 0.0, "spreading")
     b = np.asarray(as_numbers(point, "spreading(point=...)"), float)
     if b.shape != (problem.dim,) or not np.all(np.isfinite(b)):

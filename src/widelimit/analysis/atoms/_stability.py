@@ -9,6 +9,7 @@ from widelimit.measure import Measure
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
 
+from .._measures import check_mean
 from ._atoms import atoms
 from ._linearisation import Linearisation, linearise
 from ._verdict import Fixed
@@ -60,9 +61,11 @@ def stability(problem: Problem, measure: Measure, *, tolerance: float = 1e-6, me
     - `merge`: particles closer than this, times 1 + |theta|, become one atom; parameters as close to a wall are put on
       it.
 
-    **Raises** `ValueError` for a unit with kinks (automatic differentiation takes its second derivative for zero), a
-    non-smooth penalty, data without nodes, an output scale without a limit, and more than 3,000 parameters in all.
+    **Raises** `ValueError` for a network that is no two-layer mean, a unit with kinks (automatic differentiation takes
+    its second derivative for zero), a non-smooth penalty, data without nodes, an output scale without a limit, and more
+    than 3,000 parameters in all.
     """
+    check_mean(problem, "stability")
     check(problem, tolerance, merge, "stability")
     rho = atoms(problem, measure, merge, "stability")
     found = linearise(problem, rho, tolerance)

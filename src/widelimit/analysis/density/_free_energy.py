@@ -23,7 +23,7 @@ from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from .._measures import check_convex
+from .._measures import check_convex, check_mean
 
 
 def free_energy(problem: Problem, density: Measure, temperature: float) -> Float[Array, ""]:
@@ -39,6 +39,7 @@ def free_energy(problem: Problem, density: Measure, temperature: float) -> Float
     **Raises** `ValueError` for a measure without a density, T <= 0, a reduction at d = infinity, and data without
     nodes.
     """
+    check_mean(problem, "free_energy")
     require_nodes(problem.data, "free_energy")
     rho = as_density(problem, density, temperature, "free_energy")
     return energies(problem, rho, log_volumes(problem, rho.grid).ravel(), jnp.asarray(temperature, float))[0]
@@ -56,6 +57,7 @@ def free_energy_gap(problem: Problem, density: Measure, temperature: float) -> F
 
     It is zero at the minimum only. Arguments and errors as in `free_energy`; the loss must be convex.
     """
+    check_mean(problem, "free_energy_gap")
     require_nodes(problem.data, "free_energy_gap")
     check_convex(problem, "free_energy_gap")
     rho = as_density(problem, density, temperature, "free_energy_gap")

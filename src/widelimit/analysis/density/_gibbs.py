@@ -13,7 +13,7 @@ from widelimit.numerics import real_number
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from .._measures import check_convex
+from .._measures import check_convex, check_mean
 from ._dual_newton import Dual, solve
 from ._free_energy import energies, log_gibbs, scaled_divergence
 
@@ -61,6 +61,7 @@ def gibbs(problem: Problem, *, temperature: float, grid: Grid, tolerance: float 
     **Raises** `ValueError` for T <= 0, a loss that is not convex, data without nodes, an output scale without a limit,
     a grid that does not fit, more than 5e7 pairs of cells and data, and a reduction at d = infinity.
     """
+    check_mean(problem, "gibbs")
     require_nodes(problem.data, "gibbs")
     problem = problem.on_nodes()
     _check(problem, temperature, grid, tolerance)

@@ -156,7 +156,7 @@ def target_of(problem: Problem, who: str, *, charges: bool = True) -> Target:
         raise ValueError(
             f"{who}(problem=...): needs {'c ' if charges else ''}(x - h)_+ on an interval under a squared loss, as "
             f"problems.free_knot_spline(target) makes it{' (with charge=True)' if charges else ''}; got the unit "
-            f"{type(problem.unit).__name__} on {type(problem.data).__name__}, loss {problem.loss.name!r}."
+            f"{type(problem.two_layer(who)).__name__} on {type(problem.data).__name__}, loss {problem.loss.name!r}."
         )
     if not (problem.scale.mean_field and problem.scale.factor(1) == 1.0):
         raise ValueError(f"{who}(problem=...): this output scale depends on N; use scales.MeanField().")

@@ -66,6 +66,7 @@ def predict_widths(
 
     Raises `ValueError` for dynamics that do not descend, and as `fluctuations` does.
     """
+    problem.two_layer(WHO)
     if not moves.descends:
         raise ValueError(
             f"{WHO}: the fluctuations of {type(moves).__name__} are not known: only those of the gradient flow and of "

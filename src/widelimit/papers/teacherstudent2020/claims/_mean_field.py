@@ -6,7 +6,7 @@ from widelimit.theory import teacherstudent2020 as theory
 
 from ..._kit import Bench, Cost, Data, Finding, claim
 from ..._kit._shares import apart, largest, log_slope, share_allowed
-from ..runs._networks import TESTS, drawn, fields, followed, limit
+from ..runs._networks import TESTS, TIMES, ensembles, fields, followed, limit, rate, widths
 
 _WIDTH = 12
 
@@ -55,7 +55,7 @@ def descent_time(bench: Bench) -> Finding:
     Compared: share of what is allowed: the exponent of alpha/N, 0.2, 0.1, 0.05, in the largest distance at t = 2
     between descent of 12 particles in NumPy and the library's flow, against 1: 0.05; twice the finest minus the next,
     which is of second order, must be a tenth as far from the flow as the finest."""
-    found = bench.piece(followed, width=_WIDTH, times=np.array([0.0, 2.0]))
+    found = bench.piece(followed, width=_WIDTH, end=2.0, saves=1)
     steps = (0.2, 0.1, 0.05)
     ends = [_descended(found, step, 2.0) for step in steps]
     off = [apart(end, found["rows"][-1]) for end in ends]
@@ -81,11 +81,10 @@ def dissipation(bench: Bench) -> Finding:
     """(3) is the gradient flow of E in the Wasserstein metric: dE/dt = -INT |grad dE/drho|^2 rho.
     Compared: share of what is allowed: 1e-4 between the fall of the library's E from t = 0 to 4 and Simpson's integral,
     over 160 intervals, of the mean square of (2) in NumPy along its run, relative; E must fall at every save."""
-    times = np.linspace(0.0, 4.0, 161)
-    found = bench.piece(followed, width=_WIDTH, times=times)
+    found = bench.piece(followed, width=_WIDTH, end=4.0, saves=160)
     speeds = np.array([np.mean(np.sum(exact_flow(found, rows).theta ** 2, axis=1)) for rows in found["rows"]])
     simpson = np.tile([4.0, 2.0], 80)[:-1]
-    total = float(speeds[0] + speeds[-1] + simpson @ speeds[1:-1]) * times[1] / 3.0
+    total = float(speeds[0] + speeds[-1] + simpson @ speeds[1:-1]) * float(found["times"][1]) / 3.0
     fall = float(found["risk"][0] - found["risk"][-1])
     return Finding(
         {"fall of E": fall, "integral": total},
@@ -106,31 +105,6 @@ def loss_pairing(bench: Bench) -> Finding:
     return Finding({"pairing": pairing, "2 E": 2.0 * risk}, abs(pairing / (2.0 * risk) - 1.0))
 
 
-TIMES = [0.0, 1.0, 4.0]
-# Gauss nodes a coordinate for the limit.
-_ORDER = 20
-
-
-def widths(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(16, 64, 256), paper=(16, 64, 256, 1024))
-
-
-def deviations(bench: Bench) -> np.ndarray:
-    """INT test d(rho_N - rho), [widths, seeds, T, 3]."""
-    found = bench.piece(drawn, widths=widths(bench), seeds=bench.pick(quick=60, paper=300), times=TIMES)
-    return found["tests"] - bench.piece(limit, order=_ORDER, times=TIMES)["tests"]
-
-
-def rate(widths: tuple[int, ...], squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The exponent of N in the root mean square over seeds and its standard error, from squares [widths, seeds, ...]: a
-    line through (log N, log) by least squares, its points independent with the errors of their means."""
-    mean = np.mean(squares, axis=1)
-    errors = 0.5 * np.std(squares, axis=1, ddof=1) / mean / squares.shape[1] ** 0.5
-    x = np.log(widths) - np.mean(np.log(widths))
-    weights = x / (x @ x)
-    return np.tensordot(weights, 0.5 * np.log(mean), 1), np.tensordot(weights**2, errors**2, 1) ** 0.5
-
-
 @claim("Theorem 1", tolerance=1.0, cost=Cost(15.0, 600.0), digits=3)
 def law_of_large_numbers(bench: Bench) -> Finding:
     """If theta_i(0) are sampled from a density, the empirical measure at a fixed t converges weakly to the solution of
@@ -141,16 +115,17 @@ def law_of_large_numbers(bench: Bench) -> Finding:
     each, uniform on a square, by the library's flow, against -1/2: 3.5 of its standard errors, the largest of nine;
     these must be 0.08 at most. The limit is that of 20 Gauss nodes a coordinate; with 16 its integrals must not differ
     by a tenth of the deviation at the largest N."""
-    off = deviations(bench)
+    networks, limiting = ensembles(bench)
+    off = networks["tests"] - limiting["tests"]
     slopes, errors = rate(widths(bench), off**2)
-    coarse, fine = (bench.piece(limit, order=order, times=TIMES)["tests"] for order in (16, _ORDER))
+    coarse = bench.piece(limit, order=16, times=TIMES)["tests"]
     smallest = float(np.min(np.mean(off[-1] ** 2, axis=0) ** 0.5))
     computed = {
         f"exponent, {name}, t = {t:g}": [slopes[k, i], errors[k, i]]
         for i, name in enumerate(TESTS)
         for k, t in enumerate(TIMES)
     }
-    needs = {"the limit is known": apart(coarse, fine) < 0.1 * smallest}
+    needs = {"the limit is known": apart(coarse, limiting["tests"]) < 0.1 * smallest}
     return Finding(
         computed,
         share_allowed((np.abs(slopes + 0.5) / errors, 3.5), (errors, 0.08)),

@@ -4,25 +4,9 @@ import numpy as np
 
 from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Bench, Cost, Data, Finding, claim
+from ..._kit import Bench, Cost, Finding, claim
 from ..._kit._shares import apart, apart_relative, largest, share_allowed
-from ..runs._walls import WALL, equation, on_wall, particles
-
-INSIDE, OUTSIDE = 0.8, 1.4
-TIMES = np.linspace(0.0, 40.0, 161)
-LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
-
-
-def students(bench: Bench, centre: float) -> Data:
-    return bench.piece(particles, centre=centre, times=LONG)
-
-
-def cells(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(100, 200), paper=(100, 200, 400, 800))
-
-
-def grids(bench: Bench, centre: float) -> dict[int, Data]:
-    return {n: bench.piece(equation, centre=centre, times=TIMES, cells=n) for n in cells(bench)}
+from ..runs._walls import INSIDE, OUTSIDE, TIMES, WALL, grids, in_ball, students
 
 
 @claim("2.1, bounded Theta", tolerance=1.0, cost=Cost(10.0, 60.0), digits=3)
@@ -38,12 +22,12 @@ def no_flux(bench: Bench) -> Finding:
     Misprint: the equation is of first order and has no condition on d rho/dn; on the wall rho has no density."""
     found = students(bench, INSIDE)
     count = len(TIMES)
-    start, wall = found["paths"][0], on_wall(found)[:count]
-    exact = theory.box_flow(start, found["x"], found["y"], found["mu"], WALL, TIMES, 0.02)
+    start, wall = found["paths"][0], found["wall"][:count]
+    exact = theory.box_flow(start, found["x"][:, 0], found["y"], found["mu"], WALL, TIMES, 0.02)
     off = apart(found["paths"][:count], exact)
     early = (TIMES >= 1.0) & (TIMES <= 10.0)
     fields = grids(bench, INSIDE)
-    far = [apart(np.sum(one["last"], axis=1)[early], wall[early]) for one in fields.values()]
+    far = [apart(one["wall"][early], wall[early]) for one in fields.values()]
     mass = largest(*(np.abs(one["mass"] - 1.0) for one in fields.values()))
     computed = {"paths apart": off, "mass on the wall, largest": largest(wall), "at t = 40": float(wall[-1])}
     computed |= {f"last cell apart, {n} cells": one for n, one in zip(fields, far, strict=True)}
@@ -73,7 +57,7 @@ def teacher_outside(bench: Bench) -> Finding:
     and name the teacher and the wall as what fails."""
     found = students(bench, OUTSIDE)
     y = found["y"]
-    exact = float(found["mu"] @ (np.tanh(WALL * found["x"]) - y) ** 2) / float(found["mu"] @ y**2)
+    exact = float(found["mu"] @ (np.tanh(WALL * found["x"][:, 0]) - y) ** 2) / float(found["mu"] @ y**2)
     psi = found["psi"]
     excess = float(psi[-1] - np.min(psi)) / float(np.ptp(psi))
     failed = "; ".join(str(one) for one in found["failed"])
@@ -83,7 +67,41 @@ def teacher_outside(bench: Bench) -> Finding:
         "the library names the teacher": not found["inside"] and "outside Theta" in failed,
         "and the wall": "wall" in failed,
     }
-    wall = float(on_wall(found)[-1])
+    wall = float(found["wall"][-1])
     computed = {"loss over E y^2": found["loss"], "mass on the wall": wall, "failed": failed}
     parts = (apart_relative(found["loss"], exact), 1e-9), (abs(wall - 1.0), 1e-12), (excess, 1e-12)
+    return Finding(computed, share_allowed(*parts), needs=needs)
+
+
+# Of the atom outside the ball |theta| <= 1.
+_FAR = np.array([1.5, 0.5])
+
+
+@claim("2.1, a ball; Theorem 2", tolerance=1.0, cost=Cost(10.0), digits=5)
+def teacher_outside_ball(bench: Bench) -> Finding:
+    """The same in a ball, along whose wall particles slide: all of them come together at the best neuron of the ball.
+    Compared: share of what is allowed: tanh of two inputs, |theta| <= 1, the teacher's atom at (1.5, 0.5), 60 particles
+    spread over the ball, at t = 1000: each within 1e-3 of the point of the circle with the least loss, from 20000
+    angles in NumPy; the library's loss against that one, relative, 1e-6; all mass on the wall; the library's psi there
+    is its least over the ball, to 1e-9 of the largest. It must find it at rest, with a loss that is not zero and the
+    teacher outside."""
+    found = bench.piece(in_ball, centre=_FAR, end=1000.0)
+    angle = np.linspace(0.0, np.pi, 20001)[1:]
+    circle = WALL * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    y, mu = found["y"], found["mu"]
+    losses = (np.tanh(circle @ found["x"].T) - y) ** 2 @ mu / (mu @ y**2)
+    best = circle[np.argmin(losses)]
+    excess = (largest(found["psi"]) - float(np.min(found["elsewhere"]))) / largest(np.abs(found["psi"]))
+    needs = {
+        "at rest": bool(found["rests"]),
+        "the loss is not zero": not found["zero"],
+        "the library sees the teacher outside": not found["inside"],
+    }
+    computed = {"end": found["rows"][0], "best neuron": best, "loss over E y^2": found["loss"]}
+    parts = (
+        (apart(found["rows"], best), 1e-3),
+        (apart_relative(found["loss"], np.min(losses)), 1e-6),
+        (abs(float(found["wall"]) - 1.0), 1e-12),
+        (max(excess, 0.0), 1e-9),
+    )
     return Finding(computed, share_allowed(*parts), needs=needs)

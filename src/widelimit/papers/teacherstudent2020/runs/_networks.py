@@ -10,7 +10,7 @@ from widelimit.dynamics import GradientFlow
 from widelimit.measure import Particles, join, laws
 from widelimit.problem import Problem
 
-from ..._kit import Data
+from ..._kit import Bench, Data
 from ..._kit._runs import evolved
 from ._students import taught
 
@@ -64,10 +64,10 @@ def fields(width: int, weighted: bool) -> Data:
     }
 
 
-def followed(width: int, times: np.ndarray, weighted: bool = False) -> Data:
-    """The library's flow of a random network: rows [T, N, D] and E [T]."""
-    task = problem(weighted)
-    run = evolved(task, network(width, weighted), GradientFlow(), times)
+def followed(width: int, end: float, saves: int) -> Data:
+    """The library's flow of a random network: rows [T, N, 2] and E [T], T = saves + 1."""
+    task = problem()
+    run = evolved(task, network(width), GradientFlow(), np.linspace(0.0, end, saves + 1))
     return nodes(task) | {"rows": run.positions, "risk": run.risk, "times": run.times}
 
 
@@ -81,14 +81,21 @@ TESTS = ("cos", "Gaussian", "logistic")
 
 
 def limit(order: int, times: list[float]) -> Data:
-    """INT test d rho [T, 3] of the limit, from order^2 Gauss nodes of the start's law."""
+    """INT test d rho [T, 3] of the limit, from order^2 Gauss nodes of the start's law; those at the end, and their
+    weights."""
     start = laws.Uniform(-SIDE, SIDE, dim=2).quantise(order, laws.Gauss())
     run = evolved(problem(), start, GradientFlow(), times)
-    return {"tests": np.einsum("n,tng->tg", np.asarray(start.weights), tests(run.positions))}
+    weights = np.asarray(start.weights)
+    return {
+        "tests": np.einsum("n,tng->tg", weights, tests(np.asarray(run.positions))),
+        "rows": run.positions[-1],
+        "weights": weights,
+    }
 
 
 def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
-    """The same of networks of N neurons drawn from the law, [widths, seeds, T, 3], all draws independent."""
+    """INT test d rho_N of networks of N neurons drawn from the law, [widths, seeds, T, 3], all draws independent; the
+    theta_1 at the end of the first of each N, [widths, most], with weights."""
     # Rows of no weight make all of one shape, which is compiled once.
     most = max(widths)
     starts = []
@@ -97,5 +104,36 @@ def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
             rows = laws.Uniform(-SIDE, SIDE, dim=2).sample(most, key=jax.random.key(seed + seeds * k)).positions
             starts.append(Particles(rows, weights=np.where(np.arange(most) < n, 1.0 / n, 0.0)))
     runs = evolve_many(problem(), starts, GradientFlow(), t1=times[-1], save_at=times, progress=False)
-    values = [np.einsum("n,tng->tg", run.weights[-1], tests(run.positions)) for run in runs]
-    return {"tests": np.reshape(values, (len(widths), seeds, len(times), len(TESTS)))}
+    values = [np.einsum("n,tng->tg", run.weights[-1], tests(np.asarray(run.positions))) for run in runs]
+    return {
+        "tests": np.reshape(values, (len(widths), seeds, len(times), len(TESTS))),
+        "rows": np.stack([run.positions[-1, :, 0] for run in runs[::seeds]]),
+        "weights": np.stack([run.weights[-1] for run in runs[::seeds]]),
+    }
+
+
+TIMES = [0.0, 1.0, 4.0]
+# Gauss nodes a coordinate for the limit.
+ORDER = 20
+
+
+def widths(bench: Bench) -> tuple[int, ...]:
+    return bench.pick(quick=(16, 64, 256), paper=(16, 64, 256, 1024))
+
+
+def ensembles(bench: Bench) -> tuple[Data, Data]:
+    """`drawn` and `limit`."""
+    seeds = bench.pick(quick=60, paper=300)
+    return bench.piece(drawn, widths=widths(bench), seeds=seeds, times=TIMES), bench.piece(
+        limit, order=ORDER, times=TIMES
+    )
+
+
+def rate(widths: tuple[int, ...], squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The exponent of N in the root mean square over seeds and its standard error, from squares [widths, seeds, ...]: a
+    line through (log N, log) by least squares, its points independent with the errors of their means."""
+    mean = np.mean(squares, axis=1)
+    errors = 0.5 * np.std(squares, axis=1, ddof=1) / mean / squares.shape[1] ** 0.5
+    x = np.log(widths) - np.mean(np.log(widths))
+    weights = x / (x @ x)
+    return np.tensordot(weights, 0.5 * np.log(mean), 1), np.tensordot(weights**2, errors**2, 1) ** 0.5

@@ -10,8 +10,9 @@ from widelimit._evolve import evolve_many
 from widelimit.dynamics import GradientFlow, integrators
 from widelimit.measure import Particles, laws
 from widelimit.problem import Problem
+from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Data
+from ..._kit import Bench, Data
 from ..._kit._runs import evolved
 from ._students import taught
 
@@ -92,3 +93,29 @@ def two_sides(masses: tuple[float, ...], shares: tuple[float, ...], end: float) 
         "limits": 2.0 * np.array(masses),
         "least": np.min(paths),
     }
+
+
+_SHIFT = np.array([[0.6, 1.0], [-0.6, -1.0]])
+_CLUSTERS = {"off": 0.02 * _SHIFT, "spread": 0.005, "count": 20, "end": 120.0}
+_POINTS = {"off": 1e-4 * np.array([[0.6, 1.0], [-1.0, 0.6]]), "spread": 0.0, "count": 1, "end": 600.0}
+
+
+def decoupled(bench: Bench, masses: tuple[float, ...]) -> Data:
+    return bench.piece(near, activation="relu", atoms=OPPOSITE, masses=masses, **_CLUSTERS)
+
+
+def coupled(bench: Bench, masses: tuple[float, ...]) -> Data:
+    return bench.piece(near, activation="tanh", atoms=ORTHOGONAL, masses=masses, **_POINTS)
+
+
+def random_starts(bench: Bench, activation: str, masses: tuple[float, ...]) -> Data:
+    """Of 60 particles each."""
+    atoms, end = (OPPOSITE, 100.0) if activation == "relu" else (ORTHOGONAL, 300.0)
+    more = {"count": bench.pick(quick=60, paper=400), "seeds": bench.pick(quick=4, paper=20)}
+    return bench.piece(from_random, activation=activation, atoms=atoms, masses=masses, end=end, **more)
+
+
+def linear(found: Data, masses: tuple[float, ...]) -> np.ndarray:
+    """|e_i| [T, 2] of the coupled linear flow, on the problem's own nodes."""
+    matrix = theory.tanh_matrix(ORTHOGONAL, np.array(masses), NODES)
+    return theory.linear_errors(matrix, _POINTS["off"], found["times"])

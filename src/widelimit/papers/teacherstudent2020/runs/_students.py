@@ -2,27 +2,29 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from widelimit import analysis
+from widelimit.dynamics import GradientFlow
 from widelimit.measure import Particles, join, laws
-from widelimit.problem import Problem, activations, domains, problems, units
+from widelimit.problem import Problem, activations, problems, units
 from widelimit.theory import teacherstudent2020 as theory
 
 from ..._kit import Data
+from ..._kit._runs import evolved
 
 # Of N(0, 1) in one dimension.
 _NODES = 48
 _POINTS, _END = 240, 3.5
+# Three neurons in the plane whose sum is zero.
+TRIANGLE = np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
 
 
-def taught(
-    activation: str, teacher: Particles, data: Any, *, weighted: bool = False, wall: float | None = None, **more: Any
-) -> Problem:
-    """Units sigma(theta . x), `weighted` ones times w; with `wall` Theta is the box |theta_k| <= wall."""
+def taught(activation: str, teacher: Particles, data: Any, *, weighted: bool = False, **more: Any) -> Problem:
+    """Units sigma(theta . x), `weighted` ones times w."""
     unit = units.Neuron(getattr(activations, activation), bias=False, output_weight=weighted)
-    box = None if wall is None else domains.Box(-wall, wall)
-    return problems.teacher_student(unit, teacher, data, domain=box, **more)
+    return problems.teacher_student(unit, teacher, data, **more)
 
 
 def _one_input(activation: str, teacher: Particles) -> Problem:
@@ -43,11 +45,16 @@ def compared(problem: Problem, student: Particles) -> Data:
     }
 
 
-def tilted(activation: str, kind: str) -> Data:
-    """A positive teacher and a positive student on 240 points of [-3.5, 3.5] that differ by `theory.tilt` of a kind."""
+def line() -> tuple[np.ndarray, np.ndarray]:
+    """240 points of [-3.5, 3.5] and a teacher's weights on them, sum 1."""
     theta = (np.arange(_POINTS) + 0.5) * 2.0 * _END / _POINTS - _END
-    teacher = np.exp(-0.5 * (theta - 0.4) ** 2)
-    teacher /= np.sum(teacher)
+    weights = np.exp(-0.5 * (theta - 0.4) ** 2)
+    return theta, weights / np.sum(weights)
+
+
+def tilted(activation: str, kind: str) -> Data:
+    """A positive teacher and a positive student, on `line`, that differ by `theory.tilt` of a kind."""
+    theta, teacher = line()
     student = teacher + theory.tilt(theta, teacher, kind)
     rows = theta[:, None]
     return compared(_one_input(activation, Particles(rows, weights=teacher)), Particles(rows, weights=student))
@@ -103,5 +110,38 @@ def exchanged(first: np.ndarray, second: np.ndarray, weighted: bool = False) -> 
     return {
         "f": np.stack([problem.predict(each, x) for each in (one, other)]),
         "fixed": [*found.shared.values(), *found.missing.values()],
+        "free": list(found.free.values()),
+    }
+
+
+def spectrum(d: int) -> Data:
+    """The library's eigenvalues of sigma(u . v) on the sphere of R^d."""
+    problem = taught("relu", Particles(np.eye(d)[:1]), laws.Normal(0.0, 1.0, dim=d), samples=4)
+    return {"values": analysis.identifiable(problem).spectrum}
+
+
+def reversed_pair(rows: np.ndarray, angles: int) -> Data:
+    """f [2, angles] of ReLU neurons in the plane and of the reversed ones, on the unit circle, by the library."""
+    one, other = Particles(rows), Particles(-rows)
+    problem = taught("relu", one, laws.Normal(0.0, 1.0, dim=2), nodes=6)
+    angle = np.linspace(-np.pi, np.pi, angles)
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return {"angle": angle, "f": np.stack([problem.predict(each, x) for each in (one, other)])}
+
+
+def trained(d: int, nodes: int, count: int, end: float) -> Data:
+    """A ReLU student drawn from N(0, I), its teacher of three random neurons: E before and after the library's flow,
+    and its comparison of the two measures at the end."""
+    teacher = Particles(np.random.default_rng(5).normal(size=(3, d)), weights=np.array([0.5, 0.3, 0.2]))
+    law = laws.Normal(0.0, 1.0, dim=d)
+    problem = taught("relu", teacher, law, nodes=nodes)
+    run = evolved(problem, law.sample(count, key=jax.random.key(3)), GradientFlow(), [0.0, end])
+    found = analysis.identifiable(problem).compare(run.final)
+    fixed = found.shared | found.missing
+    return {
+        "risk": run.risk,
+        "error": found.function_error,
+        "fixed names": list(fixed),
+        "fixed": list(fixed.values()),
         "free": list(found.free.values()),
     }
