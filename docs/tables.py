@@ -11,12 +11,12 @@ from widelimit import dynamics
 from widelimit.dynamics import integrators, sampling, schedules
 from widelimit.measure import grids, laws
 from widelimit.numerics.registry import UNSAID, Entry, Registry, Value
-from widelimit.problem import activations, domains, losses, mobilities, penalties, scales, units
+from widelimit.problem import activations, domains, losses, mobilities, networks, penalties, scales, units
 from widelimit.runs.parse._sections import resolution_of
 
 PAGE = pathlib.Path(__file__).parent / "problem-file.md"
 PARTS = (
-    *(units, activations, losses, penalties, domains, mobilities, scales, laws, grids),
+    *(units, networks, activations, losses, penalties, domains, mobilities, scales, laws, grids),
     *(dynamics, integrators, schedules, sampling),
 )
 REGISTRIES: dict[str, Registry] = {part.registry.concept: part.registry for part in PARTS}

@@ -107,6 +107,26 @@ def test_a_mean_that_does_not_move_is_said_to_stay(run):
     assert "and its mean stays near 1.59" in captions[1]
 
 
+def test_a_pair_with_a_number_that_never_moves(run):
+    """The level of a particle: the last level is held beside the first, not a tenth of the neurons beside others."""
+    from widelimit.report._neurons import pair
+
+    trajectory = run(400)
+    moved = trajectory.positions.copy()
+    moved[:, :, 0] = np.arange(400) % 3
+    moved[-1, :, 1:4] += 1.0
+    levels = pair(dataclasses.replace(trajectory, positions=moved))
+    assert levels is not None
+    assert levels.still
+    lengths = np.linalg.norm(moved[-1, :, 1:4], axis=1)
+    np.testing.assert_allclose(levels.heavy[1], [lengths[2::3].mean(), lengths[::3].mean()])
+    # One number for all says nothing: the bias stands in its place.
+    moved[:, :, 0] = 2.0
+    alike = pair(dataclasses.replace(trajectory, positions=moved))
+    assert alike is not None
+    assert alike.labels == ("bias", "|weight|")
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -85,10 +85,14 @@ def density_words(row: Density) -> str:
 def _pair_picture(data: Pair) -> Picture:
     (top0, rest0), (top1, rest1) = data.heavy
     first, second = data.labels
-    first = first if first.startswith("|") else f"|{first}|"
+    size = first if first.startswith("|") else f"|{first}|"
+    who, others = f"the tenth of the neurons with the largest {size}", "the others"
+    if data.still:
+        most, least = float(np.max(data.start[:, 0])), float(np.min(data.start[:, 0]))
+        who, others = f"what has {first} {most:.4g}", f"what has {first} {least:.4g}"
     caption = (
-        f"At the end the tenth of the neurons with the largest {first} has {second} {number(top1)} "
-        f"on average, the others {number(rest1)} (at the start {number(top0)} and {number(rest0)})."
+        f"At the end {who} has {second} {number(top1)} on average, {others} {number(rest1)} (at the start "
+        f"{number(top0)} and {number(rest0)})."
     )
     if len(data.start) < data.total:
         caption += f" {len(data.start)} of {data.total} neurons are drawn."

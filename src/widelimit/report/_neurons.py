@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from widelimit.trajectory import Trajectory
 
-from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rows_of
+from ._spread import Spread, blocks_of, label_of, mass_between, numbers_of, rests, rows_of
 from .canvas import LIMIT, add_legend, colour, dash, plain
 from .words import moment, number
 
@@ -51,7 +51,8 @@ class Pair:
     """Two numbers a neuron, [K, 2] each, at the start and at the end; some of all `total` neurons.
 
     `heavy`: the means of the second number over the tenth of the mass with the largest |first number| and
-    over the rest, at the start and at the end.
+    over the rest, at the start and at the end. `still`: the first number never changes; then they are
+    the means where it is largest and where it is least.
     """
 
     labels: tuple[str, str]
@@ -60,6 +61,7 @@ class Pair:
     times: tuple[float, float]
     total: int
     heavy: tuple[tuple[float, float], tuple[float, float]]
+    still: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,10 @@ def _middle(values: np.ndarray, share: np.ndarray) -> tuple[float, float]:
 
 def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
     """The first scalar block against the norm of the first vector, or the second scalar, if any."""
-    blocks = blocks_of(trajectory)
+    # What is one number for good says nothing beside another.
+    fixed = [block for block in blocks_of(trajectory) if rests(trajectory, block)]
+    alike = [block for block in fixed if np.ptp(numbers_of(trajectory, block, 0)) == 0]
+    blocks = [block for block in blocks_of(trajectory) if block not in alike]
     scalars = [b for b in blocks if b.size == 1]
     vectors = [b for b in blocks if b.size > 1]
     chosen = [*scalars[:1], *vectors[:1]] if scalars and vectors else [*scalars, *vectors][:2]
@@ -112,9 +117,11 @@ def pair(trajectory: Trajectory, most: int = 2000) -> Pair | None:
         return None
     total = len(first)
     kept = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
-    heavy = (_heavy(first, trajectory.weights[0]), _heavy(second, trajectory.weights[-1]))
+    still = chosen[0] in fixed
+    means = _at_ends if still else _heavy
+    heavy = (means(first, trajectory.weights[0]), means(second, trajectory.weights[-1]))
     ends = (float(trajectory.times[0]), float(trajectory.times[-1]))
-    return Pair((label_of(chosen[0]), label_of(chosen[1])), first[kept], second[kept], ends, total, heavy)
+    return Pair((label_of(chosen[0]), label_of(chosen[1])), first[kept], second[kept], ends, total, heavy, still)
 
 
 def inputs(trajectory: Trajectory, columns: tuple[str, ...], most: int = 12) -> Inputs | None:
@@ -134,13 +141,19 @@ def _heavy(points: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     order = np.argsort(-np.abs(points[:, 0]), kind="stable")
     mass = np.cumsum(weights[order]) / np.sum(weights)
     top = order[: max(1, int(np.searchsorted(mass, 0.1, side="right")))]
-    rest = np.setdiff1d(order, top)
+    return _mean(points, weights, top), _mean(points, weights, np.setdiff1d(order, top))
 
-    def mean(index: np.ndarray) -> float:
-        total = float(np.sum(weights[index]))
-        return float(np.sum(weights[index] * points[index, 1]) / total) if total > 0 else float("nan")
 
-    return mean(top), mean(rest)
+def _at_ends(points: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Mean second number where the first is largest, and where it is least."""
+    ends = (np.flatnonzero(points[:, 0] == end) for end in (np.max(points[:, 0]), np.min(points[:, 0])))
+    top, rest = (_mean(points, weights, end) for end in ends)
+    return top, rest
+
+
+def _mean(points: np.ndarray, weights: np.ndarray, index: np.ndarray) -> float:
+    total = float(np.sum(weights[index]))
+    return float(np.sum(weights[index] * points[index, 1]) / total) if total > 0 else float("nan")
 
 
 def _frame(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:

@@ -50,6 +50,14 @@ def numbers_of(trajectory: Trajectory, block: Block, index: int) -> Float[np.nda
     return rows[:, 0] if block.size == 1 else np.linalg.norm(rows, axis=1)
 
 
+def rests(trajectory: Trajectory, block: Block) -> bool:
+    """Whether no neuron's number of a block changes in a run, as the level of a particle does not."""
+    if trajectory.grid is not None or trajectory.counts is not None:
+        return False
+    start, end = (rows_of(trajectory, block, index) for index in (0, -1))
+    return len(trajectory) > 1 and np.array_equal(start, end)
+
+
 def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> Spread:
     """A block's numbers at a save point; with the distribution function where the run knows it."""
     measure = trajectory[index]

@@ -238,7 +238,7 @@ def _state(path: pathlib.Path) -> str:
 
 def _is_run(path: pathlib.Path) -> bool:
     """Whether a folder is a run's, by the content of one of its files: names alone are anybody's."""
-    for name, keys in (("status.json", {"format", "state", "parts"}), ("problem.json", {"data", "unit", "limit"})):
+    for name, keys in (("status.json", {"format", "state", "parts"}), ("problem.json", {"data", "time", "limit"})):
         with contextlib.suppress(BadInput):
             if keys <= set(read_json(path / name)):
                 return True

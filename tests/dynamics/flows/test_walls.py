@@ -123,7 +123,7 @@ def test_a_charged_unit_in_a_ball_descends_by_proximal_steps():
     start = wl.laws.Uniform(-0.4, 0.4, dim=3).quantise(8)
     flow = wl.GradientFlow(wl.integrators.ProximalHeun(1e-6, 1e-8))
     run = wl.evolve(problem, start, flow, t1=20.0, save_at=[5.0, 10.0])
-    lengths = np.linalg.norm(np.asarray(run.final["weight"]), axis=1)
+    lengths = np.linalg.norm(np.asarray(run.final.positions[:, 1:]), axis=1)
     assert np.all(lengths <= 0.7 + 1e-14)
     assert run.wall_mass[-1] == 1.0
     objective = run.risk + run.penalty

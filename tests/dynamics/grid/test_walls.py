@@ -1,5 +1,7 @@
 """Mass at walls: the equation on a grid against particles, where it gathers on a wall and where it is let go."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -77,7 +79,7 @@ def test_the_mass_of_the_cells_at_a_wall():
     masses /= masses.sum()
     density = wl.GridDensity(wl.Grid([np.linspace(-1.0, 1.0, 5), np.linspace(-1.0, 1.0, 6)]), masses)
 
-    def wall_mass(domain, measure=density):
+    def wall_mass(domain: wl.domains.AbstractDomain, measure: Any = density) -> float:
         problem = wl.Problem(PLANE.unit, PLANE.data, domain=domain)
         return float(observables.WallMass()(problem, measure)["wall_mass"])
 

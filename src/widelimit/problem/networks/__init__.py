@@ -3,6 +3,10 @@
 from ._expansion import Expansion as Expansion, Radius as Radius
 from ._integrate import integrate as integrate
 from ._levels import Levels as Levels
-from ._network import AbstractDual as AbstractDual, AbstractNetwork as AbstractNetwork
+from ._network import (
+    AbstractDual as AbstractDual,
+    AbstractNetwork as AbstractNetwork,
+    registry as registry,
+)
 from ._two_layer import TwoLayer as TwoLayer
 from ._wide_resnet import WideResNet as WideResNet

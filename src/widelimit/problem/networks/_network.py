@@ -8,12 +8,17 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
 from widelimit.numerics import Count, Module
+from widelimit.numerics.registry import Registry
 
 from ..units import AbstractUnit
 from ._levels import Levels
 
 if TYPE_CHECKING:
     from ._expansion import Expansion
+
+
+registry = Registry("network")
+"""Networks by name, for problem files: what is no two-layer mean of a unit."""
 
 
 class AbstractDual(Module):

@@ -8,11 +8,12 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
 from widelimit.numerics import Count, Module, whole_number
+from widelimit.numerics.registry import named, whole
 
-from ..activations import Activation, as_activation
+from ..activations import Activation, as_activation, registry as activations
 from ._expansion import Expansion
 from ._levels import Levels
-from ._network import AbstractNetwork
+from ._network import AbstractNetwork, registry
 from ._states import OnStates, on_states, propagated, residual_blocks
 
 
@@ -86,3 +87,6 @@ class WideResNet(AbstractNetwork):
 
     def expansion(self, order: Count, *, continuous: bool | None) -> Expansion:
         return Expansion(self.activation, self.depth, order, continuous=bool(continuous))
+
+
+registry.add("wide_resnet", WideResNet, depth=whole(), activation=named(activations))

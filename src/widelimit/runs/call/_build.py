@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, PRNGKeyArray
 
 from widelimit import dynamics
-from widelimit.measure import Block, laws
-from widelimit.problem import Problem, domains, losses, mobilities, penalties, scales, units
+from widelimit.measure import Block, Blocks, Particles, laws
+from widelimit.problem import Problem, domains, losses, mobilities, networks, penalties, scales, units
 from widelimit.problem.data import Samples, Scaling, Table, read_table, require_nodes, split
 from widelimit.trajectory import observables
 
@@ -28,7 +28,8 @@ _Arrays = tuple[np.ndarray, np.ndarray]
 class Built:
     """What a problem file stands for.
 
-    - `start`: the law of a neuron at time 0, its blocks in the order of the unit's.
+    - `start`: the law of a neuron at time 0, its blocks in the order of the unit's; the same on each level, where the
+      network has levels.
     - `save_at`: [T], the same for every part of the run; `watched`: what is recorded there.
     - `facts`: what the data was, as plain data; `notices`: what a user should know about it.
     """
@@ -44,24 +45,35 @@ class Built:
     def held_out(self) -> bool:
         return self.facts["held_out_rows"] > 0
 
+    def sample(self, width: int, key: PRNGKeyArray) -> Particles:
+        """`width` neurons of the law, or as many a level."""
+        if self.problem.levels is None:
+            return self.start.sample(width, key=key)
+        return self.problem.start(self.start, width, key=key)
+
 
 def build(file: ProblemFile, name: str) -> Built:
     """Read the data and make the problem; `name` is the problem file's. Raises `ProblemFileError`."""
     with place(name, "[data]"):
         train, test, facts, notices = _read_data(file.data)
+    if file.network is not None and train[0].shape[1] == 1:
+        # One number in and out: a network of levels has targets of the inputs' shape, (1,).
+        train = train[0], train[1].reshape(len(train[1]), -1)
+        test = None if test is None else (test[0], test[1].reshape(len(test[1]), -1))
     samples = Samples(*train)
     problem = _problem(file, name, samples)
     factors = {}
-    for block in problem.blocks:
+    for block in _moving(problem.network, problem.blocks):
         with place(name, f"[start] {block.name}"):
             factors[block.name] = _law(file, block, samples.inputs)
     watched = observables.default(problem)
     if test is not None:
         watched = (*watched, observables.RiskOn("held_out_risk", Samples(*test)))
     save_at = file.time.t1 * np.linspace(0.0, 1.0, file.time.saves) ** 2
-    start = laws.product(**factors)
-    _check_dynamics(file, name, problem, start)
-    return Built(problem, start, save_at, watched, facts, notices)
+    notices = (*notices, *(() if problem.notice is None else (problem.notice,)))
+    built = Built(problem, laws.product(**factors), save_at, watched, facts, notices)
+    _check_dynamics(file, name, built)
+    return built
 
 
 def dynamics_of(table: LimitSection | NetworksSection, **changed: Any) -> dynamics.AbstractDynamics:
@@ -69,25 +81,29 @@ def dynamics_of(table: LimitSection | NetworksSection, **changed: Any) -> dynami
     return dynamics.registry.make(table.model_dump() | changed)
 
 
-def start_of(section: LimitSection, start: laws.AbstractLaw, size: float) -> dynamics.Start:
-    """Where the limit starts: from the law, or from as many particles where the dynamics moves given ones."""
+def start_of(section: LimitSection, built: Built, size: float) -> dynamics.Start:
+    """Where the limit starts: from the law, or from as many particles (a level) where the dynamics moves given ones."""
     value = dynamics.registry[section.dynamics].values[section.resolution]
-    return start if value.argument else start.quantise(int(size))
+    if value.argument:
+        return built.start
+    particles = built.start.quantise(int(size))
+    return particles if built.problem.levels is None else built.problem.start(particles, int(size))
 
 
-def _check_dynamics(file: ProblemFile, name: str, problem: Problem, start: laws.AbstractLaw) -> None:
+def _check_dynamics(file: ProblemFile, name: str, built: Built) -> None:
     """Raise `ProblemFileError` for a dynamics that cannot run on the problem, before anything is computed."""
-    asked = [("[limit]", file.limit, start_of(file.limit, start, 2))]
-    sampled = start.sample(2, key=jax.random.key(0))
+    problem = built.problem
+    asked = [("[limit]", file.limit, start_of(file.limit, built, 2))]
+    sampled = built.sample(2, jax.random.key(0))
     asked += [(f"[[networks]] {i + 1},", table, sampled) for i, table in enumerate(file.networks)]
     for where, section, measure in asked:
         with place(name, where.rstrip(",")):
             moves = dynamics_of(section)
-            blocks = [block.name for block in problem.blocks]
+            blocks = [block.name for block in _moving(problem.network, problem.blocks)]
             for block in getattr(section, "trainable", None) or ():
                 if block not in blocks:
                     raise ProblemFileError(
-                        name, f"{where} trainable", f"the unit has no such block: {unknown(block, blocks)}"
+                        name, f"{where} trainable", f"the {_kind(file)} has no such block: {unknown(block, blocks)}"
                     )
         said, rows = section.model_dump(), len(require_nodes(problem.data, "batch").weights)
         batch = said.get("batch") if said.get("sampling") == {"kind": "epochs"} else None
@@ -101,22 +117,23 @@ def _check_dynamics(file: ProblemFile, name: str, problem: Problem, start: laws.
 
 
 def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
-    with place(name, "[unit]"):
-        unit = units.registry.make(file.unit.model_dump())
-        blocks = unit.blocks(samples.inputs, samples.outputs)
+    with place(name, f"[{_kind(file)}]"):
+        network = _network(file)
+        blocks = _moving(network, network.blocks(samples.inputs, samples.outputs))
     named = [block.name for block in blocks]
     for section in ("start", "domain"):
         for block in getattr(file, section):
             if block not in named:
                 raise ProblemFileError(
-                    name, f"[{section}] {block}", f"the unit has no such block: {unknown(block, named)}"
+                    name, f"[{section}] {block}", f"the {_kind(file)} has no such block: {unknown(block, named)}"
                 )
     with place(name, "[loss] kind"):
         loss = losses.registry.make(file.loss.model_dump())
         loss.check(samples.y)
     with place(name, "[penalty]"):
         tables = file.penalty.tables(penalties.registry)
-        terms = [penalties.registry.make(table, **{"linear block": unit.linear}) for table in tables]
+        linear = None if network.unit is None else network.unit.linear
+        terms = [penalties.registry.make(table, **{"linear block": linear}) for table in tables]
         penalty = functools.reduce(operator.add, terms) if terms else None
         if penalty is not None:
             penalty.check(blocks)
@@ -132,9 +149,24 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
         for block in blocks:
             if block.name in made:
                 made[block.name].check(block.name, block.shape)
-    with place(name, "[unit]"):
+    with place(name, f"[{_kind(file)}]"):
         domain = domains.product(**made)
-        return Problem(unit, samples, loss, penalty=penalty, domain=domain, mobility=mobility, scale=scale)
+        return Problem(network, samples, loss, penalty=penalty, domain=domain, mobility=mobility, scale=scale)
+
+
+def _kind(file: ProblemFile) -> str:
+    return "unit" if file.network is None else "network"
+
+
+def _network(file: ProblemFile) -> networks.AbstractNetwork:
+    if file.network is not None:
+        return networks.registry.make(file.network.model_dump())
+    return networks.TwoLayer(units.registry.make(file.unit.model_dump()))
+
+
+def _moving(network: networks.AbstractNetwork, blocks: Blocks) -> Blocks:
+    """The blocks of which a file can say something: the level of a particle is given, and stays."""
+    return tuple(block for block in blocks if network.levels is None or block != network.levels.block)
 
 
 def _law(file: ProblemFile, block: Block, inputs: int) -> laws.AbstractLaw:

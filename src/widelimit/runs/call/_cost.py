@@ -18,9 +18,10 @@ MOST_STEPS = 1e9
 def check_cost(file: ProblemFile, name: str, built: Built) -> None:
     """Raise `ProblemFileError` for a part that cannot fit into the machine's memory, or cannot end."""
     most, dim, saves = memory(), built.problem.dim, len(built.save_at)
+    levels = 1 if built.problem.levels is None else built.problem.levels.count
     for place, rows, said in _sizes(file, dim):
         # All save times, and what an adaptive integrator holds of the present.
-        size = 8.0 * rows * ((dim + 1) * saves + 10 * dim)
+        size = 8.0 * levels * rows * ((dim + 1) * saves + 10 * dim)
         if size > most:
             text = f"{said} with {saves} save times take about {_bytes(size)}; this machine has {_bytes(most)}."
             raise ProblemFileError(name, place, f"{text} Ask for fewer, or say --force.")

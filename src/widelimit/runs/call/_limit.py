@@ -107,7 +107,8 @@ def _linked(source: str, target: str) -> None:
 def finely(file: ProblemFile, size: float) -> str:
     """`64 particles`, `rtol 1e-09`."""
     name = file.limit.resolution
-    return f"{size} {name}" if isinstance(size, int) else f"{name} {size:g}"
+    each = " a level" if file.network is not None and name == "particles" else ""
+    return f"{size} {name}{each}" if isinstance(size, int) else f"{name} {size:g}"
 
 
 def _sizes(file: ProblemFile) -> Iterator[float]:
@@ -131,7 +132,7 @@ def _run(work: Work, size: float) -> Trajectory:
     moves = dynamics_of(section, **{section.resolution: size})
 
     def start() -> Start:
-        return start_of(section, work.built.start, size)
+        return start_of(section, work.built, size)
 
     label = f"limit, {in_words(dynamics.registry, {'dynamics': section.dynamics})}, {finely(work.file, size)}"
     return carry_out(work, Part(part_name(size), label, "[limit]", start, moves))

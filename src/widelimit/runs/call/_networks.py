@@ -75,6 +75,6 @@ def _part_of(work: Work, network: Network) -> Part:
     moves = dynamics_of(work.file.networks[network.table])
 
     def start() -> Particles:
-        return work.built.start.sample(network.width, key=drawing)
+        return work.built.sample(network.width, drawing)
 
     return Part(network.name, label, f"[[networks]] {network.table + 1}", start, moves, training)

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from widelimit import dynamics
 from widelimit.measure import laws
-from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.problem import domains, losses, mobilities, networks, penalties, scales, units
 from widelimit.results import did_you_mean
 
 from ..errors import BadInput, ProblemFileError, place
@@ -38,7 +38,8 @@ class ProblemFile(Section):
 
     title: Text | None = None
     data: DataSection
-    unit: Any
+    unit: Any = None
+    network: Any = None
     loss: Any
     penalty: PenaltySection
     domain: dict[str, Any] = Field(default_factory=dict)
@@ -56,6 +57,19 @@ class ProblemFile(Section):
         return said.model_dump() if said is not None else _STARTS.get(block, {"law": "normal"})
 
     @model_validator(mode="after")
+    def _one_network(self) -> "ProblemFile":
+        if self.unit is None and self.network is None:
+            raise misfit("is missing; or [network], for what is no mean of units", "unit")
+        if self.network is not None:
+            for section, why in (
+                ("unit", "it is one or the other"),
+                ("scale", "each of its levels is a mean"),
+            ):
+                if getattr(self, section) is not None:
+                    raise misfit(f"does not go with [network]: {why}", section)
+        return self
+
+    @model_validator(mode="after")
     def _steps_fit(self) -> "ProblemFile":
         for i, table in enumerate(self.networks):
             step = getattr(table, "step", None)
@@ -69,7 +83,8 @@ def _model() -> type[ProblemFile]:
     """The schema of what is registered now; `forget` after more is."""
     schema = Schema()
     fields = {
-        "unit": schema.of(units.registry),
+        "unit": (schema.of(units.registry) | None, None),
+        "network": (schema.of(networks.registry) | None, None),
         "loss": (schema.of(losses.registry), {"kind": "squared"}),
         "penalty": (penalty_of(schema, penalties.registry), {}),
         "domain": (dict.__class_getitem__((str, schema.of(domains.registry))), {}),

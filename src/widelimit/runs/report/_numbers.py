@@ -9,7 +9,7 @@ import numpy as np
 from widelimit import dynamics
 from widelimit.analysis import dissipation, optimality_gap, regime, stationarity
 from widelimit.measure import laws
-from widelimit.problem import domains, losses, mobilities, penalties, scales, units
+from widelimit.problem import domains, losses, mobilities, networks, penalties, scales, units
 from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
@@ -136,14 +136,17 @@ def describe(work: Work) -> dict[str, str]:
     held_out = f", {facts['held_out_rows']} held out" if built.held_out else ""
     inputs = "1 input" if len(facts["features"]) == 1 else f"{len(facts['features'])} inputs"
     classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""
-    names = [block.name for block in built.problem.blocks]
+    names = [factor.name for factor in built.start.blocks]
+    made = (networks, file.network) if file.unit is None else (units, file.unit)
     words = {
         "data": f"{facts['source']}{classes}: {facts['rows']} rows{held_out}, {inputs}",
-        "unit": in_words(units.registry, file.unit.model_dump()),
+        made[0].registry.concept: in_words(made[0].registry, made[1].model_dump()),
         "loss": in_words(losses.registry, file.loss.model_dump()),
         "start": "; ".join(f"{name}: {in_words(laws.registry, file.law(name))}" for name in names),
         "time": f"0 to {file.time.t1:g}, {file.time.saves} save times",
     }
+    if built.problem.levels is not None:
+        words["width"] = f"neurons on each of the {built.problem.levels.count} levels; the limit's are counted in all"
     for name, registry in (("mobility", mobilities.registry), ("scale", scales.registry)):
         if (section := getattr(file, name)) is not None:
             words[name] = in_words(registry, section.model_dump())

@@ -44,6 +44,7 @@ def band_of(record: dict[str, Any]) -> Band:
 
 def _bands(work: Work, limit: Limit, number: int, runs: Trained, words: str) -> list[dict[str, Any]]:
     table, problem, best, t1 = work.file.networks[number], work.built.problem, limit.runs[-1], work.file.time.t1
+    problem.two_layer("the expansion around the limit")
     moves = dynamics_of(table)
     steps = float(moves.clock.reading(t1)) if moves.clock.counts else _VELOCITIES
     size = 0 if problem.data.nodes is None else problem.data.nodes.x.size
