@@ -37,6 +37,25 @@ networks.widths = [4, 8]
 networks.step = [0.05, 0.1]
 """
 
+# Numbers alone vary: all runs share their programs.
+DRAWN = """
+[sweep]
+seeds = 3
+
+[sweep.grid]
+networks.widths = [4]
+networks.step = [0.05, 0.1]
+start.output.std = [0.5, 1.0]
+
+[[sweep.draw]]
+x = "networks.step"
+y = "start.output.std"
+
+[[sweep.draw]]
+x = "networks.step"
+"""
+START = '[start]\noutput = { law = "normal", std = 1.0 }\n'
+
 
 def write_tiny(folder: pathlib.Path, toml: str = TOML + SWEEP) -> pathlib.Path:
     """tiny.toml and its data; the path of the former."""

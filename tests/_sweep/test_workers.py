@@ -23,6 +23,12 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def quietly(*arguments: object) -> subprocess.Popen[bytes]:
+    """A command of dask."""
+    command = [sys.executable, "-m", "dask", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def holders(out: pathlib.Path) -> dict[int, pathlib.Path]:
     """The processes that compute a run, by the lock each holds."""
     found = {}
@@ -65,16 +71,16 @@ def mid_way(out):
 @pytest.mark.slow
 def test_a_killed_and_a_hung_worker_cost_nothing_that_was_done(tmp_path):
     path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
-    process = start(path, "--out", out, "--workers", 2, "--timeout", 120)
+    process = start(path, "--out", out, "--workers", 2, "--timeout", 240)
     killed = wait_for(lambda: mid_way(out), process)
     os.kill(killed, signal.SIGKILL)
     hung = wait_for(lambda: next((pid for pid in holders(out) if pid != killed), None), process)
     os.kill(hung, signal.SIGSTOP)
     output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
-    assert output == f"{out}\n"
+    assert output.endswith(f"report: {out}/report.html\n")
     assert "its worker is gone; another worker goes on with it" in errors
-    assert "not done after 120 s (--timeout); another worker goes on with it" in errors
+    assert "not done after 240 s (--timeout); another worker goes on with it" in errors
     assert "Traceback" not in errors
     assert len(done(out)) == RUNS
     # Nothing is left of what was broken off, and no process.
@@ -114,3 +120,33 @@ def test_a_killed_sweep_goes_on_and_repeats_nothing(tmp_path):
     assert {name: known[name] for name in before} == before
     assert f"{RUNS} runs, {len(before)} of them done already" in errors
     assert f" of {RUNS - len(before)}: " in errors
+
+
+@pytest.mark.slow
+def test_a_running_scheduler_and_its_end(tmp_path):
+    """Workers started by somebody else; then the scheduler is killed under the sweep, and the rest is made here."""
+    path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
+    told = tmp_path / "scheduler.json"
+    scheduler = quietly("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told)
+    worker = quietly("worker", "--scheduler-file", told, "--nthreads", "1", "--no-dashboard")
+    try:
+        address = json.loads(wait_for(lambda: told.exists() and told.read_text(), scheduler))["address"]
+        process = start(path, "--out", out, "--scheduler", address)
+        wait_for(lambda: len(done(out)) >= 1, process)
+        scheduler.kill()
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 1
+        last = errors.splitlines()[-1]
+        assert last == "widelimit: lost the scheduler; what is done is kept, and the same command goes on."
+        assert "Traceback" not in errors
+    finally:
+        for each in (scheduler, worker):
+            each.terminate()
+        worker.wait(timeout=60)
+    before = done(out)
+    assert before
+    process = start(path, "--out", out, "--workers", 2)
+    _, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors
+    assert {name: done(out)[name] for name in before} == before
+    assert len(done(out)) == RUNS

@@ -64,11 +64,11 @@ def _label(study: Study, axis: int) -> str:
 def _reduced(study: Study, *kept: int) -> tuple[np.ndarray, np.ndarray]:
     """Means over the seeds and the other axes, and their standard errors; NaN where a setting has no value."""
     values = np.moveaxis(study.values, kept, range(len(kept)))
-    values = values.reshape(*values.shape[: len(kept)], -1, study.seeds)
-    means = values.mean(axis=(-1, -2))
+    # A seed's own means: its settings may have their noise in common.
+    values = values.reshape(*values.shape[: len(kept)], -1, study.seeds).mean(axis=-2)
     if study.seeds < 2:
-        return means, np.full_like(means, np.nan)
-    return means, np.sqrt(values.var(axis=-1, ddof=1).mean(axis=-1) / (values.shape[-2] * study.seeds))
+        return values.mean(axis=-1), np.full(values.shape[:-1], np.nan)
+    return values.mean(axis=-1), values.std(axis=-1, ddof=1) / study.seeds**0.5
 
 
 def _averaged(study: Study, *kept: int | None) -> str:

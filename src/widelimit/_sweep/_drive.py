@@ -1,5 +1,6 @@
 """The sweep's own loop: one run a worker, workers that are lost or hang replaced, progress said."""
 
+import contextlib
 import dataclasses
 import time
 from collections import Counter, deque
@@ -21,6 +22,8 @@ TIMEOUT = 3600.0
 # A run that takes its workers with it as often as this has itself to blame.
 _ATTEMPTS = 3
 _POLL = 0.1
+# Seconds in which a scheduler may come back.
+_PATIENCE = 10.0
 # Seconds in which a worker is started anew.
 _RESTART = 60.0
 
@@ -63,19 +66,23 @@ class _Drive:
             time.sleep(_POLL)
 
     def workers(self) -> set[str]:
-        """The addresses of those that are there. Raises `Failed` where the scheduler is gone."""
-        try:
-            known = self.client.scheduler_info()["workers"]
-        except (OSError, KeyError) as error:
-            raise Failed(
-                f"lost the scheduler ({sentence(error)}); what is done is kept, the same command goes on."
-            ) from None
-        return set(known) - self.shunned
+        """The addresses of those that are there. Raises `Failed` where the scheduler is gone and does not come back."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and self.client.status != "closed":
+            if self.client.status == "running":
+                # Not `scheduler_info`: what another thread asks of it at the same time comes back without the workers.
+                with contextlib.suppress(OSError):
+                    known: Any = self.client.nthreads()
+                    return set(known) - self.shunned
+            time.sleep(_POLL)
+        raise Failed("lost the scheduler; what is done is kept, and the same command goes on.")
 
     def gather(self, workers: set[str]) -> None:
         """What has ended, is lost or hangs is no longer in flight."""
         for future, flight in list(self.flying.items()):
-            if future.done():
+            if future.status in ("cancelled", "lost"):
+                self.again(future, flight, "the scheduler has forgotten it")
+            elif future.done():
                 del self.flying[future]
                 self.ended(future, flight)
             elif flight.worker not in workers:

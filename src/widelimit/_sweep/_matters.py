@@ -1,13 +1,14 @@
 """What matters in a table of end risks: whose variation it is, which differences are real, what is cheap enough.
 
-The table is a full factorial: values[l_1, ..., l_k, s] of the levels of k factors and S seeds. With m the mean over
-seeds at each of the n settings, the functional ANOVA splits the variance over settings and seeds,
+The table is a full factorial: y[l_1, ..., l_k, s] of the levels of k factors and S seeds. With m the mean over seeds at
+each of the n settings, the functional ANOVA splits the variance over settings and seeds,
 
-    Var = SUM_f V_f + V_interactions + V_seed,      V_f = Var_l( E[ m | factor f at level l ] ),
+    Var = SUM_f V_f + V_interactions + V_seed,      V_f = Var_l( E[ m | factor f at level l ] ) = |P_f m|^2 / n,
 
-V_seed the mean variance within a setting, s^2. Means over S seeds carry noise: a projection onto a space of dimension p
-has E |P m|^2 / n = V + s^2 p / (n S), so that is taken off: p = L_f - 1 for a factor, n - 1 for all settings together.
-The estimates of the variances are then unbiased, and may come out a little below zero.
+V_seed the mean variance within a setting. Settings share their seeds, and those of one width start from the same
+neurons: their noise is correlated. So a seed's whole table y_s is one draw, of any covariance C over the settings. The
+mean of S draws has E |P m|^2 = |P E m|^2 + tr(P C P) / S, and SUM_s |P (y_s - m)|^2 / (S - 1) is tr(P C P) in the mean.
+With that taken off, the estimates of the variances are unbiased; they may come out a little below zero.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ class Share:
 class Difference:
     """From one level of a factor to the next, the others averaged over: how far the mean moves, and its standard error.
 
-    `beyond`: whether it is outside Student's interval of 95 % around zero; None where one seed leaves that open.
+    `beyond`: whether zero is outside Student's interval of 95 %; None where one seed leaves that open.
     """
 
     factor: str
@@ -64,19 +65,21 @@ class Choice:
 def variance_shares(values: Float[np.ndarray, "*L S"], names: tuple[str, ...]) -> tuple[Share, ...]:
     """The share of each factor, of all interactions together and of the seeds; they add to 1.
 
-    Errors are standard deviations over a parametric bootstrap: tables drawn with the means and the spreads of this one.
+    Errors are standard deviations over tables of as many seeds, drawn from the normal law with the mean and the
+    covariance of this one's.
 
     - `values`: finite; `names`: one for each axis but the last.
     """
     if not np.all(np.isfinite(values)):
         raise ValueError("variance_shares(values=...): must be finite; leave out what has no value.")
     means, seeds = values.mean(axis=-1), values.shape[-1]
-    found = _shares(values)
+    found = _shares(variance_parts(values))
     errors: list[float | None] = [None] * len(found)
     if seeds > 1:
-        spread = values.std(axis=-1, ddof=1)
-        rng = np.random.default_rng(0)
-        drawn = [_shares(_drawn(means, spread, seeds, rng)) for _ in range(_DRAWS)]
+        rng, off = np.random.default_rng(0), (values - means[..., None]) / math.sqrt(seeds - 1)
+        # Combinations of the seeds' deviations have their covariance, whatever it is.
+        mixed = np.einsum("...s,bst->b...t", off, rng.standard_normal((_DRAWS, seeds, seeds)))
+        drawn = _shares(variance_parts(means[..., None] + mixed, settings=means.ndim))
         errors = [float(error) for error in np.std(drawn, axis=0, ddof=1)]
     labels = (*names, INTERACTIONS, SEED)
     rows = [Share(name, float(value), error) for name, value, error in zip(labels, found, errors, strict=True)]
@@ -85,47 +88,61 @@ def variance_shares(values: Float[np.ndarray, "*L S"], names: tuple[str, ...]) -
     return tuple(row for row in rows if row.factor not in left_out)
 
 
-def _drawn(means: np.ndarray, spread: np.ndarray, seeds: int, rng: np.random.Generator) -> np.ndarray:
-    return means[..., None] + spread[..., None] * rng.standard_normal((*means.shape, seeds))
-
-
-def _shares(values: np.ndarray) -> np.ndarray:
+def _shares(parts: Float[np.ndarray, "*B P"]) -> Float[np.ndarray, "*B P"]:
     # Of what is nothing the estimate falls on both sides of zero, and a share is no less than that.
-    parts = np.maximum(variance_parts(values), 0.0)
-    total = float(parts.sum())
-    return parts / total if total > 0 else np.zeros_like(parts)
+    parts = np.maximum(parts, 0.0)
+    total = parts.sum(axis=-1, keepdims=True)
+    return np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
 
 
-def variance_parts(values: Float[np.ndarray, "*L S"]) -> Float[np.ndarray, " P"]:
-    """[k + 2]: V of each factor, of all interactions together, of the seeds; each unbiased."""
+def variance_parts(values: Float[np.ndarray, "*BL S"], settings: int | None = None) -> Float[np.ndarray, "*B P"]:
+    """[*B, k + 2]: V of each factor, of all interactions together, of the seeds; each unbiased.
+
+    - `settings`: how many axes before the seeds are factors, all by default; those in front of them are many tables.
+    """
     means, seeds = values.mean(axis=-1), values.shape[-1]
-    within = float(values.var(axis=-1, ddof=1).mean()) if seeds > 1 else 0.0
-    noise = within / (means.size * seeds)
-    axes = range(means.ndim)
-    marginals = [means.mean(axis=tuple(a for a in axes if a != axis)) for axis in axes]
-    mains = [float(m.var()) - noise * (m.size - 1) for m in marginals]
-    between = float(means.var()) - noise * (means.size - 1)
-    return np.array([*mains, between - sum(mains), within])
+    axes = tuple(range(-(means.ndim if settings is None else settings), 0))
+    found = _split(means, axes)
+    if seeds == 1:
+        return np.append(found, np.zeros_like(found[..., :1]), axis=-1)
+    off = values - means[..., None]
+    noise = sum(_split(off[..., s], axes) for s in range(seeds)) / (seeds - 1)
+    within = values.var(axis=-1, ddof=1).mean(axis=axes)
+    return np.append(found - noise / seeds, np.asarray(within)[..., None], axis=-1)
+
+
+def _split(table: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """[*B, k + 1]: |P m|^2 / n for each factor, and for interactions; the mean of all settings is in none."""
+    total = table.var(axis=axes)
+    others = [tuple(a for a in axes if a != axis) for axis in axes]
+    mains = [table.mean(axis=other, keepdims=True).var(axis=axes) for other in others]
+    return np.stack([*mains, total - sum(mains)], axis=-1)
 
 
 def level_differences(
     values: Float[np.ndarray, "*L S"], names: tuple[str, ...], levels: tuple[tuple[str, ...], ...]
 ) -> tuple[Difference, ...]:
     """From each level of each factor to the next."""
-    found, seeds = [], values.shape[-1]
+    found = []
     for axis, (name, labels) in enumerate(zip(names, levels, strict=True)):
-        # [level, settings with it, seeds]
-        rows = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1, seeds)
+        # [levels, seeds]: a seed's own means, so that what its settings have in common counts once, or cancels.
+        rows = values.mean(axis=tuple(a for a in range(values.ndim - 1) if a != axis))
         for i in range(len(labels) - 1):
-            pair = rows[i : i + 2]
-            moved = float(pair[1].mean() - pair[0].mean())
-            error = beyond = None
-            if seeds > 1:
-                # Each mean is over all its settings and their seeds; the settings themselves are fixed.
-                error = math.sqrt(float(pair.var(axis=-1, ddof=1).mean(axis=1).sum()) / (pair.shape[1] * seeds))
-                beyond = abs(moved) > _student(2 * pair.shape[1] * (seeds - 1)) * error
+            moved, error, bound = _over_seeds(rows[i + 1] - rows[i])
+            beyond = None if error is None else abs(moved) > bound
             found.append(Difference(name, labels[i], labels[i + 1], moved, error, beyond))
     return tuple(found)
+
+
+def _over_seeds(each: Float[np.ndarray, " S"]) -> tuple[float, float | None, float]:
+    """The mean, its standard error, and half of Student's interval of 95 %; None and nothing known for one seed."""
+    from scipy.special import stdtrit
+
+    seeds = len(each)
+    if seeds < 2:
+        return float(each.mean()), None, math.inf
+    error = float(each.std(ddof=1)) / math.sqrt(seeds)
+    return float(each.mean()), error, float(stdtrit(seeds - 1, 0.975)) * error
 
 
 def cheapest_within(values: Float[np.ndarray, "*L S"], cost: Float[np.ndarray, "*L"], tolerance: float) -> Choice:
@@ -137,14 +154,10 @@ def cheapest_within(values: Float[np.ndarray, "*L S"], cost: Float[np.ndarray, "
     bound = (1.0 + tolerance) * means.flat[lowest]
     # Of those of one cost the lowest mean.
     _, _, chosen = min((cost.flat[i], mean, i) for i, mean in enumerate(means.flat) if mean <= bound)
-    errors: tuple[float | None, float | None] = (None, None)
-    sure = True if chosen == lowest else None
-    if seeds > 1:
-        spread = values.std(axis=-1, ddof=1) / math.sqrt(seeds)
-        ours, best = float(spread.flat[chosen]), float(spread.flat[lowest])
-        errors = (best, ours)
-        apart = math.hypot(ours, (1.0 + tolerance) * best)
-        sure = bool(chosen == lowest or means.flat[chosen] + _student(2 * (seeds - 1)) * apart <= bound)
+    table = values.reshape(-1, seeds)
+    errors = (_over_seeds(table[lowest])[1], _over_seeds(table[chosen])[1])
+    excess, _, half = _over_seeds(table[chosen] - (1.0 + tolerance) * table[lowest])
+    sure = True if chosen == lowest else None if seeds < 2 else excess + half <= 0.0
     best_at, chosen_at = (tuple(map(int, np.unravel_index(i, means.shape))) for i in (lowest, chosen))
     saving = float(cost.flat[lowest] / cost.flat[chosen]) if cost.flat[chosen] > 0 else 1.0
     return Choice(best_at, chosen_at, (float(means.flat[lowest]), float(means.flat[chosen])), errors, saving, sure)
@@ -167,9 +180,3 @@ def complete_part(values: Float[np.ndarray, "*L S"]) -> tuple[list[int], ...]:
         missing = np.delete(missing, level, axis=axis)
         del kept[axis][level]
     return tuple(kept)
-
-
-def _student(degrees: int) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.975))

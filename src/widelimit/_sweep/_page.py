@@ -8,7 +8,7 @@ from widelimit.runs.folder import read_json
 
 from ._draw import pictures
 from ._folder import SweepFolder
-from ._matters import INTERACTIONS, SEED, Share
+from ._matters import SEED, Share
 from ._section import in_words
 from ._study import Study, study_of
 from ._table import gather, save
@@ -66,13 +66,13 @@ def found_words(study: Study) -> list[str]:
 
 
 def _variation(study: Study) -> str:
-    parts = [f"{_cause(row)} {_percent(row)}" for row in sorted(study.shares, key=lambda row: -row.share)]
+    names = {SEED: "the seed"}
+    parts = [
+        f"{names.get(row.factor, row.factor)} ({_percent(row)})"
+        for row in sorted(study.shares, key=lambda row: -row.share)
+    ]
     end = "" if study.seeds > 1 else " With one seed, what seeds do is in these shares, and they have no error."
-    return f"Of the variation of the end risk, {words.listed(parts)}.{end}"
-
-
-def _cause(row: Share) -> str:
-    return {INTERACTIONS: "interactions explain", SEED: "the seed explains"}.get(row.factor, f"{row.factor} explains")
+    return f"The variation of the end risk comes from {words.listed(parts)}.{end}"
 
 
 def _percent(row: Share) -> str:
@@ -87,7 +87,9 @@ def _shares_section(study: Study) -> Section:
         "variance within a setting. What the seeds' noise adds to the means is taken off; below zero counts as zero.",
     ]
     if study.seeds > 1:
-        sentences.append("Errors are standard errors over the seeds (parametric bootstrap) of these settings.")
+        sentences.append(
+            "Errors are standard errors over the seeds (parametric bootstrap, all settings of a seed at once)."
+        )
     rows = tuple((row.factor, _percent(row)) for row in study.shares)
     return Section("shares", "What matters", tuple(sentences), tables=(Table("", ("factor", "share"), rows),))
 

@@ -52,7 +52,7 @@ def work(task: Task) -> str:
             if task.limit is not None:
                 take_limit(folder, pathlib.Path(task.limit))
             try:
-                carry_out(folder, file, name, built, say=_quiet)
+                carry_out(folder, file, name, built, say=_quiet, progress=False)
             except Failed as error:
                 folder.mark("failed", _as_at(path, part, error))
             except ProblemFileError as error:

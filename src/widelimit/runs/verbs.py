@@ -91,11 +91,18 @@ def files_of(file: ProblemFile, built: Built, plugins: list[dict[str, str]]) -> 
     return files | {"plugins.json": {"plugins": plugins}} if plugins else files
 
 
-def carry_out(folder: RunFolder, file: ProblemFile, name: str, built: Built, say: Callable[[str], None] = tell) -> None:
+def carry_out(
+    folder: RunFolder,
+    file: ProblemFile,
+    name: str,
+    built: Built,
+    say: Callable[[str], None] = tell,
+    progress: bool | None = None,
+) -> None:
     """All parts, then numbers and report; a stop or a failure is written down before it is passed on."""
     for notice in built.notices:
         say(f"notice: {notice}")
-    work = Work(folder, file, name, built, say)
+    work = Work(folder, file, name, built, say, progress)
     try:
         limit = compute_limit(work)
         trained = train(work, networks_of(file))

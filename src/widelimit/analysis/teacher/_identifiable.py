@@ -108,6 +108,8 @@ def identifiable(problem: Problem) -> Identifiable:
     """
     unit = problem.two_layer("identifiable(problem=...)")
     profile, ramp = unit.profile, plain_ramp(problem)
+    if profile is not None and profile.bias is not None:
+        profile = None
     parity = None if profile is None else profile.activation.parity
     if profile is None or parity is None:
         reason = "no unit sigma(w . x)" if profile is None else f"sigma = {profile.activation.name} of unknown parity"

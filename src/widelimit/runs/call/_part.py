@@ -22,13 +22,17 @@ _EVERY = 5.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Work:
-    """Everything a part needs: where it is kept, what is asked and in which file, somewhere to say how far it is."""
+    """Everything a part needs: where it is kept, what is asked and in which file, somewhere to say how far it is.
+
+    - `progress`: whether an evolution shows how far it is itself, as in `evolve`.
+    """
 
     folder: RunFolder
     file: ProblemFile
     name: str
     built: Built
     say: Callable[[str], None]
+    progress: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,6 +90,7 @@ def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
         "save_at": built.save_at,
         "observe": [each for each in built.watched if not reported & set(each.names(built.problem))],
         "checkpoint": Checkpoint(checkpoint, every=_EVERY),
+        "progress": work.progress,
     }
     try:
         starts = [part.start() for part in parts]
