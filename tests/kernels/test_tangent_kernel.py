@@ -45,6 +45,33 @@ def test_against_its_definition(name: str) -> None:
     np.testing.assert_allclose(np.ravel(found), np.ravel(brute(problem, measure, X[:3], other)), rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("moves", ["weight", "bias", ("output", "bias"), None])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_neuron_is_what_any_function_of_its_formula_is(activation: str, moves: Any) -> None:
+    """Two products against a product a column."""
+    sigma = getattr(wl.activations, activation)
+    columns = {"output": (), "weight": (2,), "bias": ()}
+    plain = wl.units.Function(lambda t, x: t.output * sigma(jnp.dot(t.weight, x) + t.bias), columns=columns)
+    assert plain.profile is None
+    scales = wl.mobilities.Diagonal(output=0.3, weight=2.0, bias=0.7)
+    data, rows = wl.data.Samples(X, X[:, 0]), wl.Particles(_RNG.normal(size=(5, 4)), [0.5, 0.3, 0.2, -0.4, 0.4])
+    kernels = [
+        tangent_kernel(wl.Problem(unit, data, mobility=scales, budget=60), rows, X, X[:3], trainable=moves)
+        for unit in (wl.units.Neuron(sigma), plain)
+    ]
+    np.testing.assert_allclose(kernels[0], kernels[1], rtol=1e-12, atol=1e-14)
+
+
+def test_a_neuron_without_an_output_weight() -> None:
+    problem = wl.Problem(
+        wl.units.Neuron(wl.activations.tanh, bias=False, output_weight=False), wl.data.Samples(X, X[:, 0])
+    )
+    measure = wl.Particles(_RNG.normal(size=(3, 2)))
+    np.testing.assert_allclose(
+        tangent_kernel(problem, measure, X, X[:2]), brute(problem, measure, X, X[:2])[:, 0, :, 0], rtol=1e-12
+    )
+
+
 def test_only_the_output_weight_is_the_random_feature_kernel() -> None:
     problem = PROBLEMS["number"]
     rows = _RNG.normal(size=(4, 4))

@@ -40,7 +40,8 @@ def tangent_kernel(
     left = inputs_of(problem, x, "tangent_kernel(x=...)")
     right = left if other is None else inputs_of(problem, other, "tangent_kernel(other=...)")
     root = mobility_root(problem, rows, columns)
-    out = _kernel(problem, jnp.asarray(rows), jnp.asarray(w), jnp.asarray(root), left, right, columns)
+    kernel = _kernel if problem.unit.profile is None or root.ndim == 3 else _kernel_of_profile
+    out = kernel(problem, jnp.asarray(rows), jnp.asarray(w), jnp.asarray(root), left, right, columns)
     shape = problem.data.outputs
     return out.reshape(left.shape[0], *shape, right.shape[0], *shape)
 
@@ -128,6 +129,49 @@ def _kernel(problem: Problem, rows: Any, w: Any, root: Any, x: Any, other: Any, 
     outputs = int(np.prod(problem.data.outputs))
     size = max(1, entries(problem.budget) // ((x.shape[0] + other.shape[0]) * outputs * rows.shape[1]))
     return sum_chunks(piece, (rows, whole), w, size)
+
+
+@eqx.filter_jit
+def _kernel_of_profile(
+    problem: Problem, rows: Any, w: Any, root: Any, x: Any, other: Any, columns: tuple[int, ...]
+) -> Float[Array, "a b"]:
+    r"""The same for $\phi = c\,\sigma(z)$, $z = w \cdot x + b$, and P one number a block:
+
+    $$M_{ab}(x, x') = P_c\,\delta_{ab} \int \sigma(z)\,\sigma(z')\,\rho
+        + (P_w\,x \cdot x' + P_b) \int c_a c_b\,\sigma'(z)\,\sigma'(z')\,\rho,$$
+
+    two products where the general form has one a column. P is 0 for blocks that do not move.
+    """
+    profile, linear, blocks = problem.unit.profile, problem.unit.linear, problem.blocks
+    assert profile is not None
+    columns_of = np.repeat(np.arange(len(blocks)), [block.size for block in blocks])[list(columns)].tolist()
+    names = [block.name for block in blocks]
+    p = {name: root[columns_of.index(i)] ** 2 if i in columns_of else 0.0 for i, name in enumerate(names)}
+    inner = p[profile.weight] * (x @ other.T) + (0.0 if profile.bias is None else p[profile.bias])
+    outputs = int(np.prod(problem.data.outputs))
+
+    def piece(rows: Any, w: Any) -> Any:
+        theta = split(blocks, rows)
+        weight = getattr(theta, profile.weight)
+        bias = 0.0 if profile.bias is None else getattr(theta, profile.bias)[:, None]
+        charge = jnp.ones((len(rows), 1)) if linear is None else getattr(theta, linear).reshape(len(rows), outputs)
+
+        def along(points: Any) -> tuple[Any, Any]:
+            z = weight @ points.T + bias
+            sigma = jax.vmap(jax.value_and_grad(profile.activation))
+            value, slope = sigma(z.ravel())
+            return value.reshape(z.shape), (charge[:, None, :] * slope.reshape(z.shape)[:, :, None]).reshape(len(z), -1)
+
+        (value, slope), (others, other_slope) = along(x), along(other)
+        return (w[:, None] * slope).T @ other_slope, (w[:, None] * value).T @ others
+
+    size = max(1, entries(problem.budget) // ((x.shape[0] + other.shape[0]) * outputs))
+    slopes, values = sum_chunks(piece, (rows,), w, size)
+    shape = (x.shape[0], outputs, other.shape[0], outputs)
+    out = slopes.reshape(shape) * inner[:, None, :, None]
+    if linear is not None:
+        out += p[linear] * jnp.eye(outputs)[:, None, :] * values[:, None, :, None]
+    return out.reshape(x.shape[0] * outputs, -1)
 
 
 @eqx.filter_jit

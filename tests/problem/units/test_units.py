@@ -431,7 +431,7 @@ def test_a_linear_block_must_have_the_shape_of_the_targets():
 
 @every
 def test_a_profile_is_what_it_says(case):
-    """phi~ = sigma(w . x), and the unit has no blocks beside w and its linear one."""
+    """phi~ = sigma(w . x + b), and the unit has no blocks beside these and its linear one."""
     profile, unit = case.unit.profile, case.unit
     if profile is None:
         return
@@ -441,11 +441,12 @@ def test_a_profile_is_what_it_says(case):
         return unit(theta, x) if unit.linear is None else feature(unit, theta, x)
 
     def told(theta, x):
-        return profile.activation(jnp.dot(getattr(theta, profile.weight), x))
+        bias = 0.0 if profile.bias is None else getattr(theta, profile.bias)
+        return profile.activation(jnp.dot(getattr(theta, profile.weight), x) + bias)
 
     np.testing.assert_allclose(on_rows(case, shown)(rows, x), on_rows(case, told)(rows, x), rtol=1e-13, atol=1e-14)
     names = {block.name for block in unit.blocks(case.inputs, case.outputs)}
-    assert names == {profile.weight, *([unit.linear] if unit.linear else [])}
+    assert names == {profile.weight, profile.bias, unit.linear} - {None}
 
 
 @every

@@ -78,7 +78,7 @@ class Identifiable:
 
         Raises `ValueError` for measures with other columns and for numbers that are not finite.
         """
-        return compared(self.problem, self.seen, self.unseen, student, teacher, tolerance)
+        return compared(self.problem, self.seen, self.unseen, student, teacher, tolerance, self.spectrum)
 
     def null_space(self, support: Any, *, tolerance: float = 1e-6) -> NullSpace:
         """The null space of the features of a support, for any unit, on the data's nodes.
@@ -108,6 +108,8 @@ def identifiable(problem: Problem) -> Identifiable:
     """
     unit = problem.two_layer("identifiable(problem=...)")
     profile, ramp = unit.profile, plain_ramp(problem)
+    if profile is not None and profile.bias is not None:
+        profile = None
     parity = None if profile is None else profile.activation.parity
     if profile is None or parity is None:
         reason = "no unit sigma(w . x)" if profile is None else f"sigma = {profile.activation.name} of unknown parity"

@@ -72,8 +72,8 @@ class Neuron(AbstractUnit):
         return Ramp("weight", "bias" if self.bias else None, 1.0, (pieces.slopes[0], pieces.slopes[1]))
 
     @property
-    def profile(self) -> Profile | None:
-        return None if self.bias else Profile(self.activation, "weight")
+    def profile(self) -> Profile:
+        return Profile(self.activation, "weight", "bias" if self.bias else None)
 
     @property
     def bound(self) -> Number | None:

@@ -54,10 +54,11 @@ class Ramp(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """phi~ = sigma(w . x): the activation sigma, and the name of the block w."""
+    """phi~ = sigma(w . x + b): the activation sigma, and the names of the blocks of w and b; None for b = 0."""
 
     activation: Activation
     weight: str
+    bias: str | None
 
 
 class Exponent(NamedTuple):
@@ -130,7 +131,7 @@ class AbstractUnit(Module):
     ramp: ClassVar[Ramp | None] = None
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     profile: ClassVar[Profile | None] = None
-    """The activation and the block of w, where phi~ (or phi, without a linear block) is sigma(w . x)."""
+    """The activation and its argument, where phi~ (or phi, without a linear block) is sigma(w . x + b)."""
     exponent: ClassVar[Exponent | None] = None
     """The exponent of phi~, where phi = charge phi~(center, x) is an exponential or a Gaussian."""
     averages: ClassVar[int] = 0
