@@ -2,8 +2,9 @@
 
 The network has d = 2, L = 16 levels, N = 200 particles a level, tanh, 64 samples; gradient descent on the whole batch,
 in float64 and float32, one thread each. All run in turn, round after round, in one process; the figures to quote are
-the medians over rounds of the ratios of times per step. With `--scaling` also the time of a step for other L, N and Q,
-which must grow as L N Q.
+the medians over rounds of the ratios of times per step. With `--scaling` also the exponents of L, N and Q in the
+processor time of a step and in the memory of its compiled program, which must be 1; `--rounds 0 --scaling` measures
+them alone, without torch, and leaves the other results in the file.
 
     python benchmarks/bench_resnet.py [--rounds 7] [--scaling] [--json results/bench_resnet.json]
 
@@ -11,6 +12,7 @@ Needs the `bench` extra (torch).
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -18,6 +20,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
 if hasattr(os, "sched_setaffinity"):
@@ -27,11 +30,11 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 import widelimit as wl
 
 DIM, DEPTH, WIDTH, SAMPLES, STEP = 2, 16, 200, 64, 0.01
+Clock = Callable[[], float]
 WANTED = {"float64": 3.0, "float32": 5.0}
 
 
@@ -43,27 +46,36 @@ def matrices(depth: int, width: int) -> np.ndarray:
     return 0.5 * np.random.default_rng(0).standard_normal((depth, width, DIM, DIM))
 
 
-def ours(dtype: str, depth: int = DEPTH, width: int = WIDTH, samples: int = SAMPLES) -> Callable[[int], float]:
+def particles(depth: int, width: int) -> wl.Particles:
+    levels = np.repeat(np.arange(depth), width)[:, None]
+    return wl.Particles(np.concatenate([matrices(depth, width).reshape(-1, DIM * DIM), levels], axis=1))
+
+
+def ours(
+    dtype: str, depth: int = DEPTH, width: int = WIDTH, samples: int = SAMPLES, clock: Clock = time.perf_counter
+) -> Callable[[int], float]:
     x = inputs(samples)
     problem = wl.problems.wide_resnet(
         wl.data.Samples(x, np.tanh(x[:, ::-1])), depth=depth, activation=wl.activations.tanh
     )
-    levels = np.repeat(np.arange(depth), width)[:, None]
-    start = wl.Particles(np.concatenate([matrices(depth, width).reshape(-1, DIM * DIM), levels], axis=1))
+    start = particles(depth, width)
     sgd = wl.SGD(step=STEP, sampling=wl.sampling.Full(), dtype=jnp.dtype(dtype))
     none = (wl.observables.Penalty(),)
 
     def run(steps: int) -> float:
-        tick = time.perf_counter()
+        tick = clock()
         end = steps * STEP
         wl.evolve(problem, start, sgd, t1=end, save_at=[end], observe=none, key=jax.random.key(0))
-        return time.perf_counter() - tick
+        return clock() - tick
 
     return run
 
 
 def torch_matmul(dtype: str) -> Callable[[int], float]:
     """The loop that most scripts contain, a batched product a level, by autograd."""
+    import torch
+
+    torch.set_num_threads(1)
     kind = getattr(torch, dtype)
 
     def run(steps: int) -> float:
@@ -89,14 +101,51 @@ def per_step(run: Callable[[int], float], few: int, many: int) -> float:
     return 1e3 * (run(many) - run(few)) / (many - few)
 
 
-def scaling() -> dict[str, float]:
-    """Time a step in units of that of the standard size, beside L N Q in the same units."""
-    sizes = {"standard": {}, "2 L": {"depth": 2 * DEPTH}, "4 N": {"width": 4 * WIDTH}, "4 Q": {"samples": 4 * SAMPLES}}
-    runs = {name: ours("float64", **size) for name, size in sizes.items()}
-    for run in runs.values():
-        run(20)
-    times = {name: min(per_step(run, 20, 220) for _ in range(3)) for name, run in runs.items()}
-    return {name: value / times["standard"] for name, value in times.items()}
+def memory(depth: int = DEPTH, width: int = WIDTH, samples: int = SAMPLES) -> int:
+    """Bytes that the compiled risk and gradient need beside arguments and results, in float64.
+
+    All samples at once: by default more of them are cut into pieces of a bounded size.
+    """
+    x = inputs(samples)
+    labels = wl.data.Samples(x, np.tanh(x[:, ::-1]))
+    problem = wl.problems.wide_resnet(labels, depth=depth, activation=wl.activations.tanh, budget=2**40)
+    theta, w = problem.unpack(particles(depth, width))
+    program = jax.jit(lambda z, mass: problem.variation(z, mass)).lower(theta, w).compile()
+    analysis: Any = program.memory_analysis()
+    return int(analysis.temp_size_in_bytes)
+
+
+# Each from the standard size on, where what a step costs besides no longer counts.
+GROWN = {
+    "L": [{"depth": DEPTH * k} for k in (1, 2, 4)],
+    "N": [{"width": WIDTH * k} for k in (1, 2, 4)],
+    "Q": [{"samples": SAMPLES * k} for k in (1, 2, 4)],
+}
+
+
+def scaling() -> dict[str, Any]:
+    """Exponents of L, N and Q, 1 to 4 times the standard size, in time and memory of a gradient step."""
+    found = {}
+    for name, sizes in GROWN.items():
+        # Of the processor: other work on the machine does not count.
+        runs = [ours("float64", **size, clock=time.process_time) for size in sizes]
+        for run in runs:
+            run(20)
+        # In turn; the least of several is the least disturbed.
+        times = np.min([[per_step(run, 20, 120) for run in runs] for _ in range(7)], axis=0)
+        peak = [memory(**size) for size in sizes]
+        found[name] = {
+            "ms_per_step": list(times),
+            "time": exponent(times),
+            "peak_bytes": peak,
+            "memory": exponent(peak),
+        }
+    return found
+
+
+def exponent(values: list[int] | np.ndarray) -> float:
+    """The slope of log(values) on log 1, log 2, log 4."""
+    return float(np.polyfit(np.log([1.0, 2.0, 4.0]), np.log(values), 1)[0])
 
 
 def main() -> None:
@@ -105,9 +154,8 @@ def main() -> None:
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, default=None)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    report = {}
-    for dtype, wanted in WANTED.items():
+    report: dict[str, Any] = {}
+    for dtype, wanted in WANTED.items() if options.rounds else ():
         mine, peer = ours(dtype), torch_matmul(dtype)
         print(f"first call of widelimit in {dtype} (compiles): {mine(20):.2f} s")
         peer(3)
@@ -126,11 +174,18 @@ def main() -> None:
         )
     if options.scaling:
         report["scaling"] = scaling()
-        print("time a step in units of the standard size:", {k: round(v, 2) for k, v in report["scaling"].items()})
+        for name, one in report["scaling"].items():
+            print(f"exponent of {name}: time {one['time']:.2f}, memory {one['memory']:.2f}   (wanted: 1)")
     if options.json is not None:
         made = {"how": "python benchmarks/bench_resnet.py", "rounds": options.rounds, "machine": platform.machine()}
-        versions = {"jax": jax.__version__, "torch": torch.__version__}
+        versions = {"jax": jax.__version__}
         options.json.parent.mkdir(parents=True, exist_ok=True)
+        if options.rounds:
+            versions["torch"] = importlib.metadata.version("torch")
+        elif options.json.exists():
+            known = json.loads(options.json.read_text())
+            made, versions = {key: known[key] for key in made}, known["versions"]
+            report = known["results"] | {"scaling": report["scaling"] | {"jax": jax.__version__}}
         options.json.write_text(json.dumps(made | {"versions": versions, "results": report}, indent=1) + "\n")
 
 

@@ -27,6 +27,10 @@ settings.register_profile("local", deadline=None, max_examples=20)
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# JAX makes millions of small objects that are free without a search for cycles; in a process of some GB, which traces
+# all the time, the collector's searches at its usual thresholds are a tenth of the run.
+gc.set_threshold(50_000, 20, 100)
+
 # Compiled programs that a test process keeps: a few thousand tests would fill the memory of a small machine.
 _MOST_BYTES = 4 * 2**30
 

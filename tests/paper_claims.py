@@ -68,15 +68,16 @@ class Folder:
         return test_figures
 
 
-def canned(pieces):
+def canned(pieces: dict[str, Any]):
     """A bench whose pieces are given: name of the function -> arrays, or a function of the settings."""
     from widelimit.papers import Bench, Scale
     from widelimit.papers._kit._data import as_data
 
     class Canned(Bench):
         def piece(self, compute, **settings):
-            found: Any = pieces[compute.__name__]
-            return as_data(found(**settings) if callable(found) else found, compute.__name__)
+            found = pieces[compute.__name__]
+            values: Any = found(**settings) if callable(found) else found
+            return as_data(values, compute.__name__)
 
     return Canned(Scale.QUICK)
 

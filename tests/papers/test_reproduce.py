@@ -259,6 +259,8 @@ def test_a_figure_that_fails_does_not_stop_the_others(tiny, tmp_path):
     assert "bad/dark: failed: the moon is not full" in told
     text = done.page.read_text()
     assert "Waves of light" in text
+    # Only a numbered figure is called one.
+    assert "Fig. light" not in text
     assert "Not drawn yet at this scale: dark." in text
     assert "surprise: not reproduced, expected reproduced. The print is of another function." in text
 

@@ -106,7 +106,7 @@ def limit(order, times, off=0.0):
 def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
     from widelimit.theory import teacherstudent2020 as theory
 
-    t, alpha = np.linspace(0.0, end, 30), np.array(masses)
+    t, alpha = np.linspace(0.0, end, 13), np.array(masses)
     if activation == "relu":
         rates = 0.5 * alpha
         errors = np.exp(-np.outer(t, rates))
@@ -146,8 +146,9 @@ def in_a_box(centre):
     return theory.box_flow(start, x, y, mu, 1.0, module("runs._walls").TIMES, 0.02), x, y, mu
 
 
-def particles(centre, times, pull: Any = 0.0, at_end: Any = None, **wrong):
+def particles(centre, pull: Any = 0.0, at_end: Any = None, **wrong):
     exact, x, y, mu = in_a_box(centre)
+    times = np.arange(165.0)
     rest = np.full((4, 50), min(centre, 1.0) if at_end is None else at_end)
     loss = float(mu @ (np.tanh(rest[-1, 0] * x) - y) ** 2 / (mu @ y**2))
     paths = np.concatenate([np.clip(exact - pull, -1.0, 1.0), rest])
@@ -166,9 +167,9 @@ def particles(centre, times, pull: Any = 0.0, at_end: Any = None, **wrong):
     return {"x": x[:, None], "y": y, "mu": mu} | said | wrong
 
 
-def equation(centre, times, cells, off=3.0, mass=1.0):
+def equation(centre, cells, off=3.0, mass=1.0):
     on = np.mean(np.abs(in_a_box(centre)[0]) >= 1.0 - 1e-12, axis=1) + off / cells
-    return {"wall": on, "mass": np.full(len(times), mass)}
+    return {"wall": on, "mass": np.full(161, mass)}
 
 
 def canned_tilts(activation, kind):
@@ -244,8 +245,8 @@ class TestFailing:
     def test_flows(self):
         data, start = tanh_data(), np.random.default_rng(2).normal(size=(12, 2))
 
-        def followed(width, times, lag=0.0):
-            return data | descended(data, start, times, lag)
+        def followed(width, end, saves, lag=0.0):
+            return data | descended(data, start, np.linspace(0.0, end, saves + 1), lag)
 
         for id in ("descent-time", "dissipation"):
             assert holds(id, followed=followed)

@@ -1,5 +1,7 @@
 """teacherstudent2020, Examples 1 to 3: that the claims on what a function fixes can fail, and their tools."""
 
+from typing import Any
+
 import numpy as np
 import paper_claims
 import pytest
@@ -140,3 +142,18 @@ class TestFailing:
         assert holds("relu-atoms", invisible=invisible)
         assert not holds("relu-atoms", invisible=lambda **s: invisible(**s, n63=34))
         assert not holds("relu-atoms", invisible=lambda **s: invisible(**s, n64=64))
+
+    def test_trained_students(self):
+        def trained(d, nodes, count, end, low=1e-3, error=0.01, free=0.5, most: Any = 3):
+            names = ["the first moment INT theta", "m(u), degree 0", "m(u), degree 2"][: min(d + 1, most)]
+            names += ["m(u), degree 4"]
+            return {
+                "fixed names": names,
+                "fixed": [low] * (len(names) - 1) + [0.3],
+                "error": error,
+                "free": [0.0, free],
+            }
+
+        assert holds("trained-students", trained=trained)
+        for wrong in ({"low": 0.05}, {"error": 0.05}, {"free": 0.1}, {"most": 2}):
+            assert not holds("trained-students", trained=lambda wrong=wrong, **s: trained(**s, **wrong)), wrong

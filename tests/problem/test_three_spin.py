@@ -91,7 +91,10 @@ def test_fresh_samples():
     assert abs(np.mean(y**2) - MASS @ F**2) < 4 * np.std(y**2) / 4000**0.5
 
 
-@pytest.mark.parametrize(("kernel", "budget"), [("exponential", None), ("gaussian", None), ("gaussian", 20)])
+@pytest.mark.parametrize(
+    ("kernel", "budget"),
+    [("exponential", None), pytest.param("gaussian", None, marks=pytest.mark.slow), ("gaussian", 20)],
+)
 def test_the_exact_risk_is_that_of_the_network_on_a_quadrature(kernel, budget):
     """Centres off the sphere, weights of any sum, a factor of the loss and a scale; risk, psi and grad psi."""
     kernel = KERNELS[kernel]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -129,7 +128,11 @@ def _by_default(data: Any, target: Teacher) -> AbstractData:
 
 
 def _with_noise(data: AbstractData, std: float, key: Any) -> AbstractData:
-    if key is None or not isinstance(data, Samples):
+    if key is None:
         return Noisy(data, std)
-    z = jax.random.normal(jax.random.fold_in(key, 1), data.y.shape, data.y.dtype)
-    return eqx.tree_at(lambda samples: samples.y, data, data.y + std * z)
+
+    def blurred(y: Any) -> Any:
+        return y + std * jax.random.normal(jax.random.fold_in(key, 1), y.shape, y.dtype)
+
+    drawn = data.relabelled(blurred)
+    return Noisy(data, std) if drawn is None else drawn

@@ -315,3 +315,34 @@ def test_tolerances_are_checked(fails):
             call(wl.Particles(ATOMS), **fails)
     with pytest.raises(ValueError, match="finite"):
         found.compare(wl.Particles(np.array([[np.nan, 1.0]])))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_what_a_part_shows_in_the_function(dim):
+    """nu = P_k(u . e) on many directions u is of degree k alone: E f^2 by Monte Carlo, for x normal of variance 4."""
+    rng = np.random.default_rng(1)
+    axis, x = np.eye(dim)[0], 2.0 * rng.normal(size=(2000, dim))
+    u = rng.normal(size=(30_000, dim)) if dim > 1 else np.array([[1.0], [-1.0]])
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    some = u[:1500]
+    for degree in (0, 1) if dim == 1 else (0, 1, 2, 4):
+        q = parts.gegenbauer(degree, dim, u @ axis)
+        f = np.array([np.maximum(u @ point, 0.0) @ q for point in x]) / len(u)
+        size = parts.size(parts.Charged(some, q[:1500, None] / len(some)), parts.harmonic(degree))
+        eigenvalue = 1.0 if dim == 1 else relu_eigenvalue(degree, dim)
+        each = parts.shown_by_ramp(degree, dim, eigenvalue, 4.0 * dim)
+        assert np.sqrt(np.mean(f**2)) == pytest.approx(each * size, rel=0.1)
+
+
+def test_the_verdict_says_what_the_loss_can_see():
+    """A student that differs from its teacher in one high degree alone: nearly all of its loss is that."""
+    p = taught(nodes=24)
+    found = wl.analysis.identifiable(p).compare(wl.Particles(1.2 * ATOMS, SHARES))
+    assert found.missing.keys() <= found.allowed.keys()
+    for name, gap in (found.missing | found.shared).items():
+        # The nodes integrate a kinked function to a few percent.
+        assert gap <= 1.05 * found.allowed[name]
+    # Of degree 8 this function shows little, and its loss would allow more than what a measure can differ by.
+    assert found.allowed["m(u), degree 8"] > 5.0
+    assert "that functions so far apart may have" in found.verdict
+    assert wl.analysis.identifiable(taught("tanh")).compare(wl.Particles(1.2 * ATOMS, SHARES)).allowed == {}

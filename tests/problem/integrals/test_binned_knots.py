@@ -68,7 +68,7 @@ def logistic(f, y):
 CASES = [
     ("relu", (), wl.losses.squared(), squared, None),
     ("relu", (2,), wl.losses.logistic(), logistic, wl.scales.Power(0.5, 2.0)),
-    ("leaky", (), wl.losses.logistic(), logistic, None),
+    pytest.param("leaky", (), wl.losses.logistic(), logistic, None, marks=pytest.mark.slow),
     ("ramp", (2,), wl.losses.squared(), squared, None),
 ]
 

@@ -90,7 +90,10 @@ def test_at_infinite_depth_one_atom_is_known_in_closed_form():
     np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize(("order", "continuous"), [(1, False), (3, False), (1, True), (3, True)])
+@pytest.mark.parametrize(
+    ("order", "continuous"),
+    [(1, False), (3, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((3, False), (1, True)))],
+)
 def test_psi_and_grad_psi(order, continuous):
     """Derivatives in mass and position by differences; the potential off the particles by psi on them."""
     small = R.expansion(order=order, continuous=continuous)

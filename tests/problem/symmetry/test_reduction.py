@@ -63,7 +63,7 @@ def _unit(neuron, theta, s):
     return neuron(wl.measure.split(named, theta), s)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 5, 13, 40, 320])
+@pytest.mark.parametrize("dim", [2, 5, 320, *(pytest.param(dim, marks=SLOW) for dim in (3, 13, 40))])
 def test_the_mean_over_one_sphere(dim):
     for activation, b in ((RAMP, 0.0), (RELU, 0.3), (RELU, -0.7), (DENTED, 0.0), (wl.activations.leaky_relu(0.1), 0.4)):
         for z in (0.3, 1.0, 4.0):
@@ -136,7 +136,7 @@ def test_smooth_activations_far_out():
     assert float(found) == pytest.approx(one @ np.exp(-0.5 * z**2) @ two, abs=1e-9)
 
 
-@pytest.mark.parametrize("dim", [5, 12, 13, 20, 40, 80, 160, math.inf])
+@pytest.mark.parametrize("dim", [5, 12, 40, math.inf, *(pytest.param(dim, marks=SLOW) for dim in (13, 20, 80, 160))])
 def test_the_quadrature_is_as_good_as_it_says(dim):
     small = wl.problems.isotropic_gaussians(0.4, dim).reduced()
     model = theory.Isotropic(0.4, dim)

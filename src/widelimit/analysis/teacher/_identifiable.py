@@ -78,7 +78,7 @@ class Identifiable:
 
         Raises `ValueError` for measures with other columns and for numbers that are not finite.
         """
-        return compared(self.problem, self.seen, self.unseen, student, teacher, tolerance)
+        return compared(self.problem, self.seen, self.unseen, student, teacher, tolerance, self.spectrum)
 
     def null_space(self, support: Any, *, tolerance: float = 1e-6) -> NullSpace:
         """The null space of the features of a support, for any unit, on the data's nodes.

@@ -11,6 +11,7 @@ theorem its harmonics of degree k have the size $(\iint |a||b|\,P_k(\hat a \cdot
 Gegenbauer polynomial of R^d, P_k(1) = 1 (for d = 2, cos(k t)).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -83,11 +84,15 @@ def gegenbauer(degree: int, dim: int, x: Any) -> Any:
 
 
 class Quantity(NamedTuple):
-    """A part of a measure: its name, its `size` in a `Charged`, and a bound on it, `scale`, that does not vanish."""
+    """A part of a measure: its name, its `size` in a `Charged`, and a bound on it, `scale`, that does not vanish.
+
+    `degree`: that of the harmonics of m(u) that it is, if it is that.
+    """
 
     name: str
     size: Callable[[Charged], float]
     scale: Callable[[Charged], float]
+    degree: int | None = None
 
 
 def _norm(value: np.ndarray) -> float:
@@ -120,7 +125,7 @@ def _whole(nu: Charged) -> float:
 
 
 mass = Quantity("the total weight", _mass, _absolute(0))
-first = Quantity("the first moment INT theta", _first, _absolute(1))
+first = Quantity("the first moment INT theta", _first, _absolute(1), 1)
 second = Quantity("the second moment INT theta theta^T", _second, _absolute(2))
 even_part = Quantity("the even part", lambda nu: size(nu, even), _whole)
 odd_part = Quantity("the odd part", lambda nu: size(nu, odd), _whole)
@@ -129,4 +134,20 @@ odd_part = Quantity("the odd part", lambda nu: size(nu, odd), _whole)
 def degrees(ks: Any) -> Iterator[Quantity]:
     """Harmonics of the radial moment m(u)."""
     for k in ks:
-        yield Quantity(f"m(u), degree {k}", lambda nu, k=k: size(nu, harmonic(k)), _absolute(1))
+        yield Quantity(f"m(u), degree {k}", lambda nu, k=k: size(nu, harmonic(k)), _absolute(1), k)
+
+
+def shown_by_ramp(degree: int, dim: int, eigenvalue: float, square: float) -> float:
+    r"""$(E f_k^2)^{1/2}$ of the function of a part of degree k and size 1, the law of x invariant under rotations.
+
+    $f(x) = |x| \int \sigma(u \cdot v)\,m(dv)$ has the part $f_k = |x| \lambda_k m_k(u)$ of degree k. With the
+    number N_k of harmonics and the area |S| the addition theorem makes the size s the norm
+    $\int m_k^2 = s^2 N_k / |S|$, so that $E f_k^2 = E|x|^2\,\lambda_k^2\,s^2 N_k / |S|^2$; parts of different degree
+    are orthogonal. `square`: E |x|^2.
+    """
+    area = 2.0 * math.pi ** (0.5 * dim) / math.gamma(0.5 * dim)
+    if dim == 1:
+        count = 1
+    else:
+        count = math.comb(degree + dim - 1, degree) - (math.comb(degree + dim - 3, degree - 2) if degree > 1 else 0)
+    return abs(eigenvalue) * math.sqrt(square * count) / area

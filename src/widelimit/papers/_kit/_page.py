@@ -28,7 +28,7 @@ def paper_page(paper: Paper, results: Results) -> "Page":
     sections = [
         Section(
             figure.name,
-            f"Fig. {figure.name.removeprefix('fig')} of {paper.name}: {figure.title}",
+            _heading(figure, paper),
             (_links(figure.name),),
             (Picture(figure.name, figure.png, mathematics(figure.caption), figure.alt),),
         )
@@ -38,6 +38,12 @@ def paper_page(paper: Paper, results: Results) -> "Page":
         sections.append(_claims_section(claims))
     lead = [paper.citation, _SCALES[results.scale.value], *([mathematics(paper.symbols)] if paper.symbols else [])]
     return make_page(f"{paper.name}, reproduced", lead, _warnings(paper, figures, claims), sections)
+
+
+def _heading(figure: Shown, paper: Paper) -> str:
+    """Only a figure that the paper prints has a number."""
+    number = figure.name.removeprefix("fig")
+    return figure.title if number == figure.name else f"Fig. {number} of {paper.name}: {figure.title}"
 
 
 def _links(name: str) -> Any:

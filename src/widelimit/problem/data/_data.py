@@ -119,6 +119,10 @@ class AbstractData(Module):
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         """n independent samples (x [n, d], y [n] or [n, C]); a pure function of the key."""
 
+    def relabelled(self, change: Callable[[Array], Array]) -> "AbstractData | None":
+        """The same inputs with `change` of all their labels; None where labels are no numbers but a function of x."""
+        return None
+
     def finer(self, most: int) -> "AbstractData":
         """Data whose nodes, at most so many, are nearer to the law that `batch` draws from.
 

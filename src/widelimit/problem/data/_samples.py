@@ -1,5 +1,6 @@
 """Finite data: samples with weights, and quadratures of a law."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -38,6 +39,9 @@ class Samples(AbstractOnNodes):
         self.y = as_targets(y, n, "Samples").astype(self.x.dtype)
         self.weights = as_weights(weights, n, self.x.dtype, "Samples")
         self.is_uniform = weights is None
+
+    def relabelled(self, change: Callable[[Array], Array]) -> "Samples":
+        return eqx.tree_at(lambda samples: samples.y, self, change(self.y))
 
     def batch(self, key: PRNGKeyArray, n: int) -> tuple[Float[Array, "n d"], Float[Array, "n ..."]]:
         if self.is_uniform:

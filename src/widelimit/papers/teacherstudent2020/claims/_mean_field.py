@@ -55,7 +55,7 @@ def descent_time(bench: Bench) -> Finding:
     Compared: share of what is allowed: the exponent of alpha/N, 0.2, 0.1, 0.05, in the largest distance at t = 2
     between descent of 12 particles in NumPy and the library's flow, against 1: 0.05; twice the finest minus the next,
     which is of second order, must be a tenth as far from the flow as the finest."""
-    found = bench.piece(followed, width=_WIDTH, times=np.array([0.0, 2.0]))
+    found = bench.piece(followed, width=_WIDTH, end=2.0, saves=1)
     steps = (0.2, 0.1, 0.05)
     ends = [_descended(found, step, 2.0) for step in steps]
     off = [apart(end, found["rows"][-1]) for end in ends]
@@ -81,11 +81,10 @@ def dissipation(bench: Bench) -> Finding:
     """(3) is the gradient flow of E in the Wasserstein metric: dE/dt = -INT |grad dE/drho|^2 rho.
     Compared: share of what is allowed: 1e-4 between the fall of the library's E from t = 0 to 4 and Simpson's integral,
     over 160 intervals, of the mean square of (2) in NumPy along its run, relative; E must fall at every save."""
-    times = np.linspace(0.0, 4.0, 161)
-    found = bench.piece(followed, width=_WIDTH, times=times)
+    found = bench.piece(followed, width=_WIDTH, end=4.0, saves=160)
     speeds = np.array([np.mean(np.sum(exact_flow(found, rows).theta ** 2, axis=1)) for rows in found["rows"]])
     simpson = np.tile([4.0, 2.0], 80)[:-1]
-    total = float(speeds[0] + speeds[-1] + simpson @ speeds[1:-1]) * times[1] / 3.0
+    total = float(speeds[0] + speeds[-1] + simpson @ speeds[1:-1]) * float(found["times"][1]) / 3.0
     fall = float(found["risk"][0] - found["risk"][-1])
     return Finding(
         {"fall of E": fall, "integral": total},

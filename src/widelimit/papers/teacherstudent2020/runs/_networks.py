@@ -64,10 +64,10 @@ def fields(width: int, weighted: bool) -> Data:
     }
 
 
-def followed(width: int, times: np.ndarray, weighted: bool = False) -> Data:
-    """The library's flow of a random network: rows [T, N, D] and E [T]."""
-    task = problem(weighted)
-    run = evolved(task, network(width, weighted), GradientFlow(), times)
+def followed(width: int, end: float, saves: int) -> Data:
+    """The library's flow of a random network: rows [T, N, 2] and E [T], T = saves + 1."""
+    task = problem()
+    run = evolved(task, network(width), GradientFlow(), np.linspace(0.0, end, saves + 1))
     return nodes(task) | {"rows": run.positions, "risk": run.risk, "times": run.times}
 
 
@@ -87,7 +87,7 @@ def limit(order: int, times: list[float]) -> Data:
     run = evolved(problem(), start, GradientFlow(), times)
     weights = np.asarray(start.weights)
     return {
-        "tests": np.einsum("n,tng->tg", weights, tests(run.positions)),
+        "tests": np.einsum("n,tng->tg", weights, tests(np.asarray(run.positions))),
         "rows": run.positions[-1],
         "weights": weights,
     }
@@ -104,7 +104,7 @@ def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
             rows = laws.Uniform(-SIDE, SIDE, dim=2).sample(most, key=jax.random.key(seed + seeds * k)).positions
             starts.append(Particles(rows, weights=np.where(np.arange(most) < n, 1.0 / n, 0.0)))
     runs = evolve_many(problem(), starts, GradientFlow(), t1=times[-1], save_at=times, progress=False)
-    values = [np.einsum("n,tng->tg", run.weights[-1], tests(run.positions)) for run in runs]
+    values = [np.einsum("n,tng->tg", run.weights[-1], tests(np.asarray(run.positions))) for run in runs]
     return {
         "tests": np.reshape(values, (len(widths), seeds, len(times), len(TESTS))),
         "rows": np.stack([run.positions[-1, :, 0] for run in runs[::seeds]]),

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from widelimit import analysis
+from widelimit.dynamics import GradientFlow
 from widelimit.measure import Particles, join, laws
 from widelimit.problem import Problem, activations, problems, units
 from widelimit.theory import teacherstudent2020 as theory
 
 from ..._kit import Data
+from ..._kit._runs import evolved
 
 # Of N(0, 1) in one dimension.
 _NODES = 48
@@ -124,3 +127,21 @@ def reversed_pair(rows: np.ndarray, angles: int) -> Data:
     angle = np.linspace(-np.pi, np.pi, angles)
     x = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return {"angle": angle, "f": np.stack([problem.predict(each, x) for each in (one, other)])}
+
+
+def trained(d: int, nodes: int, count: int, end: float) -> Data:
+    """A ReLU student drawn from N(0, I), its teacher of three random neurons: E before and after the library's flow,
+    and its comparison of the two measures at the end."""
+    teacher = Particles(np.random.default_rng(5).normal(size=(3, d)), weights=np.array([0.5, 0.3, 0.2]))
+    law = laws.Normal(0.0, 1.0, dim=d)
+    problem = taught("relu", teacher, law, nodes=nodes)
+    run = evolved(problem, law.sample(count, key=jax.random.key(3)), GradientFlow(), [0.0, end])
+    found = analysis.identifiable(problem).compare(run.final)
+    fixed = found.shared | found.missing
+    return {
+        "risk": run.risk,
+        "error": found.function_error,
+        "fixed names": list(fixed),
+        "fixed": list(fixed.values()),
+        "free": list(found.free.values()),
+    }

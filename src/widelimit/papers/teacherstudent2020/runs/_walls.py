@@ -13,6 +13,10 @@ from ._networks import nodes
 from ._students import circle, taught
 
 WALL, PARTICLES = 1.0, 200
+INSIDE, OUTSIDE = 0.8, 1.4
+"""The teacher's atom."""
+TIMES = np.linspace(0.0, 40.0, 161)
+_LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
 
 
 def problem(centre: float) -> Problem:
@@ -21,15 +25,15 @@ def problem(centre: float) -> Problem:
     return taught("tanh", Particles(np.array([[centre]])), laws.Normal(0.0, 3.0, dim=1), domain=box, nodes=32)
 
 
-def particles(centre: float, times: np.ndarray) -> Data:
+def particles(centre: float) -> Data:
     """200 particles, equally spaced at the start: paths [T, N], the mass on the wall and E [T], the data's nodes, psi
     at the end on 201 points of Theta, and what the library says of Theorem 2 there."""
     task = problem(centre)
     start = Particles(((np.arange(PARTICLES) + 0.5) * 2.0 * WALL / PARTICLES - WALL)[:, None])
-    run = evolved(task, start, GradientFlow(), times)
+    run = evolved(task, start, GradientFlow(), _LONG)
     end = analysis.identifiable(task).stationary(run)
     return nodes(task) | {
-        "times": times,
+        "times": _LONG,
         "paths": run.positions[:, :, 0],
         "wall": run.wall_mass,
         "risk": run.risk,
@@ -42,27 +46,22 @@ def particles(centre: float, times: np.ndarray) -> Data:
     }
 
 
-def equation(centre: float, times: np.ndarray, cells: int) -> Data:
+def equation(centre: float, cells: int) -> Data:
     """The mean field equation (3) from the uniform law: the mass on the wall, in the last cells, and all of it, [T]."""
-    run = evolved(problem(centre), laws.Uniform(-WALL, WALL, dim=1), TransportPDE(cells=cells), times)
+    run = evolved(problem(centre), laws.Uniform(-WALL, WALL, dim=1), TransportPDE(cells=cells), TIMES)
     return {"wall": run.wall_mass, "mass": np.sum(run.weights, axis=1)}
 
 
-INSIDE, OUTSIDE = 0.8, 1.4
-TIMES = np.linspace(0.0, 40.0, 161)
-LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
-
-
 def students(bench: Bench, centre: float) -> Data:
-    return bench.piece(particles, centre=centre, times=LONG)
+    return bench.piece(particles, centre=centre)
 
 
 def cells(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(100, 200), paper=(100, 200, 400, 800))
+    return bench.pick(quick=(100, 200), paper=(100, 200, 400))
 
 
 def grids(bench: Bench, centre: float) -> dict[int, Data]:
-    return {n: bench.piece(equation, centre=centre, times=TIMES, cells=n) for n in cells(bench)}
+    return {n: bench.piece(equation, centre=centre, cells=n) for n in cells(bench)}
 
 
 def in_ball(centre: np.ndarray, end: float) -> Data:
