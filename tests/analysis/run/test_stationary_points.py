@@ -145,3 +145,26 @@ def test_bad_input(call, message):
     problem = linear()
     with pytest.raises(ValueError, match=message):
         call(problem, problem.start(laws.Atom(jnp.asarray(1.0)), width=1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient", "rates", "zero"),
+    [
+        (1e-13, 1e-17, [-1.0, 1.0], True),
+        (1e-8, 1e-17, [-1.0, 1.0], False),
+        (1e-8, 1e-17, [0.5, 1.0], False),
+        # The parabola of the rate 1/2 falls by g^2: to zero, where g^2 is the loss.
+        (1e-8, 1.01e-4, [0.0, 0.5, 1.0], True),
+        (1e-8, 1e-6, [0.0, 0.5, 1.0], False),
+        (1e-8, 1.01e-4, [0.0, 0.0], False),
+        (1e-4, 1.0, [1.0], False),
+        (1e-8, 1e-17, None, True),
+    ],
+)
+def test_a_small_loss_is_zero_where_it_can_still_fall_to_it(loss, gradient, rates, zero):
+    from widelimit.analysis.run._stationary_points import _Judge
+    from widelimit.problem.data import require_nodes
+
+    problem = linear()
+    judge = _Judge(problem, 1e-6, 1e-4, 1.0, 1.0, require_nodes(problem.data, "the test"))
+    assert judge._vanishes(loss, gradient, None if rates is None else np.array(rates)) is zero
