@@ -106,7 +106,7 @@ def limit(order, times, off=0.0):
 def near(activation, atoms, masses, off, end, slow=1.0, late=1.0, exact: Any = True, **_):
     from widelimit.theory import teacherstudent2020 as theory
 
-    t, alpha = np.linspace(0.0, end, 30), np.array(masses)
+    t, alpha = np.linspace(0.0, end, 13), np.array(masses)
     if activation == "relu":
         rates = 0.5 * alpha
         errors = np.exp(-np.outer(t, rates))

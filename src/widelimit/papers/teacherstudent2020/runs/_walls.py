@@ -57,7 +57,7 @@ def students(bench: Bench, centre: float) -> Data:
 
 
 def cells(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(100, 200), paper=(100, 200, 400, 800))
+    return bench.pick(quick=(100, 200), paper=(100, 200, 400))
 
 
 def grids(bench: Bench, centre: float) -> dict[int, Data]:
