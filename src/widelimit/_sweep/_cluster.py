@@ -24,27 +24,36 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator["Client"]:
     """
     import distributed
 
-    quiet = logging.getLogger("distributed")
-    level = quiet.level
-    # A worker that is lost is said by the sweep in one line.
-    quiet.setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_silent())
+        if scheduler is None:
+            stack.enter_context(_without_main())
+            address = stack.enter_context(_local(workers)).scheduler_address
+        else:
+            address = scheduler
+        try:
+            client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            why = "" if isinstance(error, OSError) else f" ({sentence(error)})"
+            said = f"--scheduler {scheduler}: no scheduler answers there within {_PATIENCE:g} s{why}."
+            raise BadInput(said) from None
+        yield stack.enter_context(contextlib.closing(client))
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing from dask's own loggers: that a worker or a scheduler is lost the sweep says in one line."""
+    # Some have levels of their own, which those above them do not change.
+    names = [name for name in logging.root.manager.loggerDict if name.startswith(("distributed", "tornado"))]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
     try:
-        with contextlib.ExitStack() as stack:
-            if scheduler is None:
-                stack.enter_context(_without_main())
-                address = stack.enter_context(_local(workers)).scheduler_address
-            else:
-                address = scheduler
-            try:
-                client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, ValueError, TypeError) as error:
-                why = "" if isinstance(error, OSError) else f" ({sentence(error)})"
-                raise BadInput(
-                    f"--scheduler {scheduler}: no scheduler answers there within {_PATIENCE:g} s{why}."
-                ) from None
-            yield stack.enter_context(contextlib.closing(client))
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
     finally:
-        quiet.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _local(workers: int | None) -> Any:

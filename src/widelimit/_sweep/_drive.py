@@ -24,6 +24,7 @@ _ATTEMPTS = 3
 _POLL = 0.1
 # Seconds in which a scheduler may come back.
 _PATIENCE = 10.0
+_LOST = "lost the scheduler; what is done is kept, and the same command goes on."
 # Seconds in which a worker is started anew.
 _RESTART = 60.0
 
@@ -75,7 +76,7 @@ class _Drive:
                     known: Any = self.client.nthreads()
                     return set(known) - self.shunned
             time.sleep(_POLL)
-        raise Failed("lost the scheduler; what is done is kept, and the same command goes on.")
+        raise Failed(_LOST)
 
     def gather(self, workers: set[str]) -> None:
         """What has ended, is lost or hangs is no longer in flight."""
@@ -187,5 +188,11 @@ def drive(
 ) -> dict[str, str]:
     """Make the runs; those that could not be made, with the reason. Raises `Failed` where the scheduler is lost."""
     loop = _Drive(client, folder, timeout, say, deque(runs))
-    loop.run()
+    try:
+        loop.run()
+    except (RuntimeError, OSError):
+        # What a client says that is used while its scheduler goes.
+        if client.status == "running":
+            raise
+        raise Failed(_LOST) from None
     return loop.faults

@@ -1,5 +1,6 @@
 """Moments, covariance and quantiles of a measure."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,7 +21,12 @@ def moment(measure: Measure, order: Count = 1) -> Float[Array, " D"]:
 
     for j = 1..D; not divided by the mass. Raises `ValueError` for an order that is no integer >= 0.
     """
-    return measure.weights @ measure.positions ** whole_number(order, "moment(order=...)", least=0)
+    return _moment(measure.positions, measure.weights, whole_number(order, "moment(order=...)", least=0))
+
+
+@partial(jax.jit, static_argnums=2)
+def _moment(x: Float[Array, "N D"], w: Float[Array, " N"], order: int) -> Float[Array, " D"]:
+    return w @ x**order
 
 
 def covariance(measure: Measure) -> Float[Array, "D D"]:
@@ -31,8 +37,13 @@ def covariance(measure: Measure) -> Float[Array, "D D"]:
 
     A signed measure of mass 0 has none: the result is not finite.
     """
-    weights = measure.weights / measure.mass
-    centred = measure.positions - weights @ measure.positions
+    return _covariance(measure.positions, measure.weights)
+
+
+@jax.jit
+def _covariance(x: Float[Array, "N D"], w: Float[Array, " N"]) -> Float[Array, "D D"]:
+    weights = w / jnp.sum(w)
+    centred = x - weights @ x
     return (centred.T * weights) @ centred
 
 
