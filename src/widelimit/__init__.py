@@ -44,6 +44,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import analysis as analysis, dynamics as dynamics, kernels as kernels, measure as measure, report as report
     from ._compiled import keep_compiled as keep_compiled
+    from ._diagnose import diagnose as diagnose
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
     from ._sweep import sweep as sweep
     from .analysis import minimise as minimise, predict as predict, width_for as width_for

@@ -1,5 +1,7 @@
 """The constant that a two-layer network adds to f: the output bias of a trained network."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,7 @@ ROWS = RNG.normal(size=(5, 4))
 OFFSET = 0.7
 
 
-def problem(activation=activations.tanh, offset=OFFSET, y=Y, x=X, loss=None) -> wl.Problem:
+def problem(activation=activations.tanh, offset: Any = OFFSET, y=Y, x=X, loss=None) -> wl.Problem:
     return wl.Problem(TwoLayer(units.Neuron(activation), offset), data.Samples(x, y), loss)
 
 
@@ -73,8 +75,7 @@ def test_the_expansion_around_the_limit_knows_the_offset():
     law = wl.laws.Normal(0.0, 1.0, dim=4)
     options = {"width": 20, "t1": 0.2, "save_at": [0.0, 0.2], "particles": 16, "draws": 20, "networks": 0}
     a, b = (
-        wl.predict(p, law, key=jax.random.key(0), **options)
-        for p in (problem(), problem(offset=None, y=Y - OFFSET))
+        wl.predict(p, law, key=jax.random.key(0), **options) for p in (problem(), problem(offset=None, y=Y - OFFSET))
     )
     np.testing.assert_allclose(a.mean, b.mean, rtol=1e-6)
 
