@@ -103,6 +103,16 @@ def test_one_number_in_and_out(tmp_path):
     assert len(built.watched) == 5
 
 
+def test_notices_of_the_problem_are_shown(tmp_path, monkeypatch):
+    from widelimit.problem import Problem
+    from widelimit.runs.call._build import build
+    from widelimit.runs.parse._problem_file import read_problem_file
+
+    monkeypatch.setattr(Problem, "notice", property(lambda problem: "the loss cannot vanish"))
+    path = write(tmp_path)
+    assert build(read_problem_file(path)[0], str(path)).notices[-1] == "the loss cannot vanish"
+
+
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory):
     place = tmp_path_factory.mktemp("deep")

@@ -68,3 +68,13 @@ class TestTwoLayer:
         assert up[1, 1] == 1.0 > up[1, 0]
         down = theory.box_flow(up[-1], x, -np.tanh(5.0 * x), mu, 1.0, times, 0.01)
         np.testing.assert_allclose(down[-1], -1.0)
+
+    def test_more_saves_change_no_path(self):
+        x, mu, start = np.array([-1.0, 1.0]), np.array([0.5, 0.5]), np.array([-0.5, 0.3])
+        once = theory.box_flow(start, x, np.tanh(2.0 * x), mu, 1.0, np.array([0.0, 1.0]), 0.01)
+        often = theory.box_flow(start, x, np.tanh(2.0 * x), mu, 1.0, np.array([0.0, 0.25, 0.5, 1.0]), 0.01)
+        np.testing.assert_allclose(often[-1], once[-1], atol=1e-12)
+        # Half a step is one of Euler's: theta + 0.01 times the velocity.
+        first = theory.box_flow(start, x, np.tanh(2.0 * x), mu, 1.0, np.array([0.0, 0.01]), 0.02)
+        moved = theory.tanh_flow(start[:, None], np.ones(2), x[:, None], np.tanh(2.0 * x), mu).theta[:, 0]
+        np.testing.assert_allclose(first[-1], start + 0.01 * moved, atol=1e-15)

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,9 @@ from jaxtyping import Array, Bool, Float
 MAX_PAIRS = 25_000_000
 """The largest N M for which the matrix of distances is formed: 200 MB in float64."""
 
-# Particles of equal weight that are assigned one to one: some 3 s. Pairs in a linear programme: some 2 s.
-_ASSIGNED, _PROGRAMME = 2000, 100_000
+# Pairs of an exact coupling: some seconds.
+_EXACT = 10_000_000
+_PIVOTS = 10**8
 _MAX_ITERATIONS = 20_000
 _MARGINAL_ERROR = 1e-4
 
@@ -30,12 +31,8 @@ class Pair(NamedTuple):
 
 def cost_bounds(pair: Pair, epsilon: float) -> tuple[float, float]:
     """Two numbers between which the least INT |x - y|^2 d pi lies; the same one where it is exact."""
-    copies = _copies(pair)
-    if copies is not None:
-        exact = _assigned(pair, *copies)
-        return exact, exact
-    if pair.x.shape[0] * pair.y.shape[0] <= _PROGRAMME:
-        exact = _programme(pair)
+    if pair.x.shape[0] * pair.y.shape[0] <= _EXACT:
+        exact = _exact(pair)
         return exact, exact
     # The squared distance of the means, plus the cost between the centred measures.
     mean_x, mean_y = pair.w @ pair.x, pair.v @ pair.y
@@ -44,48 +41,22 @@ def cost_bounds(pair: Pair, epsilon: float) -> tuple[float, float]:
     return apart + lower, apart + upper
 
 
-def _copies(pair: Pair) -> tuple[np.ndarray, np.ndarray] | None:
-    """How often each particle stands among n of weight 1/n, for the least such n; None where it is too large."""
-    w, v = pair.w, pair.v
-    for n in range(max(len(w), len(v)), _ASSIGNED + 1):
-        counts = [np.rint(n * part) for part in (w, v)]
-        if all(np.max(np.abs(n * part - k)) < 1e-9 for part, k in zip((w, v), counts, strict=True)):
-            return counts[0].astype(int), counts[1].astype(int)
-    return None
-
-
-def _assigned(pair: Pair, first: np.ndarray, second: np.ndarray) -> float:
-    """By assignment: the extreme couplings of n and n equal weights are permutations (Birkhoff)."""
-    from scipy.optimize import linear_sum_assignment
-
-    x, y = np.repeat(pair.x, first, axis=0), np.repeat(pair.y, second, axis=0)
-    rows, columns = linear_sum_assignment(_costs(x, y))
-    # From the pairs themselves: equal points cost nothing, without the rounding of the table.
-    return float(np.mean(np.sum((x[rows] - y[columns]) ** 2, axis=1)))
-
-
-def _programme(pair: Pair) -> float:
-    """By the linear programme, whose solution has at most N + M - 1 pairs."""
-    from scipy import sparse
-    from scipy.optimize import linprog
+def _exact(pair: Pair) -> float:
+    """By the network simplex, whose coupling has at most N + M - 1 pairs."""
+    import ot
 
     x, w, y, v, _ = pair
-    n, m = len(w), len(v)
-    # The last equation follows from the others. In units of the mean weight and cost, which tolerances are meant for.
-    ones = sparse.vstack([sparse.kron(sparse.eye(n), np.ones((1, m))), sparse.kron(np.ones((1, n)), sparse.eye(m))])
     cost = _costs(x, y)
-    found: Any = linprog(
-        cost.ravel() / max(float(np.mean(cost)), 1e-300),
-        A_eq=ones.tocsr()[:-1],
-        b_eq=(max(n, m) * np.concatenate([w, v]))[:-1],
-        method="highs-ds",
-    )
-    if found.status != 0:
-        raise RuntimeError(
-            f"wasserstein2: the linear programme did not end ({found.message}); use sliced_wasserstein2."
-        )
-    i, j = np.unravel_index(np.flatnonzero(found.x), (n, m))
-    return float(found.x[found.x != 0] @ np.sum((x[i] - y[j]) ** 2, axis=1) / max(n, m))
+    # In units of the mean cost, which its tolerances are meant for.
+    with warnings.catch_warnings():
+        # What it warns of is an error here.
+        warnings.simplefilter("ignore")
+        plan, found = ot.emd(w, v, cost / max(float(np.mean(cost)), 1e-300), numItermax=_PIVOTS, log=True)
+    if found["warning"] is not None:
+        raise RuntimeError(f"wasserstein2: the network simplex did not end ({found['warning']}).")
+    i, j = np.nonzero(plan)
+    # From the pairs themselves: equal points cost nothing, without the rounding of the table.
+    return float(plan[i, j] @ np.sum((x[i] - y[j]) ** 2, axis=1))
 
 
 def _costs(x: Float[np.ndarray, "N D"], y: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "N M"]:

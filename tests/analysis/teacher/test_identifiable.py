@@ -346,3 +346,52 @@ def test_the_verdict_says_what_the_loss_can_see():
     assert found.allowed["m(u), degree 8"] > 5.0
     assert "that functions so far apart may have" in found.verdict
     assert wl.analysis.identifiable(taught("tanh")).compare(wl.Particles(1.2 * ATOMS, SHARES)).allowed == {}
+
+
+MATRICES = np.array([[0.8, 0.1, -0.2, 0.5], [-0.3, 0.6, 0.4, 0.2]])
+
+
+def first_order(depth, domain=None):
+    """E_(1) with labels x + INT sigma(theta x) rho_*, whose teacher knows no levels."""
+    block = wl.units.ResNetBranch(1, wl.activations.tanh)
+    teacher = wl.data.Teacher(block, wl.Particles(MATRICES, SHARES), inputs=2, outputs=(2,))
+    data = wl.data.Quadrature(PLANE, 6, teacher)
+    deep = wl.problems.wide_resnet(data, depth=depth, activation=wl.activations.tanh, domain=domain)
+    return deep.expansion(order=1)
+
+
+def on_levels(rows, masses, levels):
+    return wl.Particles(np.column_stack([rows, levels]), masses)
+
+
+def test_the_first_order_of_a_residual_network_sees_the_marginal():
+    """Theorem 4, (11): atoms may stand on any level; the same two on other levels make the same function."""
+    p = first_order(2)
+    known = wl.analysis.identifiable(p)
+    assert "does not see the levels" in known.verdict
+    # Each level has mass 1/2: 0.5 of the first atom on level 0, 0.2 of it and 0.3 of the second on level 1.
+    rows, masses = MATRICES[[0, 0, 0, 1]], np.array([0.25, 0.25, 0.2, 0.3])
+    for levels in ([0, 0, 1, 1], [1, 1, 0, 0]):
+        student = on_levels(rows, masses, levels)
+        found = known.compare(student)
+        assert found.function_error < 1e-13
+        assert found.wasserstein2 < 1e-7
+        end = known.stationary(student)
+        assert end.zero_loss
+        assert end.is_stationary is True
+        assert float(p.risk(student)) < 1e-26
+    assert not known.stationary(on_levels(1.5 * rows, masses, [0, 0, 1, 1])).zero_loss
+    with pytest.raises(ValueError, match="two-layer mean"):
+        wl.analysis.identifiable(wl.problems.wide_resnet(p.data, depth=2, activation=wl.activations.tanh))
+
+
+@pytest.mark.slow
+def test_theorem_4_fails_where_the_teacher_is_outside():
+    p = first_order(2, wl.domains.Ball(0.4))
+    run = wl.evolve(p, p.start(wl.laws.Uniform(-0.15, 0.15, dim=4).quantise(8), 8), wl.GradientFlow(), t1=60.0)
+    found = wl.analysis.identifiable(p).stationary(run)
+    assert not found.zero_loss
+    assert found.is_stationary is True
+    assert not found.teacher_inside
+    assert found.on_wall == pytest.approx(float(run.wall_mass[-1]))
+    assert found.on_wall > 0.5

@@ -162,6 +162,11 @@ def test_infinite_radii():
     assert "entire" in found.reason
 
 
+def _shifted(z):
+    """softplus(z) - log 2, whose derivative JAX has by a rule of its own."""
+    return jax.nn.softplus(z) - jnp.log(2.0)
+
+
 def other(activation):
     return wl.problems.wide_resnet(DATA, depth=L, activation=activation)
 
@@ -170,6 +175,11 @@ def other(activation):
     ("call", "message"),
     [
         (lambda: other(acts.sigmoid).expansion(order=2), r"'sigmoid' is 0\.5 at 0"),
+        (lambda: other(acts.softplus).expansion(order=2), r"'softplus' is 0\.693 at 0"),
+        (
+            lambda: other(acts.Activation(_shifted, "own")).expansion(order=2),
+            "'own' has no rule for Taylor series: its",
+        ),
         (lambda: other(acts.relu).expansion(order=2), "'relu' has kinks"),
         (lambda: other(acts.Activation(jnp.arctan, "atan")).expansion(order=2), "'atan' has no rule for Taylor series"),
         (lambda: R.expansion(order=0), r"order=.*from 1"),

@@ -261,6 +261,13 @@ def measure(depths, weights=None):
         (lambda: DEEP.start(laws.Normal(0.0, 1.0, dim=4), width=2), "sampled with a key"),
         (lambda: DEEP.start(MEASURE, width=N + 1), "on each of 3 levels"),
         (lambda: wl.evolve(DEEP, measure([0, 1, 2], [0.5, 0.25, 0.25]), wl.GradientFlow(), t1=1.0), "mass 1/3"),
+        (lambda: wl.evolve(DEEP, measure([0, 1, 2], [0.5, 0.5, 0.5]), wl.GradientFlow(), t1=1.0), "sum to 1"),
+        (
+            lambda: wl.problems.wide_resnet(
+                DATA, depth=2, activation=acts.tanh, domain=wl.domains.Ball(1.0, np.zeros(4))
+            ),
+            r"'theta'.*shape \(4,\), the block has shape \(2, 2\)",
+        ),
         (lambda: wl.evolve(DEEP, laws.Normal(0.0, 1.0, dim=5), wl.Characteristics(4), t1=1.0), "has no levels"),
         (
             lambda: wl.evolve(DEEP, MEASURE, wl.GradientFlow(trainable="depth"), t1=1.0),

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from widelimit.measure import Particles
 from widelimit.problem import Problem
 
 from . import _parts as parts
@@ -49,6 +50,9 @@ class Identifiable:
       sphere in R^d (for d = 1, where the sphere is two points, lambda_0 and lambda_1); else None.
     - `verdict`: in words.
 
+    Of the first-order expansion of a wide residual network, `whole`, it speaks of the measure without its levels, which
+    `problem` is about: (11) of teacherstudent2020. Measures may have the level as a column or not.
+
     It holds for the function on all of R^d, that is for data with a positive density, and sigma(w . x) of degree 1
     for data in every direction. Finitely many inputs fix less: `null_space` says what they see on a support.
     """
@@ -58,6 +62,7 @@ class Identifiable:
     unseen: tuple[Quantity, ...]
     spectrum: Float[np.ndarray, " K"] | None
     verdict: str
+    whole: Problem | None = None
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -78,7 +83,15 @@ class Identifiable:
 
         Raises `ValueError` for measures with other columns and for numbers that are not finite.
         """
-        return compared(self.problem, self.seen, self.unseen, student, teacher, tolerance, self.spectrum)
+        return compared(
+            self.problem,
+            self.seen,
+            self.unseen,
+            self._flat(student),
+            None if teacher is None else self._flat(teacher),
+            tolerance,
+            self.spectrum,
+        )
 
     def null_space(self, support: Any, *, tolerance: float = 1e-6) -> NullSpace:
         """The null space of the features of a support, for any unit, on the data's nodes.
@@ -88,24 +101,40 @@ class Identifiable:
 
         Raises `ValueError` for data without nodes, and for more points than the nodes can tell apart.
         """
-        return null_space(self.problem, support, tolerance)
+        return null_space(self.problem, self._flat(support), tolerance)
 
     def stationary(self, end: Any, *, tolerance: float = 1e-6) -> ZeroLossTheorem:
-        """Theorems 2, 3 and 5 at the end of a run: whether the loss is zero, and if not, which hypothesis failed.
+        """Theorems 2 to 5 at the end of a run: whether the loss is zero, and if not, which hypothesis failed.
+
+        Theorem 4 asks for mass at all theta on every level; as psi is the same on all, all theta on any level will do.
 
         - `end`: a trajectory, or a measure.
         - `tolerance`: of `analysis.stationarity`, and of E |f - y|^2 relative to E y^2.
 
         Raises `ValueError` for data without nodes and where there is no teacher.
         """
-        return theorem(self.problem, end, tolerance)
+        return theorem(self.problem, self._flat(getattr(end, "final", end)), tolerance)
+
+    def _flat(self, measure: Any) -> Any:
+        """The measure without its levels."""
+        if self.whole is None or measure.dim != self.whole.dim:
+            return measure
+        measure = self.whole.arranged(measure)
+        return Particles(measure.positions[:, :-1], measure.weights)
 
 
 def identifiable(problem: Problem) -> Identifiable:
     """What a stationary student of full support must share with its teacher: see the record that is returned.
 
-    Raises `ValueError` for a problem whose network is not a two-layer mean.
+    Raises `ValueError` for a problem whose network is not a two-layer mean, nor the first order of a residual network.
     """
+    marginal = None if problem.supervised is None else problem.network.marginal
+    if marginal is not None:
+        parts_of_it = {"penalty": problem.penalty, "domain": problem.domain, "mobility": problem.mobility}
+        flat = Problem(marginal, problem.data, problem.loss, budget=problem.budget, **parts_of_it)
+        found = identifiable(flat)
+        said = f"f does not see the levels, only the marginal in theta. {found.verdict}"
+        return dataclasses.replace(found, verdict=said, whole=problem)
     unit = problem.two_layer("identifiable(problem=...)")
     profile, ramp = unit.profile, plain_ramp(problem)
     if profile is not None and profile.bias is not None:

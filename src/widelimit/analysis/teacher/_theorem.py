@@ -1,4 +1,4 @@
-r"""Theorems 2, 3 and 5 of teacherstudent2020 as a check on the end of a run.
+r"""Theorems 2 to 5 of teacherstudent2020 as a check on the end of a run.
 
 They say: if rho is stationary and positive on all of Theta, psi is constant on each connected component of Theta, and
 with one component $\int \psi\,d(\rho - \rho_*) = 2 k\,E|f - y|^2 = 0$ gives zero loss. So a positive loss at rest means

@@ -14,6 +14,7 @@ from widelimit.measure import Blocks
 from widelimit.numerics import Count, Module, map_rows, whole_number
 
 from ..activations import Activation
+from ..units import ResNetBranch
 from ._levels import Levels
 from ._network import AbstractNetwork
 from ._states import OnStates, on_states, propagated, residual_blocks
@@ -130,6 +131,11 @@ class Expansion(AbstractNetwork):
         return Levels(self.depth)
 
     @property
+    def marginal(self) -> ResNetBranch | None:
+        # x + INT sigma(theta x): the levels commute at the first order.
+        return ResNetBranch(1, self.activation) if self.order == 1 else None
+
+    @property
     def kinked(self) -> bool:
         return False
 
@@ -167,16 +173,20 @@ def check_series(activation: Activation) -> None:
     who = f"expansion: activation {activation.name!r}"
     if activation.kinks:
         raise ValueError(f"{who} has kinks; a series needs a smooth one.")
-    try:
-        at_zero = eqx.filter_jit(Series(activation))(jnp.zeros((3, 1)))[0, 0]
-    except (KeyError, NotImplementedError) as error:
-        # `jet` looks a primitive up among its rules.
-        raise ValueError(f"{who} has no rule for Taylor series: {error}") from error
+    at_zero = activation(jnp.zeros(()))
     if not abs(float(at_zero)) <= 1e-12:
         raise ValueError(
             f"{who} is {float(at_zero):.3g} at 0, not 0; then the terms of higher order do not become small with the "
             "parameters, and cutting them off is no approximation near theta = 0."
         )
+    try:
+        eqx.filter_jit(Series(activation))(jnp.zeros((3, 1)))
+    except (KeyError, NotImplementedError) as error:
+        # `jet` looks a primitive up among its rules.
+        raise ValueError(f"{who} has no rule for Taylor series: {error}") from error
+    except jax.errors.UnexpectedTracerError as error:
+        # It takes a derivative of the user's own (custom_jvp), in which it leaves its tracers.
+        raise ValueError(f"{who} has no rule for Taylor series: its derivative is one of its own.") from error
 
 
 class Radius(eqx.Module):

@@ -45,6 +45,8 @@ class AbstractNetwork(Module):
 
     unit: ClassVar[AbstractUnit | None] = None
     """phi, where f = INT phi(theta, x) rho(dtheta): a two-layer mean; None for every other network."""
+    marginal: ClassVar[AbstractUnit | None] = None
+    """phi, where f = INT phi(theta, x) of the measure without its levels: then f does not see who stands on which."""
     kinked: ClassVar[bool] = True
     """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
     levels: ClassVar[Levels | None] = None

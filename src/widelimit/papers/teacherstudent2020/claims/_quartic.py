@@ -117,7 +117,7 @@ def many_runs(bench: Bench) -> Finding:
     needs = {"one reaches zero loss": np.any(zero)}
     nearest = float(np.min(off[zero])) if np.any(zero) else 0.0
     why = (
-        "Runs find E_(2) = 0, many minima and saddles above it, and ends that only drift; at zero loss they have the "
+        "Runs end at E_(2) = 0, at points at rest above it, or only drift; those at zero loss have the "
         "teacher's function, which measures share: rho_* is not identified by it."
     )
     computed |= {"distance of level means, nearest": nearest}
