@@ -95,7 +95,7 @@ def test_what_is_said_of_it(swept):
     assert made.choice.best == made.choice.cheapest == (0, 0)
     best, cheapest, variation = made.statement.split(". ")
     assert best == "The lowest risk at the end, 0.4100 ± 0.0058, is that of step 0.05, output std 0.5"
-    assert cheapest == "Within 0.05 of it, relative, no setting is cheaper"
+    assert cheapest == "Within 5 % of it no setting is cheaper"
     told = re.findall(r"([a-z ]+) \((.*?) ± .*? %\)", variation.partition("comes from ")[2])
     assert [(name.strip(), share) for name, share in told] == [
         ("step", "79.4"),
@@ -151,6 +151,17 @@ def test_a_failed_seed_keeps_its_place(swept):
     np.testing.assert_array_equal(risk.values, [0.40, np.nan, 0.42])
     assert made.choice.best == (0, 1)
     assert "diverged" in made.report().html
+
+
+def test_one_setting_left_is_nothing_to_compare(swept):
+    from widelimit._sweep import Sweep
+
+    for run in swept.plan.runs[1:]:
+        shutil.rmtree(swept.folder.run_path(run.name))
+    made = Sweep(swept.folder)
+    assert made.statement.endswith("Within 5 % of it no setting is cheaper.")
+    assert "Too few settings are complete for shares and differences." in made.report().html
+    assert made.record()["shares"] == []
 
 
 def test_nothing_there_is_no_reason_to_fail(swept):

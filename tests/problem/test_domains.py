@@ -219,6 +219,8 @@ def test_ball():
     np.testing.assert_array_equal(ball.retract(jnp.asarray([4.0, 4.0])), [1.0 + 1.2, 1.6])
     assert bool(ball.on_wall(wall))
     assert not bool(ball.on_wall(inside))
+    assert bool(ball.contains(wall))
+    assert not bool(ball.contains(jnp.asarray([1.0, 2.0 + 1e-12])))
     assert ball.bounds((2,)) == (-2.0, 3.0)
     # The root of a sum of squares has no derivative at the centre, which would spread as NaN.
     assert bool(jnp.all(jnp.isfinite(jax.jacfwd(ball.retract)(jnp.asarray([1.0, 0.0])))))

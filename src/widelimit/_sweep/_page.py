@@ -47,7 +47,7 @@ def found_words(study: Study) -> list[str]:
     choice, what = study.choice, "risk" if study.response == "risk" else "held-out risk"
     ends = [words.with_error(m, e) for m, e in zip(choice.means, choice.errors, strict=True)]
     said = [f"The lowest {what} at the end, {ends[0]}, is that of {study.words(choice.best) or 'the one setting'}."]
-    within = f"Within {study.tolerance:.3g} of it, relative,"
+    within = f"Within {100 * study.tolerance:.3g} % of it"
     if choice.cheapest == choice.best:
         said.append(f"{within} no setting is cheaper.")
     else:
