@@ -106,17 +106,13 @@ def test_what_is_said_of_it(swept):
 
 
 def test_the_cheapest_is_said_with_its_doubt(swept):
-    """A step twice as long costs half of the training, but for the saving of risks."""
+    """A step twice as long costs half of the training."""
     from widelimit._sweep import Sweep
 
     cheap = run_of(swept, 0.1, 0.5)
     shutil.rmtree(swept.folder.run_path(cheap.name))
     write_run(swept.folder, cheap, [0.41, 0.42, 0.43])
-    best = run_of(swept, 0.05, 0.5)
-    saving = 100 * cheap.cost.networks[0] / best.cost.networks[0]
-    said = (
-        f"the cheapest setting is step 0.1, output std 0.5, at 0.4200 ± 0.0058: training a network takes {saving:.2g} %"
-    )
+    said = "the cheapest setting is step 0.1, output std 0.5, at 0.4200 ± 0.0058: training a network takes 50 %"
     assert f"{said} of the operations. The seeds leave no doubt of that (95 %)." in Sweep(swept.folder).statement
     shutil.rmtree(swept.folder.run_path(cheap.name))
     write_run(swept.folder, cheap, [0.43, 0.42, 0.41])
