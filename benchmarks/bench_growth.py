@@ -89,21 +89,19 @@ def draw(report: dict[str, Any], path: pathlib.Path) -> None:
 
     def panels(figure: Any) -> None:
         both = figure.subplots(1, 2)
-        for axes, what, unit in zip(
-            both, ("seconds", "bytes"), ("time of a step (s)", "memory of a step (bytes)"), strict=True
-        ):
-            i = 0
-            for kind, rows in report.items():
-                for size, row in rows.items():
-                    label = f"{kind}, {size}: {row[what + '_exponent']:.2f}"
-                    style = {"color": canvas.colour(i), "marker": canvas.marker(i), "linestyle": canvas.dash(i)}
-                    axes.loglog(row["sizes"], row[what], label=label, **style)
-                    i += 1
-            axes.set_xlabel("size (number of N, Q, D or cells)")
-            axes.set_ylabel(unit)
-            axes.legend(fontsize=7, title="fitted exponent", title_fontsize=7)
+        names = ("time of a step (s)", "memory of a step (bytes)")
+        for axes, what, name in zip(both, ("seconds", "bytes"), names, strict=True):
+            rows = [(f"{kind}, {size}", row) for kind, sizes in report.items() for size, row in sizes.items()]
+            for i, (label, row) in enumerate(rows):
+                style = {"color": canvas.colour(i), "marker": canvas.marker(i), "linestyle": canvas.dash(i)}
+                told = f"{label}: {row['seconds_exponent']:.2f}, {row['bytes_exponent']:.2f}"
+                axes.loglog(row["sizes"], row[what], label=told, **style)
+            axes.set_xlabel("N, Q, D or cells (number)")
+            axes.set_ylabel(name)
+        title = "exponents of time and memory"
+        figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title)
 
-    path.write_bytes(canvas.to_png(panels, height=4.2))
+    path.write_bytes(canvas.to_png(panels, height=5.4))
 
 
 def main() -> None:

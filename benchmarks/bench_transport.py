@@ -15,12 +15,7 @@ figure to quote is the median over rounds of the ratio of updates a second.
 Needs the `bench` extra (py-pde, numba).
 """
 
-import argparse
-import json
 import math
-import pathlib
-import platform
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +26,7 @@ import numpy as np
 import pde
 import scipy.special
 from jax.scipy.stats import norm
+from race import Race
 
 import widelimit as wl
 from widelimit.dynamics import TransportPDE
@@ -140,41 +136,23 @@ def pypde_run(dt: float) -> Run:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=pathlib.Path, default=None)
-    options = parser.parse_args()
+    race = Race(__doc__, "py-pde")
     ours, peer = widelimit_run(), pypde_run(T1 / 2_000)
     tick = time.perf_counter()
     _, _, density = ours()
-    print(f"first call of widelimit (compiles): {time.perf_counter() - tick:.2f} s")
+    first = time.perf_counter() - tick
     _, _, other = peer()
-    apart = float(np.abs(density - other).sum() * LENGTH / CELLS)
-    print(f"L1 distance of the two densities at t = {T1:g}: {apart:.2e}")
-    rounds = [(ours()[0], peer()[0]) for _ in range(options.rounds)]
-    ratios = [a / b for a, b in rounds]
-    report = {
-        "updates_per_second_median": {
-            "widelimit": statistics.median(a for a, _ in rounds),
-            "py-pde": statistics.median(b for _, b in rounds),
-        },
-        "ratio_median": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
-        "l1_distance": apart,
-    }
-    print(
-        f"widelimit makes {report['ratio_median']:.2f} times the cell updates a second of py-pde "
-        f"[{min(ratios):.2f}, {max(ratios):.2f}]   (wanted: at least {WANTED:g})"
+    race.row(
+        "1-D equation with its nonlocal velocity, 2,000 cells, a cell's update",
+        "py-pde with numba",
+        lambda: 1.0 / ours()[0],
+        lambda: 1.0 / peer()[0],
+        wanted=WANTED,
+        apart=float(np.abs(density - other).sum() * LENGTH / CELLS),
+        allowed=1e-2,
+        first=first,
     )
-    if options.json is not None:
-        made = {
-            "how": "python benchmarks/bench_transport.py",
-            "rounds": options.rounds,
-            "machine": platform.machine(),
-            "versions": {"jax": jax.__version__, "py-pde": pde.__version__},
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(made | {"results": report}, indent=1) + "\n")
+    race.end()
 
 
 if __name__ == "__main__":
