@@ -57,7 +57,7 @@ def found_words(study: Study) -> list[str]:
             None: "With one seed a setting there is no error to say how sure that is.",
         }[choice.sure]
         said.append(
-            f"{within} the cheapest setting is {study.words(choice.cheapest)}, at {ends[1]}: training a network takes "
+            f"{within} the cheapest setting is {study.words(choice.cheapest)}, at {ends[1]}: it takes "
             f"{words.number(100 / choice.saving, 2)} % of the operations. {doubt}"
         )
     if study.comparable:
