@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two installations must never write into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: help demo lint types test test-all bench constraints clean
+.PHONY: help demo lint types test test-all bench bench-gpu constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test-all: lint types ## the same with the slow tests
 
 bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+bench-gpu: $(TEST_READY) ## the tests and the benchmark that need a GPU; where JAX sees none they say so
+	$(BIN)/python -m pytest -m gpu tests/_evolve/test_gpu.py
+	$(BIN)/python benchmarks/bench_gpu.py
 
 constraints: ## pin the newest versions that fit together in constraints.txt (then: make test-all)
 	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \

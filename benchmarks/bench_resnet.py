@@ -1,23 +1,15 @@
 """A gradient step of a wide residual network: widelimit's `evolve` against PyTorch's batched matrix products.
 
 The network has d = 2, L = 16 levels, N = 200 particles a level, tanh, 64 samples; gradient descent on the whole batch,
-in float64 and float32, one thread each. All run in turn, round after round, in one process; the figures to quote are
-the medians over rounds of the ratios of times per step. With `--scaling` also the exponents of L, N and Q in the
-processor time of a step and in the memory of its compiled program, which must be 1; `--rounds 0 --scaling` measures
-them alone, without torch, and leaves the other results in the file.
+in float64 and float32, one thread each. With `--scaling` also the exponents of L, N and Q in the processor time of a
+step and in the memory of its compiled program, which must be 1.
 
     python benchmarks/bench_resnet.py [--rounds 7] [--scaling] [--json results/bench_resnet.json]
 
 Needs the `bench` extra (torch).
 """
 
-import argparse
-import importlib.metadata
-import json
 import os
-import pathlib
-import platform
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +22,8 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 import jax.numpy as jnp
 import numpy as np
+import torch
+from race import Race, per_step
 
 import widelimit as wl
 
@@ -65,7 +59,7 @@ def ours(
     def run(steps: int) -> float:
         tick = clock()
         end = steps * STEP
-        wl.evolve(problem, start, sgd, t1=end, save_at=[end], observe=none, key=jax.random.key(0))
+        run.end = wl.evolve(problem, start, sgd, t1=end, save_at=[end], observe=none, key=jax.random.key(0)).final
         return clock() - tick
 
     return run
@@ -73,9 +67,6 @@ def ours(
 
 def torch_matmul(dtype: str) -> Callable[[int], float]:
     """The loop that most scripts contain, a batched product a level, by autograd."""
-    import torch
-
-    torch.set_num_threads(1)
     kind = getattr(torch, dtype)
 
     def run(steps: int) -> float:
@@ -91,14 +82,10 @@ def torch_matmul(dtype: str) -> Callable[[int], float]:
                 state = state + torch.tanh(torch.matmul(state, level.transpose(1, 2))).sum(0) / (DEPTH * WIDTH)
             (0.5 * ((state - y) ** 2).sum(1).mean()).backward()
             optimiser.step()
+        run.end = theta.detach().numpy()
         return time.perf_counter() - tick
 
     return run
-
-
-def per_step(run: Callable[[int], float], few: int, many: int) -> float:
-    """Milliseconds a step, without what a run costs before its first."""
-    return 1e3 * (run(many) - run(few)) / (many - few)
 
 
 def memory(depth: int = DEPTH, width: int = WIDTH, samples: int = SAMPLES) -> int:
@@ -135,7 +122,7 @@ def scaling() -> dict[str, Any]:
         times = np.min([[per_step(run, 20, 120) for run in runs] for _ in range(7)], axis=0)
         peak = [memory(**size) for size in sizes]
         found[name] = {
-            "ms_per_step": list(times),
+            "seconds_per_step": list(times),
             "time": exponent(times),
             "peak_bytes": peak,
             "memory": exponent(peak),
@@ -148,45 +135,34 @@ def exponent(values: list[int] | np.ndarray) -> float:
     return float(np.polyfit(np.log([1.0, 2.0, 4.0]), np.log(values), 1)[0])
 
 
+def apart(dtype: str) -> float:
+    """The largest difference of the matrices after five steps."""
+    mine, theirs = ours(dtype), torch_matmul(dtype)
+    mine(5), theirs(5)
+    rows = np.asarray(mine.end.positions)[:, : DIM * DIM]
+    return float(np.abs(rows - theirs.end.reshape(rows.shape)).max())
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--scaling", action="store_true")
-    parser.add_argument("--json", type=pathlib.Path, default=None)
-    options = parser.parse_args()
-    report: dict[str, Any] = {}
-    for dtype, wanted in WANTED.items() if options.rounds else ():
-        mine, peer = ours(dtype), torch_matmul(dtype)
-        print(f"first call of widelimit in {dtype} (compiles): {mine(20):.2f} s")
-        peer(3)
-        pairs = [(per_step(mine, 20, 320), per_step(peer, 5, 45)) for _ in range(options.rounds)]
-        ratios = [theirs / own for own, theirs in pairs]
-        report[dtype] = {
-            "ms_per_step_median": statistics.median(own for own, _ in pairs),
-            "torch_ms_per_step_median": statistics.median(theirs for _, theirs in pairs),
-            "times_ours_median": statistics.median(ratios),
-            "times_ours_range": [min(ratios), max(ratios)],
-        }
-        print(
-            f"{dtype}: {report[dtype]['ms_per_step_median']:.2f} ms a step, PyTorch "
-            f"{report[dtype]['torch_ms_per_step_median']:.2f} ms: {statistics.median(ratios):.2f} x "
-            f"[{min(ratios):.2f}, {max(ratios):.2f}]   (wanted: at least {wanted:g})"
+    race = Race(__doc__, "torch", flags=("--scaling",))
+    torch.set_num_threads(1)
+    for dtype, wanted in WANTED.items():
+        difference, mine, peer = apart(dtype), ours(dtype), torch_matmul(dtype)
+        race.row(
+            f"wide residual network, d = 2, L = 16, N = 200 a level, 64 samples, {dtype}, a step",
+            "PyTorch, a batched product a level",
+            lambda mine=mine: per_step(mine, 20, 320),
+            lambda peer=peer: per_step(peer, 5, 45),
+            wanted=wanted,
+            apart=difference,
+            allowed={"float64": 1e-12, "float32": 1e-5}[dtype],
         )
-    if options.scaling:
-        report["scaling"] = scaling()
-        for name, one in report["scaling"].items():
+    more = {}
+    if race.options.scaling:
+        more["scaling"] = scaling()
+        for name, one in more["scaling"].items():
             print(f"exponent of {name}: time {one['time']:.2f}, memory {one['memory']:.2f}   (wanted: 1)")
-    if options.json is not None:
-        made = {"how": "python benchmarks/bench_resnet.py", "rounds": options.rounds, "machine": platform.machine()}
-        versions = {"jax": jax.__version__}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        if options.rounds:
-            versions["torch"] = importlib.metadata.version("torch")
-        elif options.json.exists():
-            known = json.loads(options.json.read_text())
-            made, versions = {key: known[key] for key in made}, known["versions"]
-            report = known["results"] | {"scaling": report["scaling"] | {"jax": jax.__version__}}
-        options.json.write_text(json.dumps(made | {"versions": versions, "results": report}, indent=1) + "\n")
+    race.end(**more)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,6 @@ and the figure to quote is the median over rounds of the ratio of times per step
 Needs the `bench` extra (torch, numba).
 """
 
-import argparse
-import json
-import pathlib
-import platform
-import statistics
 import time
 from collections.abc import Callable
 
@@ -22,11 +17,13 @@ import jax.numpy as jnp
 import numba
 import numpy as np
 import torch
+from race import Race
 
 import widelimit as wl
 
 N, DIM, STEP = 800, 40, 1e-5
 PLUS, MINUS = 1.8, 0.2
+NAMES = {"torch_autograd": "PyTorch autograd", "torch_by_hand": "PyTorch by hand", "numba_fused": "fused numba loop"}
 WANTED = {"torch_autograd": 20.0, "torch_by_hand": 8.0, "numba_fused": 0.9}
 
 
@@ -149,42 +146,40 @@ PEERS: dict[str, tuple[Callable[[], Callable[[int], float]], int]] = {
 }
 
 
+def apart() -> float:
+    """The gradient steps are the same: the largest difference of a weight after three steps on given samples."""
+    x, y = (part.numpy() for part in torch_samples(3))
+    w = start().astype(np.float64)
+    ours = wl.Particles(start().astype(np.float64))
+    ramp = wl.activations.piecewise_linear([0.5, 1.5], [-2.5, 7.5])
+    for row, label in zip(x.astype(np.float64), y.astype(np.float64), strict=True):
+        unit = wl.units.Neuron(ramp, bias=False, output_weight=False)
+        one = wl.Problem(unit, wl.data.Samples(row[None], label[None]), wl.losses.squared(factor=1.0))
+        ours = wl.rollout(one, ours, wl.SGD(step=STEP, sampling=wl.sampling.Full()), steps=1)
+        z = w @ row
+        f = np.mean(10.0 * (np.clip(z, 0.5, 1.5) - 0.75))
+        w -= STEP * 20.0 * (f - label) * ((z > 0.5) & (z < 1.5))[:, None] * row
+    return float(np.abs(np.asarray(ours.positions) - w).max())
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=pathlib.Path, default=None)
-    options = parser.parse_args()
+    race = Race(__doc__, "torch", "numba")
     torch.manual_seed(0)
     runs = {name: (make(), steps) for name, (make, steps) in PEERS.items()}
-    first = {name: run(steps) for name, (run, steps) in runs.items()}
-    print(f"first call of widelimit (compiles): {first['widelimit']:.2f} s for {PEERS['widelimit'][1]:,} steps")
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(options.rounds):
-        for name, (run, steps) in runs.items():
-            times[name].append(1e6 * run(steps) / steps)
-    ours = times["widelimit"]
-    report = {}
-    for name, values in times.items():
-        ratios = [value / own for value, own in zip(values, ours, strict=True)]
-        report[name] = {
-            "us_per_step_median": statistics.median(values),
-            "times_ours_median": statistics.median(ratios),
-            "times_ours_range": [min(ratios), max(ratios)],
-        }
-        wanted = f"   (wanted: at least {WANTED[name]:g})" if name in WANTED else ""
-        print(
-            f"{name:20s} {statistics.median(values):9.2f} us a step   {statistics.median(ratios):7.2f} x widelimit's "
-            f"time [{min(ratios):.2f}, {max(ratios):.2f}]{wanted}"
+    ours, many = runs.pop("widelimit")
+    first, difference = ours(many), apart()
+    for name, (run, steps) in runs.items():
+        race.row(
+            "one-pass SGD, N = 800, d = 40, one sample a step, float32, a step",
+            NAMES[name],
+            lambda: ours(many) / many,
+            lambda run=run, steps=steps: run(steps) / steps,
+            wanted=WANTED[name],
+            apart=difference,
+            allowed=1e-12,
+            first=first,
         )
-    if options.json is not None:
-        made = {
-            "how": "python benchmarks/bench_sgd.py",
-            "rounds": options.rounds,
-            "machine": platform.machine(),
-        }
-        versions = {"jax": jax.__version__, "torch": torch.__version__, "numba": numba.__version__}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(made | {"versions": versions, "results": report}, indent=1) + "\n")
+    race.end()
 
 
 if __name__ == "__main__":

@@ -33,13 +33,15 @@ def per_step(run: Callable[[int], float], few: int, many: int) -> float:
 class Race:
     """A benchmark's command line, its rows and its record.
 
-    - `packages`: the distributions whose versions count.
+    - `packages`: the distributions whose versions count; `flags`: options of this benchmark alone.
     """
 
-    def __init__(self, doc: str | None, *packages: str, rounds: int = 7) -> None:
+    def __init__(self, doc: str | None, *packages: str, rounds: int = 7, flags: tuple[str, ...] = ()) -> None:
         parser = argparse.ArgumentParser(description=(doc or "").strip().splitlines()[0])
         parser.add_argument("--rounds", type=int, default=rounds)
         parser.add_argument("--json", type=pathlib.Path, default=None)
+        for flag in flags:
+            parser.add_argument(flag, action="store_true")
         self.options = parser.parse_args()
         self.file = pathlib.Path(sys.argv[0]).name
         self.packages = ("jax", *packages)
@@ -93,7 +95,7 @@ class Race:
         )
 
     def end(self, **more: Any) -> None:
-        """Write the record where `--json` says."""
+        """Write the record, with more beside the rows, where `--json` says."""
         if self.options.json is None:
             return
         made = {

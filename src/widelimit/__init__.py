@@ -42,7 +42,14 @@ __version__ = "0.1.0"
 # What the package hands out. Type checkers read this list, and so does `__getattr__`: nothing is imported before it
 # is used.
 if TYPE_CHECKING:
-    from . import analysis as analysis, dynamics as dynamics, kernels as kernels, measure as measure, report as report
+    from . import (
+        analysis as analysis,
+        dynamics as dynamics,
+        kernels as kernels,
+        measure as measure,
+        report as report,
+        sklearn as sklearn,
+    )
     from ._compiled import keep_compiled as keep_compiled
     from ._diagnose import diagnose as diagnose
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout

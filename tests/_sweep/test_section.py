@@ -83,8 +83,8 @@ def test_what_a_run_costs(tmp_path):
     for (width, step), cost in costs.items():
         steps = round(0.5 / step)
         assert (cost.steps, cost.seeds) == ((steps,), (3,))
-        assert cost.networks == (6 * 4 * width * (4 * steps + 4 * 12),)
-        assert cost.training == 3 * cost.networks[0]
+        assert cost.networks == (6 * 4 * width * 4 * steps,)
+        assert cost.training == 3 * 6 * 4 * width * (4 * steps + 4 * 12)
         assert cost.limit == 6 * 4 * (4 + 8) * 12 * 500
 
 

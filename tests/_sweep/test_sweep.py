@@ -76,6 +76,55 @@ def test_the_data_set(swept):
     assert "held_out_risk" not in data
 
 
+def two_times(tmp_path, networks):
+    """A sweep over two end times, and for each run a function that writes its numbers."""
+    from widelimit._sweep import plan_file
+    from widelimit._sweep._folder import at_work_in
+
+    toml = TOML.partition("[[networks]]")[0] + networks + "[sweep]\nseeds = 2\n[sweep.grid]\ntime.t1 = [0.5, 1.0]\n"
+    plan, _ = plan_file(write_tiny(tmp_path, toml), ())
+    with at_work_in(tmp_path / "out", plan, None) as folder:
+        return folder
+
+
+def write_records(folder, run, records):
+    path = folder.run_path(run.name)
+    path.mkdir(parents=True)
+    limit = {"risk": run.values["time.t1"], "risk_error": 0.01, "held_out_risk": None}
+    numbers = {"limit": limit, "networks": records, "failed": {}, "seconds": {"parts": {}}}
+    (path / "numbers.json").write_text(json.dumps(numbers))
+    (path / "status.json").write_text(json.dumps({"state": "finished", "message": "", "parts": {}, "failed": {}}))
+
+
+def test_tables_and_widths_within_a_run_have_axes_of_their_own(tmp_path):
+    from widelimit._sweep import Sweep
+
+    sgd = '[[networks]]\ndynamics = "sgd"\nstep = 0.1\nwidths = [4, 8]\n'
+    folder = two_times(tmp_path, sgd + '[[networks]]\ndynamics = "gradient_flow"\nwidths = [4, 8]\n')
+    for run in folder.plan.runs:
+        values = [[run.values["time.t1"] + 0.1 * k + 0.01 * seed for seed in range(2)] for k in range(4)]
+        write_records(folder, run, [{"risk": {"values": each}, "held_out_risk": None} for each in values])
+    data = Sweep(folder).dataset
+    assert data["risk"].dims == ("time.t1", "table", "width", "seed")
+    for k, (table, width) in enumerate([(1, 4), (1, 8), (2, 4), (2, 8)]):
+        here = data.sel({"time.t1": 1.0, "table": table, "width": width})
+        np.testing.assert_allclose(here["risk"].values, [1.0 + 0.1 * k, 1.01 + 0.1 * k])
+        assert float(here["operations"]) == folder.plan.runs[1].cost.networks[k]
+
+
+def test_limits_alone_are_compared_too(tmp_path):
+    from widelimit._sweep import Sweep
+
+    folder = two_times(tmp_path, "")
+    for run in folder.plan.runs:
+        write_records(folder, run, [])
+    made = Sweep(folder)
+    assert made.dataset["risk"].dims == ("time.t1", "seed")
+    assert made.dataset["risk"].values.tolist() == [[0.5], [1.0]]
+    assert made.dataset["operations"].values.tolist() == [run.cost.limit for run in folder.plan.runs]
+    assert made.choice.best == (0,)
+
+
 def test_what_is_said_of_it(swept):
     """Var: 0.01 of the step, 0.0025 of the start, 1e-4 of the seeds, whose deviations are the same everywhere."""
     import widelimit as wl
@@ -95,7 +144,7 @@ def test_what_is_said_of_it(swept):
     assert made.choice.best == made.choice.cheapest == (0, 0)
     best, cheapest, variation = made.statement.split(". ")
     assert best == "The lowest risk at the end, 0.4100 ± 0.0058, is that of step 0.05, output std 0.5"
-    assert cheapest == "Within 0.05 of it, relative, no setting is cheaper"
+    assert cheapest == "Within 5 % of it no setting is cheaper"
     told = re.findall(r"([a-z ]+) \((.*?) ± .*? %\)", variation.partition("comes from ")[2])
     assert [(name.strip(), share) for name, share in told] == [
         ("step", "79.4"),
@@ -106,17 +155,13 @@ def test_what_is_said_of_it(swept):
 
 
 def test_the_cheapest_is_said_with_its_doubt(swept):
-    """A step twice as long costs half of the training, but for the saving of risks."""
+    """A step twice as long costs half of the training."""
     from widelimit._sweep import Sweep
 
     cheap = run_of(swept, 0.1, 0.5)
     shutil.rmtree(swept.folder.run_path(cheap.name))
     write_run(swept.folder, cheap, [0.41, 0.42, 0.43])
-    best = run_of(swept, 0.05, 0.5)
-    saving = 100 * cheap.cost.networks[0] / best.cost.networks[0]
-    said = (
-        f"the cheapest setting is step 0.1, output std 0.5, at 0.4200 ± 0.0058: training a network takes {saving:.2g} %"
-    )
+    said = "the cheapest setting is step 0.1, output std 0.5, at 0.4200 ± 0.0058: it takes 50 %"
     assert f"{said} of the operations. The seeds leave no doubt of that (95 %)." in Sweep(swept.folder).statement
     shutil.rmtree(swept.folder.run_path(cheap.name))
     write_run(swept.folder, cheap, [0.43, 0.42, 0.41])
@@ -151,6 +196,17 @@ def test_a_failed_seed_keeps_its_place(swept):
     np.testing.assert_array_equal(risk.values, [0.40, np.nan, 0.42])
     assert made.choice.best == (0, 1)
     assert "diverged" in made.report().html
+
+
+def test_one_setting_left_is_nothing_to_compare(swept):
+    from widelimit._sweep import Sweep
+
+    for run in swept.plan.runs[1:]:
+        shutil.rmtree(swept.folder.run_path(run.name))
+    made = Sweep(swept.folder)
+    assert made.statement.endswith("Within 5 % of it no setting is cheaper.")
+    assert "Too few settings are complete for shares and differences." in made.report().html
+    assert made.record()["shares"] == []
 
 
 def test_nothing_there_is_no_reason_to_fail(swept):

@@ -89,7 +89,8 @@ def test_another_width_is_another_program_of_its_networks_alone(swept, tmp_path)
     from widelimit._sweep import plan_file
     from widelimit._sweep._work import Task, work
 
-    path = write_tiny(tmp_path, TOML + START + DRAWN.replace("[4]", "[5]"))
+    path = swept.file.with_name("wider.toml")
+    path.write_text(TOML + START + DRAWN.replace("[4]", "[5]"))
     run = plan_file(path, ())[0].runs[0]
     assert run.limit == swept.plan.runs[0].limit
     counts = counted(lambda: work(Task(str(tmp_path / "run"), run.problem, (), None)))

@@ -18,9 +18,10 @@ RUNS = 8
 COMMAND = [sys.executable, "-c", "from widelimit.cli import main; main()", "sweep"]
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, start_new_session: bool = False) -> subprocess.Popen[str]:
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=start_new_session)
 
 
 def quietly(*arguments: object) -> subprocess.Popen[bytes]:
@@ -98,6 +99,20 @@ def test_a_killed_and_a_hung_worker_cost_nothing_that_was_done(tmp_path):
         ours, theirs = (json.loads((at / "numbers.json").read_text()) for at in (folder.run_path(run.name), again))
         assert ours["networks"] == theirs["networks"]
         assert ours["limit"] == theirs["limit"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal(tmp_path):
+    """It reaches the workers as well, and nobody says so twice."""
+    path, out = write_tiny(tmp_path, TOML + WIDER), tmp_path / "out"
+    process = start(path, "--out", out, "--workers", 2, start_new_session=True)
+    wait_for(lambda: mid_way(out), process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=300)
+    assert (process.returncode, output) == (130, "")
+    assert errors.splitlines()[-1] == f"widelimit: stopped; `widelimit resume {out}` goes on from what is done"
+    assert "Traceback" not in errors
+    assert not holders(out)
 
 
 @pytest.mark.slow

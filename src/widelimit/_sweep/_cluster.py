@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from widelimit.runs.errors import BadInput, sentence
 
+from ._work import dask_setup
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -71,6 +73,7 @@ def _local(workers: int | None) -> Any:
         silence_logs=logging.CRITICAL,
         # What XLA takes for the number of cores.
         env={"NPROC": "1"},
+        preload=[dask_setup.__module__],
     )
 
 

@@ -98,7 +98,7 @@ class _Drive:
         run = flight.run
         if future.status == "finished":
             self.done += 1
-            self.say(f"{self.done} of {self.total}: {self.words(run)}: {self.outcome(run)}; {self.left()}")
+            self.say(f"{self.done} of {self.total}: {self.words(run)}: {self.outcome(run)}{self.left()}")
             return
         error: Any = future.exception()
         if type(error).__module__.startswith("distributed") or isinstance(error, OSError):
@@ -179,8 +179,10 @@ class _Drive:
 
     def left(self) -> str:
         """The time that is left, if what is left takes as long as what is done."""
+        if self.done == self.total:
+            return ""
         seconds = (time.monotonic() - self.began) / self.done * (self.total - self.done)
-        return f"about {seconds:.0f} s left" if seconds < 120 else f"about {seconds / 60:.0f} min left"
+        return f"; about {seconds:.0f} s left" if seconds < 120 else f"; about {seconds / 60:.0f} min left"
 
 
 def drive(

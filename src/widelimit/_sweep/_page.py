@@ -47,7 +47,7 @@ def found_words(study: Study) -> list[str]:
     choice, what = study.choice, "risk" if study.response == "risk" else "held-out risk"
     ends = [words.with_error(m, e) for m, e in zip(choice.means, choice.errors, strict=True)]
     said = [f"The lowest {what} at the end, {ends[0]}, is that of {study.words(choice.best) or 'the one setting'}."]
-    within = f"Within {study.tolerance:.3g} of it, relative,"
+    within = f"Within {100 * study.tolerance:.3g} % of it"
     if choice.cheapest == choice.best:
         said.append(f"{within} no setting is cheaper.")
     else:
@@ -57,7 +57,7 @@ def found_words(study: Study) -> list[str]:
             None: "With one seed a setting there is no error to say how sure that is.",
         }[choice.sure]
         said.append(
-            f"{within} the cheapest setting is {study.words(choice.cheapest)}, at {ends[1]}: training a network takes "
+            f"{within} the cheapest setting is {study.words(choice.cheapest)}, at {ends[1]}: it takes "
             f"{words.number(100 / choice.saving, 2)} % of the operations. {doubt}"
         )
     if study.comparable:

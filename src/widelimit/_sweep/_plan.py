@@ -31,18 +31,21 @@ _NETWORKS = ("networks", "predict", "title")
 class Cost:
     """An estimate: operations of the limit, and for each [[networks]] table and width those of a network and its steps.
 
-    `seeds`: how many networks there are of each; they take their steps together.
+    - `networks`: of training one; `saves`: of its risk on all the data at the save times.
+    - `seeds`: how many networks there are of each; they take their steps together.
     """
 
     limit: float
     networks: tuple[float, ...]
+    saves: tuple[float, ...]
     steps: tuple[float, ...]
     seeds: tuple[int, ...]
 
     @property
     def training(self) -> float:
-        """Operations of all networks."""
-        return sum(each * seeds for each, seeds in zip(self.networks, self.seeds, strict=True))
+        """Operations of all networks, with their saves."""
+        rows = zip(self.networks, self.saves, self.seeds, strict=True)
+        return sum((each + saves) * seeds for each, saves, seeds in rows)
 
     @property
     def training_seconds(self) -> float:
@@ -154,7 +157,7 @@ def _planned(setting: Setting, path: pathlib.Path, *, force: bool) -> PlannedRun
 def cost_of(file: ProblemFile, built: Built) -> Cost:
     """What a run asks for: samples x neurons x parameters x steps, for the networks and for the limit."""
     rows, dim = len(require_nodes(built.problem.data, "sweep").weights), built.problem.dim
-    networks, steps, seeds = [], [], []
+    networks, saves, steps, seeds = [], [], [], []
     for table in file.networks:
         moves = dynamics_of(table)
         counts = moves.clock.counts
@@ -162,11 +165,12 @@ def cost_of(file: ProblemFile, built: Built) -> Cost:
         full = not counts or getattr(getattr(table, "sampling", None), "kind", "") == "full"
         samples = rows if full else getattr(table, "batch", rows)
         for width in table.widths:
-            networks.append(_OPERATIONS * dim * width * (taken * samples + file.time.saves * rows))
+            networks.append(_OPERATIONS * dim * width * taken * samples)
+            saves.append(_OPERATIONS * dim * width * file.time.saves * rows)
             steps.append(taken)
             seeds.append(len(table.seeds))
     limit = _OPERATIONS * dim * sum(_limit_points(file, dim)) * rows * _VELOCITIES
-    return Cost(limit, tuple(networks), tuple(steps), tuple(seeds))
+    return Cost(limit, tuple(networks), tuple(saves), tuple(steps), tuple(seeds))
 
 
 def _limit_points(file: ProblemFile, dim: int) -> list[float]:

@@ -48,7 +48,7 @@ class Study:
     @property
     def comparable(self) -> bool:
         """Whether settings are left to compare once what is missing is left out."""
-        return bool(self.axes) and all(self.kept)
+        return all(self.kept) and any(len(levels) > 1 for levels in self.kept)
 
     @functools.cached_property
     def whole(self) -> Float[np.ndarray, "*K S"]:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from widelimit.report import Page
+from widelimit.report import Page, words
 from widelimit.runs.errors import BadInput, Failed, Interrupted, tell
 from widelimit.runs.folder import locked
 from widelimit.runs.parse import plugged, read_tables, require_same
@@ -182,7 +182,7 @@ def make_runs(
     with at_work_in(path, plan, content) as folder:
         missing = folder.missing()
         done = len(plan.runs) - len(missing)
-        say(f"{len(plan.runs)} runs" + (f", {done} of them done already" if done else "") + f": {path}")
+        say(words.count(len(plan.runs), "run") + (f", {done} of them done already" if done else "") + f": {path}")
         if missing:
             say(f"a run that is not done after {timeout:g} s (--timeout) is given to another worker")
             try:

@@ -6,6 +6,7 @@ import errno
 import itertools
 import pathlib
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,14 @@ def carry(task: Task) -> str:
     """`work` in a worker's process, which shares compiled programs with the others of its machine."""
     keep_compiled()
     return work(task)
+
+
+def dask_setup(worker: Any) -> None:
+    """What dask calls when a worker starts that has this module as its preload: Ctrl-C is the sweep's own to hear.
+
+    A terminal sends it to the workers as well.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

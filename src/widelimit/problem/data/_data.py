@@ -218,7 +218,7 @@ def as_weights(weights: Any, n: int, dtype: Any, who: str) -> Float[Array, " n"]
     given = np.asarray(weights)
     if not np.all(given >= 0) or not given.sum() > 0:
         raise ValueError(f"{who}(weights=...): must not be negative, and not all zero.")
-    return weights / jnp.sum(weights)
+    return jnp.asarray(given / given.sum(), given.dtype)
 
 
 def as_numbers(value: Any, what: str) -> Array:

@@ -50,7 +50,8 @@ class Samples(AbstractOnNodes):
             # Inverse distribution function: O(log n) a draw, no n-vector of Gumbel numbers.
             total = jnp.cumsum(self.weights)
             index = jnp.searchsorted(total, jax.random.uniform(key, (n,), total.dtype) * total[-1], side="right")
-            index = jnp.minimum(index, self.x.shape[0] - 1)
+            # Rounding may lead to the end: the last row that adds to the sum, for those behind it have no weight.
+            index = jnp.minimum(index, jnp.searchsorted(total, total[-1]))
         return self.x[index], self.y[index]
 
 

@@ -64,11 +64,11 @@ def _fixed_points(strength: float, beta: float, cells: int, t1: float, starts: d
     rows = []
     for parts in starts.values():
         law = laws.Mixture([laws.Normal(m, s) for m, s in parts], [1.0 / len(parts)] * len(parts))
-        weights = evolved(problem, law, flow, times).weights
+        weights = np.asarray(evolved(problem, law, flow, times).weights)
         rows.append({"distances": _distance(weights, masses), "energy": energy(weights[-1])})
     return {
         "image": _distance(image / image.sum(), masses),
-        "rest": largest(_distance(evolved(problem, found.density, flow, times).weights, masses)),
+        "rest": largest(_distance(np.asarray(evolved(problem, found.density, flow, times).weights), masses)),
         "times": [0.0, *times],
         "energy": energy(masses),
         "runs": columns(rows),

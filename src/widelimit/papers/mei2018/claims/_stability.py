@@ -29,7 +29,7 @@ def _rate(t: float) -> float:
 
 def _flow(problem: Problem, rows: Float[np.ndarray, "N D"], times: Float[np.ndarray, " T"]) -> np.ndarray:
     """[T, N, D] along the flow with the schedule `_rate`."""
-    return evolved(problem, Particles(rows), GradientFlow(_TIGHT, schedule=_rate), times).positions
+    return np.asarray(evolved(problem, Particles(rows), GradientFlow(_TIGHT, schedule=_rate), times).positions)
 
 
 def _decay(times: Float[np.ndarray, " T"], sizes: Float[np.ndarray, "T ..."]) -> Float[np.ndarray, "..."]:

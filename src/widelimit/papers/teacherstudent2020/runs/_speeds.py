@@ -109,9 +109,9 @@ def coupled(bench: Bench, masses: tuple[float, ...]) -> Data:
 
 
 def random_starts(bench: Bench, activation: str, masses: tuple[float, ...]) -> Data:
-    """Of 60 particles each."""
+    """Of 60 particles each, 200 at paper scale."""
     atoms, end = (OPPOSITE, 100.0) if activation == "relu" else (ORTHOGONAL, 300.0)
-    more = {"count": bench.pick(quick=60, paper=400), "seeds": bench.pick(quick=4, paper=20)}
+    more = {"count": bench.pick(quick=60, paper=200), "seeds": bench.pick(quick=4, paper=12)}
     return bench.piece(from_random, activation=activation, atoms=atoms, masses=masses, end=end, **more)
 
 

@@ -217,7 +217,7 @@ def terms(width: int, end: float, saves: int) -> Data:
     engine = spline().integrals.spline("the terms of (5)")
     run = flow(_start().quantise(width), np.concatenate([[0.0], np.geomspace(1e-2, end, saves)]), rtol=1e-8, atol=1e-11)
     first, second = [], []
-    for c, h in np.moveaxis(run.positions, 2, 1):
+    for c, h in np.moveaxis(np.asarray(run.positions), 2, 1):
         r, _, _ = engine.residual_integrals(h, c / width, h)
         # Delta phi = c delta(x - h): the Laplacian of u is c r(h) inside [0, 1).
         first.append(np.mean(np.abs(c * np.asarray(r))))
