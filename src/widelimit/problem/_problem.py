@@ -409,7 +409,7 @@ class Problem(Module):
 
     def within_step(self, *ends: Any) -> "Problem":
         """The problem as it is seen within a step, given the particles at its start, and at its end where known."""
-        if not self.domain.walls:
+        if not self.domain.bent:
             return self
         return eqx.tree_at(lambda p: p.domain, self, domains.Product(self.domain.factors, ends))
 

@@ -175,7 +175,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
         """(y, energy dissipated) within the last step."""
         within, field = self.method(problem, state.carried).within, _Field(self, problem, state.carried, False)
         shown = within(field, _step_of(state), reading)
-        if problem.domain.walls:
+        if problem.domain.bent:
             # What is on a wall at both ends of a step slides along it between them.
             ends = within(field, _step_of(state), state.previous), state.y
             beside = problem.within_step(*(self.positions(end[0]) for end in ends))

@@ -42,6 +42,11 @@ class Product(Module):
         return any(domain.walls for _, domain in self.factors)
 
     @property
+    def bent(self) -> bool:
+        """Whether a wall is not flat, so that a step along it leaves it: `near` counts there alone."""
+        return any(domain.walls and not domain.box for _, domain in self.factors)
+
+    @property
     def connected(self) -> bool | None:
         """Whether it has one piece, as a product of such has; None where it is not known."""
         known = [domain.connected for _, domain in self.factors]
