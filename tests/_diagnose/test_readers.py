@@ -187,6 +187,12 @@ def test_names_say_which_array_is_which():
     np.testing.assert_allclose(problem.predict(network.particles(problem), X), F, rtol=1e-12)
 
 
+def test_arrays_with_the_names_of_their_roles_need_no_more():
+    network = read({"output": V, "offset": O, "weight": W, "bias": B}, X, Y, **GIVEN)
+    problem = network.problem(X, Y)
+    np.testing.assert_allclose(problem.predict(network.particles(problem), X), F, rtol=1e-12)
+
+
 def test_one_output_is_a_number():
     network = read({"0.weight": W, "0.bias": B, "2.weight": V.T[:1], "2.bias": O[:1]}, X, Y[:, 0], **GIVEN)
     problem = network.problem(X, Y[:, 0])
@@ -209,6 +215,8 @@ def test_bfloat16_is_read(tmp_path):
         (sequential(GELU()), {"activation": None}, "this one has GELU"),
         (NAMED | {"4.weight": V}, {}, "2 hidden layers"),
         (NAMED | {"0.weight": W[:, :2]}, {}, "are none of a network of 3 inputs and 2 outputs"),
+        # In the other order they would be a network of the other shape.
+        ({"2.weight": V.T, "0.weight": W}, {}, "are none of a network of 3 inputs and 2 outputs"),
         (NAMED | {"extra": np.ones(9)}, {}, "fit no biases of 5 neurons"),
         (NAMED | {"0.weight": W * np.nan}, {}, "15 entries of the weight are not finite"),
         (NAMED, {"names": {"weight": "a", "output": "b"}}, "there is no array 'a'"),

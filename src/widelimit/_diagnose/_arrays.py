@@ -73,7 +73,9 @@ def read(
             'activation="tanh".'
         )
     inputs, outputs = _columns(x), _columns(y)
-    found = _named(arrays, names) if names is not None else _found(arrays, inputs, outputs)
+    if names is None and {"weight", "output"} <= set(arrays) <= set(_ROLES):
+        names = {role: role for role in arrays}
+    found = _found(arrays, inputs, outputs) if names is None else _named(arrays, names)
     output, offset = found["output"], found["offset"]
     single = output.shape[1] == 1 and np.ndim(y) == 1
     half = 0.5 * real_number(weight_decay, "diagnose(weight_decay=...)", least=0.0)
@@ -166,14 +168,11 @@ def _found(arrays: dict[str, np.ndarray], inputs: int, outputs: int) -> dict[str
     ways = _ways(matrices, inputs, outputs)
     if len(ways) > 1:
         ways = [way for way in ways if way.by_name] or ways
-    if len(ways) > 1:
-        first = next(iter(matrices))
-        ways = [way for way in ways if way.first == first]
     if not ways:
         shapes = ", ".join(f"{name} {a.shape}" for name, a in matrices.items())
         raise ValueError(
-            f"diagnose(model=...): matrices {shapes} are none of a network of {inputs} inputs and {outputs} outputs, "
-            "which the table has."
+            f"diagnose(model=...): the matrices {shapes}, inner weights first, are none of a network of {inputs} "
+            f"inputs and {outputs} outputs, which the table has."
         )
     if len(ways) > 1:
         raise ValueError(
@@ -198,24 +197,21 @@ def _found(arrays: dict[str, np.ndarray], inputs: int, outputs: int) -> dict[str
 
 
 class _Way(NamedTuple):
-    """A reading of two matrices: `weight` [N, d], `output` [N, C]; the name of the `first` layer's; and whether both
-    lie as their names say."""
+    """A reading of two matrices: `weight` [N, d], `output` [N, C]; and whether both lie as their names say."""
 
-    first: str
     weight: np.ndarray
     output: np.ndarray
     by_name: bool
 
 
 def _ways(matrices: dict[str, np.ndarray], inputs: int, outputs: int) -> list[_Way]:
-    """All readings that fit a table."""
-    (a, first), (b, second) = matrices.items()
+    """All readings that fit a table, the inner weights first."""
+    (one, w), (two, v) = matrices.items()
     out = []
-    for (one, w), (two, v) in (((a, first), (b, second)), ((b, second), (a, first))):
-        for out_in, weight in ((True, w), (False, w.T)):
-            for also, output in ((True, v.T), (False, v)):
-                if weight.shape[1] == inputs and output.shape == (len(weight), outputs):
-                    out.append(_Way(one, weight, output, _lies(one) in (None, out_in) and _lies(two) in (None, also)))
+    for turned, weight in ((True, w), (False, w.T)):
+        for also, output in ((True, v.T), (False, v)):
+            if weight.shape[1] == inputs and output.shape == (len(weight), outputs):
+                out.append(_Way(weight, output, _lies(one) in (None, turned) and _lies(two) in (None, also)))
     return out
 
 
