@@ -35,6 +35,8 @@ ROOMS = (
     "runs",
     # Under a name of its own: a module `sweep` would hide the function.
     "_sweep",
+    # A trained network from elsewhere, judged with what `analysis` has and shown on a page of `report`.
+    "_diagnose",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         sklearn as sklearn,
     )
     from ._compiled import keep_compiled as keep_compiled
+    from ._diagnose import diagnose as diagnose
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
     from ._sweep import sweep as sweep
     from .analysis import minimise as minimise, predict as predict, width_for as width_for

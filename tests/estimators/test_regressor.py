@@ -118,6 +118,22 @@ def test_early_stopping_takes_the_time_of_the_least_risk_on_rows_held_out(table)
     assert r.set_params(early_stopping=False).fit(x, y).validation_risk_ is None
 
 
+def test_a_wide_network_is_near_the_limit(table):
+    x, y = table
+    limit = small(particles=400).fit(x, y).predict(x)
+    apart = {n: np.std(small(width=n, step=0.02).fit(x, y).predict(x) - limit) / np.std(y) for n in (20, 2000)}
+    # About 1 / sqrt(N), with the step's own error.
+    assert apart[2000] < 0.05 < apart[20]
+
+
+def test_neurons_with_kinks_have_a_tolerance_of_their_own(table):
+    x, y = table
+    default, loose = (small(activation="relu", **told).fit(x, y) for told in ({}, {"rtol": 1e-4}))
+    np.testing.assert_array_equal(default.measure_.positions, loose.measure_.positions)
+    smooth, tight = (small(**told).fit(x, y) for told in ({}, {"rtol": 1e-6}))
+    np.testing.assert_array_equal(smooth.measure_.positions, tight.measure_.positions)
+
+
 def test_several_outputs_have_their_own_units(table):
     x, y = table
     both = np.stack([y, 100.0 * x[:, 0] - 7.0], axis=1)

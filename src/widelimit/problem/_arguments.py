@@ -152,12 +152,22 @@ def check_output(task: Supervised) -> None:
             f"Problem(unit=..., data=...): the unit's output has shape {shape}, the targets have {data.outputs}."
         )
     target = jax.ShapeDtypeStruct(shape, dtype)
+    if network.offset is not None:
+        _check_offset(network.offset, shape)
     check_number("loss", lambda: eqx.filter_eval_shape(task.loss, target, target))
     y = None if data.nodes is None else data.nodes.y
     if y is None and task.loss.labels:
         y = data.batch(jax.random.key(0), _LOOKED_AT)[1]
     if y is not None and not isinstance(y, Tracer):
         task.loss.check(y)
+
+
+def _check_offset(offset: Any, outputs: tuple[int, ...]) -> None:
+    """Raise `ValueError` unless an offset can be added to the outputs, and is finite."""
+    if offset.shape not in ((), outputs):
+        raise ValueError(f"TwoLayer(offset=...): expected a number or shape {outputs}, got shape {offset.shape}.")
+    if not isinstance(offset, Tracer) and not np.all(np.isfinite(np.asarray(offset))):
+        raise ValueError("TwoLayer(offset=...): must be finite.")
 
 
 def _output_shape(network: AbstractNetwork, theta: Any, x: Any) -> tuple[int, ...]:

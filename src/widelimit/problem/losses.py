@@ -98,6 +98,28 @@ class Logistic(AbstractLoss):
             )
 
 
+class Softmax(AbstractLoss):
+    r"""$\log \sum_c e^{f_c} - \sum_c y_c f_c$, y one-hot: minus the log of the probability of the row's class.
+
+    A `Problem` raises `ValueError` for targets that are no such vectors of at least two numbers.
+    """
+
+    convex = nonnegative = smooth = labels = True
+
+    def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
+        top = jnp.max(f)
+        # Not `logsumexp`: of that JAX knows no Taylor series.
+        return top + jnp.log(jnp.sum(jnp.exp(f - top))) - jnp.sum(y * f)
+
+    def check(self, y: Float[Array, "n ..."]) -> None:
+        rows = np.asarray(y)
+        if rows.ndim != 2 or rows.shape[1] < 2 or not np.all((rows == 0) | (rows == 1)) or np.any(rows.sum(1) != 1):
+            raise ValueError(
+                "losses.softmax: each target must be a one-hot vector: as many numbers as classes, at least two, the "
+                "row's class 1 and the others 0."
+            )
+
+
 class Huber(AbstractLoss):
     """(f - y)^2 / 2 up to |f - y| = `threshold`, linear beyond; summed over components.
 
@@ -113,9 +135,10 @@ class Huber(AbstractLoss):
         return jnp.sum(0.5 * inside**2 + self.threshold * (size - inside))
 
 
-squared, logistic, huber = Squared, Logistic, Huber
+squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber
 
 registry = Registry("loss")
 registry.add("squared", squared, factor=positive)
 registry.add("logistic", logistic)
+registry.add("softmax", softmax)
 registry.add("huber", huber, threshold=positive)

@@ -198,6 +198,13 @@ def test_samples_keep_x_with_its_y():
     np.testing.assert_array_equal(y, jnp.stack([x[:, 0], x[:, 0] ** 2, x[:, 1]], axis=1))
 
 
+def test_rounding_draws_no_sample_of_weight_zero(monkeypatch):
+    # A uniform number so near 1 that its product with the sum of the weights rounds to the sum.
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape, dtype: jnp.full(shape, 1.0, dtype))
+    samples = data.Samples(np.arange(5.0), np.arange(5.0), [0.0, 1.0, 2.0, 0.0, 0.0])
+    np.testing.assert_array_equal(samples.batch(jax.random.key(0), 3)[1], 2.0)
+
+
 def test_nodes_have_weights_of_sum_one():
     nodes = data.Samples([1.0, 2.0], [3.0, 4.0], [2.0, 6.0]).nodes
     np.testing.assert_allclose(nodes.weights, [0.25, 0.75], rtol=1e-15)

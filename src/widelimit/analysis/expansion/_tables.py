@@ -54,6 +54,13 @@ def gradient(setting: Setting, directions: Directions, rows: Jet, relative: Floa
     )
 
 
+def _prediction(setting: Setting, p: Any, table: Table) -> Float[Array, "q C"]:
+    """f itself, with the network's offset."""
+    network = setting.problem.network
+    f = setting.problem.scale.factor(len(setting.p)) * jnp.einsum("i,iqc->qc", p, table.phi)
+    return f if network.offset is None else f + jnp.ravel(network.offset)
+
+
 def outputs(setting: Setting, directions: Directions, rows: Jet, table: Table) -> Jet:
     """f, every output on its own: [q, C]."""
     p, factor = setting.p, setting.problem.scale.factor(len(setting.p))
@@ -63,7 +70,7 @@ def outputs(setting: Setting, directions: Directions, rows: Jet, table: Table) -
     square = p[:, None, None] * jnp.einsum("mk,mkia,mkib->miab", share, u, u)
     first = jnp.einsum("mki,iqc->mkqc", mass, table.phi) + jnp.einsum("mkia,iqca->mkqc", p[:, None] * u, table.slope)
     second = jnp.einsum("mia,iqca->mqc", pulled, table.slope) + jnp.einsum("miab,iqcab->mqc", square, table.bend)
-    return Jet(factor * jnp.einsum("i,iqc->qc", p, table.phi), factor * first, factor * second)
+    return Jet(_prediction(setting, p, table), factor * first, factor * second)
 
 
 def _dual(setting: Setting, directions: Directions, f: Jet, y: Any, mu: Any, r: Any) -> Jet:

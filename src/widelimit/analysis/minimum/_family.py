@@ -213,7 +213,7 @@ def _data_part(family: Family, z: Any, p: Any, data: Any, places: bool) -> Any:
 
     phi = jax.vmap(values)(z)
     moved = _kept(jax.vmap(jax.jacfwd(values))(z)) if places else jnp.zeros((*phi.shape, 0))
-    f = jnp.tensordot(p, phi, axes=1).reshape(y.shape)
+    f = problem.network.shifted(jnp.tensordot(p, phi, axes=1).reshape(y.shape))
     slope = (jax.vmap(jax.grad(problem.loss))(f, y).reshape(n, -1)) * mu[:, None]
     outputs = slope.shape[1]
     bend = jax.vmap(jax.hessian(problem.loss))(f, y).reshape(n, outputs, outputs) * mu[:, None, None]

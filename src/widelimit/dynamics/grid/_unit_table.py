@@ -121,6 +121,8 @@ def unit_table(problem: Problem, grid: Grid, who: str, *, room: int | None = Non
     `room`: how many numbers may be kept; the problem's budget, or 2^25, if left out. Raises `ValueError` where the
     unit is not finite at a centre.
     """
+    if problem.network.offset is not None:
+        raise ValueError(f"{who}: a network with an offset has no table of its unit; take particles.")
     names, rows, linear = [block.name for block in problem.blocks], grid.rows(), problem.unit.linear
     most = room if room is not None else _ROOM if problem.budget is None else problem.budget
     if grid.dim == 2 and linear in names and len(names) == 2:

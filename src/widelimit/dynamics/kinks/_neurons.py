@@ -118,6 +118,8 @@ def kinked_neurons(problem: Problem, carried: Weights, trainable: tuple[str, ...
             f"activations.relu), units.CanonicalReLU); this problem has units.{type(unit).__name__} of "
             f"{problem.data.inputs} inputs on data.{type(problem.data).__name__}."
         )
+    if problem.network.offset is not None:
+        raise ValueError(f"{who} takes no offset; put it into the targets.")
     if problem.penalty is not None:
         raise ValueError(f"{who} takes no penalty; use integrators.ProximalHeun() or RungeKutta4(step).")
     if not problem.domain.flat:

@@ -79,7 +79,8 @@ class BinnedKnots(AbstractIntegrals):
 def fits(task: Supervised) -> bool:
     """Whether knots can be binned."""
     unit = task.network.unit
-    return unit is not None and unit.pieces is not None and task.data.inputs == 1 and task.data.nodes is not None
+    plain = unit is not None and task.network.offset is None
+    return plain and unit.pieces is not None and task.data.inputs == 1 and task.data.nodes is not None
 
 
 class Binned(AbstractField):

@@ -21,7 +21,7 @@ from ._spline import Spline
 
 
 class Supervised(eqx.Module):
-    """R(rho) = INT loss(factor f_rho(x), y) mu(dx, dy): the parts of a `Problem` that its risk is made of."""
+    """R(rho) = INT loss(factor f_rho(x) + offset, y) mu(dx, dy): the parts of a `Problem` that its risk is made of."""
 
     network: AbstractNetwork
     data: AbstractData
@@ -36,12 +36,12 @@ class Supervised(eqx.Module):
 
     def batch_risk(self, theta: Any, w: Any, x: Any, y: Any, mu: Any) -> Float[Array, ""]:
         """SUM_q mu_q loss(f(x_q), y_q): the primitive. Its gradients in theta and w are grad psi and psi."""
-        f = self.scale.factor(w.shape[0]) * self.network(theta, w, x)
+        f = self.network.shifted(self.scale.factor(w.shape[0]) * self.network(theta, w, x))
         return jnp.sum(mu * jax.vmap(self.loss)(f, y))
 
     def outputs(self, theta: Any, w: Any, x: Any) -> Float[Array, "q ..."]:
         """The scaled f at inputs in one piece, with the usual derivatives."""
-        return self.scale.factor(w.shape[0]) * evaluate(self.network, theta, w, x)
+        return self.network.shifted(self.scale.factor(w.shape[0]) * evaluate(self.network, theta, w, x))
 
     def piece(self, particles: int) -> int:
         """How many inputs fit into one table."""

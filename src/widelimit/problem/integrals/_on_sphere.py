@@ -230,7 +230,8 @@ def fits(task: Supervised) -> bool:
     """Whether the closed forms are known."""
     unit, loss = task.network.unit, task.loss.square_factor
     known = task.data.harmonics is not None and task.data.outputs == () and loss is not None
-    return unit is not None and unit.exponent is not None and known
+    plain = unit is not None and task.network.offset is None
+    return plain and unit.exponent is not None and known
 
 
 def _parts(task: Supervised, w: Float[Array, " N"]) -> tuple[Exponent, AbstractData, Number, Number]:

@@ -78,7 +78,8 @@ def fits(task: Supervised) -> bool:
     """Whether sorted knots can integrate it exactly."""
     unit = task.network.unit
     known = task.data.panels is not None and task.loss.square_factor is not None
-    return unit is not None and unit.free_knot and known
+    plain = unit is not None and task.network.offset is None
+    return plain and unit.free_knot and known
 
 
 # The module is an argument: its arrays are traced, and another target does not compile anew.

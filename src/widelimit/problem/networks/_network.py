@@ -49,6 +49,8 @@ class AbstractNetwork(Module):
     """phi, where f = INT phi(theta, x) of the measure without its levels: then f does not see who stands on which."""
     kinked: ClassVar[bool] = True
     """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
+    offset: ClassVar[Float[Array, "..."] | None] = None
+    """A constant that is added to the scaled f, () or (C,): an output bias, which no dynamics moves. None: zero."""
     levels: ClassVar[Levels | None] = None
     """The levels on which particles stand, where they cannot be relabelled and split at will."""
 
@@ -66,6 +68,10 @@ class AbstractNetwork(Module):
     def components(self, outputs: tuple[int, ...]) -> float:
         """How many numbers a particle and an input take in the largest table that `__call__` builds, on average."""
         return math.prod(outputs)
+
+    def shifted(self, f: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The scaled f with its offset."""
+        return f if self.offset is None else f + self.offset
 
     def expansion(self, order: Count, *, continuous: bool | None) -> "Expansion":
         """The network as a series in its measure, up to an order. Raises `ValueError` where it has none.

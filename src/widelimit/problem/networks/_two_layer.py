@@ -8,15 +8,25 @@ from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
 
+from ..data import as_numbers
 from ..units import AbstractUnit
 from ._integrate import integrate
 from ._network import AbstractNetwork
 
 
+def _finite(offset: Any) -> Any:
+    return None if offset is None else as_numbers(offset, "TwoLayer(offset=...)")
+
+
 class TwoLayer(AbstractNetwork):
-    r"""$f(x) = \int \phi(\theta, x)\,\rho(d\theta)$, phi = `unit`. All its facts are those of the unit."""
+    r"""$f(x) = \int \phi(\theta, x)\,\rho(d\theta)$, phi = `unit`. All its facts are those of the unit.
+
+    - `offset`: a constant that the problem adds to f, a number or (C,): the output bias of a trained network. It is no
+      parameter: nothing moves it.
+    """
 
     unit: AbstractUnit = eqx.field()
+    offset: Float[Array, "..."] | None = eqx.field(default=None, converter=_finite)
 
     def __check_init__(self) -> None:
         if not isinstance(self.unit, AbstractUnit):

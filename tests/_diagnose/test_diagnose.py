@@ -1,0 +1,243 @@
+"""Every sentence of a diagnosis, on a network that was made to have the illness it tells of."""
+
+import copy
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+import widelimit as wl
+from widelimit._diagnose._readers import read
+from widelimit.analysis import stationarity
+
+RNG = np.random.default_rng(5)
+X = RNG.uniform(-2.0, 2.0, size=(60, 2))
+Y = np.tanh(2.0 * X[:, 0] - 1.0) - 0.5 * np.tanh(X[:, 1] + X[:, 0]) + 0.7
+N = 8
+
+
+def fitted(y: Any = Y, x: Any = X, **options: Any) -> Any:
+    options = {"hidden_layer_sizes": (N,), "activation": "tanh", "solver": "lbfgs", "random_state": 0} | options
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return MLPRegressor(**options).fit(x, y)
+
+
+def with_weights(model: Any, weight: Any = None, bias: Any = None, output: Any = None) -> Any:
+    """The same model with other weights of its neurons: {neuron: new}."""
+    changed = copy.deepcopy(model)
+    for i, new in (weight or {}).items():
+        changed.coefs_[0][:, i] = new
+    for i, new in (bias or {}).items():
+        changed.intercepts_[0][i] = new
+    for i, new in (output or {}).items():
+        changed.coefs_[1][i] = new
+    return changed
+
+
+def diagnose(model: Any, x: Any, y: Any, **options: Any) -> Any:
+    """Without the long search for a better measure: the gap is tested where it is computed."""
+    return wl.diagnose(model, x, y, max_seconds=1e-3, **options)
+
+
+def seen(model: Any, y: Any = Y) -> tuple[wl.Problem, wl.Particles]:
+    """The problem and the measure alone."""
+    network = read(model, X, y, activation=None, loss=None, weight_decay=0.0, names=None)
+    problem = network.problem(X, y)
+    measure = network.particles(problem)
+    network.check(problem, measure)
+    return problem, measure
+
+
+@pytest.fixture(scope="module")
+def healthy() -> MLPRegressor:
+    return fitted(alpha=0.0, max_iter=3000, tol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def diagnosed(healthy):
+    return wl.diagnose(healthy, X, Y)
+
+
+def test_it_predicts_what_the_model_predicts_anywhere(healthy, diagnosed):
+    other = RNG.normal(size=(40, 2))
+    np.testing.assert_allclose(diagnosed.problem.predict(diagnosed.measure, other), healthy.predict(other), atol=1e-10)
+    assert diagnosed.difference < 1e-10
+
+
+def test_a_healthy_network_is_said_to_be_one(diagnosed):
+    assert diagnosed.dead == diagnosed.duplicates == diagnosed.cancelling == ()
+    text = str(diagnosed)
+    assert "None of the 8 neurons is dead." in text
+    assert text.startswith(diagnosed.statement)
+
+
+def test_the_objective_is_the_trainers(healthy):
+    """With scikit-learn's own loss, penalty included, as its full-batch solver computes it."""
+    model = fitted(alpha=0.3)
+    problem, measure = seen(model)
+    squares = sum(float(np.sum(w**2)) for w in model.coefs_)
+    known = 0.5 * np.mean((model.predict(X) - Y) ** 2) + 0.5 * 0.3 * squares / len(X)
+    np.testing.assert_allclose(problem.objective(measure), known, rtol=1e-10)
+    # At the optimum with its penalty nothing moves.
+    assert stationarity(problem, measure).conditions[0] < 1e-2
+
+
+def test_batches_share_the_penalty_as_they_do_in_scikit_learn():
+    """60 rows in batches of 25, 25 and 10: alpha is divided by each of these numbers in turn."""
+    model = fitted(solver="adam", alpha=0.3, batch_size=25, max_iter=3)
+    problem, measure = seen(model)
+    squares = sum(float(np.sum(w**2)) for w in model.coefs_)
+    mean = 0.15 * squares * (1 / 25 + 1 / 25 + 1 / 10) / 3
+    np.testing.assert_allclose(problem.penalty_of(measure), mean, rtol=1e-10)
+
+
+def test_time_is_learning_rate_times_steps():
+    """One step of the trainer's gradient descent is one Euler step of the problem's flow."""
+    model = fitted(solver="sgd", alpha=0.1, momentum=0.0, batch_size=60, max_iter=1, learning_rate_init=1e-3)
+    before = copy.deepcopy(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.partial_fit(X, Y)
+    problem, start = seen(before)
+    theta, w = problem.unpack(start)
+    velocity = problem.velocity(theta, problem.variation(theta, w).gradient)
+    moved = {
+        name: np.asarray(getattr(theta, name)) + 1e-3 * np.asarray(getattr(velocity, name)) for name in theta._fields
+    }
+    np.testing.assert_allclose(moved["output"], N * model.coefs_[1][:, 0], rtol=1e-9)
+    np.testing.assert_allclose(moved["weight"], model.coefs_[0].T, rtol=1e-9)
+    np.testing.assert_allclose(moved["bias"], model.intercepts_[0], rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_dead_neurons_are_found_and_left_out(healthy):
+    """A relu that no row reaches, and a neuron whose output weight is zero."""
+    model = with_weights(fitted(activation="relu"), bias={1: -100.0}, output={4: 0.0})
+    d = diagnose(model, X, Y, tolerance=1e-6)
+    assert {1, 4} <= set(d.dead)
+    assert f"{len(d.dead)} of the 8 neurons are dead" in str(d)
+    assert d.smaller.width <= N - len(d.dead)
+    assert d.smaller.difference <= 1e-6
+
+
+@pytest.mark.slow
+def test_duplicates_and_cancelling_pairs_are_found(healthy):
+    first, second = healthy.coefs_[0][:, 0], healthy.coefs_[0][:, 3]
+    bias = healthy.intercepts_[0]
+    sick = with_weights(
+        healthy,
+        # 2 does what 0 does, with the other sign; 5 and 6 what 3 does, 7 undoes a part of it.
+        weight={2: -first, 5: second, 6: second},
+        bias={2: -bias[0], 5: bias[3], 6: bias[3]},
+        output={3: 1.0, 5: -0.4, 6: -0.61, 0: 0.5, 2: 0.5 - 1.0},
+    )
+    d = diagnose(sick, X, Y, tolerance=1e-6)
+    assert d.duplicates == ((0, 2), (3, 5, 6))
+    # 0 and 2 have opposite signs inside and outside: they add up.
+    assert d.cancelling == ((3, 5, 6),)
+    assert "2 groups of neurons do the same on the rows, 3 neurons could be merged" in str(d)
+    assert "1 of these groups nearly cancel in themselves: (3, 5, 6)" in str(d)
+    assert d.smaller.width <= 5
+    f, g = d.problem.predict(d.measure, X), d.problem.predict(d.smaller.measure, X)
+    assert float(np.max(np.abs(f - g))) <= d.smaller.largest + 1e-12
+    assert d.smaller.difference <= 1e-6
+
+
+@pytest.mark.slow
+def test_training_that_was_stopped_early_is_said_to_be(healthy, diagnosed):
+    d = diagnose(fitted(alpha=0.0, max_iter=3), X, Y)
+    assert not d.training.trained
+    assert d.helps[0][0] == "longer"
+    assert d.statement.startswith("What would help most is to train longer")
+    assert "Training was not done" in str(d)
+    assert d.training.longer < 0.5 * d.training.objective
+    # What it says of the end is what is reached by it.
+    assert diagnosed.training.objective <= d.training.objective
+
+
+@pytest.mark.slow
+def test_a_network_that_is_too_narrow_is_said_to_be():
+    y = np.sin(3.0 * X[:, 0])
+    d = diagnose(fitted(y, hidden_layer_sizes=(1,), alpha=0.0, max_iter=3000, tol=1e-12), X, y)
+    assert d.training.trained
+    assert d.statement.startswith("What would help most is to take more neurons")
+    assert d.training.wider < 0.5 * d.training.objective
+
+
+@pytest.mark.slow
+def test_rows_that_were_held_out_speak_for_more_data(healthy):
+    noisy = Y + RNG.normal(size=60)
+    model = fitted(noisy, alpha=0.0, max_iter=5000, tol=1e-12)
+    x = RNG.uniform(-2.0, 2.0, size=(50, 2))
+    d = diagnose(model, X, noisy, held_out=(x, np.zeros(50)))
+    np.testing.assert_allclose(d.held_out, 0.5 * np.mean(model.predict(x) ** 2), rtol=1e-10)
+    assert d.statement.startswith("What would help most is to get more data")
+
+
+@pytest.mark.slow
+def test_kernel_or_adaptive_where_the_start_is_given(healthy):
+    small = with_weights(healthy, output={i: healthy.coefs_[1][i] * (1.0 + 1e-5) for i in range(N)})
+    assert diagnose(small, X, Y, start=healthy).regime.verdict == "kernel"
+    before = fitted(max_iter=1)
+    d = diagnose(healthy, X, Y, start=before)
+    assert d.regime.verdict == "adaptive"
+    assert "features of its own" in str(d)
+
+
+def test_the_record_and_the_page_hold_the_numbers(diagnosed, tmp_path):
+    record = json.loads(json.dumps(diagnosed.record(), allow_nan=False))
+    assert record["width"] == N
+    assert record["smaller"]["width"] == diagnosed.smaller.width
+    assert record["sentences"] == list(diagnosed.sentences)
+    text = diagnosed.save(tmp_path / "diagnosis.html").read_text()
+    assert f"{diagnosed.training.objective:.5g}" in text
+    assert "MLPRegressor" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "y", "said"),
+    [
+        (lambda: fitted(hidden_layer_sizes=(4, 3)), X, Y, "2 hidden layers; one hidden layer is supported"),
+        (lambda: MLPRegressor(), X, Y, "is not fitted"),
+        (lambda: fitted(), X[:, :1], Y, "the model has 2 inputs, the table has shape"),
+        (lambda: fitted(), X[:-1], Y, "59 rows and 60 targets"),
+        (lambda: fitted(), X, np.stack([Y, Y], 1), "the model has outputs of shape"),
+        (lambda: fitted(), [["a", "b"]], Y, "must be a table of numbers"),
+        (lambda: with_weights(fitted(), output={2: np.nan}), X, Y, "entries of the output are not finite"),
+        (lambda: object(), X, Y, "is no model that can be read"),
+    ],
+)
+def test_bad_input_is_one_clear_error(model, x, y, said):
+    with pytest.raises(ValueError, match=r"diagnose\((model|x|y|x=..., y)=...\)") as error:
+        wl.diagnose(model(), x, y)
+    assert said in str(error.value)
+
+
+def test_a_model_that_is_read_wrongly_is_refused_with_the_difference():
+    model = fitted()
+    vars(model)["predict"] = lambda x: np.full(len(x), 7.0)
+    with pytest.raises(ValueError, match="differ by up to"):
+        wl.diagnose(model, X, Y)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classifiers(classes):
+    y = np.array(["a", "b", "c"])[np.digitize(Y, np.quantile(Y, [0.5] if classes == 2 else [0.3, 0.6]))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = MLPClassifier((N,), activation="logistic", solver="lbfgs", alpha=0.2, random_state=0).fit(X, y)
+    problem, measure = seen(model, y)
+    # Its solver reports the loss that it ended with.
+    np.testing.assert_allclose(problem.objective(measure), model.loss_, rtol=1e-3)
+    f = np.asarray(problem.predict(measure, X))
+    said = model.classes_[(f > 0).astype(int) if classes == 2 else f.argmax(1)]
+    np.testing.assert_array_equal(said, model.predict(X))
+    lonely = y.copy()
+    lonely[lonely == "b"] = "a"
+    lonely[0] = "b"
+    with pytest.raises(ValueError, match="appears once"):
+        wl.diagnose(model, X, lonely)
