@@ -44,7 +44,7 @@ def jacobian(model):
 
 
 def test_time_constants_are_those_of_the_trainers_parameters(model, problem_and_measure):
-    found = spectrum(*problem_and_measure, None)
+    found = spectrum(*problem_and_measure, time=None)
     j, r = jacobian(model), model.predict(X) - Y
     values, modes = np.linalg.eigh(j @ j.T / len(X))
     seen = values > 1e-13 * values[-1]
@@ -58,10 +58,10 @@ def test_time_constants_are_those_of_the_trainers_parameters(model, problem_and_
 
 
 def test_modes_that_are_done_are_agitated_where_they_hold_risk(problem_and_measure):
-    times = spectrum(*problem_and_measure, None).times
+    times = spectrum(*problem_and_measure, time=None).times
     middle = 5.0 * float(np.sqrt(times[2] * times[3]))
-    found = spectrum(*problem_and_measure, middle)
-    np.testing.assert_allclose(found.agitated, found.shares[:3].sum(), rtol=1e-12)
+    found = spectrum(*problem_and_measure, time=middle)
+    np.testing.assert_allclose(found.agitated or 0.0, found.shares[:3].sum(), rtol=1e-12)
 
 
 def test_what_the_kernel_does_not_reach_is_never_halved(problem_and_measure):

@@ -18,7 +18,7 @@ from ._readers import read
 from ._smaller import Smaller, smaller
 from ._training import Training, training
 
-# Local searches for the gap.
+# Local searches for the gap. Better measures are looked for by training on.
 _STARTS = 16
 
 
@@ -106,7 +106,6 @@ def diagnose(
     start: Any = None,
     held_out: tuple[Any, Any] | None = None,
     tolerance: float = 0.01,
-    max_seconds: float = 5.0,
 ) -> Diagnosis:
     r"""Judge a two-layer network that was trained elsewhere.
 
@@ -130,14 +129,12 @@ def diagnose(
     - `start`: the model before training, in the same form: then kernel or adaptive is told.
     - `held_out`: other rows (x, y): then more data is judged.
     - `tolerance`: of the smaller network's predictions, relative to their standard deviation.
-    - `max_seconds`: after which the search for the gap ends with what it has.
 
     **Raises** `ValueError` for a model with more than one hidden layer, shapes that do not match the table, unknown
     activations, weights that are not finite, pickles, tables without numbers, a class of one row, and where the
     predictions differ from the model's.
     """
     tolerance = real_number(tolerance, "diagnose(tolerance=...)", above=0.0, below=1.0)
-    max_seconds = real_number(max_seconds, "diagnose(max_seconds=...)", above=0.0)
     given = {"activation": activation, "loss": loss, "weight_decay": weight_decay, "names": names}
     network = read(model, x, y, **given)
     problem = network.problem(x, y)
@@ -160,7 +157,7 @@ def diagnose(
     return Diagnosis(
         problem=problem,
         measure=measure,
-        gap=_gap(problem, measure, max_seconds),
+        gap=_gap(problem, measure),
         neurons=neurons(problem, measure, rows),
         smaller=smaller(problem, measure, rows, tolerance),
         training=how,
@@ -173,13 +170,13 @@ def diagnose(
     )
 
 
-def _gap(problem: Problem, measure: Particles, max_seconds: float) -> OptimalityGap:
+def _gap(problem: Problem, measure: Particles) -> OptimalityGap:
     """Over networks of any width, with output weights as large as the model's."""
     budget = None
     if problem.penalty is not None and problem.unit.homogeneity is None:
         # A penalty would bound the competitors, but so small a one excludes nothing.
         budget = max(float(np.sum(np.linalg.norm(charges_of(problem, measure), axis=1))), np.finfo(float).tiny)
-    return optimality_gap(problem, measure, budget=budget, starts=_STARTS, max_seconds=max_seconds)
+    return optimality_gap(problem, measure, budget=budget, starts=_STARTS, competitor=False)
 
 
 def _helps(how: Training, risk: float, held_out: float | None) -> tuple[tuple[str, float], ...]:
