@@ -39,7 +39,11 @@ def _advice(d: "Diagnosis") -> str:
             f"Nothing that was tried helps much: each of ({tried}) gains less than {_WORTH:.0%} of {how.objective:.3g}."
         )
     name, gain = worth[0]
-    what = "the risk on other rows is above that on its own" if name == "more data" else "the objective falls"
+    what = (
+        "the risk on the rows that were held out is higher than on its own"
+        if name == "more data"
+        else "the objective falls"
+    )
     rest = "".join(f"; then to {_WAYS[other]} ({more:.3g})" for other, more in worth[1:])
     return f"What would help most is to {_WAYS[name]}: {what} by {gain:.3g}, of {_whole(d, name):.3g}{rest}."
 
@@ -50,7 +54,7 @@ def _whole(d: "Diagnosis", name: str) -> float:
 
 def _training(d: "Diagnosis") -> str:
     how = d.training
-    rest = f"grad psi is {how.stationarity.conditions[1]:.2g} of its parts"
+    rest = f"the gradient is {how.stationarity.conditions[0]:.2g} of what it is made of"
     if how.trained:
         return (
             f"Training was done: {STEPS} more steps with all rows at once (L-BFGS) bring the objective from "
@@ -83,8 +87,12 @@ def _time(d: "Diagnosis") -> str:
 
 def _gap(d: "Diagnosis") -> str:
     gap = d.gap
-    said = gap.bracket if gap.informs else gap.statement
-    return "Networks of any width: " + _small(said).replace("(as given)", "(the model's own)")
+    return "Networks of any width: " + _small(_own(gap.bracket if gap.informs else gap.statement))
+
+
+def _own(text: str) -> str:
+    """The budget of a gap is the model's own, whoever gave it."""
+    return text.replace("(as given)", "(the model's own)").replace("(that of the measure itself)", "(the model's own)")
 
 
 def _small(text: str) -> str:
@@ -166,7 +174,7 @@ def record(d: "Diagnosis") -> dict[str, Any]:
             "upper": _number(gap.upper),
             "budget": _number(gap.budget),
             "certified": gap.certified,
-            "statement": gap.statement,
+            "statement": _own(gap.statement),
         },
         "training": {
             "done": how.trained,
@@ -209,7 +217,7 @@ def page(d: "Diagnosis") -> Page:
             tables=(Table("Objective on the rows", ("network", "objective"), rows),),
         ),
         Section("advice", "What helps", tables=(Table("By how much", ("to", "it falls by"), ways),)),
-        Section("width", "Networks of any width", (d.gap.statement, d.gap.bracket)),
+        Section("width", "Networks of any width", (_own(d.gap.statement), _own(d.gap.bracket))),
         Section("neurons", "The neurons", (_dead(d), *_duplicates(d), _smaller(d))),
     )
     notes = tuple(filter(None, (_regime(d), _data(d))))
