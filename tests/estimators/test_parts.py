@@ -27,7 +27,9 @@ def test_padded_sizes_are_few(size, known):
 
 
 def test_columns_with_weights_are_standardised_as_by_scikit_learn():
-    x = np.random.default_rng(0).normal(size=(20, 5)) * [1.0, 1e-3, 0.0, 0.0, 1e200] + [0.0, 9.0, 0.1, 0.0, 0.0]
+    # The squares of the last two overflow and vanish.
+    x = np.random.default_rng(0).normal(size=(20, 6)) * [1.0, 1e-3, 0.0, 0.0, 1e200, 1e-200]
+    x += [0.0, 9.0, 0.1, 0.0, -1e201, 0.0]
     weights = np.random.default_rng(1).integers(0, 3, size=20) / 1.0
     # In a row without weight: neither seen, nor a reason why a column is not constant.
     x[weights == 0] *= 3.0
@@ -35,7 +37,7 @@ def test_columns_with_weights_are_standardised_as_by_scikit_learn():
     scaler = StandardScaler().fit(x[:, :4], sample_weight=weights)
     np.testing.assert_allclose(fitted.mean[:4], scaler.mean_, rtol=1e-12, atol=1e-16)
     np.testing.assert_allclose(fitted.std[:4], scaler.scale_, rtol=1e-9)
-    np.testing.assert_allclose(np.average(fitted(x)[:, 4] ** 2, weights=weights), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(np.average(fitted(x)[:, 4:] ** 2, axis=0, weights=weights), 1.0, rtol=1e-12)
     np.testing.assert_allclose(fitted.back(fitted(x)), x, rtol=1e-12)
     assert list(fitted.std[2:4]) == [1.0, 1.0]
 
@@ -55,6 +57,7 @@ def test_mirrored_neurons_cancel(count):
     blocks = (Block("output", ()), Block("weight", (3,)), Block("bias", ()))
     rows = _start.start_positions(np.random.RandomState(0), blocks, count, 1.0, mirrored=True)
     assert rows.shape == (count, 5)
-    values = rows[:, 0] * np.tanh(rows[:, 1:4] @ [0.3, -1.0, 2.0] + rows[:, 4])
-    assert abs(values.sum()) < 1e-15
+    # Neither odd nor even.
+    values = rows[:, 0] * np.exp(rows[:, 1:4] @ [0.3, -1.0, 0.5] + rows[:, 4])
+    assert abs(values.sum()) < 1e-14
     assert (rows[:, 0] != 0).sum() == count - count % 2
