@@ -39,8 +39,7 @@ def with_weights(model: Any, weight: Any = None, bias: Any = None, output: Any =
 
 
 def diagnose(model: Any, x: Any, y: Any, **options: Any) -> Any:
-    """Without the long search for a better measure: the gap is tested where it is computed."""
-    return wl.diagnose(model, x, y, max_seconds=1e-3, **options)
+    return wl.diagnose(model, x, y, **options)
 
 
 def seen(model: Any, y: Any = Y) -> tuple[wl.Problem, wl.Particles]:

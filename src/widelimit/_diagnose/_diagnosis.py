@@ -18,7 +18,7 @@ from ._readers import read
 from ._smaller import Smaller, smaller
 from ._training import Training, training
 
-# Local searches for the gap.
+# Local searches for the gap. Better measures are looked for by training on.
 _STARTS = 16
 
 
@@ -27,8 +27,8 @@ class Diagnosis:
     """What is said of a trained network; made by `diagnose`. `str(...)` is its sentences.
 
     - `problem`, `measure`: the model; `problem.predict(measure, x)` is its prediction.
-    - `gap`: how far the objective is from the infimum, over networks of any width whose output weights are together as
-      large as the model's (an `OptimalityGap`).
+    - `gap`: how far the objective is from the infimum, over networks of any width whose weights are together as large
+      as the model's, in the norm that it names (an `OptimalityGap`).
     - `dead`: indices of neurons that do nothing; `duplicates`: groups of indices of neurons that do the same;
       `cancelling`: those groups that nearly undo each other.
     - `smaller`: a smaller network that predicts the same (`width`, `difference`, `measure`).
@@ -106,7 +106,6 @@ def diagnose(
     start: Any = None,
     held_out: tuple[Any, Any] | None = None,
     tolerance: float = 0.01,
-    max_seconds: float = 5.0,
 ) -> Diagnosis:
     r"""Judge a two-layer network that was trained elsewhere.
 
@@ -124,19 +123,18 @@ def diagnose(
     - `weight_decay`: lambda of a penalty lambda/2 times the squares of all weights and biases, as PyTorch's optimisers
       have it; scikit-learn's models bring their own.
     - `names`: which array is which, where the shapes leave doubt: `{"weight": ..., "bias": ..., "output": ...,
-      "offset": ...}`, the inner and the output weights and their biases.
+      "offset": ...}`, the inner and the output weights and their biases; a square matrix is [neurons, inputs] or
+      [neurons, outputs].
     - `predictions`: the model's own on the rows, to be checked against where the model cannot be called.
     - `start`: the model before training, in the same form: then kernel or adaptive is told.
     - `held_out`: other rows (x, y): then more data is judged.
     - `tolerance`: of the smaller network's predictions, relative to their standard deviation.
-    - `max_seconds`: after which the search for the gap ends with what it has.
 
     **Raises** `ValueError` for a model with more than one hidden layer, shapes that do not match the table, unknown
     activations, weights that are not finite, pickles, tables without numbers, a class of one row, and where the
     predictions differ from the model's.
     """
     tolerance = real_number(tolerance, "diagnose(tolerance=...)", above=0.0, below=1.0)
-    max_seconds = real_number(max_seconds, "diagnose(max_seconds=...)", above=0.0)
     given = {"activation": activation, "loss": loss, "weight_decay": weight_decay, "names": names}
     network = read(model, x, y, **given)
     problem = network.problem(x, y)
@@ -159,7 +157,7 @@ def diagnose(
     return Diagnosis(
         problem=problem,
         measure=measure,
-        gap=_gap(problem, measure, max_seconds),
+        gap=_gap(problem, measure),
         neurons=neurons(problem, measure, rows),
         smaller=smaller(problem, measure, rows, tolerance),
         training=how,
@@ -172,10 +170,13 @@ def diagnose(
     )
 
 
-def _gap(problem: Problem, measure: Particles, max_seconds: float) -> OptimalityGap:
+def _gap(problem: Problem, measure: Particles) -> OptimalityGap:
     """Over networks of any width, with output weights as large as the model's."""
-    size = float(np.sum(np.linalg.norm(charges_of(problem, measure), axis=1)))
-    return optimality_gap(problem, measure, budget=max(size, 1e-12), starts=_STARTS, max_seconds=max_seconds)
+    budget = None
+    if problem.penalty is not None and problem.unit.homogeneity is None:
+        # A penalty would bound the competitors, but so small a one excludes nothing.
+        budget = max(float(np.sum(np.linalg.norm(charges_of(problem, measure), axis=1))), np.finfo(float).tiny)
+    return optimality_gap(problem, measure, budget=budget, starts=_STARTS, competitor=False)
 
 
 def _helps(how: Training, risk: float, held_out: float | None) -> tuple[tuple[str, float], ...]:

@@ -83,7 +83,8 @@ def _time(d: "Diagnosis") -> str:
 
 def _gap(d: "Diagnosis") -> str:
     gap = d.gap
-    return "Networks of any width: " + _small(gap.bracket if gap.informs else gap.statement)
+    said = gap.bracket if gap.informs else gap.statement
+    return "Networks of any width: " + _small(said).replace("(as given)", "(the model's own)")
 
 
 def _small(text: str) -> str:

@@ -60,14 +60,18 @@ def smaller(problem: Problem, measure: Particles, x: Float[np.ndarray, "n d"], t
         return Smaller(measure, len(measure), 0.0, 0.0, False)
 
     def judged(found: Particles, width: int, *, trained: bool) -> Smaller:
+        # Before the padding goes: one size compiles.
         off = features_of(problem, found, points) @ charges_of(problem, found) - whole
         difference = float(np.sqrt(np.mean(np.sum(off**2, axis=1)))) / spread
-        return Smaller(found, width, difference, float(np.max(np.abs(off))), trained)
+        own = Particles(found.positions[:width], found.weights[:width], blocks=problem.blocks)
+        return Smaller(own, width, difference, float(np.max(np.abs(off))), trained)
 
     rows = np.asarray(measure.positions, float)
     width, outputs = len(order), charges.shape[1]
 
-    def taken(count: int, padded: int) -> Particles:
+    padded = max(_LEAST, 1 << (width - 1).bit_length())
+
+    def taken(count: int) -> Particles:
         """The first neurons with their best output weights, filled up with neurons of weight zero."""
         some = rows[list(order[:count])].copy()
         best = np.linalg.lstsq(features[:, order[:count]], whole, rcond=None)[0]
@@ -77,17 +81,16 @@ def smaller(problem: Problem, measure: Particles, x: Float[np.ndarray, "n d"], t
         filled = np.concatenate([some, np.repeat(some[:1], padded - count, axis=0)])
         return Particles(filled, weights, blocks=problem.blocks)
 
-    best = judged(taken(width, width), width, trained=False)
+    best = judged(taken(width), width, trained=False)
     best = best if best.difference <= tolerance else Smaller(measure, len(measure), 0.0, 0.0, False)
     task = _copying(problem, points, whole)
-    padded, low, high = max(_LEAST, 1 << (width - 1).bit_length()), 0, width
+    low, high = 0, width
     for _ in range(_TRIALS):
         count = (low + high) // 2
         if count in (low, high):
             break
-        reached = descend(task, taken(count, padded), _STEPS, offset=False).measure
-        own = Particles(reached.positions[:count], reached.weights[:count], blocks=problem.blocks)
-        trial = judged(own, count, trained=True)
+        reached = descend(task, taken(count), _STEPS, offset=False).measure
+        trial = judged(reached, count, trained=True)
         if trial.difference <= tolerance:
             best, high = trial, count
         else:

@@ -78,8 +78,12 @@ def size_of_save(shape: Any) -> int:
 
 def grid_of(watch: Watch, state: Any, shape: Any) -> Grid | None:
     """The grid of a run whose measures are densities on one; `shape`: see `shape_of`."""
-    if shape.grid is None:
-        return None
+    return None if shape.grid is None else _grid(watch, state)
+
+
+# Outside of compiled code each operation of the measure, of which the grid is a part, would compile for itself.
+@eqx.filter_jit
+def _grid(watch: Watch, state: Any) -> Grid | None:
     return watch.dynamics.measure(watch.prepared, state, watch.dynamics.clock.of(state)).grid
 
 

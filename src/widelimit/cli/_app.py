@@ -171,6 +171,41 @@ def report(folder: _Folder, plugin: _Plugins = None) -> None:
 
 
 @app.command()
+def diagnose(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Weights: an .npz or .safetensors file.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, parquet, npz, or sklearn:NAME.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="COLUMN", help="What it predicts; repeatable.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option("--activation", metavar="NAME", help="Of the hidden layer: tanh, relu, sigmoid, ...")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option("--loss", metavar="NAME", help="squared; with --class logistic, or softmax for more than two."),
+    ] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", metavar="CLASS", help="The target's classes, in order; repeatable.")
+    ] = None,
+    weight_decay: Annotated[
+        float, typer.Option("--weight-decay", metavar="LAMBDA", help="As PyTorch's optimisers have it.")
+    ] = 0.0,
+    held_out: Annotated[
+        str | None, typer.Option("--held-out", metavar="DATA", help="Other rows: says whether more data would help.")
+    ] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE.html", help="Write a page.")] = None,
+    json: _Json = False,
+) -> None:
+    """Judge a trained two-layer network: its training, its neurons, its width."""
+    with guarded():
+        from ._diagnose import diagnose_files
+
+        options = {"activation": activation, "loss": loss, "weight_decay": weight_decay}
+        path = given(model, "MODEL")
+        diagnose_files(path, data, target, classes, held_out, _out(out), options, json=json)
+
+
+@app.command()
 def reproduce(
     what: Annotated[
         str | None, typer.Argument(metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.")

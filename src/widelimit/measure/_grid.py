@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -77,15 +78,7 @@ class Grid(Module):
     @property
     def widths(self) -> tuple[Float[Array, " _"], ...]:
         """Widths along each axis; an infinite cell counts twice the way from its finite edge to its centre."""
-        out = []
-        for side, middle in zip(self.edges, self.centres, strict=True):
-            low, high = side[:-1], side[1:]
-            low, high = (
-                jnp.where(jnp.isinf(low), 2 * middle - high, low),
-                jnp.where(jnp.isinf(high), 2 * middle - low, high),
-            )
-            out.append(high - low)
-        return tuple(out)
+        return _widths(self.edges, self.centres)
 
     @property
     def volumes(self) -> Float[Array, "..."]:
@@ -128,6 +121,20 @@ class Grid(Module):
         highs = [np.append(np.asarray(side[1:-1]), np.nextafter(float(side[-1]), np.inf)) for side in self.edges]
         low, high = (np.stack(np.meshgrid(*s, indexing="ij"), -1).reshape(-1, self.dim) for s in (lows, highs))
         return low, high
+
+
+# One program: outside of compiled code each operation would compile for itself.
+@jax.jit
+def _widths(edges: Any, centres: Any) -> tuple[Float[Array, " _"], ...]:
+    out = []
+    for side, middle in zip(edges, centres, strict=True):
+        low, high = side[:-1], side[1:]
+        low, high = (
+            jnp.where(jnp.isinf(low), 2 * middle - high, low),
+            jnp.where(jnp.isinf(high), 2 * middle - low, high),
+        )
+        out.append(high - low)
+    return tuple(out)
 
 
 def uniform(lower: float, upper: float, cells: int) -> Grid:

@@ -87,15 +87,18 @@ class Bracket(NamedTuple):
     bracket: str
 
 
-def bracket(bound: DualBound, gap: float, error: float, certified: bool, search: Search) -> Bracket:
-    """The infimum between two numbers; `error` is what rounding may hide."""
+def bracket(
+    bound: DualBound, gap: float, error: float, certified: bool, search: Search, *, look: bool = True
+) -> Bracket:
+    """The infimum between two numbers; `error` is what rounding may hide; `look`: for a better measure."""
     problem = bound.problem
     objective = float(problem.objective(bound.measure))
     positive = problem.loss.nonnegative and (problem.penalty is None or problem.penalty.nonnegative)
     lower = max(objective - gap, 0.0 if positive else -math.inf, _scaled(bound) - error if positive else -math.inf)
     # What is left of rounding may not cross.
     lower = min(lower, objective)
-    better = _better(bound, search) if math.isfinite(bound.upper) and lower < objective and not search.late else None
+    look = look and math.isfinite(bound.upper) and lower < objective and not search.late
+    better = _better(bound, search) if look else None
     other, upper = None, objective
     if better is not None:
         if better.certified or not certified:

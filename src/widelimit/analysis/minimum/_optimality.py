@@ -84,6 +84,7 @@ def optimality_gap(
     key: PRNGKeyArray | None = None,
     most: int = 400_000,
     max_seconds: float | None = None,
+    competitor: bool = True,
 ) -> OptimalityGap:
     """A bound on objective(rho) - inf objective (mei2018; corrected constants in NOTATION).
 
@@ -97,6 +98,9 @@ def optimality_gap(
       bounded domain (or, for a homogeneous unit, on the sphere), for units with a Lipschitz constant.
     - `max_seconds`: after which the exhaustive search ends with the bound that it has, and no better measure is looked
       for; the gap is true all the same, and larger.
+
+    - `competitor`: whether to look for a better measure, the longest part where psi is searched locally; without,
+      `upper` is the objective itself.
 
     Longer searches show their progress on a terminal.
 
@@ -130,7 +134,7 @@ def optimality_gap(
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
     error = 0.0 if far else _error(problem, function, found, measure, others)
     gap = math.inf if far else at_rho - bound.floor(1.0) + error
-    between = bracket(bound, gap, error, certified, search)
+    between = bracket(bound, gap, error, certified, search, look=competitor)
     search.tell("done\n")
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
