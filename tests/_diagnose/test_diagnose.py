@@ -240,3 +240,18 @@ def test_classifiers(classes):
     lonely[0] = "b"
     with pytest.raises(ValueError, match="appears once"):
         wl.diagnose(model, X, lonely)
+
+
+@pytest.mark.slow
+def test_steps_that_are_too_large_are_said_to_be():
+    """The noise of large steps stands in modes that were done long ago; small steps leave little there."""
+    noisy = Y + 0.5 * RNG.normal(size=60)
+    shares = {}
+    for step in (0.1, 0.002):
+        options = {"solver": "sgd", "alpha": 0.0, "momentum": 0.0, "batch_size": 1, "tol": 0.0, "n_iter_no_change": 400}
+        d = diagnose(fitted(noisy, learning_rate_init=step, max_iter=400, **options), X, noisy)
+        shares[step] = dict(d.helps)["smaller steps"] / d.training.objective
+        said = "take smaller steps, or larger batches" in d.statement
+        assert said == (shares[step] > 0.05)
+    assert shares[0.1] > 0.05
+    assert shares[0.002] < 0.5 * shares[0.1]
