@@ -7,6 +7,7 @@ import pytest
 from sklearn.neural_network import MLPRegressor
 
 from widelimit._diagnose._descend import descend
+from widelimit._diagnose._neurons import neurons
 from widelimit._diagnose._readers import read
 from widelimit._diagnose._smaller import _pursued, smaller
 from widelimit._diagnose._training import spectrum
@@ -110,3 +111,21 @@ def test_a_smaller_network_keeps_its_word(problem_and_measure):
     assert np.max(np.abs(off)) <= found.largest + 1e-12
     assert len(found.measure) == found.width
     np.testing.assert_allclose(np.sum(found.measure.weights), 1.0)
+
+
+def test_dead_duplicate_and_cancelling_neurons():
+    """2 is 0 with both signs turned, so that they add up; 3, 5 and 6 are one, and nearly cancel; 4 has no output."""
+    a, b, c, d = RNG.normal(size=(4, 3))
+    inner = np.stack([a, b, -a, c, d, c, c])
+    arrays = {
+        "weight": inner[:, :2],
+        "bias": inner[:, 2],
+        "output": [[0.5], [1.0], [-0.5], [1.0], [0.0], [-0.4], [-0.61]],
+    }
+    arrays = {name: np.asarray(values, float) for name, values in arrays.items()}
+    network = read(arrays, X, Y, activation="tanh", loss=None, weight_decay=0.0, names=None)
+    problem = network.problem(X, Y)
+    found = neurons(problem, network.particles(problem), X)
+    assert found.dead == (4,)
+    assert found.duplicates == ((0, 2), (3, 5, 6))
+    assert found.cancelling == ((3, 5, 6),)
