@@ -88,7 +88,8 @@ def test_a_unit_of_ones_own(tmp_path):
         ),
         (
             WAVELET.format(name="bad").replace("return (wl", "(wl"),
-            "own.py: what it registers does not do what it is asked (TypeError: ",
+            # TypeError; under the tests' checks of types their own.
+            "own.py: what it registers does not do what it is asked (Type",
         ),
     ],
 )

@@ -1,11 +1,13 @@
 """Problem files: what a good one says, and that a bad one is refused with its place."""
 
+import itertools
 import pathlib
 import tomllib
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from widelimit._sweep import plan_file
 from widelimit.runs.call._build import Built, build
 from widelimit.runs.errors import ProblemFileError
 from widelimit.runs.parse._problem_file import ProblemFile, check, parse, read_problem_file
@@ -55,7 +57,19 @@ def test_seeds_are_a_count_or_a_list():
     assert problem.networks[1].seeds == (7,)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def _many(path):
+    return "sweep" in tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", filter(_many, sorted(EXAMPLES.glob("*.toml"))), ids=lambda path: path.stem)
+def test_the_examples_of_many_runs_are_good(path):
+    plan, _ = plan_file(path, ())
+    assert len(plan.runs) > 1
+
+
+@pytest.mark.parametrize(
+    "path", itertools.filterfalse(_many, sorted(EXAMPLES.glob("*.toml"))), ids=lambda path: path.stem
+)
 def test_the_examples_are_good(path):
     problem, content = read_problem_file(path)
     assert problem.title

@@ -124,7 +124,7 @@ def test_json_doubling_and_overwrite(tmp_path):
     toml = TOML.replace("particles = 8", "tolerance = 0.99\nfirst_particles = 2\nmost_particles = 8")
     path = write_tiny(tmp_path, toml)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "problem.json").write_text('{"data": 1, "unit": 2, "limit": 3}')
+    (tmp_path / "out" / "problem.json").write_text('{"data": 1, "time": 2, "limit": 3}')
     (tmp_path / "out" / "limit-64.zarr").mkdir()
     result = call("run", path, "--out", tmp_path / "out", "--json", "--overwrite")
     assert result.code == 0, result.err
