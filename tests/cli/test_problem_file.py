@@ -1,6 +1,5 @@
 """Problem files: what a good one says, and that a bad one is refused with its place."""
 
-import itertools
 import pathlib
 import tomllib
 
@@ -57,19 +56,17 @@ def test_seeds_are_a_count_or_a_list():
     assert problem.networks[1].seeds == (7,)
 
 
-def _many(path):
-    return "sweep" in tomllib.loads(path.read_text(encoding="utf-8"))
+_FILES = {path: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.glob("*.toml"))}
+_MANY = [path for path, tables in _FILES.items() if "sweep" in tables]
 
 
-@pytest.mark.parametrize("path", filter(_many, sorted(EXAMPLES.glob("*.toml"))), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _MANY, ids=lambda path: path.stem)
 def test_the_examples_of_many_runs_are_good(path):
     plan, _ = plan_file(path, ())
     assert len(plan.runs) > 1
 
 
-@pytest.mark.parametrize(
-    "path", itertools.filterfalse(_many, sorted(EXAMPLES.glob("*.toml"))), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", [path for path in _FILES if path not in _MANY], ids=lambda path: path.stem)
 def test_the_examples_are_good(path):
     problem, content = read_problem_file(path)
     assert problem.title
