@@ -38,7 +38,7 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pa
 
 
 def _said(home: pathlib.Path) -> tuple[str, str]:
-    told = {name: value for name, value in os.environ.items() if name not in _OURS}
+    told = {name: value for name, value in os.environ.items() if name not in _OURS} | {_OURS[1]: "0"}
     done = subprocess.run([sys.executable, "-c", _PROGRAM], env=told, capture_output=True, text=True, check=True)
     return done.stdout.strip(), done.stderr
 

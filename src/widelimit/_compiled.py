@@ -10,6 +10,9 @@ import warnings
 
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 _SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+# Seconds of compilation from which a program is kept: the many small ones are soon compiled, and writing them is not free
+# of risk (a process was seen to crash while JAX wrote one).
+_WORTH = "0.1"
 # JAX never deletes: what was used longest ago goes, once the folder holds more bytes than this.
 _MOST_BYTES = 2**30
 
@@ -39,7 +42,7 @@ def keep_compiled(folder: str | os.PathLike[str] | None = None) -> pathlib.Path 
     # Of a process that was killed while it wrote: what cannot be read is compiled again.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     os.environ[_FOLDER] = str(place)
-    os.environ.setdefault(_SHORTEST, "0")
+    os.environ.setdefault(_SHORTEST, _WORTH)
     if "jax" in sys.modules:
         config = sys.modules["jax"].config
         config.update("jax_compilation_cache_dir", str(place))

@@ -48,10 +48,14 @@ def counted(call):
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """A finished sweep of two steps and two starts, not to be written to; what each run compiled, by its values."""
+    import jax
+
     from widelimit._sweep import plan_file
     from widelimit._sweep._folder import at_work_in
     from widelimit._sweep._work import Task, work
 
+    # What other tests of this process have compiled would not be counted.
+    jax.clear_caches()
     place = tmp_path_factory.mktemp("swept")
     path = write_tiny(place, TOML + START + DRAWN)
     plan, content = plan_file(path, ())

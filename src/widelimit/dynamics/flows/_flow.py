@@ -140,7 +140,7 @@ class AbstractFlow(AbstractDynamics[FlowState]):
 
     def placed(self, problem: Problem, start: Start) -> Any:
         who = type(self).__name__
-        _, w = problem.unpack(require_particles(start, who))
+        theta, w = problem.unpack(require_particles(start, who))
         problem.integrals.require_deterministic(who)
         if not problem.smooth and not self.proximal:
             raise ValueError(f"{who} takes no non-smooth penalty (it has no proximal map); use GradientFlow.")
@@ -149,7 +149,11 @@ class AbstractFlow(AbstractDynamics[FlowState]):
                 f"{who}(integrator={type(self.integrator).__name__}): the problem has a non-smooth penalty; "
                 "use integrators.ProximalHeun()."
             )
-
+        if self.method(problem, None).proximal and problem.mobility.scales(theta) is None:
+            raise ValueError(
+                f"{who}(integrator={type(self.integrator).__name__}): a proximal map needs a mobility of one number a "
+                "block, and this one is none; use integrators.Tsit5()."
+            )
         if self.method(problem, None).kinked:
             self.neurons(problem, w)
 

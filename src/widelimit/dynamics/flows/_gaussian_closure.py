@@ -87,6 +87,7 @@ class GaussianClosure(AbstractOnePass):
 
     def placed(self, problem: Problem, start: Start) -> tuple[np.ndarray, np.ndarray]:
         """Mean [D] and covariance [D, D] of the start."""
+        problem.two_layer("GaussianClosure")
         problem.integrals.require_deterministic("GaussianClosure")
         if problem.rough or not problem.smooth:
             what = "unit has kinks, which have no Hessian" if problem.rough else "penalty is not smooth"

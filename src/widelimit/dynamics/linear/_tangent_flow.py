@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.kernels import check_linear, choose_basis, linear_theory
-from widelimit.measure import GridDensity, Measure, Particles, laws
+from widelimit.measure import GridDensity, Measure, Particles, join, laws, split
 from widelimit.numerics.registry import named, several, text
 from widelimit.problem import Problem, moving_columns, named_blocks
 
@@ -134,8 +134,11 @@ class TangentFlow(AbstractDynamics[TangentState]):
 
     def measure(self, problem: Problem, state: TangentState, reading: Reading) -> Particles:
         columns = jnp.asarray(moving_columns(problem, self.trainable))
-        rows = state.rows.at[:, columns].add(_shift(state, reading))
-        return Particles(rows, state.weights, blocks=problem.blocks)
+        theta = split(problem.blocks, state.rows.at[:, columns].add(_shift(state, reading)))
+        # The theory is linear in a number; on a circle that is written within its period.
+        circles = [name for name in theta._fields if problem.domain.of(name).period is not None]
+        turned = {name: problem.domain.of(name).retract(getattr(theta, name)) for name in circles}
+        return Particles(join(problem.blocks, theta._replace(**turned)), state.weights, blocks=problem.blocks)
 
     def record(self, problem: Problem, state: TangentState, reading: Reading) -> dict[str, Array]:
         gone = -jnp.expm1(-state.rates * reading)
