@@ -10,8 +10,8 @@ import warnings
 
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 _SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
-# Seconds of compilation from which a program is kept: the many small ones are soon compiled, and writing them is not free
-# of risk (a process was seen to crash while JAX wrote one).
+# Seconds of compilation from which a program is kept: the many small ones are soon compiled, and writing them is not
+# free of risk (a process was seen to crash while JAX wrote one).
 _WORTH = "0.1"
 # JAX never deletes: what was used longest ago goes, once the folder holds more bytes than this.
 _MOST_BYTES = 2**30
