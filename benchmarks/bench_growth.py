@@ -99,7 +99,9 @@ def draw(report: dict[str, Any], path: pathlib.Path) -> None:
             axes.set_xlabel("N, Q, D or cells (number)")
             axes.set_ylabel(name)
         title = "exponents of time and memory"
-        figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title)
+        figure.legend(
+            *both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title, fontsize=9
+        )
 
     path.write_bytes(canvas.to_png(panels, height=5.4))
 

@@ -10,9 +10,9 @@ HEAD = (
     "Written by `python benchmarks/table.py` from `results/*.json`, which `python benchmarks/bench_X.py --json "
     "results/bench_X.json` makes.\nA ratio is the peer's time over ours: the median over rounds in one process, in "
     "turn, with its range; both sides compute the same numbers to\nwhat stands beside it. Times are medians without "
-    "compilation; `first` is our first call, with it. Bold: below what was wanted.\n\n"
-    "| work | peer | at least | ratio | range | ours | peer's | results differ by | first |\n"
-    "|---|---|---|---|---|---|---|---|---|\n"
+    "compilation. Bold: below what was wanted.\n\n"
+    "| work | peer | at least | ratio | range | ours | peer's | results differ by |\n"
+    "|---|---|---|---|---|---|---|---|\n"
 )
 
 
@@ -37,7 +37,6 @@ def line(row: dict[str, Any]) -> str:
         span(row["seconds"]),
         span(row["peer_seconds"]),
         f"{row['apart']:.0e}",
-        span(row["first_call_seconds"]),
     )
     return f"| {' | '.join(cells)} |\n"
 

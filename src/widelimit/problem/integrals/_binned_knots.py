@@ -79,8 +79,9 @@ class BinnedKnots(AbstractIntegrals):
 def fits(task: Supervised) -> bool:
     """Whether knots can be binned."""
     unit = task.network.unit
-    plain = unit is not None and task.network.offset is None
-    return plain and unit.pieces is not None and task.data.inputs == 1 and task.data.nodes is not None
+    if unit is None or task.network.offset is not None:
+        return False
+    return unit.pieces is not None and task.data.inputs == 1 and task.data.nodes is not None
 
 
 class Binned(AbstractField):

@@ -230,8 +230,9 @@ def fits(task: Supervised) -> bool:
     """Whether the closed forms are known."""
     unit, loss = task.network.unit, task.loss.square_factor
     known = task.data.harmonics is not None and task.data.outputs == () and loss is not None
-    plain = unit is not None and task.network.offset is None
-    return plain and unit.exponent is not None and known
+    if unit is None or task.network.offset is not None:
+        return False
+    return unit.exponent is not None and known
 
 
 def _parts(task: Supervised, w: Float[Array, " N"]) -> tuple[Exponent, AbstractData, Number, Number]:

@@ -78,8 +78,9 @@ def fits(task: Supervised) -> bool:
     """Whether sorted knots can integrate it exactly."""
     unit = task.network.unit
     known = task.data.panels is not None and task.loss.square_factor is not None
-    plain = unit is not None and task.network.offset is None
-    return plain and unit.free_knot and known
+    if unit is None or task.network.offset is not None:
+        return False
+    return unit.free_knot and known
 
 
 # The module is an argument: its arrays are traced, and another target does not compile anew.
