@@ -141,7 +141,7 @@ def test_a_wrong_value_is_refused_with_its_place(old, new, expected):
         ("[start]\nbias = { law = 'normal', std = -1 }\n", "[start] bias.std: must be at least 0, got -1"),
         ("[start]\nbias = 3\n", "[start] bias: expected a table, got 3."),
         ("[penalty]\nl2 = -1.0\n", "[penalty] l2: must be at least 0, got -1.0."),
-        ("[loss]\nkind = 'hubr'\n", "[loss] kind: 'hubr' is not known; allowed are huber, logistic, squared"),
+        ("[loss]\nkind = 'hubr'\n", "[loss] kind: 'hubr' is not known; allowed are huber, logistic, softmax, squared"),
     ],
 )
 def test_a_wrong_section_is_refused_with_its_place(more, expected):
