@@ -9,26 +9,15 @@ Needs the `test` extra (cvxpy, clarabel).
 """
 
 import cvxpy
-import jax
-import jax.numpy as jnp
-import numpy as np
+from bench_minimise import CELLS, DIM, table_on_grid
 from race import Race, seconds
 
 import widelimit as wl
 
-DIM, CELLS = 40, 1000
-
 
 def on_grid(problem: wl.Problem) -> float:
     """The least risk of a probability on the grid."""
-    t = np.linspace(0.0, 1.0, CELLS + 1)
-    with np.errstate(divide="ignore"):
-        radii = 3.0 * t / (1.0 - t)
-    nodes = problem.data.nodes
-    assert nodes is not None
-    rows = jax.vmap(lambda r: problem.predict(wl.Particles(r[None, None]), nodes.x))(jnp.asarray(radii))
-    root = np.sqrt(np.asarray(nodes.weights))
-    table, y = np.asarray(rows).T * root[:, None], np.asarray(nodes.y) * root
+    table, y = table_on_grid(problem)
     p = cvxpy.Variable(CELLS + 1, nonneg=True)
     convex = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(table @ p - y)), [cvxpy.sum(p) == 1])
     return float(convex.solve(solver=cvxpy.CLARABEL))

@@ -29,8 +29,8 @@ DELTAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 WANTED = 1.0
 
 
-def on_grid(problem: wl.Problem) -> float:
-    """The least risk of weights on the grid."""
+def table_on_grid(problem: wl.Problem) -> tuple[np.ndarray, np.ndarray]:
+    """phi at the nodes [Q, CELLS + 1] and the labels [Q], so that the risk of weights p is |table p - y|^2."""
     t = np.linspace(0.0, 1.0, CELLS + 1)
     with np.errstate(divide="ignore"):
         radii = 3.0 * t / (1.0 - t)
@@ -38,7 +38,12 @@ def on_grid(problem: wl.Problem) -> float:
     assert nodes is not None
     rows = jax.vmap(lambda r: problem.predict(wl.Particles(r[None, None]), nodes.x))(jnp.asarray(radii))
     root = np.sqrt(np.asarray(nodes.weights))
-    table, y = np.asarray(rows).T * root[:, None], np.asarray(nodes.y) * root
+    return np.asarray(rows).T * root[:, None], np.asarray(nodes.y) * root
+
+
+def on_grid(problem: wl.Problem) -> float:
+    """The least risk of weights on the grid."""
+    table, y = table_on_grid(problem)
     weights, _ = scipy.optimize.nnls(np.vstack([table, np.full(CELLS + 1, 1e3)]), np.append(y, 1e3))
     return float(np.sum((table @ (weights / weights.sum()) - y) ** 2))
 

@@ -9,37 +9,20 @@ about a thousandth; the limit's own error is below 1e-6.
 Needs the `bench` extra (torch).
 """
 
-import time
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-import torch
+from bench_sgd import DIM, STEP, N, torch_by_hand
 from race import Race, seconds
 
 import widelimit as wl
 
-N, DIM, STEP, T1, DELTA, STD = 800, 40, 1e-5, 2.0, 0.8, 0.8 / 40**0.5
+T1, DELTA, STD = 2.0, 0.8, 0.8 / DIM**0.5
 FEW = 4_000
-
-
-def by_hand(steps: int) -> float:
-    """Seconds of PyTorch with the gradient written out, updates in place."""
-    w = torch.tensor((STD * np.random.default_rng(0).standard_normal((N, DIM))).astype(np.float32))
-    tick = time.perf_counter()
-    y = torch.where(torch.rand(steps) < 0.5, 1.0, -1.0)
-    x = torch.randn(steps, DIM) * (1.0 + DELTA * y)[:, None]
-    with torch.no_grad():
-        for k in range(steps):
-            z = torch.mv(w, x[k])
-            f = torch.clamp(z, 0.5, 1.5).sub_(0.75).mul_(10.0).mean()
-            slope = ((z > 0.5) & (z < 1.5)).to(torch.float32).mul_(20.0 * (f - y[k]))
-            w.addr_(slope, x[k], alpha=-STEP)
-    return time.perf_counter() - tick
 
 
 def main() -> None:
     race = Race(__doc__, "torch", rounds=5)
+    by_hand = torch_by_hand()
     problem = wl.problems.isotropic_gaussians(delta=DELTA, dim=DIM)
     small, law = problem.reduced(), wl.laws.Normal(0.0, STD, dim=DIM)
     sgd = wl.SGD(step=STEP, dtype=jnp.float32)

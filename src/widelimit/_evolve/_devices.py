@@ -23,8 +23,8 @@ Devices = int | Sequence[jax.Device] | Mesh
 class Shares:
     """Where the arrays of a run are: an axis of the particles' number is shared out, all else is on every device.
 
-    Without a mesh they stay where they are. The compiled programs stay what they are: the compiler writes the exchange,
-    one all-reduce of the Q numbers that f has on the nodes.
+    Without a mesh they stay where they are. The compiled programs stay what they are: the compiler writes the exchange
+    of the Q numbers that f has on the nodes, one all-reduce for each piece that the data are cut into.
     """
 
     def __init__(self, mesh: Mesh | None = None, particles: int = 0) -> None:
