@@ -37,6 +37,8 @@ ROOMS = (
     "_sweep",
     # A trained network from elsewhere, judged with what `analysis` has and shown on a page of `report`.
     "_diagnose",
+    # A training in PyTorch's words; `_diagnose` reads its weights.
+    "_torch",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ._diagnose import diagnose as diagnose
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
     from ._sweep import sweep as sweep
+    from ._torch import from_torch as from_torch, to_torch as to_torch
     from .analysis import minimise as minimise, predict as predict, width_for as width_for
     from .dynamics import (
         JKO as JKO,

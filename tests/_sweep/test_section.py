@@ -45,10 +45,8 @@ def test_a_grid_a_zip_and_a_list_multiply(tmp_path):
 
 def test_output_bias_and_scale_vary(tmp_path):
     toml = "[network]\noutput_bias = true\n[mobility]\noffset = 1.0\n"
-    made = plan(
-        tmp_path,
-        toml + "[sweep.grid]\nnetworks.widths = [4]\nnetwork.scale = [1.0, 2.0]\nmobility.offset = [0.5, 1.0]\n",
-    )
+    toml += "[sweep.grid]\nnetworks.widths = [4]\nnetworks.step = [0.1]\n"
+    made = plan(tmp_path, toml + "network.scale = [1.0, 2.0]\nmobility.offset = [0.5, 1.0]\n")
     said = [(run.problem["network"]["scale"], run.problem["mobility"]["blocks"]["offset"]) for run in made.runs]
     assert sorted(said) == [(1.0, 0.5), (1.0, 1.0), (2.0, 0.5), (2.0, 1.0)]
     # The limit depends on both.

@@ -45,5 +45,9 @@ class WithOffset(AbstractUnit):
         return self.unit(theta, x) + theta.offset
 
     @property
+    def inner(self) -> AbstractUnit:
+        return self.unit
+
+    @property
     def kinked(self) -> bool:
         return self.unit.kinked

@@ -106,7 +106,8 @@ def _check_dynamics(file: ProblemFile, name: str, built: Built) -> None:
                         name, f"{where} trainable", f"the {_kind(file)} has no such block: {unknown(block, blocks)}"
                     )
         said, rows = section.model_dump(), len(require_nodes(problem.data, "batch").weights)
-        batch = said.get("batch") if said.get("sampling") == {"kind": "epochs"} else None
+        passes = (said.get("sampling") or {}).get("kind") in ("epochs", "ordered")
+        batch = said.get("batch") if passes else None
         if batch is not None and batch > rows:
             raise ProblemFileError(name, f"{where} batch", f"must be at most the {rows} rows to train on, got {batch}.")
         reason = moves.accepts(problem, measure)
