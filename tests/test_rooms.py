@@ -67,7 +67,7 @@ SUB_ROOMS = {
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
     "report": ("shown",),
-    "runs": ("parse", "call", "report"),
+    "runs": ("parse", "call", "report", "draft"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
