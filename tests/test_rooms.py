@@ -16,6 +16,8 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 ROOMS = (
     "_compiled",
     "results",
+    # What objects ask for their picture: `report` answers, far below those that ask.
+    "_shown",
     "numerics",
     "theory",
     "measure",
@@ -66,6 +68,7 @@ SUB_ROOMS = {
     ),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
+    "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.

@@ -9,6 +9,8 @@ import importlib.util as _util
 import sys as _sys
 from typing import TYPE_CHECKING, Any as _Any
 
+from ._shown import drawn_in as _drawn_in
+
 
 class _Float64:
     """Finds JAX as Python does, and switches float64 on as soon as it is there.
@@ -38,6 +40,9 @@ else:
     _sys.meta_path.insert(0, _Float64())
 
 __version__ = "0.1.0"
+
+# What the objects of any room look like is known to `report`.
+_drawn_in("widelimit.report")
 
 # What the package hands out. Type checkers read this list, and so does `__getattr__`: nothing is imported before it
 # is used.
