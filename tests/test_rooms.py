@@ -65,6 +65,7 @@ SUB_ROOMS = {
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
     "runs": ("parse", "call", "report"),
+    "_diagnose": ("reading", "page"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}

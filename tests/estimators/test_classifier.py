@@ -87,5 +87,7 @@ def test_what_is_refused(table):
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         small().fit(x, y)
     for loss in ("squared", None):
-        with pytest.raises(ValueError, match=r"WideClassifier\(loss=...\): must be one of auto, logistic, softmax, got"):
+        with pytest.raises(
+            ValueError, match=r"WideClassifier\(loss=...\): must be one of auto, logistic, softmax, got"
+        ):
             small(loss=loss).fit(x, y > 0)

@@ -43,6 +43,7 @@ class TrainedNetwork:
     - `source`: what it was, in words.
     - `reference`, `link`: what the trainer itself predicts at inputs, and of which function of f; None: nothing to ask.
     - `targets`: the trainer's targets as those of the loss.
+    - `classes`: their names in order, where the trainer has some.
     - `time`: for how long it was trained by plain steps (learning rate x steps), where that is known.
     """
 
@@ -57,6 +58,7 @@ class TrainedNetwork:
     reference: Callable[[np.ndarray], np.ndarray] | None = None
     link: Callable[[np.ndarray], np.ndarray] | None = None
     targets: Callable[[Any], np.ndarray] | None = None
+    classes: tuple[Any, ...] = ()
     time: float | None = None
 
     def __post_init__(self) -> None:
