@@ -263,7 +263,8 @@ def test_the_record_and_the_page_hold_the_numbers(diagnosed, tmp_path):
         (lambda: with_weights(fitted(), output={2: np.nan}), X, Y, "entries of the output are not finite"),
         (lambda: with_weights(fitted(), weight={2: np.inf}), X, Y, "2 entries of the weight are not finite"),
         (lambda: fitted(), X, ["a"] * 60, "must be numbers"),
-        (lambda: fitted(), np.where(X > 1.9, np.nan, X), Y, "not finite"),
+        (lambda: fitted(), np.where(X > 1.9, np.nan, X), Y, "3 entries are not finite, the first at (4, 1)"),
+        (lambda: fitted(), X, np.where(Y > 1.8, np.inf, Y), "entries are not finite, the first at"),
         (lambda: object(), X, Y, "is no model that can be read"),
     ],
 )

@@ -24,7 +24,8 @@ WORTH = 0.05
 # Half of the interval of 95 % of a mean over many rows, in standard errors.
 _NORMAL = 1.96
 
-Rows = tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n ..."]]
+# Inputs [n, d] and targets [n] or [n, C].
+Rows = tuple[np.ndarray, np.ndarray]
 
 
 class Help(NamedTuple):

@@ -88,6 +88,25 @@ def root(
 
 
 @app.command()
+def init(
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="The table: csv, parquet, npz, or sklearn:NAME.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option("--like", metavar="NAME", help="Take a problem that is ready instead: digits, ...")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="COLUMN", help="What to learn; repeatable.")
+    ] = None,
+) -> None:
+    """Write a commented problem file for a table of your own to standard output: `widelimit init a.csv > a.toml`."""
+    with guarded():
+        from ._init import write_first
+
+        write_first(file, like, target or [])
+
+
+@app.command()
 def run(
     file: Annotated[str, typer.Argument(metavar="FILE.toml", help="The problem file.")],
     out: Annotated[

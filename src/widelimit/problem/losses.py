@@ -43,6 +43,13 @@ class AbstractLoss(Module):
     def check(self, y: Float[Array, "n ..."]) -> None:
         """Raise `ValueError` for targets that the loss is not made for."""
 
+    def in_torch(self, components: int) -> tuple[str, float] | None:
+        """The loss in `torch.nn.functional`, and by what its mean over so many components is multiplied here.
+
+        None where there is none.
+        """
+        return None
+
 
 class Loss(AbstractLoss):
     """A loss of your own.
@@ -78,6 +85,9 @@ class Squared(AbstractLoss):
     def square_factor(self) -> Float[Array, ""]:
         return self.factor
 
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "mse_loss", float(self.factor) * components
+
 
 class Logistic(AbstractLoss):
     """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output.
@@ -89,6 +99,9 @@ class Logistic(AbstractLoss):
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return jnp.sum(jnp.logaddexp(0.0, -y * f))
+
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "binary_cross_entropy_with_logits", float(components)
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         labels = np.unique(np.asarray(y))
@@ -113,6 +126,9 @@ class Softmax(AbstractLoss):
         # Not `logsumexp`: of that JAX knows no Taylor series.
         return top + jnp.log(jnp.sum(jnp.exp(f - top))) - jnp.sum(y * f)
 
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "cross_entropy", 1.0
+
     def check(self, y: Float[Array, "n ..."]) -> None:
         rows = np.asarray(y)
         if rows.ndim != 2 or rows.shape[1] < 2 or not np.all((rows == 0) | (rows == 1)) or np.any(rows.sum(1) != 1):
@@ -135,6 +151,9 @@ class Huber(AbstractLoss):
         size = jnp.abs(f - y)
         inside = jnp.minimum(size, self.threshold)
         return jnp.sum(0.5 * inside**2 + self.threshold * (size - inside))
+
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return f"huber_loss(delta={float(self.threshold):g})", float(components)
 
 
 squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber

@@ -94,7 +94,7 @@ class TrainedNetwork:
             raise ValueError(
                 f"diagnose(x=...): the model has {self.weight.shape[1]} inputs, the table has shape {rows.shape}."
             )
-        return rows
+        return _all_finite(rows, "x")
 
     def labels(self, y: Any) -> np.ndarray:
         """The targets of the loss. Raises `ValueError` for targets of another shape."""
@@ -112,7 +112,7 @@ class TrainedNetwork:
             raise ValueError(
                 f"diagnose(y=...): the model has outputs of shape {shape}, the targets have shape {values.shape}."
             )
-        return values
+        return _all_finite(values, "y")
 
     def problem(self, x: Any, y: Any) -> Problem:
         """The problem that the trainer solved, in its time."""
@@ -163,3 +163,11 @@ class TrainedNetwork:
                 "and that x is scaled as for the training."
             )
         return off
+
+
+def _all_finite(values: np.ndarray, name: str) -> np.ndarray:
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise ValueError(f"diagnose({name}=...): {len(bad)} entries are not finite, the first at {where}.")
+    return values

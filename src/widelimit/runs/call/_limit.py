@@ -107,7 +107,7 @@ def _linked(source: str, target: str) -> None:
 def finely(file: ProblemFile, size: float) -> str:
     """`64 particles`, `rtol 1e-09`."""
     name = file.limit.resolution
-    each = " a level" if file.network is not None and name == "particles" else ""
+    each = " a level" if file.unit is None and name == "particles" else ""
     return f"{size} {name}{each}" if isinstance(size, int) else f"{name} {size:g}"
 
 

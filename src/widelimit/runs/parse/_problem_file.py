@@ -30,7 +30,11 @@ from ._sections import (
 from ._words import describe
 
 # What a block starts as where nothing is said, by its name.
-_STARTS: dict[str, dict[str, Any]] = {"weight": {"law": "normal", "std": "1/sqrt(d)"}, "bias": {"law": "atom"}}
+_STARTS: dict[str, dict[str, Any]] = {
+    "weight": {"law": "normal", "std": "1/sqrt(d)"},
+    "bias": {"law": "atom"},
+    "offset": {"law": "atom"},
+}
 
 
 class ProblemFile(Section):
@@ -52,21 +56,25 @@ class ProblemFile(Section):
     predict: PredictSection = PredictSection()
 
     def law(self, block: str) -> dict[str, Any]:
-        """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases zero."""
+        """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases and offsets zero."""
         said = self.start.get(block)
         return said.model_dump() if said is not None else _STARTS.get(block, {"law": "normal"})
 
     @model_validator(mode="after")
     def _one_network(self) -> "ProblemFile":
-        if self.unit is None and self.network is None:
-            raise misfit("is missing; or [network], for what is no mean of units", "unit")
-        if self.network is not None:
+        kind = "two_layer" if self.network is None else self.network.kind
+        means = "unit" in networks.registry[kind].values
+        if self.unit is None and means:
+            raise misfit("is missing; or a [network] of a kind that is no mean of units", "unit")
+        if getattr(self.network, "scale", None) is not None and self.scale is not None:
+            raise misfit("does not go with [network] scale: they say the same", "scale")
+        if not means:
             for section, why in (
                 ("unit", "it is one or the other"),
                 ("scale", "each of its levels is a mean"),
             ):
                 if getattr(self, section) is not None:
-                    raise misfit(f"does not go with [network]: {why}", section)
+                    raise misfit(f"does not go with [network] {kind}: {why}", section)
         return self
 
     @model_validator(mode="after")

@@ -101,8 +101,13 @@ def in_words(registry: Registry, said: Any, *, brief: bool = False) -> str:
 
 
 def _plain(registry: Registry | None, default: Any) -> Any:
-    """A default as a section holds it."""
-    return default if registry is None or default is None else registry.table(default)
+    """A default as a section holds it, with what is left out in it."""
+    if registry is None or default is None:
+        return default
+    table = registry.table(default)
+    entry = registry[table[registry.tag]]
+    rest = {key: _plain(value.registry, value.default) for key, value in entry.said.items() if key not in table}
+    return table | {key: value for key, value in rest.items() if value is not UNSAID}
 
 
 def _value(registry: Registry | None, given: Any) -> str:

@@ -137,10 +137,10 @@ def describe(work: Work) -> dict[str, str]:
     inputs = "1 input" if len(facts["features"]) == 1 else f"{len(facts['features'])} inputs"
     classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""
     names = [factor.name for factor in built.start.blocks]
-    made = (networks, file.network) if file.unit is None else (units, file.unit)
+    made = [(part.registry, said) for part, said in ((units, file.unit), (networks, file.network)) if said is not None]
     words = {
         "data": f"{facts['source']}{classes}: {facts['rows']} rows{held_out}, {inputs}",
-        made[0].registry.concept: in_words(made[0].registry, made[1].model_dump()),
+        **{registry.concept: in_words(registry, said.model_dump()) for registry, said in made},
         "loss": in_words(losses.registry, file.loss.model_dump()),
         "start": "; ".join(f"{name}: {in_words(laws.registry, file.law(name))}" for name in names),
         "time": f"0 to {file.time.t1:g}, {file.time.saves} save times",
