@@ -118,7 +118,7 @@ def test_dead_neurons_are_found_and_left_out(healthy):
     model = with_weights(fitted(activation="relu"), bias={1: -100.0}, output={4: 0.0})
     d = diagnose(model, X, Y, tolerance=1e-6)
     assert {1, 4} <= set(d.dead)
-    assert f"{len(d.dead)} of the 8 neurons are dead" in str(d)
+    assert f"{len(d.dead)} of 8 neurons are dead" in str(d)
     assert d.smaller.width <= N - len(d.dead)
     assert d.smaller.difference <= 1e-6
 
@@ -166,12 +166,19 @@ def test_training_that_was_stopped_early_is_said_to_be(healthy, diagnosed):
 
 @pytest.mark.slow
 def test_a_network_that_is_too_narrow_is_said_to_be():
-    y = np.sin(3.0 * X[:, 0])
-    d = diagnose(fitted(y, hidden_layer_sizes=(1,), alpha=0.0, max_iter=3000, tol=1e-12), X, y)
+    one = {"hidden_layer_sizes": (1,), "alpha": 0.0, "max_iter": 3000, "tol": 1e-12}
+    d = diagnose(fitted(**one), X, Y)
     assert d.training.trained
     assert d.statement.startswith("On its own rows, what would help most is to take more neurons")
     assert d.training.large.mean + d.training.large.error < 0.5 * d.training.objective
     assert f"with 16 neurons at {d.training.large.mean:.4g}" in str(d)
+    assert "The one neuron is not dead." in str(d)
+    # Where starts end so far apart that three of them do not tell, nothing is claimed.
+    y = np.sin(3.0 * X[:, 0])
+    d = diagnose(fitted(y, **one), X, y)
+    assert verdicts(d.helps) == {"longer": "no", "another start": "undecided", "wider": "undecided"}
+    assert d.statement.startswith("On its own rows, nothing that was tried is seen to help much: to train longer gains")
+    assert "Not decided is whether it helps on its own rows to take more neurons (" in d.statement
 
 
 @pytest.mark.slow

@@ -168,10 +168,11 @@ def _small(text: str) -> str:
 def dead(d: "Diagnosis") -> str:
     """Which neurons are dead."""
     if not d.dead:
-        return f"None of the {len(d.measure)} neurons is dead."
+        many = len(d.measure) > 1
+        return f"None of the {len(d.measure)} neurons is dead." if many else "The one neuron is not dead."
     are = "is dead, its" if len(d.dead) == 1 else "are dead, their"
     return (
-        f"{len(d.dead)} of the {len(d.measure)} neurons {are} part of the prediction is constant on the rows: "
+        f"{len(d.dead)} of {count(len(d.measure), 'neuron')} {are} part of the prediction is constant on the rows: "
         f"{indices(d.dead)}."
     )
 
