@@ -9,13 +9,24 @@ import dataclasses
 import itertools
 import math
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from widelimit.runs.errors import BadInput, ProblemFileError
-from widelimit.runs.parse import Number, ProblemFile, Section, Seeds, Text, check_beside, describe, misfit
+from widelimit.runs.parse import (
+    Number,
+    ProblemFile,
+    Section,
+    Seeds,
+    Text,
+    changed_tables,
+    check_beside,
+    describe,
+    flattened,
+    misfit,
+)
 
 MOST_RUNS = 1000
 
@@ -154,46 +165,6 @@ def settings(tables: Mapping[str, Any], section: SweepSection, path: pathlib.Pat
     return found
 
 
-def changed_tables(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with keys set: `time.t1`, `start.output.std`, `networks.step` of every table, `networks.2.step` of one.
-
-    Raises `ProblemFileError` without a file for a key that leads nowhere.
-    """
-    changed = _copied(tables)
-    for key, value in values.items():
-        _set(changed, key.split("."), value, key)
-    return changed
-
-
-def _set(node: Any, path: list[str], value: Any, key: str) -> None:
-    head, *rest = path
-    if isinstance(node, list):
-        if head.isdigit():
-            if not 1 <= int(head) <= len(node):
-                raise ProblemFileError("", "", f"{key}: there is no table {head}, only {len(node)}.")
-            chosen, rest = [node[int(head) - 1]], rest
-        else:
-            chosen, rest = node, path
-        for one in chosen:
-            _set(one, rest, value, key)
-    elif not isinstance(node, dict):
-        raise ProblemFileError("", "", f"{key}: what {head!r} should be a key of is {node!r}, and no table.")
-    elif rest:
-        missing: Any = [] if head == "networks" else {}
-        _set(node.setdefault(head, missing), rest, value, key)
-    else:
-        node[head] = value
-
-
-def flattened(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`networks.step` for {networks: {step: ...}}: keys with dots and tables in tables are the same in TOML."""
-    for key, value in tables.items():
-        if isinstance(value, dict):
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def short(key: str) -> str:
     """`step` for `networks.step`, `output std` for `start.output.std`; a width is of one network."""
     section, _, rest = key.partition(".")
@@ -216,9 +187,3 @@ def value_in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {value_in_words(one)}" for key, one in value.items())
     return str(value)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(one) for key, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list | tuple) else value

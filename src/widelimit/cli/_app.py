@@ -113,16 +113,28 @@ def run(
         str | None,
         typer.Option("--out", metavar="DIR", help="Where to write; runs/<name of the file> if left out."),
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of a key, time.t1=5; repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the parts and an estimate of what they take, and run none.")
+    ] = False,
     plugin: _Plugins = None,
     json: _Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing while it runs, and print no summary.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run in DIR.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
 ) -> None:
     """Compute the limit, train the networks beside it, and write numbers and a report."""
     with guarded():
-        from ._commands import run_file
+        from ._commands import dry_run_file, run_file
 
-        run_file(given(file, "FILE"), _out(out), _all(plugin), json=json, overwrite=overwrite, force=force)
+        path, place, plugins, keys = given(file, "FILE"), _out(out), _all(plugin), setting or []
+        if dry_run:
+            dry_run_file(path, place, plugins, keys, json=json, overwrite=overwrite, force=force)
+        else:
+            run_file(path, place, plugins, keys, json=json, quiet=quiet, overwrite=overwrite, force=force)
 
 
 @app.command()

@@ -110,17 +110,6 @@ def forget() -> None:
     _model.cache_clear()
 
 
-def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
-    """The problem and the file's bytes; a path in [data] source counts from the file's folder.
-
-    Raises `ProblemFileError` with the line or the key.
-    """
-    given, content = read_tables(path)
-    if "sweep" in given:
-        raise ProblemFileError(str(path), "[sweep]", f"asks for many runs; `widelimit sweep {path}` makes them.")
-    return check_beside(given, path), content
-
-
 def read_tables(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
     """The tables of a file as they are, and its bytes."""
     try:

@@ -99,9 +99,9 @@ class LimitSection(Section):
     def _one_way(self) -> "LimitSection":
         if self.asked is None:
             return self
-        first, most = f"first_{self.resolution}", f"most_{self.resolution}"
+        _, first, most = doubling_keys(self.resolution)
         if not self.doubles:
-            for key in ("tolerance", first, most):
+            for key in doubling_keys(self.resolution):
                 if key in self.model_fields_set:
                     raise misfit(f"goes with doubling; with a fixed number of {self.resolution} leave it out", key)
         elif getattr(self, most) < 4 * getattr(self, first):
@@ -112,8 +112,13 @@ class LimitSection(Section):
     def stated(self) -> dict[str, Any]:
         """Every key that counts, as plain data that reads back as this section."""
         kept = self.model_dump(mode="json", exclude_none=True)
-        left_out = () if self.doubles else ("tolerance", f"first_{self.resolution}", f"most_{self.resolution}")
+        left_out = () if self.doubles else doubling_keys(self.resolution)
         return {key: value for key, value in kept.items() if key not in left_out}
+
+
+def doubling_keys(resolution: str) -> tuple[str, str, str]:
+    """The keys of [limit] that say how a resolution is doubled, and go with no fixed one."""
+    return "tolerance", f"first_{resolution}", f"most_{resolution}"
 
 
 def resolution_of(entry: Entry) -> str | None:
