@@ -70,6 +70,7 @@ SUB_ROOMS = {
     "papers.*": ("runs", "figures", "claims"),
     "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
+    "_diagnose": ("reading", "page"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
