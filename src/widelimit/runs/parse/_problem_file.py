@@ -27,7 +27,7 @@ from ._sections import (
     networks_of,
     penalty_of,
 )
-from ._words import about, describe
+from ._words import describe
 
 # What a block starts as where nothing is said, by its name.
 _STARTS: dict[str, dict[str, Any]] = {
