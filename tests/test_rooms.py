@@ -42,6 +42,8 @@ ROOMS = (
     # A training in PyTorch's words; `_diagnose` reads its weights.
     "_torch",
     "cli",
+    # `python -m widelimit`.
+    "__main__",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
 # one a paper, know nothing of each other, and need no entry.
@@ -70,6 +72,7 @@ SUB_ROOMS = {
     "papers.*": ("runs", "figures", "claims"),
     "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
+    "_diagnose": ("reading", "page"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}

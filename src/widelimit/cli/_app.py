@@ -175,6 +175,18 @@ def sweep(
 
 
 @app.command()
+def schema(
+    sweep: Annotated[bool, typer.Option("--sweep", help="Of files for `widelimit sweep`.")] = False,
+    plugin: _Plugins = None,
+) -> None:
+    """Print the JSON schema of problem files, from which editors complete and check them."""
+    with guarded():
+        from ._commands import print_schema
+
+        print_schema(_all(plugin), sweep=sweep)
+
+
+@app.command()
 def resume(folder: _Folder, plugin: _Plugins = None, json: _Json = False) -> None:
     """Go on with a run that was stopped; it ends with the same numbers as an unbroken one."""
     with guarded():
