@@ -8,10 +8,10 @@ from mkdocs.structure.files import File
 
 # mkdocs loads this file alone.
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import gallery  # noqa: E402
-import mathml  # noqa: E402
-import paths  # noqa: E402
-import reference  # noqa: E402
+import gallery
+import mathml
+import paths
+import reference
 
 # Below this name a warning fails a strict build.
 log = logging.getLogger("mkdocs.hooks.site")

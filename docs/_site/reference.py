@@ -6,6 +6,7 @@ They are read, not run: `from ._verb import evolve as evolve` in an `__init__.py
 import ast
 import dataclasses
 import importlib
+import inspect
 import json
 import pathlib
 
@@ -42,7 +43,9 @@ def _object(module: str, name: str) -> str:
     if not bases or name.startswith("Abstract"):
         return f"::: {module}.{name}"
     known = {member for base in bases for member in dir(base)}
-    fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    # The arguments of a class with a constructor of its own are in its signature, of another one they are its fields.
+    built = "def __init__(" in inspect.getsource(kind) or not dataclasses.is_dataclass(kind)
+    fields = [] if built else [field.name for field in dataclasses.fields(kind)]
     own = [member for member in vars(kind) if member not in known and member not in fields]
     shown = [member for member in (*fields, *own) if not member.startswith("_")]
     # YAML reads a list in brackets; an empty one would mean all.
@@ -55,7 +58,8 @@ def overview(found: dict[str, list[str]]) -> str:
         f"| [{module}]({module}.md) | {', '.join(f'[`{name}`]({module}.md#{module}.{name})' for name in names)} |"
         for module, names in found.items()
     )
-    return f"# Reference\n\nEvery public name. `import widelimit as wl` stands before all of them.\n\n| module | names |\n|---|---|\n{rows}\n"
+    lead = "Every public name. `import widelimit as wl` stands before all of them."
+    return f"# Reference\n\n{lead}\n\n| module | names |\n|---|---|\n{rows}\n"
 
 
 def _handed_out(file: pathlib.Path) -> dict[str, str]:

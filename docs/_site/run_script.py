@@ -6,8 +6,9 @@ import sys
 import matplotlib
 
 matplotlib.use("agg")
-import widelimit  # noqa: E402 (float64 is on before JAX is used)
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
+
+import widelimit
 
 pyplot.rcParams.update({"figure.dpi": 130, "savefig.dpi": 130, "font.size": 11})
 widelimit.keep_compiled()
