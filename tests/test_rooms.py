@@ -37,6 +37,8 @@ ROOMS = (
     "_sweep",
     # A trained network from elsewhere, judged with what `analysis` has and shown on a page of `report`.
     "_diagnose",
+    # Pages in the browser. Only the command line opens it.
+    "explore",
     "cli",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
@@ -65,9 +67,10 @@ SUB_ROOMS = {
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
     "runs": ("parse", "call", "report"),
+    "explore": ("pages",),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
-MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
+MAY_IMPORT_THEORY = {"theory", "papers", "report", "explore", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
 HEAVY = (
     "ott",
