@@ -151,6 +151,12 @@ class Problem(Module):
         """How many entries a table may have."""
         return self.integrals.budget
 
+    def with_budget(self, budget: int) -> "Problem":
+        """The same problem with tables of so many entries."""
+        parts = (self.given, self.supervised)
+        wide = [None if part is None else part.with_budget(budget) for part in parts]
+        return eqx.tree_at(lambda p: (p.given, p.supervised), self, wide, is_leaf=lambda part: part is None)
+
     @property
     def rough(self) -> bool:
         """Whether grad psi may jump where particles cross a kink."""

@@ -1,6 +1,7 @@
 """What is learned, and how risk, psi and grad psi are computed of a measure: what every such way can be asked."""
 
 import abc
+import dataclasses
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import equinox as eqx
@@ -42,6 +43,10 @@ class Supervised(eqx.Module):
     def outputs(self, theta: Any, w: Any, x: Any) -> Float[Array, "q ..."]:
         """The scaled f at inputs in one piece, with the usual derivatives."""
         return self.network.shifted(self.scale.factor(w.shape[0]) * evaluate(self.network, theta, w, x))
+
+    def with_budget(self, budget: int) -> "Supervised":
+        """The same with tables of so many entries."""
+        return dataclasses.replace(self, budget=budget)
 
     def piece(self, particles: int) -> int:
         """How many inputs fit into one table."""
@@ -153,6 +158,10 @@ class AbstractIntegrals(Module):
     def rough(self) -> bool:
         """Whether grad psi may jump where particles cross a kink."""
         return self.kinked
+
+    def with_budget(self, budget: int) -> "AbstractIntegrals":
+        """The same with tables of so many entries; itself, where there are none."""
+        return self
 
     def require_deterministic(self, who: str) -> None:
         """Raise `ValueError` where risk and variation need fresh samples."""
