@@ -62,7 +62,9 @@ class Shares:
         """The problem with tables as large as one device holds for its own particles: fewer pieces, fewer exchanges."""
         if self.mesh is None or self.mesh.shape[AXIS] == 1:
             return problem
-        return problem.with_budget(self.mesh.shape[AXIS] * entries(problem.budget))
+        room = self.mesh.shape[AXIS] * entries(problem.budget)
+        # Without a budget the tables may be as large as the particles, as in `Supervised.piece`.
+        return problem.with_budget(room if problem.budget is not None else max(room, self.particles * problem.dim))
 
     def placed(self, tree: Any) -> Any:
         """The arrays of a state where they belong."""

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks
+from widelimit.measure import Blocks, row_size
 from widelimit.numerics import Module, entries, map_rows
 
 from ..data import AbstractData
@@ -49,9 +49,15 @@ class Supervised(eqx.Module):
         return dataclasses.replace(self, budget=budget)
 
     def piece(self, particles: int) -> int:
-        """How many inputs fit into one table."""
+        """How many inputs fit into one table.
+
+        Without a budget at least as many as a particle has parameters: where the particles themselves are larger than
+        the table, each piece reads all of them, and with fewer inputs a product of matrices becomes many with vectors
+        (of 100,000 particles of 22 numbers three times as slow).
+        """
         components = self.network.components(self.data.outputs)
-        return max(1, int(entries(self.budget) / (particles * components)))
+        least = row_size(self.blocks) if self.budget is None else 1
+        return max(1, int(least / components), int(entries(self.budget) / (particles * components)))
 
 
 class Variation(NamedTuple):
