@@ -45,7 +45,7 @@ for name in sys.argv[2].split(","):
 _EXCHANGES = """
 import equinox as eqx
 from widelimit._evolve import _devices, _host, _verb
-for kind, name, budget in [("flow", "flow", None), ("sgd", "sgd", None), ("tight", "flow", 50 * 64 // 4)]:
+for kind, name, budget in [("flow", "flow", None), ("sgd", "sgd", None), ("tight", "flow", 5 * 50 * 64 // 4)]:
     cut = problem if budget is None else problem.with_budget(budget)
     runs = _verb.set_up(cut, [start], dynamics[name], 1.0, [jax.random.key(4)], None, None, None)
     shares = _devices.Shares.of(4, cut, dynamics[name], runs.weights[0])

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from widelimit.dynamics import AbstractDynamics
-from widelimit.numerics import entries
+from widelimit.numerics import TABLES, entries
 from widelimit.problem import Problem
 
 AXIS = "particles"
@@ -62,9 +62,11 @@ class Shares:
         """The problem with tables as large as one device holds for its own particles: fewer pieces, fewer exchanges."""
         if self.mesh is None or self.mesh.shape[AXIS] == 1:
             return problem
-        room = self.mesh.shape[AXIS] * entries(problem.budget)
-        # Without a budget the tables may be as large as the particles, as in `Supervised.piece`.
-        return problem.with_budget(room if problem.budget is not None else max(room, self.particles * problem.dim))
+        count = self.mesh.shape[AXIS]
+        if problem.budget is not None:
+            return problem.with_budget(count * problem.budget)
+        # The tables may be as large as the particles, as in `Supervised.piece`.
+        return problem.with_budget(TABLES * max(count * entries(None), self.particles * problem.dim))
 
     def placed(self, tree: Any) -> Any:
         """The arrays of a state where they belong."""

@@ -43,7 +43,8 @@ class Problem(Module):
     - `integrals`: how risk, psi and grad psi are computed, from `widelimit.integrals`: an object, or a class that is
       made from network, data and loss. By itself `SortedKnots` where it is exact, `BinnedKnots` for piecewise-linear
       neurons on nodes of one input, else `Dense`.
-    - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
+    - `budget`: how many numbers the tables of particles x data may hold together at any time; more is done in pieces
+      over the data. The particles themselves, of which an integrator keeps a few copies, and the data are not in it.
 
     Raises `ValueError` when the parts do not fit together.
     """
@@ -148,7 +149,7 @@ class Problem(Module):
 
     @property
     def budget(self) -> int | None:
-        """How many entries a table may have."""
+        """How many numbers tables may hold."""
         return self.integrals.budget
 
     def with_budget(self, budget: int) -> "Problem":

@@ -146,7 +146,7 @@ class AbstractIntegrals(Module):
     deterministic: ClassVar[bool] = True
     """Whether risk and variation can be had without drawing samples."""
     budget: ClassVar[int | None] = None
-    """How many entries a table may have; None for the library's own choice."""
+    """How many numbers the tables may hold together; None for the library's own choice."""
 
     @abc.abstractmethod
     def blocks(self) -> Blocks:
