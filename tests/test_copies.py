@@ -26,7 +26,13 @@ COPIES: dict[str, Any] = {
     "deepcopy": copy.deepcopy,
 }
 REGISTRIES = sorted((o for o in gc.get_objects() if isinstance(o, Registry)), key=lambda registry: registry.concept)
-PLACE: dict[str, Any] = {"shape": (2,), "dim": 2, "inputs": 2, "linear block": "output"}
+PLACE: dict[str, Any] = {
+    "shape": (2,),
+    "dim": 2,
+    "inputs": 2,
+    "linear block": "output",
+    "unit": wl.units.Neuron(wl.activations.tanh),
+}
 # Of these two lists one is longer than the other.
 OTHERS = {("schedule", "piecewise"): wl.schedules.piecewise([1.0], [1.0, 0.0])}
 

@@ -16,6 +16,8 @@ SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 ROOMS = (
     "_compiled",
     "results",
+    # What objects ask for their picture: `report` answers, far below those that ask.
+    "_shown",
     "numerics",
     "theory",
     "measure",
@@ -37,7 +39,11 @@ ROOMS = (
     "_sweep",
     # A trained network from elsewhere, judged with what `analysis` has and shown on a page of `report`.
     "_diagnose",
+    # A training in PyTorch's words; `_diagnose` reads its weights.
+    "_torch",
     "cli",
+    # `python -m widelimit`.
+    "__main__",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
 # one a paper, know nothing of each other, and need no entry.
@@ -64,7 +70,9 @@ SUB_ROOMS = {
     ),
     "papers": ("_kit",),
     "papers.*": ("runs", "figures", "claims"),
-    "runs": ("parse", "call", "report"),
+    "report": ("shown",),
+    "runs": ("parse", "call", "report", "draft"),
+    "_diagnose": ("reading", "page"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}

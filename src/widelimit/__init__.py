@@ -9,6 +9,8 @@ import importlib.util as _util
 import sys as _sys
 from typing import TYPE_CHECKING, Any as _Any
 
+from ._shown import drawn_in as _drawn_in
+
 
 class _Float64:
     """Finds JAX as Python does, and switches float64 on as soon as it is there.
@@ -39,6 +41,9 @@ else:
 
 __version__ = "0.1.0"
 
+# What the objects of any room look like is known to `report`.
+_drawn_in("widelimit.report")
+
 # What the package hands out. Type checkers read this list, and so does `__getattr__`: nothing is imported before it
 # is used.
 if TYPE_CHECKING:
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from ._diagnose import diagnose as diagnose
     from ._evolve import evolve as evolve, evolve_many as evolve_many, rollout as rollout
     from ._sweep import sweep as sweep
+    from ._torch import from_torch as from_torch, to_torch as to_torch
     from .analysis import minimise as minimise, predict as predict, width_for as width_for
     from .dynamics import (
         JKO as JKO,

@@ -43,6 +43,16 @@ def test_a_grid_a_zip_and_a_list_multiply(tmp_path):
     assert len({run.limit for run in made.runs}) == 3
 
 
+def test_output_bias_and_scale_vary(tmp_path):
+    toml = "[network]\noutput_bias = true\n[mobility]\noffset = 1.0\n"
+    toml += "[sweep.grid]\nnetworks.widths = [4]\nnetworks.step = [0.1]\n"
+    made = plan(tmp_path, toml + "network.scale = [1.0, 2.0]\nmobility.offset = [0.5, 1.0]\n")
+    said = [(run.problem["network"]["scale"], run.problem["mobility"]["blocks"]["offset"]) for run in made.runs]
+    assert sorted(said) == [(1.0, 0.5), (1.0, 1.0), (2.0, 0.5), (2.0, 1.0)]
+    # The limit depends on both.
+    assert len({run.limit for run in made.runs}) == 4
+
+
 def test_seeds_are_no_runs_and_go_to_every_table(tmp_path):
     toml = '[[networks]]\ndynamics = "gradient_flow"\nwidths = 4\n[sweep]\nseeds = 5\n'
     toml += "[sweep.grid]\nnetworks.1.widths = [4, 8]\nnetworks.1.step = [0.1]\n"

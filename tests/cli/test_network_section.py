@@ -59,15 +59,23 @@ def write(folder: pathlib.Path, toml: str = TOML) -> pathlib.Path:
         ("depth = 3", "depth = 0", "[network] depth: must be at least 1, got 0."),
         ("depth = 3", "", "[network] depth: is missing."),
         ("depth = 3", "depht = 3", "[network] depht: 'depht' is not known"),
-        ("wide_resnet", "wide_rsnet", "[network] kind: 'wide_rsnet' is not known; allowed are wide_resnet."),
+        ("wide_resnet", "wide_rsnet", "[network] kind: 'wide_rsnet' is not known; allowed are two_layer, wide_resnet."),
         ('"tanh"', '"tanhh"', "[network] activation: 'tanhh' is not known"),
         (
             "[start]",
             "[unit]\nkind = 'free_knot'\n[start]",
-            "[unit]: does not go with [network]: it is one or the other.",
+            "[unit]: does not go with [network] wide_resnet: it is one or the other.",
         ),
-        ("[start]", "[scale]\nkind = 'mean_field'\n[start]", "[scale]: does not go with [network]: each of its levels"),
-        ('[network]\nkind = "wide_resnet"\ndepth = 3\nactivation = "tanh"', "", "[unit]: is missing; or [network]"),
+        (
+            "[start]",
+            "[scale]\nkind = 'mean_field'\n[start]",
+            "[scale]: does not go with [network] wide_resnet: each of its levels",
+        ),
+        (
+            '[network]\nkind = "wide_resnet"\ndepth = 3\nactivation = "tanh"',
+            "",
+            "[unit]: is missing; or a [network] of a kind",
+        ),
         ('["u", "v"]', '"u"', "[network]: WideResNet: inputs and outputs are of one size; the inputs are in R^3"),
         ("theta = { law", "depth = { law = 'normal' }\ntheta = { law", "[start] depth: the network has no such block"),
         ("theta = { kind", "weight = { kind", "[domain] weight: the network has no such block"),
@@ -92,7 +100,7 @@ def test_what_does_not_go_is_refused_with_its_place(tmp_path, old, new, expected
 def test_one_number_in_and_out(tmp_path):
     """Targets of one column are vectors of one entry for a network of levels."""
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     toml = TOML.replace('["u", "v"]', '"u"\nfeatures = "a"\nheld_out = 0.25')
     path = write(tmp_path, toml)
@@ -106,7 +114,7 @@ def test_one_number_in_and_out(tmp_path):
 def test_notices_of_the_problem_are_shown(tmp_path, monkeypatch):
     from widelimit.problem import Problem
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     monkeypatch.setattr(Problem, "notice", property(lambda problem: "the loss cannot vanish"))
     path = write(tmp_path)

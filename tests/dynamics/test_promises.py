@@ -136,6 +136,7 @@ DYNAMICS: dict[str, AbstractDynamics] = {
     "sgd-fresh": wl.SGD(0.05, batch=2),
     "sgd-epochs": wl.SGD(0.05, batch=3, sampling=sampling.Epochs()),
     "sgd-epochs-even": wl.SGD(0.05, batch=4, sampling=sampling.Epochs()),
+    "sgd-ordered": wl.SGD(0.05, batch=4, sampling=sampling.Ordered()),
     "sgd-full": wl.SGD(0.05, sampling=sampling.Full()),
     "sgd-noisy": wl.SGD(0.05, batch=2, temperature=0.1),
     "sgd-noisy-full": wl.SGD(0.05, sampling=sampling.Full(), temperature=0.1),
@@ -425,7 +426,7 @@ def _sgd_error(
     """Root mean square over keys of the distance to the gradient flow."""
     integrator = integrators.Tsit5(1e-11, 1e-12) if problem.smooth else integrators.ProximalHeun(1e-8, 1e-10)
     exact = end(wl.GradientFlow(integrator, schedule=sgd.schedule), problem, start).positions
-    random = not isinstance(sgd, wl.SGD) or sgd.sampling.stochastic or sgd.temperature is not None
+    random = not isinstance(sgd, wl.SGD) or not sgd.sampling.deterministic or sgd.temperature is not None
     keys = jax.random.split(jax.random.key(11), 48 if random else 1)
     own = sgd.prepare(problem)
     state = sgd.init(own, start, t1=T1, key=KEY)

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit._shown import Shown
 from widelimit.numerics import Module, own_array
 
-from ._blocks import Blocks, arrangement, checked_blocks
+from ._blocks import Blocks, arrangement, checked_blocks, describe
 from ._grid import Grid
 from ._particles import Particles
 
 
-class GridDensity(Module):
+class GridDensity(Module, Shown):
     r"""The measure with masses $m_j$ in the cells of a grid.
 
     - `grid`: a `Grid`.
@@ -40,6 +41,11 @@ class GridDensity(Module):
 
     def __len__(self) -> int:
         return math.prod(self.grid.shape)
+
+    def __repr__(self) -> str:
+        columns = f": {describe(self.blocks)}" if self.blocks else ""
+        cells = " x ".join(str(n) for n in self.grid.shape)
+        return f"GridDensity({cells} cells, D = {self.dim}{columns})"
 
     @property
     def dim(self) -> int:

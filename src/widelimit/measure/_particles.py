@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from widelimit._shown import Shown
 from widelimit.numerics import Module, own_array
 
-from ._blocks import Blocks, arrangement, checked_blocks, split
+from ._blocks import Blocks, arrangement, checked_blocks, describe, split
 from ._grid import Grid
 
 
-class Particles(Module):
+class Particles(Module, Shown):
     r"""The measure $\rho = \sum_i w_i \delta_{\theta_i}$.
 
     - `positions`: [N, D], one row a particle; N >= 1.
@@ -47,6 +48,10 @@ class Particles(Module):
 
     def __len__(self) -> int:
         return self.positions.shape[0]
+
+    def __repr__(self) -> str:
+        columns = f": {describe(self.blocks)}" if self.blocks else ""
+        return f"Particles(N = {len(self)}, D = {self.dim}{columns})"
 
     @property
     def dim(self) -> int:

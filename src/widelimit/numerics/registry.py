@@ -82,10 +82,11 @@ class Registry:
 
     - `concept`: "unit", "activation", ...; `tag`: the key of a table that names the thing.
     - `plain`: the thing that is meant where its first value alone is written: a number for a constant schedule.
+    - `usual`: what a table without a tag is.
     """
 
-    def __init__(self, concept: str, *, tag: str = "kind", plain: str | None = None) -> None:
-        self.concept, self.tag, self.plain = concept, tag, plain
+    def __init__(self, concept: str, *, tag: str = "kind", plain: str | None = None, usual: str | None = None) -> None:
+        self.concept, self.tag, self.plain, self.usual = concept, tag, plain, usual
         self._entries: dict[str, Entry] = {}
 
     def add(self, name: str, maker: Callable[..., Any], /, **values: Value) -> None:
@@ -125,6 +126,8 @@ class Registry:
         """What was said as a table with a tag, where a name or a plain value stands for it; else as it is."""
         if isinstance(said, str):
             return {self.tag: said}
+        if self.usual is not None and isinstance(said, Mapping) and self.tag not in said:
+            return {self.tag: self.usual, **said}
         if self.plain is None or said is None or (isinstance(said, Mapping) and self.tag in said):
             return said
         return {self.tag: self.plain, next(iter(self[self.plain].values)): said}
@@ -174,9 +177,11 @@ def number(
     default: Any = UNSAID,
     words: Mapping[str, Callable[[Mapping[str, Any]], float]] | None = None,
     coarser: float | None = None,
+    argument: bool = True,
 ) -> Value:
     """A finite number within bounds, or one of the `words` for one."""
-    return Value("number", above, least, below, most, words=dict(words or {}), default=default, coarser=coarser)
+    known = dict(words or {})
+    return Value("number", above, least, below, most, words=known, default=default, coarser=coarser, argument=argument)
 
 
 def whole(

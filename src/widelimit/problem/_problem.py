@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks, Measure, Particles, join, laws, row_size, split
+from widelimit._shown import Shown
+from widelimit.measure import Blocks, Measure, Particles, describe, join, laws, row_size, split
 from widelimit.numerics import Count, Module, entries, jittable, random_key, require_x64, whole_number
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, movable, supervised
 from ._potential import Potential
+from ._words import summary
 from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
@@ -25,7 +27,7 @@ from .symmetry._reduction import parts_of
 from .units import AbstractUnit
 
 
-class Problem(Module):
+class Problem(Module, Shown):
     r"""Learn $f_\rho(x) = \frac{N}{\alpha(N)} \int \phi(\theta, x)\,\rho(d\theta)$ from data.
 
     $R(\rho) = \int \mathrm{loss}(f_\rho(x), y)\,\mu(dx, dy)$, objective = risk + $\int$ penalty $d\rho$,
@@ -87,6 +89,10 @@ class Problem(Module):
         self.domain = domains.resolve(domain, movable(self.blocks, self.levels))
         self.mobility = mobilities.Identity() if mobility is None else mobility
         check_motion(self.blocks, self.levels, penalty, self.mobility, self.domain)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}: {said}" for name, said in summary(self).items())
+        return f"Problem(D = {self.dim}: {describe(self.blocks)}; {parts})"
 
     @property
     def dim(self) -> int:

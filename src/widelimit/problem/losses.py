@@ -27,6 +27,8 @@ class AbstractLoss(Module):
     """Whether it has two continuous derivatives in f, for every y. The fluctuations of wide networks need it."""
     labels = False
     """Whether `check` refuses some targets, so that those of fresh samples are looked at, too."""
+    one_hot = False
+    """Whether the targets are one-hot vectors, so that the largest output is the class."""
     square_factor: ClassVar[Float[Array, ""] | None] = None
     """k, where the loss is k |f - y|^2; None for every other loss. Exact integrals and linear theories need it."""
 
@@ -40,6 +42,13 @@ class AbstractLoss(Module):
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         """Raise `ValueError` for targets that the loss is not made for."""
+
+    def in_torch(self, components: int) -> tuple[str, float] | None:
+        """The loss in `torch.nn.functional`, and by what its mean over so many components is multiplied here.
+
+        None where there is none.
+        """
+        return None
 
 
 class Loss(AbstractLoss):
@@ -76,6 +85,9 @@ class Squared(AbstractLoss):
     def square_factor(self) -> Float[Array, ""]:
         return self.factor
 
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "mse_loss", float(self.factor) * components
+
 
 class Logistic(AbstractLoss):
     """log(1 + exp(-y f)), y = +-1; summed over the components of a vector output.
@@ -87,6 +99,9 @@ class Logistic(AbstractLoss):
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         return jnp.sum(jnp.logaddexp(0.0, -y * f))
+
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "binary_cross_entropy_with_logits", float(components)
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         labels = np.unique(np.asarray(y))
@@ -104,12 +119,15 @@ class Softmax(AbstractLoss):
     A `Problem` raises `ValueError` for targets that are no such vectors of at least two numbers.
     """
 
-    convex = nonnegative = smooth = labels = True
+    convex = nonnegative = smooth = labels = one_hot = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         top = jnp.max(f)
         # Not `logsumexp`: of that JAX knows no Taylor series.
         return top + jnp.log(jnp.sum(jnp.exp(f - top))) - jnp.sum(y * f)
+
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return "cross_entropy", 1.0
 
     def check(self, y: Float[Array, "n ..."]) -> None:
         rows = np.asarray(y)
@@ -133,6 +151,9 @@ class Huber(AbstractLoss):
         size = jnp.abs(f - y)
         inside = jnp.minimum(size, self.threshold)
         return jnp.sum(0.5 * inside**2 + self.threshold * (size - inside))
+
+    def in_torch(self, components: int) -> tuple[str, float]:
+        return f"huber_loss(delta={float(self.threshold):g})", float(components)
 
 
 squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber

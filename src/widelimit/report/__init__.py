@@ -13,3 +13,11 @@ from ._univariate import (
     velocity_field as velocity_field,
 )
 from .pages import Page as Page, Picture as Picture, Section as Section, Table as Table, make_page as make_page
+from .shown import (
+    Card as Card,
+    animate as animate,
+    card as card,
+    describe as describe,
+    neurons as neurons,
+    plot as plot,
+)

@@ -77,7 +77,7 @@ class Inputs:
 
 def marginal(name: str, label: str, parts: list[Spread]) -> Marginal:
     """Histograms in one frame."""
-    low, high = _frame([(part.values, part.weights) for part in parts])
+    low, high = frame([(part.values, part.weights) for part in parts])
     rows, outside = [], 0.0
     for part in parts:
         values, weights = part.values, part.weights
@@ -156,7 +156,7 @@ def _mean(points: np.ndarray, weights: np.ndarray, index: np.ndarray) -> float:
     return float(np.sum(weights[index] * points[index, 1]) / total) if total > 0 else float("nan")
 
 
-def _frame(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+def frame(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
     """The range to show: all neurons, but far tails of little mass."""
     lows, highs = [], []
     for values, weights in parts:
@@ -185,12 +185,12 @@ def draw_ages(figure: "Figure", data: Marginal) -> None:
     panels = figure.subplots(-(-len(rows) // 2), min(2, len(rows)), sharex=True, sharey=True, squeeze=False)
     for axes, row in zip(panels.flat, rows, strict=False):
         if row is not rows[0]:
-            _density(axes, rows[0], "#999999", "-", lw=1.2)
-        _density(axes, row, LIMIT if row is rows[-1] else colour(0), "-", filled=True)
+            draw_density(axes, rows[0], "#999999", "-", lw=1.2)
+        draw_density(axes, row, LIMIT if row is rows[-1] else colour(0), "-", filled=True)
         axes.set_title(row.label if row.heights is not None else f"{row.label}: all at {number(row.mean)}", fontsize=12)
     for spare in panels.flat[len(rows) :]:
         spare.set_axis_off()
-    _frame_densities(panels[0, 0], data)
+    frame_densities(panels[0, 0], data)
     figure.supxlabel(plain(data.label), fontsize=12)
     figure.supylabel("density of neurons", fontsize=12)
 
@@ -217,17 +217,17 @@ def _densities(figure: "Figure", data: Marginal, styles: list) -> None:
     axes.set(xlabel=plain(data.label), ylabel="density of neurons")
     for row, (tint, style) in zip(data.rows, styles, strict=True):
         all_at = f": all at {number(row.mean)}" if row.heights is None else ""
-        _density(axes, row, tint, style, label=plain(row.label) + all_at)
-    _frame_densities(axes, data)
+        draw_density(axes, row, tint, style, label=plain(row.label) + all_at)
+    frame_densities(axes, data)
     add_legend(axes)
 
 
-def _frame_densities(axes: "Axes", data: Marginal) -> None:
+def frame_densities(axes: "Axes", data: Marginal) -> None:
     axes.set_xlim(min(r.edges[0] for r in data.rows), max(r.edges[-1] for r in data.rows))
     axes.set_ylim(0.0, top_of(data))
 
 
-def _density(axes: "Axes", row: Density, tint: str, style: object, *, filled: bool = False, **look: Any) -> None:
+def draw_density(axes: "Axes", row: Density, tint: str, style: object, *, filled: bool = False, **look: Any) -> None:
     if row.heights is None:
         axes.axvline(row.mean, color=tint, ls=style, **{"lw": 2.0, **look})
         return

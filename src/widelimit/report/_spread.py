@@ -64,7 +64,7 @@ def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> S
     values, weights = numbers_of(trajectory, block, index), np.asarray(measure.weights, float)
     known = None
     if measure.grid is not None and measure.dim == 1:
-        known = _of_cells(measure)
+        known = of_cells(measure)
     elif measure.dim == 1 and "level" in trajectory.observables:
         known = values, trajectory.level[index][: len(values)]
     elif measure.dim == 1 and "log_density" in trajectory.observables:
@@ -72,7 +72,7 @@ def spread_of(trajectory: Trajectory, block: Block, index: int, label: str) -> S
     return Spread(label, values, weights, known)
 
 
-def _of_cells(measure: GridDensity) -> tuple[np.ndarray, np.ndarray]:
+def of_cells(measure: GridDensity) -> tuple[np.ndarray, np.ndarray]:
     edges = np.asarray(measure.grid.edges[0])
     below = np.concatenate([[0.0], np.cumsum(np.asarray(measure.masses))])
     finite = np.isfinite(edges)

@@ -19,7 +19,7 @@ LIMIT = "#000000"
 # At 5.6 inches the text is still read where a telephone shows the picture at its own width.
 DPI = 170
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "figure.dpi": DPI,
     "font.size": 12,
@@ -44,7 +44,7 @@ def to_png(draw: Callable[["Figure"], None], width: float = 5.6, height: float =
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; that is no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -26,7 +26,7 @@ class Picture:
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the PNG to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
-        return _written(local_path(path, "Picture.save(path=...)"), self.png, "Picture.save(path=...)")
+        return written(local_path(path, "Picture.save(path=...)"), self.png, "Picture.save(path=...)")
 
     def _repr_png_(self) -> bytes:
         # What a notebook shows.
@@ -83,7 +83,7 @@ class Page:
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the page to `path`, whole or not at all. Raises `ValueError` where that cannot be done."""
-        return _written(local_path(path, "Page.save(path=...)"), self.html.encode(), "Page.save(path=...)")
+        return written(local_path(path, "Page.save(path=...)"), self.html.encode(), "Page.save(path=...)")
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -149,7 +149,8 @@ def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def _written(target: pathlib.Path, content: bytes, who: str) -> pathlib.Path:
+def written(target: pathlib.Path, content: bytes, who: str) -> pathlib.Path:
+    """Write to `target`, whole or not at all, in a folder that is made where there is none; errors name `who`."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, content)

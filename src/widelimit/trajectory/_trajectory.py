@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from widelimit._shown import Shown, ask
 from widelimit.measure import Blocks, Grid, GridDensity, Particles
 from widelimit.numerics import local_path
 from widelimit.results import Outcome
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Trajectory:
+class Trajectory(Shown):
     """A run of a dynamics: measures and observables at the save times, and how it ended.
 
     - `times`: [T], in the dynamics' time t; the first is 0 and, for a run that reached its end, the last t1 (or the
@@ -102,6 +103,10 @@ class Trajectory:
         if not self.times[0] <= t <= self.times[-1]:
             raise ValueError(f"Trajectory.at(t=...): must lie in [0, {self.times[-1]:g}], got {t}.")
         return self[int(np.argmin(np.abs(self.times - t)))]
+
+    def animate(self, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0) -> pathlib.Path:
+        """The neurons as they move, beside the risk: see `widelimit.report.animate`."""
+        return ask("animate", self, path, frames=frames, seconds=seconds)
 
     def to_xarray(self) -> "xarray.Dataset":
         """A labelled data set; its attributes hold as JSON what is no array.

@@ -190,6 +190,41 @@ def test_epochs_take_each_sample_once(rows: int, size: int) -> None:
         )
 
 
+def test_epochs_leave_out_the_last_smaller_batch() -> None:
+    seen = [np.asarray(n.x)[:, 0] for n in _batches(sampling.Epochs(drop_last=True), _labelled(7), 3, 8)]
+    epochs = [np.concatenate(seen[i : i + 2]) for i in range(0, 8, 2)]
+    assert all(len(set(epoch)) == 6 for epoch in epochs)
+    # Another sample is left out each time.
+    assert len({21.0 - epoch.sum() for epoch in epochs}) > 1
+    (whole,) = _batches(sampling.Epochs(drop_last=True), _labelled(2), 3, 1)
+    np.testing.assert_allclose(whole.weights, [0.5, 0.5, 0.0])
+
+
+def test_ordered_takes_the_given_rows_batch_by_batch() -> None:
+    passes = [[4, 2, 0, 1, 3], [0, 1, 2, 3, 4]]
+    seen = []
+    for nodes in _batches(sampling.Ordered(passes), _labelled(5), 2, 7):
+        np.testing.assert_allclose(jnp.sum(nodes.weights), 1.0, rtol=1e-14)
+        seen.append(np.asarray(nodes.x)[np.asarray(nodes.weights) > 0, 0].tolist())
+    assert seen == [[4, 2], [0, 1], [3], [0, 1], [2, 3], [4], [4, 2]]
+    plain = [np.asarray(nodes.x)[:, 0].tolist() for nodes in _batches(sampling.Ordered(), _labelled(4), 2, 3)]
+    assert plain == [[0, 1], [2, 3], [0, 1]]
+
+
+def test_ordered_needs_no_key_and_refuses_other_rows() -> None:
+    problem = wl.Problem(_NEURON, _SAMPLES)
+    start = wl.Particles(np.ones((2, 3)))
+    sgd = wl.SGD(0.1, batch=3, sampling=sampling.Ordered())
+    assert wl.evolve(problem, start, sgd, t1=0.4).times[-1] == 0.4
+    assert sgd.facts(problem).order is None
+    assert wl.SGD(0.1, batch=7, sampling=sampling.Ordered()).facts(problem).order == 1.0
+    with pytest.raises(ValueError, match="the data have the rows 0 to 6, got 7"):
+        wl.evolve(problem, start, wl.SGD(0.1, sampling=sampling.Ordered([0, 7])), t1=0.4)
+    for rows in ([0.5], [-1], [[[0]]], []):
+        with pytest.raises(ValueError, match=r"sampling.Ordered\(rows=...\): expected whole numbers from 0"):
+            sampling.Ordered(rows)
+
+
 def test_epochs_respect_the_weights_of_the_samples() -> None:
     weights = np.array([1.0, 2.0, 3.0, 4.0])
     total = np.zeros(4)

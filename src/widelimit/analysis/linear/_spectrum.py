@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from widelimit._shown import Shown
 from widelimit.kernels import LinearTheory, linear_theory
 from widelimit.measure import Measure, Particles, laws
 from widelimit.numerics import real_number
@@ -35,8 +36,8 @@ class Limit(NamedTuple):
     tail: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Spectrum:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Spectrum(Shown):
     r"""The eigenvalues of $M[\rho]$, which are those of the operators of the parameters (R, K~), and the loss by them,
 
     $$L(\tau) = \mathrm{floor} + \sum_k \mathrm{amplitudes}_k\,e^{-2\,\mathrm{speed}\,\lambda_k \tau}.$$
@@ -54,6 +55,12 @@ class Spectrum:
     coefficients: Float[np.ndarray, " r"] = dataclasses.field(repr=False)
     amplitudes: Float[np.ndarray, " r"] = dataclasses.field(repr=False)
     floor: float
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{value:.4g}" for value in self.eigenvalues[:3])
+        more = ", ..." if len(self.eigenvalues) > 3 else ""
+        counts = f"{len(self.eigenvalues)} eigenvalues, {self.resolved} resolved"
+        return f"Spectrum({first}{more}: {counts}; floor {self.floor:.4g})"
 
     def eigenfunctions(self, x: Any) -> Float[np.ndarray, "n ... r"]:
         """v_k(x), orthonormal in L2(mu), at inputs x [n, d] ([n] for d = 1); signs are arbitrary.

@@ -17,6 +17,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from widelimit._shown import Shown
 from widelimit.measure import Particles
 from widelimit.numerics import real_number, require_x64
 from widelimit.problem import Problem
@@ -35,7 +36,7 @@ _CLIMBS = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class Minimum:
+class Minimum(Shown):
     """A measure with objective(measure) - inf objective <= `gap`.
 
     - `measure`: its atoms in ascending order, the first column first, with weights that sum to 1; a position may be

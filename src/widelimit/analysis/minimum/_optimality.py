@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from widelimit._shown import Shown
 from widelimit.measure import Measure, Particles
 from widelimit.numerics import evaluate, real_number
 from widelimit.problem import Problem, penalties
@@ -42,8 +43,8 @@ _ALL = "all measures on the domain"
 _LATE = " The time was up: raise max_seconds=... for a longer search."
 
 
-@dataclasses.dataclass(frozen=True)
-class OptimalityGap:
+@dataclasses.dataclass(frozen=True, repr=False)
+class OptimalityGap(Shown):
     """objective(rho) - inf objective <= `gap`.
 
     - `gap`: the bound; infinite where psi is not bounded below over the competitors.
@@ -73,6 +74,9 @@ class OptimalityGap:
     competitor: Particles | None = dataclasses.field(repr=False)
     informs: bool
     bracket: str
+
+    def __repr__(self) -> str:
+        return f"OptimalityGap(gap={self.gap:.4g}: {self.statement}{f' {self.bracket}' if self.informs else ''})"
 
 
 def optimality_gap(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit._shown import Shown
 from widelimit.measure import Measure, laws
 from widelimit.numerics import random_key, real_number, whole_number
 from widelimit.problem import Problem
@@ -26,8 +27,8 @@ WHO = "fluctuations"
 _EXACT = 256
 
 
-@dataclasses.dataclass(frozen=True)
-class Fluctuations:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Fluctuations(Shown):
     r"""What n independent neurons do to the prediction and the risk, at leading order in 1/n, at `times` [T].
 
     - `limit`: R(f_0), the risk of the limit.
@@ -50,6 +51,10 @@ class Fluctuations:
     bias_error: Float[np.ndarray, " T"]
     statement: str
     followed: "Followed" = dataclasses.field(repr=False)
+
+    def __repr__(self) -> str:
+        end = f"n (E R(f_n) - R(f_0)) -> {self.excess_risk[-1]:.4g} +- {self.standard_error[-1]:.2g}"
+        return f"Fluctuations({len(self.times)} times to t = {self.times[-1]:g}, {end}: {self.statement})"
 
     def risk(self, width: int) -> Float[np.ndarray, " T"]:
         """R(f_0) + excess_risk / n: the mean risk of networks of n = `width` neurons, but for O(1/n^2)."""

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from widelimit._shown import Shown
+
 from ..expansion._draws import Draws
 
 # Edges of the two orders may differ by this share of the band's width.
 _TRUSTED = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class Prediction:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Prediction(Shown):
     r"""The risk of networks of `width` neurons over time; made by `predict`.
 
     - `times` [T]; `limit` [T]: the risk of infinite width, under the same steps where there are steps.
@@ -44,6 +46,9 @@ class Prediction:
     directions: int
     networks: int
     start: str
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.statement})"
 
     def replaced(self, where: Bool[np.ndarray, " T"], risks: Float[np.ndarray, "t m"]) -> "Prediction":
         """With mean and band of the risks of m trained networks at the times `where`."""

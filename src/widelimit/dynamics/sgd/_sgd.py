@@ -55,7 +55,7 @@ class SGD(AbstractDynamics[SGDState]):
 
     - `step`: eps > 0.
     - `batch`: P, samples a step; a number or a piecewise schedule of t. `sampling.Full` ignores it.
-    - `sampling`: from `widelimit.sampling`: `Fresh()`, `Epochs()` or `Full()`.
+    - `sampling`: from `widelimit.sampling`: `Fresh()`, `Epochs()`, `Ordered()` or `Full()`.
     - `schedule`: xi; a number, a schedule or a function of t.
     - `temperature`: T; the same. Constant in `trainable` blocks only.
     - `trainable`: the name or names of the blocks that move; all by default.
@@ -130,7 +130,7 @@ class SGD(AbstractDynamics[SGDState]):
 
     def init(self, problem: Problem, measure: Start, *, t1: float, key: PRNGKeyArray | None) -> SGDState:
         measure = self.placed(problem, measure)
-        random = self.sampling.stochastic or self.temperature is not None
+        random = not self.sampling.deterministic or self.temperature is not None
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
         # Two streams: a key folded from the sampling's own could be one that a sampler splits off.
@@ -197,7 +197,7 @@ class SGD(AbstractDynamics[SGDState]):
         """Whether a step is by the problem's integrals, without samples."""
         return self.sampling.whole and (problem.supervised is None or problem.data.nodes is None)
 
-    def _order(self, problem: Problem) -> float:
+    def _order(self, problem: Problem) -> float | None:
         return 1.0 if self._exact(problem) else self.sampling.order(problem.data, self.largest_batch)
 
     def _drift(self, problem: Problem, state: SGDState, noise: Noise) -> tuple[Theta, Any]:

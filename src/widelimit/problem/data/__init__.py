@@ -27,5 +27,8 @@ from ._samples import (
 )
 from ._teacher import Teacher as Teacher
 from ._three_spin import ThreeSpin as ThreeSpin
+from .tables._classes import labels_of as labels_of
+from .tables._columns import Columns as Columns, as_number as as_number, is_missing as is_missing
+from .tables._files import SKLEARN as SKLEARN, columns_of as columns_of
 from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
 from .tables._table import Table as Table, load as load, read_table as read_table, split as split

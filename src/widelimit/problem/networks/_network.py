@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ._expansion import Expansion
 
 
-registry = Registry("network")
-"""Networks by name, for problem files: what is no two-layer mean of a unit."""
+registry = Registry("network", usual="two_layer")
+"""Networks by name, for problem files; one that takes a `unit` is a mean of the unit beside it."""
 
 
 class AbstractDual(Module):
@@ -50,7 +50,10 @@ class AbstractNetwork(Module):
     kinked: ClassVar[bool] = True
     """Whether grad psi may jump somewhere (then no Hessian by automatic differentiation); True where in doubt."""
     offset: ClassVar[Float[Array, "..."] | None] = None
-    """A constant that is added to the scaled f, () or (C,): an output bias, which no dynamics moves. None: zero."""
+    """A constant that is added to the scaled f, () or (C,): an output bias, which no dynamics moves. None: zero.
+
+    For one that is trained see `units.WithOffset`.
+    """
     levels: ClassVar[Levels | None] = None
     """The levels on which particles stand, where they cannot be relabelled and split at will."""
 

@@ -17,4 +17,5 @@ from ._unit import (
     feature as feature,
     registry as registry,
 )
+from ._with_offset import WithOffset as WithOffset
 from .spherical._neuron import SphericalNeuron as SphericalNeuron

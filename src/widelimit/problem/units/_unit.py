@@ -132,6 +132,8 @@ class AbstractUnit(Module):
     """How phi~ (or phi, without a linear block) is a kinked line in w . x + b, where it is."""
     profile: ClassVar[Profile | None] = None
     """The activation and its argument, where phi~ (or phi, without a linear block) is sigma(w . x + b)."""
+    inner: ClassVar["AbstractUnit | None"] = None
+    """phi without its block `offset`, where phi is a unit and such a block that is added to it."""
     exponent: ClassVar[Exponent | None] = None
     """The exponent of phi~, where phi = charge phi~(center, x) is an exponential or a Gaussian."""
     averages: ClassVar[int] = 0

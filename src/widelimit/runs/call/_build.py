@@ -56,7 +56,7 @@ def build(file: ProblemFile, name: str) -> Built:
     """Read the data and make the problem; `name` is the problem file's. Raises `ProblemFileError`."""
     with place(name, "[data]"):
         train, test, facts, notices = _read_data(file.data)
-    if file.network is not None and train[0].shape[1] == 1:
+    if file.unit is None and train[0].shape[1] == 1:
         # One number in and out: a network of levels has targets of the inputs' shape, (1,).
         train = train[0], train[1].reshape(len(train[1]), -1)
         test = None if test is None else (test[0], test[1].reshape(len(test[1]), -1))
@@ -106,7 +106,8 @@ def _check_dynamics(file: ProblemFile, name: str, built: Built) -> None:
                         name, f"{where} trainable", f"the {_kind(file)} has no such block: {unknown(block, blocks)}"
                     )
         said, rows = section.model_dump(), len(require_nodes(problem.data, "batch").weights)
-        batch = said.get("batch") if said.get("sampling") == {"kind": "epochs"} else None
+        passes = (said.get("sampling") or {}).get("kind") in ("epochs", "ordered")
+        batch = said.get("batch") if passes else None
         if batch is not None and batch > rows:
             raise ProblemFileError(name, f"{where} batch", f"must be at most the {rows} rows to train on, got {batch}.")
         reason = moves.accepts(problem, measure)
@@ -142,6 +143,8 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
         mobility.check(blocks)
     with place(name, "[scale]"):
         scale = scales.registry.make(file.scale.model_dump()) if file.scale else scales.MeanField()
+        if file.unit is not None and file.network is not None and file.network.scale is not None:
+            scale = scales.Power(1.0, 1.0 / file.network.scale)
         if not scale.mean_field:
             raise ValueError("with an output scale that changes with the width there is no limit to compute.")
     with place(name, "[domain]"):
@@ -155,13 +158,12 @@ def _problem(file: ProblemFile, name: str, samples: Samples) -> Problem:
 
 
 def _kind(file: ProblemFile) -> str:
-    return "unit" if file.network is None else "network"
+    return "network" if file.unit is None else "unit"
 
 
 def _network(file: ProblemFile) -> networks.AbstractNetwork:
-    if file.network is not None:
-        return networks.registry.make(file.network.model_dump())
-    return networks.TwoLayer(units.registry.make(file.unit.model_dump()))
+    unit = None if file.unit is None else units.registry.make(file.unit.model_dump())
+    return networks.registry.make({} if file.network is None else file.network.model_dump(), unit=unit)
 
 
 def _moving(network: networks.AbstractNetwork, blocks: Blocks) -> Blocks:

@@ -30,7 +30,11 @@ from ._sections import (
 from ._words import describe
 
 # What a block starts as where nothing is said, by its name.
-_STARTS: dict[str, dict[str, Any]] = {"weight": {"law": "normal", "std": "1/sqrt(d)"}, "bias": {"law": "atom"}}
+_STARTS: dict[str, dict[str, Any]] = {
+    "weight": {"law": "normal", "std": "1/sqrt(d)"},
+    "bias": {"law": "atom"},
+    "offset": {"law": "atom"},
+}
 
 
 class ProblemFile(Section):
@@ -52,21 +56,25 @@ class ProblemFile(Section):
     predict: PredictSection = PredictSection()
 
     def law(self, block: str) -> dict[str, Any]:
-        """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases zero."""
+        """The start of a block: as said, or standard normal, weights of std 1/sqrt(d) and biases and offsets zero."""
         said = self.start.get(block)
         return said.model_dump() if said is not None else _STARTS.get(block, {"law": "normal"})
 
     @model_validator(mode="after")
     def _one_network(self) -> "ProblemFile":
-        if self.unit is None and self.network is None:
-            raise misfit("is missing; or [network], for what is no mean of units", "unit")
-        if self.network is not None:
+        kind = "two_layer" if self.network is None else self.network.kind
+        means = "unit" in networks.registry[kind].values
+        if self.unit is None and means:
+            raise misfit("is missing; or a [network] of a kind that is no mean of units", "unit")
+        if getattr(self.network, "scale", None) is not None and self.scale is not None:
+            raise misfit("does not go with [network] scale: they say the same", "scale")
+        if not means:
             for section, why in (
                 ("unit", "it is one or the other"),
                 ("scale", "each of its levels is a mean"),
             ):
                 if getattr(self, section) is not None:
-                    raise misfit(f"does not go with [network]: {why}", section)
+                    raise misfit(f"does not go with [network] {kind}: {why}", section)
         return self
 
     @model_validator(mode="after")
@@ -79,10 +87,10 @@ class ProblemFile(Section):
 
 
 @functools.cache
-def _model() -> type[ProblemFile]:
+def problem_model() -> type[ProblemFile]:
     """The schema of what is registered now; `forget` after more is."""
     schema = Schema()
-    fields = {
+    fields: dict[str, Any] = {
         "unit": (schema.of(units.registry) | None, None),
         "network": (schema.of(networks.registry) | None, None),
         "loss": (schema.of(losses.registry), {"kind": "squared"}),
@@ -99,18 +107,7 @@ def _model() -> type[ProblemFile]:
 
 def forget() -> None:
     """Make the schema anew: more things are registered than before."""
-    _model.cache_clear()
-
-
-def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
-    """The problem and the file's bytes; a path in [data] source counts from the file's folder.
-
-    Raises `ProblemFileError` with the line or the key.
-    """
-    given, content = read_tables(path)
-    if "sweep" in given:
-        raise ProblemFileError(str(path), "[sweep]", f"asks for many runs; `widelimit sweep {path}` makes them.")
-    return check_beside(given, path), content
+    problem_model.cache_clear()
 
 
 def read_tables(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
@@ -162,7 +159,7 @@ def check(given: dict[str, Any], file: str) -> ProblemFile:
         if name != "networks" and isinstance(given.get(name), list):
             raise ProblemFileError(file, f"[[{name}]]", f"goes in single brackets, [{name}]: there is one.")
     try:
-        return _model().model_validate(given)
+        return problem_model().model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         text = describe(first)

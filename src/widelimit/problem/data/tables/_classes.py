@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Shaped
 
 from widelimit.results import did_you_mean
 
@@ -24,11 +24,7 @@ def class_targets(
     wanted = _wanted(columns, classes)
     if len(wanted) < 2 or len(set(wanted)) < len(wanted):
         raise ValueError(f"{columns.source}: classes=... takes two or more different ones, got {tuple(classes)}.")
-    cells = columns.cells[name]
-    for row, cell in enumerate(cells):
-        if is_missing(cell):
-            raise ValueError(f"{columns.place(row, name)}: the cell is empty; a row needs a class.")
-    labels = np.array([_label(cell) for cell in cells], object)
+    labels = labels_of(columns, name)
     present = sorted(set(labels))
     for label in wanted:
         if label not in present:
@@ -40,6 +36,15 @@ def class_targets(
     keep = is_class.any(axis=1)
     y = np.where(is_class[keep], 1.0, -1.0)
     return keep, y[:, 1] if len(wanted) == 2 else y, wanted
+
+
+def labels_of(columns: Columns, name: str) -> Shaped[np.ndarray, " n"]:
+    """The column as classes, in text. Raises `ValueError` with the place of a cell that is empty."""
+    cells = columns.cells[name]
+    for row, cell in enumerate(cells):
+        if is_missing(cell):
+            raise ValueError(f"{columns.place(row, name)}: the cell is empty; a row needs a class.")
+    return np.array([_label(cell) for cell in cells], object)
 
 
 def _wanted(columns: Columns, classes: Sequence[Any]) -> tuple[str, ...]:

@@ -42,6 +42,27 @@ def open_columns(source: str | os.PathLike[str], features: Names, target: Names)
     return columns, *pick(columns, _names(features), _names(target) or ())
 
 
+def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, ...]]:
+    """All columns of a source, and those of them that are the target: as given, or as the source knows, or none.
+
+    Of an npz file the arrays "x" and `target`, "y" if left out. Raises `ValueError` as `open_columns` does.
+    """
+    chosen = _names(target) or ()
+    if source.startswith("sklearn:"):
+        columns, default = read_sklearn(source)
+        chosen = chosen or default
+    elif Path(source).suffix.lower() == ".npz":
+        columns, _, chosen = open_columns(source, None, target)
+    elif Path(source).suffix.lower() in SUFFIXES:
+        content = _content(local_path(source, "source"), source)
+        columns = (read_csv if source.lower().endswith(".csv") else read_parquet)(source, content)
+    else:
+        raise ValueError(f"{source!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
+    if chosen:
+        pick(columns, None, chosen)
+    return columns, chosen
+
+
 def read_sklearn(source: str) -> tuple[Columns, tuple[str, ...]]:
     """A data set that ships inside scikit-learn (nothing is downloaded), and the names of its targets.
 

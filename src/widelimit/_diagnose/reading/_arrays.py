@@ -92,7 +92,7 @@ def read(
     )
 
 
-def activation_of(model: Any) -> str | None:
+def activation_of(model: Any, who: str = "diagnose(model=...)") -> str | None:
     """The activation of a `Sequential` of layers; None where the model does not say it.
 
     Raises `ValueError` for layers between which there are others.
@@ -104,7 +104,7 @@ def activation_of(model: Any) -> str | None:
     other = [name for name in between if name not in _LAYERS and name not in ("Flatten", "Dropout")]
     if other or len(known) != 1:
         raise ValueError(
-            f"diagnose(model=...): a Sequential of Linear, one of {', '.join(_LAYERS)} and Linear is supported; this "
+            f"{who}: a Sequential of Linear, one of {', '.join(_LAYERS)} and Linear is supported; this "
             f"one has {', '.join(between) or 'no activation'}."
         )
     return _LAYERS[known[0]]

@@ -1,0 +1,42 @@
+"""A problem in a few words, for a terminal and a notebook."""
+
+from typing import TYPE_CHECKING
+
+from widelimit.numerics import brief
+
+from .data import AbstractData
+from .mobilities import Identity
+from .scales import MeanField
+
+if TYPE_CHECKING:
+    from ._problem import Problem
+
+
+def summary(problem: "Problem") -> dict[str, str]:
+    """Part -> what it is; parts that are left at their defaults are left out."""
+    task = problem.supervised
+    said = {}
+    if task is not None:
+        unit = task.network.unit
+        said = {"unit": brief(unit)} if unit is not None else {"network": brief(task.network)}
+        said |= {"data": _data(task.data), "loss": brief(task.loss)}
+        if task.scale != MeanField():
+            said["scale"] = brief(task.scale)
+    else:
+        said["integrals"] = type(problem.integrals).__name__
+    if problem.penalty is not None:
+        said["penalty"] = brief(problem.penalty)
+    if problem.domain.factors:
+        said["domain"] = ", ".join(f"{name} in {brief(part)}" for name, part in problem.domain.factors)
+    if problem.mobility != Identity():
+        said["mobility"] = brief(problem.mobility)
+    return said
+
+
+def _data(data: AbstractData) -> str:
+    kind = type(data).__name__
+    if data.nodes is None:
+        return f"{kind}, drawn afresh"
+    n, d = data.nodes.x.shape
+    outputs = "" if data.nodes.y.ndim == 1 else f", {data.nodes.y.shape[1]} outputs"
+    return f"{kind}, {n} points, {d} input{'' if d == 1 else 's'}{outputs}"

@@ -1,0 +1,6 @@
+"""What objects look like: one picture each, a small table beside it in a notebook, and neurons that move."""
+
+from . import _linear, _minimum, _problems, _runs, _width  # noqa: F401 (each says what its objects look like)
+from ._card import Card as Card, card as card, describe as describe, plot as plot
+from ._movie import animate as animate
+from ._neurons import neurons as neurons
