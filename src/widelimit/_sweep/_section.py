@@ -26,6 +26,7 @@ from widelimit.runs.parse import (
     describe,
     flattened,
     misfit,
+    swept_schema,
 )
 
 MOST_RUNS = 1000
@@ -35,20 +36,30 @@ class DrawSection(Section):
     """A picture of the report: lines over `x`, one a value of `lines`; or, with `y`, a phase diagram over x and y."""
 
     x: Text
+    """The key along the axis, networks.widths."""
     y: Text | None = None
+    """The key along the other axis."""
     lines: Text | None = None
+    """The key of which each value has a line."""
 
 
 class SweepSection(Section):
     """The section as it is written; `factors` says what it asks for."""
 
     seeds: Seeds | None = None
+    """Of every setting, trained together: a list of seeds, or how many."""
     response: Literal["risk", "held_out_risk"] = "risk"
+    """What the settings are compared by."""
     tolerance: Annotated[Number, Field(gt=0)] = 0.05
+    """Within this fraction of the best risk a setting is nearly as good."""
     draw: tuple[DrawSection, ...] = ()
+    """Pictures of the report."""
     grid: dict[str, Any] = Field(default_factory=dict)
+    """Keys and the lists of their values: every combination is run."""
     zip: dict[str, Any] = Field(default_factory=dict)
+    """Keys and lists of one length, side by side."""
     list: tuple[dict[str, Any], ...] = ()
+    """Tables of keys and values, one after the other."""
 
     @field_validator("grid", "zip")
     @classmethod
@@ -99,6 +110,11 @@ class Setting:
     level: tuple[int, ...]
     values: dict[str, Any]
     file: ProblemFile
+
+
+def sweep_schema() -> dict[str, Any]:
+    """The JSON schema of a problem file with a [sweep]."""
+    return swept_schema(SweepSection)
 
 
 def read_section(tables: Mapping[str, Any], name: str) -> SweepSection:

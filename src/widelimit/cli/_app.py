@@ -175,6 +175,18 @@ def sweep(
 
 
 @app.command()
+def schema(
+    sweep: Annotated[bool, typer.Option("--sweep", help="Of files for `widelimit sweep`.")] = False,
+    plugin: _Plugins = None,
+) -> None:
+    """Print the JSON schema of problem files, from which editors complete and check them."""
+    with guarded():
+        from ._commands import print_schema
+
+        print_schema(_all(plugin), sweep=sweep)
+
+
+@app.command()
 def resume(folder: _Folder, plugin: _Plugins = None, json: _Json = False) -> None:
     """Go on with a run that was stopped; it ends with the same numbers as an unbroken one."""
     with guarded():
@@ -234,6 +246,25 @@ def diagnose(
         options = {"activation": activation, "loss": loss, "weight_decay": weight_decay}
         path = given(model, "MODEL")
         diagnose_files(path, data, target, classes, held_out, _out(out), options, json=json)
+
+
+@app.command()
+def explore(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE.toml|PAGE", help="A problem file, a paper or a page such as mei2018/fig1."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", help="By default the first free from 8765.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
+    plugin: _Plugins = None,
+) -> None:
+    """Pictures that move, with sliders, in the browser: the papers' main phenomena, or a problem file's."""
+    with guarded():
+        from ._explore import explore_page
+
+        explore_page(what, _all(plugin), port=port, browser=browser)
 
 
 @app.command()

@@ -57,6 +57,15 @@ def dry_run_file(
         print_outlook(found)
 
 
+def print_schema(plugins: Sequence[pathlib.Path], *, sweep: bool) -> None:
+    """`widelimit schema`."""
+    from widelimit._sweep import sweep_schema
+    from widelimit.runs.parse import json_schema, plugged
+
+    with plugged(plugins):
+        print_json(sweep_schema() if sweep else json_schema())
+
+
 def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: bool) -> None:
     """`widelimit resume`."""
     if is_sweep(path):

@@ -65,7 +65,7 @@ def print_outlook(found: "Outlook") -> None:
     seconds, memory = sum(item.seconds for item in found.items), max(item.memory for item in found.items)
     console.print(
         f"at most about {in_time(seconds)} of one core, to a factor of a few, and {in_bytes(memory)} at a time; "
-        "not counted: compilation, predicted bands and checks, of a minute or so, and some 0.7 GB of the program itself"
+        "not counted: compilation, predicted bands and checks, of a minute or so, and some 1.2 GB of the program itself"
     )
     console.print(escape(f"nothing was run; it would go to {found.path}"))
 

@@ -1,5 +1,6 @@
 """A problem file, from text to checked sections."""
 
+from ._json_schema import json_schema as json_schema, swept_schema as swept_schema
 from ._keys import (
     changed_tables as changed_tables,
     flattened as flattened,
