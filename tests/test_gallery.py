@@ -1,4 +1,4 @@
-"""The gallery's scripts: their form, that their names exist, and that each runs and leaves a picture with words on it."""
+"""The gallery: the form of its scripts, that their names exist, that each runs and leaves a picture with words on it."""
 
 import ast
 import builtins

@@ -12,6 +12,7 @@ one branch up to 0.4, then a second at infinity, and from 0.6 a third at zero.
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 deltas = np.linspace(0.05, 0.95, 19)

@@ -13,6 +13,7 @@ target stays on it, those of larger ones leave it and end far below.
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 x = np.linspace(-2.0, 2.0, 20)

@@ -12,6 +12,7 @@ the network with frozen inner weights makes a wide shallow one, the others fit.
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 x = np.linspace(-2.0, 2.0, 40)

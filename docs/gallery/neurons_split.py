@@ -13,6 +13,7 @@ short rows at w = 1/2 and -1/2, two slanted ones across the lines at 4 and -4.
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 x = np.linspace(-2.0, 2.0, 40)

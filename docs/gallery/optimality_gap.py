@@ -11,6 +11,7 @@ Alt: Two falling curves on a logarithmic axis, the bound above the true excess; 
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 problem = wl.problems.isotropic_gaussians(delta=0.3, dim=40).reduced()

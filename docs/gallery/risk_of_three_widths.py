@@ -12,6 +12,7 @@ around it, the widest networks least.
 
 import jax
 import matplotlib.pyplot as plt
+
 import widelimit as wl
 
 x, y = wl.data.load("sklearn:digits", classes=(3, 8))  # images of a 3 (y = -1) or an 8 (y = 1)

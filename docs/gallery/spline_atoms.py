@@ -13,6 +13,7 @@ point, lower the more knots there are.
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 problem = wl.problems.free_knot_spline(target=lambda x: x**2)

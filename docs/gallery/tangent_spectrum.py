@@ -12,6 +12,7 @@ zero to three sign changes.
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 import widelimit as wl
 
 problem = wl.problems.free_knot_spline(target=lambda x: x**2)
