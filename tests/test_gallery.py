@@ -1,4 +1,4 @@
-"""The gallery: the form of its scripts, that their names exist, that each runs and leaves a picture with words on it."""
+"""The gallery: the form of its scripts, that their names exist, and that each runs and leaves a labelled picture."""
 
 import ast
 import builtins
@@ -20,7 +20,6 @@ def dotted(node: ast.expr) -> str | None:
         before = dotted(node.value)
         return None if before is None else f"{before}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else None
-
 
 
 @each
