@@ -252,6 +252,25 @@ def diagnose(
 
 
 @app.command()
+def explore(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE.toml|PAGE", help="A problem file, a paper or a page such as mei2018/fig1."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", help="By default the first free from 8765.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
+    plugin: _Plugins = None,
+) -> None:
+    """Pictures that move, with sliders, in the browser: the papers' main phenomena, or a problem file's."""
+    with guarded():
+        from ._explore import explore_page
+
+        explore_page(what, _all(plugin), port=port, browser=browser)
+
+
+@app.command()
 def reproduce(
     what: Annotated[
         str | None,

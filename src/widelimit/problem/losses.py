@@ -156,7 +156,10 @@ class Huber(AbstractLoss):
         return f"huber_loss(delta={float(self.threshold):g})", float(components)
 
 
-squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber
+squared = Squared
+logistic = Logistic
+softmax = Softmax
+huber = Huber
 
 registry = Registry("loss")
 registry.add("squared", squared, factor=positive)
