@@ -24,6 +24,13 @@ class DataSection(Section):
     target: Names | None = None
     classes: Annotated[tuple[Any, ...], Field(min_length=2)] | None = None
     features: Names | None = None
+    missing: Literal["refuse", "drop", "mean", "median"] = "refuse"
+    unseen: Literal["refuse", "zero"] = "refuse"
+    categories: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = ()
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'", "_"] = ""
+    separator: Literal[",", ";", "\t", "|"] | None = None
+    sheet: Text | None = None
     scaling: Literal["unit-variance", "unit-norm", "none"] = "unit-variance"
     target_scaling: Literal["none", "unit-variance"] = "none"
     held_out: Annotated[Number, Field(ge=0, lt=1)] = 0.0
@@ -36,6 +43,18 @@ class DataSection(Section):
             if not isinstance(label, str | int | float):
                 raise ValueError(f"expected numbers or texts, got {shown(label)}")
         return classes
+
+    @model_validator(mode="after")
+    def _two_marks(self) -> "DataSection":
+        if self.decimal == self.thousands:
+            raise misfit(f"{self.thousands!r} is the mark before the decimals already", "thousands")
+        return self
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """What `read_table` is told."""
+        names = ("target", "classes", "features", "missing", "unseen", "categories", "decimal", "thousands")
+        return {name: getattr(self, name) for name in (*names, "separator", "sheet")}
 
     @model_validator(mode="after")
     def _class_targets(self) -> "DataSection":
