@@ -3,7 +3,6 @@
 A table stands between `<!-- table: unit -->` and `<!-- end -->`.
 """
 
-import inspect
 import pathlib
 import re
 
@@ -13,6 +12,7 @@ from widelimit.measure import grids, laws
 from widelimit.numerics.registry import UNSAID, Entry, Registry, Value
 from widelimit.problem import activations, domains, losses, mobilities, networks, penalties, scales, units
 from widelimit.runs.parse._sections import resolution_of
+from widelimit.runs.parse._words import about
 
 PAGE = pathlib.Path(__file__).parent / "problem-file.md"
 PARTS = (
@@ -75,10 +75,7 @@ def kinds(value: Value) -> str:
 
 def meaning(entry: Entry) -> str:
     """The first sentence of what makes it, fit for a cell of a table."""
-    text = " ".join((inspect.getdoc(entry.maker) or "").split("\n\n")[0].split())
-    # Sentences end outside of formulas only.
-    first = re.match(r"(?:\$[^$]*\$|[^$])*?(?=[.:;,]*(?:[.:;] |$))", text)
-    parts = re.split(r"(\$[^$]*\$)", first[0] if first else text)
+    parts = re.split(r"(\$[^$]*\$)", about(entry))
     return "".join(p.replace("|", r"\vert ") if p.startswith("$") else p.replace("|", r"\|") for p in parts)
 
 

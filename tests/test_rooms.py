@@ -41,7 +41,11 @@ ROOMS = (
     "_diagnose",
     # A training in PyTorch's words; `_diagnose` reads its weights.
     "_torch",
+    # Pages in the browser. Only the command line opens it.
+    "explore",
     "cli",
+    # `python -m widelimit`.
+    "__main__",
 )
 # The same inside a room: its sub-rooms in the order in which they may import each other. Those of `papers` but the kit,
 # one a paper, know nothing of each other, and need no entry.
@@ -70,9 +74,11 @@ SUB_ROOMS = {
     "papers.*": ("runs", "figures", "claims"),
     "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
+    "_diagnose": ("reading", "page"),
+    "explore": ("pages",),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
-MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
+MAY_IMPORT_THEORY = {"theory", "papers", "report", "explore", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
 HEAVY = (
     "ott",

@@ -8,9 +8,9 @@ from sklearn.neural_network import MLPRegressor
 
 from widelimit._diagnose._descend import descend
 from widelimit._diagnose._neurons import neurons
-from widelimit._diagnose._readers import read
 from widelimit._diagnose._smaller import _pursued, smaller
-from widelimit._diagnose._training import spectrum
+from widelimit._diagnose._spectrum import spectrum
+from widelimit._diagnose.reading._readers import read
 from widelimit.analysis import stationarity
 
 RNG = np.random.default_rng(2)

@@ -32,7 +32,7 @@ def test_it_prints_sentences_or_json_and_writes_a_page(files, monkeypatch):
     arguments = ("diagnose", "model.npz", "numbers.csv", "--target", "y", "--activation", "tanh")
     result = call(*arguments, "--out", "d.html", "--held-out", "numbers.csv")
     assert result.code == 0, result.err
-    assert "1 of the 4 neurons are dead" in result.out
+    assert "1 of 4 neurons is dead" in result.out
     assert "on those that were held out" in result.out
     assert "report: d.html" in result.out
     assert "<html" in (files / "d.html").read_text()

@@ -48,7 +48,7 @@ def test_quantiles_with_a_coarser_tolerance_beside_them(tmp_path):
     from widelimit.runs.call._limit import compute_limit, finely
     from widelimit.runs.call._part import Work
     from widelimit.runs.folder import create
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     file, _ = read_problem_file(write_line(tmp_path, "dynamics = 'quantiles'"))
     (tmp_path / "out").mkdir()

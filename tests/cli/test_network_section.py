@@ -100,7 +100,7 @@ def test_what_does_not_go_is_refused_with_its_place(tmp_path, old, new, expected
 def test_one_number_in_and_out(tmp_path):
     """Targets of one column are vectors of one entry for a network of levels."""
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     toml = TOML.replace('["u", "v"]', '"u"\nfeatures = "a"\nheld_out = 0.25')
     path = write(tmp_path, toml)
@@ -114,7 +114,7 @@ def test_one_number_in_and_out(tmp_path):
 def test_notices_of_the_problem_are_shown(tmp_path, monkeypatch):
     from widelimit.problem import Problem
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     monkeypatch.setattr(Problem, "notice", property(lambda problem: "the loss cannot vanish"))
     path = write(tmp_path)

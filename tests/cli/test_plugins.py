@@ -101,3 +101,80 @@ def test_what_is_wrong_in_a_plugin_is_said(tmp_path, text, expected):
 def test_a_plugin_that_is_not_there(tmp_path):
     path = problem_with(tmp_path, "bad")
     assert "no.py: cannot be read" in refused("run", path, "--out", tmp_path / "out", "--plugin", tmp_path / "no.py")
+
+
+SEVERAL = """
+import jax
+import jax.numpy as jnp
+import widelimit as wl
+from widelimit.numerics.registry import given, number, positive
+
+def bump(steepness=1.0):
+    \"\"\"A bump. Its sides are as steep as said.
+
+    - `steepness`: of both sides.
+    \"\"\"
+    return wl.activations.Activation(lambda z: jnp.exp(-steepness * z**2), name="bump", bound=1.0)
+
+class Coin(wl.laws.AbstractLaw):
+    size: float
+    shape: tuple[int, ...]
+    def __init__(self, size=1.0, dim=1):
+        self.size, self.shape = size, () if dim == 1 else dim
+    def draw(self, n, key):
+        return self.size * jax.random.rademacher(key, (n, self.dim), jnp.float64)
+    def from_cube(self, u):
+        return self.size * (2.0 * (u > 0.5) - 1.0)
+
+wl.activations.registry.add("bump", bump, steepness=positive)
+wl.laws.registry.add("coin", Coin, size=positive, dim=given("dim"))
+"""
+OWN = (
+    TOML.replace('"tanh"', '{ kind = "bump", steepness = 0.5 }') + '\n[start]\nweight = { law = "coin", size = 0.3 }\n'
+)
+
+
+@pytest.fixture
+def other_registries(monkeypatch):
+    import widelimit as wl
+
+    for registry in (wl.activations.registry, wl.laws.registry):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+
+
+def test_an_activation_and_a_law_of_ones_own(tmp_path, other_registries):
+    """Known to every command that takes a plugin and computes nothing."""
+    path, own = write_tiny(tmp_path, OWN), plugin(tmp_path, SEVERAL)
+    more = ("--plugin", own)
+    assert "nothing was run" in call("run", path, *more, "--dry-run", "--set", "unit.activation.steepness=2").out
+    assert "must be greater than 0" in refused("run", path, *more, "--set", "unit.activation.steepness=0")
+    path.write_text(OWN + "[sweep.grid]\nunit.activation.steepness = [0.5, 1.0]\n")
+    assert "2 runs, 2 to make" in call("sweep", path, *more, "--dry-run", "--out", tmp_path / "swept").out
+    definitions = json.loads(call("schema", *more).out)["$defs"]
+    assert definitions["bump"]["description"] == "A bump"
+    assert definitions["bump"]["properties"]["steepness"]["description"] == "of both sides."
+    assert definitions["coin"]["properties"]["law"]["const"] == "coin"
+
+
+@pytest.mark.slow
+def test_a_run_with_an_activation_and_a_law_of_ones_own(tmp_path, other_registries):
+    path, own = write_tiny(tmp_path, OWN), plugin(tmp_path, SEVERAL)
+    more, out = ("--plugin", own), tmp_path / "out"
+    result = call("run", path, "--out", out, *more, "--json")
+    assert result.code == 0, result.err
+    said = json.loads(result.out)["problem"]
+    assert said["unit"] == "neuron, activation bump, steepness 0.5, bias, output weight"
+    assert "weight: coin, size 0.3" in said["start"]
+    (out / "network-4-1.zarr" / "zarr.json").unlink()
+    assert call("resume", out, *more).code == 0
+    assert call("report", out, *more).code == 0
+
+
+@pytest.mark.slow
+def test_a_sweep_over_a_plugin(tmp_path, other_registries):
+    """The workers load it too."""
+    path, own = write_tiny(tmp_path, OWN + "[sweep.grid]\nunit.activation.steepness = [0.5]\n"), tmp_path / "own.py"
+    plugin(tmp_path, SEVERAL)
+    result = call("sweep", path, "--plugin", own, "--workers", "1", "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "is needed again" in refused("resume", tmp_path / "out")

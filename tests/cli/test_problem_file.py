@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 from widelimit._sweep import plan_file
 from widelimit.runs.call._build import Built, build
 from widelimit.runs.errors import ProblemFileError
-from widelimit.runs.parse._problem_file import ProblemFile, check, parse, read_problem_file
+from widelimit.runs.parse import read_problem_file
+from widelimit.runs.parse._problem_file import ProblemFile, check, parse
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 

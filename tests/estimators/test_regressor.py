@@ -65,6 +65,17 @@ def test_predictions_are_those_of_the_problem_in_the_table_s_units(table):
     np.testing.assert_array_equal(plain.problem_.data.y, y)
 
 
+def test_outliers_count_less_with_the_huber_loss(table):
+    x, y = table
+    spoiled = np.where(np.arange(60) == 7, 200.0, y)
+    off = {loss: np.median(np.abs(small(loss=loss).fit(x, spoiled).predict(x) - y)) for loss in ("auto", "huber")}
+    assert off["huber"] < 0.7 * off["auto"]
+    r = small(loss="huber").fit(x, spoiled)
+    far = np.abs(r.predict(x) - spoiled) / spoiled.std()
+    known = np.mean(np.where(far < 1.0, 0.5 * far**2, far - 0.5))
+    np.testing.assert_allclose(r.trajectory_.risk[-1], known, rtol=1e-10)
+
+
 @pytest.mark.parametrize("standardise", [True, False])
 def test_weights_are_repeated_rows(table, standardise):
     x, y = table[0] / [1.0, 20.0, 0.1], table[1]
@@ -168,6 +179,7 @@ def test_columns_of_a_data_frame_are_known_by_name(table):
         ({"width": 4, "step": -1.0}, r"WideRegressor\(step=...\): must be a finite number above 0"),
         ({"width": 4, "batch": 0}, r"WideRegressor\(batch=...\): must be a whole number"),
         ({"alpha": -1.0}, r"WideRegressor\(alpha=...\): must be a finite number at least 0"),
+        ({"loss": "softmax"}, r"WideRegressor\(loss=...\): must be one of auto, huber, squared, got 'softmax'"),
         ({"rtol": 1.0}, r"WideRegressor\(rtol=...\): must be a finite number above 0 and below 1"),
         ({"start_scale": np.inf}, r"WideRegressor\(start_scale=...\): must be a finite number"),
         ({"early_stopping": True, "validation_fraction": 1.0}, r"WideRegressor\(validation_fraction=...\)"),

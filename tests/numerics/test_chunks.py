@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from widelimit.numerics import entries, map_rows, sum_chunks
+from widelimit.numerics import TABLES, entries, map_rows, sum_chunks
 
 
 def weighted(x, y, w):
@@ -71,6 +71,7 @@ def test_map_rows_over_a_tree():
     )
 
 
-def test_entries_is_the_budget_where_there_is_one():
-    assert entries(17) == 17
+def test_entries_is_a_part_of_the_budget_where_there_is_one():
+    assert entries(170) == 170 // TABLES
+    assert entries(1) == 1
     assert entries(None) >= 2**18

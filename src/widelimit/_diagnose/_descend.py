@@ -1,7 +1,7 @@
 r"""A network trained on with all rows at once, by L-BFGS: how low its objective comes within so many steps.
 
-In the coordinates $\theta / \sqrt{P}$, in which the problem's flow is the gradient flow of the objective: those of the
-trainer, up to one factor for all.
+In the coordinates $c / \sqrt{N}$, w, b of N neurons: from a usual random start c is of the size $\sqrt{N}$, so that f
+depends on all of them alike, by $1/\sqrt{N}$. In the trainer's, c / N, w, b, as many steps end several times higher.
 """
 
 from typing import Any, NamedTuple
@@ -27,9 +27,10 @@ class Descended(NamedTuple):
 def descend(problem: Problem, measure: Particles, steps: int, *, offset: bool = True) -> Descended:
     """The network after at most so many steps of L-BFGS; with `offset`, its output bias moves as well."""
     import scipy.optimize
+    from threadpoolctl import threadpool_limits
 
     rows = np.asarray(measure.positions, float)
-    root = _root(problem)
+    root = _root(problem, int(np.count_nonzero(np.asarray(measure.weights))))
     bias = problem.network.offset if offset else None
     start = np.concatenate([(rows / root).ravel(), [] if bias is None else np.ravel(bias)])
 
@@ -38,18 +39,20 @@ def descend(problem: Problem, measure: Particles, steps: int, *, offset: bool = 
         return float(found), np.asarray(slope)
 
     options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-12, "gtol": 0.0}
-    found: Any = scipy.optimize.minimize(value, start, jac=True, method="L-BFGS-B", options=options)
+    # Its matrices are so small that threads cost six times what they compute.
+    with threadpool_limits(1, user_api="blas"):
+        found: Any = scipy.optimize.minimize(value, start, jac=True, method="L-BFGS-B", options=options)
     moved = _with(problem, jnp.asarray(found.x), rows.size, there=bias is not None)
     particles = Particles(found.x[: rows.size].reshape(rows.shape) * root, measure.weights, blocks=problem.blocks)
     return Descended(float(found.fun), particles, moved)
 
 
-def _root(problem: Problem) -> Float[np.ndarray, " D"]:
-    """sqrt(P), one number a column."""
-    theta = split(problem.blocks, jnp.ones((1, problem.dim)))
-    scales = problem.mobility.scales(theta)
-    assert scales is not None
-    return np.sqrt(np.repeat([float(s) for s in scales], [block.size for block in problem.blocks]))
+def _root(problem: Problem, count: int) -> Float[np.ndarray, " D"]:
+    """The columns of one neuron of `count` in the descent's coordinates: sqrt(N) for the output weights."""
+    return np.repeat(
+        [count**0.5 if b.name == problem.unit.linear else 1.0 for b in problem.blocks],
+        [block.size for block in problem.blocks],
+    )
 
 
 def _with(problem: Problem, z: Array, size: int, *, there: bool) -> Problem:

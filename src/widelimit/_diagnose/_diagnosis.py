@@ -7,16 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.analysis import OptimalityGap, Regime, optimality_gap, regime
+from widelimit.analysis import (
+    Classification,
+    OptimalityGap,
+    Regime,
+    classification,
+    is_classification,
+    optimality_gap,
+    regime,
+)
 from widelimit.measure import Particles
 from widelimit.numerics import real_number
 from widelimit.problem import Problem
+from widelimit.problem.data import require_nodes
 
-from . import _say
+from ._helps import Help, Rows, on_held_out, on_rows
 from ._neurons import Neurons, charges_of, neurons
-from ._readers import read
 from ._smaller import Smaller, smaller
 from ._training import Training, training
+from .page._page import page
+from .page._record import record
+from .page._sentences import sentences
+from .reading._network import TrainedNetwork
+from .reading._readers import read
 
 # Local searches for the gap. Better measures are looked for by training on.
 _STARTS = 16
@@ -36,7 +49,10 @@ class Diagnosis:
     - `regime`: kernel or adaptive, where the start was given; else None.
     - `held_out`: the risk on other rows, where they were given; else None. `risk`: on the rows.
     - `difference`: the largest difference of predictions to the trainer's own.
-    - `helps`: what lowers the objective, best first, each with by how much.
+    - `helps`: what lowers the objective on the rows, best first; `helps_held_out`: what lowers the risk on those held
+      out, empty without them. Each a way with its gain, the error of that and a verdict.
+    - `classes`, `classes_held_out`: how well the rows are classified, where the targets are classes; else None.
+    - `rows`, `rows_held_out`: inputs and targets, as the problem has them.
     - `source`: what the model was, in words.
     """
 
@@ -50,7 +66,12 @@ class Diagnosis:
     risk: float
     held_out: float | None
     difference: float
-    helps: tuple[tuple[str, float], ...]
+    helps: tuple[Help, ...]
+    helps_held_out: tuple[Help, ...]
+    classes: Classification | None
+    classes_held_out: Classification | None
+    rows: Rows
+    rows_held_out: Rows | None
     source: str
 
     @property
@@ -71,7 +92,7 @@ class Diagnosis:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What there is to say, the most useful first."""
-        return _say.sentences(self)
+        return sentences(self)
 
     @property
     def statement(self) -> str:
@@ -86,11 +107,11 @@ class Diagnosis:
 
     def record(self) -> dict[str, Any]:
         """The numbers, for JSON: None where one is infinite or not known."""
-        return _say.record(self)
+        return record(self)
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write the diagnosis as an HTML page in one file. Raises `ValueError` where that cannot be done."""
-        return _say.page(self).save(path)
+        return page(self).save(path)
 
 
 def diagnose(
@@ -140,34 +161,61 @@ def diagnose(
     problem = network.problem(x, y)
     measure = network.particles(problem)
     difference = network.check(problem, measure, predictions)
-    rows = network.inputs(x)
+    _check_classes(problem, network)
+    rows = network.inputs(x), np.asarray(network.labels(y))
     how = training(problem, measure, network.time)
-    risk = float(problem.risk(measure))
-    other = None
-    if held_out is not None:
-        if not isinstance(held_out, tuple | list) or len(held_out) != 2:
-            raise ValueError("diagnose(held_out=...): expected other rows as a pair (x, y).")
-        other = float(network.problem(*held_out).risk(measure))
-    found = None
-    if start is not None:
-        before = read(start, x, y, **given)
-        if before.output.shape != network.output.shape or before.weight.shape != network.weight.shape:
-            raise ValueError("diagnose(start=...): the start has other shapes than the model.")
-        found = regime(problem, before.particles(problem), measure)
+    other = None if held_out is None else _other(network, held_out)
+    found = None if start is None else regime(problem, _start(network, start, x, y, given).particles(problem), measure)
+    labelled = is_classification(problem)
     return Diagnosis(
         problem=problem,
         measure=measure,
         gap=_gap(problem, measure),
-        neurons=neurons(problem, measure, rows),
-        smaller=smaller(problem, measure, rows, tolerance),
+        neurons=neurons(problem, measure, rows[0]),
+        smaller=smaller(problem, measure, rows[0], tolerance),
         training=how,
         regime=found,
-        risk=risk,
-        held_out=other,
+        risk=float(problem.risk(measure)),
+        held_out=None if other is None else float(other.risk(measure)),
         difference=difference,
-        helps=_helps(how, risk, other),
+        helps=on_rows(how, float(problem.risk(measure))),
+        helps_held_out=() if other is None else on_held_out(problem, measure, how, rows, _rows_of(other)),
+        classes=classification(problem, measure) if labelled else None,
+        classes_held_out=classification(other, measure) if labelled and other is not None else None,
+        rows=rows,
+        rows_held_out=None if other is None else _rows_of(other),
         source=network.source,
     )
+
+
+def _other(network: TrainedNetwork, held_out: Any) -> Problem:
+    if not isinstance(held_out, tuple | list) or len(held_out) != 2:
+        raise ValueError("diagnose(held_out=...): expected other rows as a pair (x, y).")
+    return network.problem(*held_out)
+
+
+def _rows_of(problem: Problem) -> Rows:
+    nodes = require_nodes(problem.data, "diagnose")
+    return np.asarray(nodes.x), np.asarray(nodes.y)
+
+
+def _start(network: TrainedNetwork, start: Any, x: Any, y: Any, given: dict[str, Any]) -> TrainedNetwork:
+    before = read(start, x, y, **given)
+    if before.output.shape != network.output.shape or before.weight.shape != network.weight.shape:
+        raise ValueError("diagnose(start=...): the start has other shapes than the model.")
+    return before
+
+
+def _check_classes(problem: Problem, network: TrainedNetwork) -> None:
+    """Raise `ValueError` for a class of one row, where the loss is one of classes."""
+    if not problem.loss.labels:
+        return
+    y = _rows_of(problem)[1]
+    counts = (y > 0).sum(axis=0) if y.ndim == 2 else np.array([(y < 0).sum(), (y > 0).sum()])
+    if np.any(counts == 1):
+        lonely = int(np.argmax(counts == 1))
+        name = repr(network.classes[lonely]) if network.classes else f"number {lonely}"
+        raise ValueError(f"diagnose(y=...): the class {name} appears once; nothing can be said of a class of one row.")
 
 
 def _gap(problem: Problem, measure: Particles) -> OptimalityGap:
@@ -177,19 +225,3 @@ def _gap(problem: Problem, measure: Particles) -> OptimalityGap:
         # A penalty would bound the competitors, but so small a one excludes nothing.
         budget = max(float(np.sum(np.linalg.norm(charges_of(problem, measure), axis=1))), np.finfo(float).tiny)
     return optimality_gap(problem, measure, budget=budget, starts=_STARTS, competitor=False)
-
-
-def _helps(how: Training, risk: float, held_out: float | None) -> tuple[tuple[str, float], ...]:
-    """What each way lowers: the objective, or, for more data, the risk on rows that were held out."""
-    reached = min(how.objective, how.longer)
-    gains = {
-        "longer": how.objective - how.longer,
-        "another start": reached - how.restarted,
-        "wider": min(reached, how.restarted) - how.wider,
-    }
-    spectrum = how.spectrum
-    if spectrum is not None and spectrum.agitated is not None:
-        gains["smaller steps"] = risk * spectrum.agitated
-    if held_out is not None:
-        gains["more data"] = held_out - risk
-    return tuple(sorted(gains.items(), key=lambda item: -item[1]))

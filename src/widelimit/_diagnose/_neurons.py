@@ -26,11 +26,15 @@ class Neurons(NamedTuple):
       same but for a constant.
     - `duplicates`: groups of neurons that are multiples of one another on the rows; one neuron could replace each.
     - `cancelling`: those of the groups whose output weights add up to less than a tenth of their sizes.
+    - `spread`, `size` [N]: the standard deviation of each neuron's feature over the rows, and the norm of its output
+      weights; their product is what the neuron moves the prediction by.
     """
 
     dead: tuple[int, ...]
     duplicates: tuple[tuple[int, ...], ...]
     cancelling: tuple[tuple[int, ...], ...]
+    spread: Float[np.ndarray, " N"]
+    size: Float[np.ndarray, " N"]
 
 
 def features_of(problem: Problem, measure: Particles, x: Any) -> Float[np.ndarray, "n N"]:
@@ -54,7 +58,8 @@ def neurons(problem: Problem, measure: Particles, x: Any) -> Neurons:
     """What the neurons do on the rows x."""
     features, charges = features_of(problem, measure, x), charges_of(problem, measure)
     varying = np.linalg.norm(features - features.mean(axis=0), axis=0)
-    parts = varying * np.linalg.norm(charges, axis=1)
+    sizes = np.linalg.norm(charges, axis=1)
+    parts = varying * sizes
     whole = features @ charges
     size = max(float(np.linalg.norm(whole - whole.mean(axis=0))), float(np.max(parts)))
     dead = parts <= _DEAD * size
@@ -65,7 +70,8 @@ def neurons(problem: Problem, measure: Particles, x: Any) -> Neurons:
         signed = shares[:, None] * charges[list(group)]
         if np.linalg.norm(signed.sum(axis=0)) <= _CANCEL * np.linalg.norm(signed, axis=1).sum():
             cancelling.append(group)
-    return Neurons(tuple(int(i) for i in np.flatnonzero(dead)), groups, tuple(cancelling))
+    silent = tuple(int(i) for i in np.flatnonzero(dead))
+    return Neurons(silent, groups, tuple(cancelling), varying / len(features) ** 0.5, sizes)
 
 
 def _groups(features: np.ndarray, varying: np.ndarray, alive: np.ndarray) -> tuple[tuple[int, ...], ...]:

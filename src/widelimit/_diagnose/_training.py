@@ -1,88 +1,121 @@
-r"""Whether training was done, and what would have helped: measured by training on.
+r"""Whether training was done, and what would have helped: measured by training on, again, and wider.
 
-The time that is left comes from the tangent kernel at the end of training, in the trainer's time (learning rate times
-steps of plain gradient descent). With eigenvalues $\lambda_k$ of $K_{qr} = \mu_q M(x_q, x_r)$, and what an output bias
-adds to it, the linear theory says that the residual's part in mode k falls as $e^{-2 k \lambda_k t}$ for the loss
-$k |f - y|^2$. With a penalty it is what the data alone would do.
+All trials take as many steps of the same method. Those from random starts are made several times: their scatter says
+what a difference is worth.
 """
 
 import math
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from widelimit.analysis import Stationarity, stationarity
-from widelimit.kernels import tangent_kernel
 from widelimit.measure import Particles
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
-from ._descend import descend
+from ._descend import Descended, descend
+from ._spectrum import Spectrum, spectrum
 
-# Steps of every trial, so that they compare.
-STEPS = 200
-# Rows in the kernel.
-_ROWS = 1024
-# A mode that had so many of its time constants is done, where steps are small.
-_LONG_AGO = 5.0
+# Steps of every trial, so that they compare, and the random starts of each kind.
+STEPS, STARTS = 200, 3
+# Training was done where as many more steps gain no more than this share of the objective, or of what a constant has.
+DONE, FLOOR = 0.01, 1e-4
 
 
-class Spectrum(NamedTuple):
-    """The time that training still takes by the linear theory, in the trainer's time.
+class Trials(NamedTuple):
+    """Networks trained from random starts, `width` neurons each; `objectives` [k]: what they end with on the rows."""
 
-    - `times`: the time constants 1 / (rate of the residual) of the kernel's modes, ascending; `shares`: the part of the
-      risk that each holds. `half`: when half of the risk will be gone; infinite where it never will.
-    - `agitated`: the share of the risk in modes that had more than five of their time constants: noise of the steps.
-      None where the time of training is not known, or a penalty holds modes back.
-    """
+    width: int
+    networks: tuple[Descended, ...]
 
-    times: Float[np.ndarray, " r"]
-    shares: Float[np.ndarray, " r"]
-    half: float
-    agitated: float | None
+    @property
+    def objectives(self) -> Float[np.ndarray, " k"]:
+        return np.array([network.objective for network in self.networks])
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.objectives))
+
+    @property
+    def error(self) -> float:
+        """Half of the interval of 95 % for the mean over all starts (Student's)."""
+        return interval(self.objectives)
 
 
 class Training(NamedTuple):
     """What was measured of the training; objectives are on the rows, with the penalty.
 
-    - `objective`: of the model. `longer`: after 200 more steps with all rows at once (L-BFGS). `restarted`: after as
-      many steps from another random start. `wider`: the same for a wider network, of `wider_width`.
+    - `objective`: of the model; `constant`: the risk of the best constant prediction.
+    - `onward`: the model after 200 more steps with all rows at once (L-BFGS); `longer`: its objective.
+    - `again`: networks of the model's width after as many steps from random starts; `large`: the same for wider ones.
     - `stationarity`: how far the model is from rest.
     - `spectrum`: the time that is left; None for a loss that is not squared.
     """
 
     objective: float
-    longer: float
-    restarted: float
-    wider: float
-    wider_width: int
+    constant: float
+    onward: Descended
+    again: Trials
+    large: Trials
     stationarity: Stationarity
     spectrum: Spectrum | None
 
     @property
+    def longer(self) -> float:
+        return self.onward.objective
+
+    @property
     def trained(self) -> bool:
-        """Whether training on lowers the objective by less than a hundredth of it."""
-        return self.objective - self.longer <= 0.01 * self.objective
+        """Whether training on lowers the objective by less than a hundredth of it, or a 10,000th of a constant's."""
+        return self.objective - self.longer <= max(DONE * self.objective, FLOOR * self.constant)
 
 
 def training(problem: Problem, measure: Particles, time: float | None) -> Training:
     """Trains on, again, and wider. `time`: of the training, learning rate x steps, where known."""
     width = len(measure)
     wider = max(16, 4 * width if width <= 64 else 2 * width)
-    longer = descend(problem, measure, STEPS)
-    again = descend(problem, fresh(problem, width, 1), STEPS)
-    large = descend(problem, fresh(problem, wider, 2), STEPS)
     squared = problem.loss.square_factor is not None
     return Training(
         objective=float(problem.objective(measure)),
-        longer=longer.objective,
-        restarted=again.objective,
-        wider=large.objective,
-        wider_width=wider,
+        constant=constant_risk(problem),
+        onward=descend(problem, measure, STEPS),
+        again=trials(problem, width, range(1, 1 + STARTS)),
+        large=trials(problem, wider, range(101, 101 + STARTS)),
         stationarity=stationarity(problem, measure),
         spectrum=spectrum(problem, measure, time) if squared else None,
     )
+
+
+def trials(problem: Problem, width: int, seeds: range) -> Trials:
+    """Networks of so many neurons, trained from random starts."""
+    return Trials(width, tuple(descend(problem, fresh(problem, width, seed), STEPS) for seed in seeds))
+
+
+def interval(values: Float[np.ndarray, " k"]) -> float:
+    """Half of Student's interval of 95 % for the mean that values are drawn around."""
+    from scipy.special import stdtrit
+
+    k = len(values)
+    return float(stdtrit(k - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(k))
+
+
+def constant_risk(problem: Problem) -> float:
+    """The least risk of a prediction that is one constant."""
+    import scipy.optimize
+
+    nodes = require_nodes(problem.data, "diagnose")
+
+    def risk(f: jax.Array) -> jax.Array:
+        return nodes.weights @ jax.vmap(lambda y: problem.loss(f.reshape(problem.data.outputs), y))(nodes.y)
+
+    # From the mean, which is the best one for the squared loss.
+    start = np.atleast_1d(np.average(np.asarray(nodes.y, float), axis=0, weights=np.asarray(nodes.weights)))
+    graded = jax.jit(jax.value_and_grad(risk))
+    found = scipy.optimize.minimize(lambda f: [np.asarray(v) for v in graded(f)], start, jac=True, method="BFGS")
+    return float(found.fun)
 
 
 def fresh(problem: Problem, count: int, seed: int) -> Particles:
@@ -94,45 +127,3 @@ def fresh(problem: Problem, count: int, seed: int) -> Particles:
     sizes = [block.size for block in problem.blocks]
     spans = np.repeat([outer if b.name == problem.unit.linear else inner for b in problem.blocks], sizes)
     return Particles(rng.uniform(-spans, spans, size=(count, problem.dim)), blocks=problem.blocks)
-
-
-def spectrum(problem: Problem, measure: Particles, time: float | None) -> Spectrum:
-    """The modes of the residual. Raises `ValueError` for a loss that is not squared."""
-    factor = problem.loss.square_factor
-    if factor is None:
-        raise ValueError("spectrum: only a squared loss has linear dynamics.")
-    nodes = require_nodes(problem.data, "diagnose")
-    outputs = max(1, math.prod(problem.data.outputs))
-    x, y, mu = (np.asarray(part, float) for part in nodes)
-    most = max(1, _ROWS // outputs)
-    if len(x) > most:
-        # Every n-th row stands for the rest.
-        stride = -(-len(x) // most)
-        x, y, mu = x[::stride], y[::stride], mu[::stride] / mu[::stride].sum()
-    kernel = np.asarray(tangent_kernel(problem, measure, x)).reshape(len(x) * outputs, -1)
-    if problem.network.offset is not None:
-        kernel = kernel + np.kron(np.ones((len(x), len(x))), np.eye(outputs))
-    root = np.repeat(np.sqrt(mu), outputs)
-    values, modes = np.linalg.eigh(root[:, None] * kernel * root)
-    left = np.asarray(problem.predict(measure, x)).reshape(len(x), -1) - y.reshape(len(x), -1)
-    parts = (modes.T @ (root * left.ravel())) ** 2
-    seen = values > 1e-13 * values[-1]
-    rates = 2.0 * float(factor) * values[seen][::-1]
-    shares = parts[seen][::-1] / max(float(parts.sum()), np.finfo(float).tiny)
-    agitated = None
-    if time is not None and problem.penalty is None:
-        agitated = float(shares[rates * time > _LONG_AGO].sum())
-    return Spectrum(1.0 / rates, shares, _half(rates, shares), agitated)
-
-
-def _half(rates: np.ndarray, shares: np.ndarray) -> float:
-    """When the modes hold half of the risk that is there now."""
-    floor = 1.0 - float(shares.sum())
-    if floor >= 0.5:
-        return math.inf
-    low, high = math.log(0.1 / rates[0]), math.log(10.0 / rates[-1])
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        risk = floor + float(shares @ np.exp(-2.0 * rates * math.exp(middle)))
-        low, high = (middle, high) if risk > 0.5 else (low, middle)
-    return math.exp(high)

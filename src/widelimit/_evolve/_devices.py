@@ -12,6 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from widelimit.dynamics import AbstractDynamics
+from widelimit.numerics import TABLES, entries
 from widelimit.problem import Problem
 
 AXIS = "particles"
@@ -24,7 +25,8 @@ class Shares:
     """Where the arrays of a run are: an axis of the particles' number is shared out, all else is on every device.
 
     Without a mesh they stay where they are. The compiled programs stay what they are: the compiler writes the exchange
-    of the Q numbers that f has on the nodes, one all-reduce for each piece that the data are cut into.
+    of the Q numbers that f has on the nodes, one all-reduce for each piece that the data are cut into: as many pieces
+    as one device's own particles need.
     """
 
     def __init__(self, mesh: Mesh | None = None, particles: int = 0) -> None:
@@ -55,6 +57,16 @@ class Shares:
                 f"{' or '.join(map(str, near))} particles, or a number of devices that divides {count}."
             )
         return cls(mesh, count)
+
+    def widened(self, problem: Problem) -> Problem:
+        """The problem with tables as large as one device holds for its own particles: fewer pieces, fewer exchanges."""
+        if self.mesh is None or self.mesh.shape[AXIS] == 1:
+            return problem
+        count = self.mesh.shape[AXIS]
+        if problem.budget is not None:
+            return problem.with_budget(count * problem.budget)
+        # The tables may be as large as the particles, as in `Supervised.piece`.
+        return problem.with_budget(TABLES * max(count * entries(None), self.particles * problem.dim))
 
     def placed(self, tree: Any) -> Any:
         """The arrays of a state where they belong."""

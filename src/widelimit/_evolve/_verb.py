@@ -78,7 +78,8 @@ def evolve(
         states, weights = shares.placed((runs.states[0], runs.weights[0]))
         stream = None if store is None else runs.stream(store, shares, keeps=place is not None)
         with stream or contextlib.nullcontext():
-            run = Run(runs.watch, runs.times, states, weights, max_steps, shares=shares, stream=stream)
+            watch = runs.watch._replace(prepared=shares.widened(runs.watch.prepared))
+            run = Run(watch, runs.times, states, weights, max_steps, shares=shares, stream=stream)
             (trajectory,) = runs.drive(run, [0], place, progress, signals)
     if throw and not trajectory.outcome.ok:
         raise EvolutionError(trajectory.message, trajectory)

@@ -4,6 +4,7 @@ section -> plan -> folder -> drive (work on each worker) -> table -> matters -> 
 """
 
 from ._folder import SweepFolder as SweepFolder, existing_sweep as existing_sweep
+from ._section import sweep_schema as sweep_schema
 from ._verb import (
     Sweep as Sweep,
     make_runs as make_runs,

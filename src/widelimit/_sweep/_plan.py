@@ -8,53 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widelimit import dynamics
-from widelimit.problem.data import require_nodes
-from widelimit.runs.call import Built, build, check_cost, dynamics_of
+from widelimit.runs.call import Cost, build, check_cost, cost_of
 from widelimit.runs.errors import BadInput, ProblemFileError
-from widelimit.runs.parse import ProblemFile
 from widelimit.runs.verbs import files_of
 
 from ._section import Factor, Setting, SweepSection, factors, in_words, settings, short, value_in_words
 
-# A neuron's value and gradient on one sample: 2 operations a parameter forward, 4 back.
-_OPERATIONS = 6.0
-# What an adaptive flow evaluates along a run, about.
-_VELOCITIES = 500.0
-# Operations a second of one core on small batches, and seconds of a step that does nothing: of the order of what the
-# benchmarks measure. Once a run of the sweep is done, its own time is taken instead.
-_RATE, _STEP = 2e9, 5e-6
 _NETWORKS = ("networks", "predict", "title")
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """An estimate: operations of the limit, and for each [[networks]] table and width those of a network and its steps.
-
-    - `networks`: of training one; `saves`: of its risk on all the data at the save times.
-    - `seeds`: how many networks there are of each; they take their steps together.
-    """
-
-    limit: float
-    networks: tuple[float, ...]
-    saves: tuple[float, ...]
-    steps: tuple[float, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def training(self) -> float:
-        """Operations of all networks, with their saves."""
-        rows = zip(self.networks, self.saves, self.seeds, strict=True)
-        return sum((each + saves) * seeds for each, saves, seeds in rows)
-
-    @property
-    def training_seconds(self) -> float:
-        """Of one core, without compilation, to a factor of a few."""
-        return self.training / _RATE + sum(self.steps) * _STEP
-
-    @property
-    def limit_seconds(self) -> float:
-        return self.limit / _RATE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,44 +112,6 @@ def _planned(setting: Setting, path: pathlib.Path, *, force: bool) -> PlannedRun
     said = {key: value for key, value in problem.items() if key != "title"}
     name = _name(setting.values, _hash([said, data]))
     return PlannedRun(name, setting.level, setting.values, problem, _hash([alone, data]), cost_of(setting.file, built))
-
-
-def cost_of(file: ProblemFile, built: Built) -> Cost:
-    """What a run asks for: samples x neurons x parameters x steps, for the networks and for the limit."""
-    rows, dim = len(require_nodes(built.problem.data, "sweep").weights), built.problem.dim
-    networks, saves, steps, seeds = [], [], [], []
-    for table in file.networks:
-        moves = dynamics_of(table)
-        counts = moves.clock.counts
-        taken = float(moves.clock.reading(file.time.t1)) if counts else _VELOCITIES
-        full = not counts or getattr(getattr(table, "sampling", None), "kind", "") == "full"
-        samples = rows if full else getattr(table, "batch", rows)
-        for width in table.widths:
-            networks.append(_OPERATIONS * dim * width * taken * samples)
-            saves.append(_OPERATIONS * dim * width * file.time.saves * rows)
-            steps.append(taken)
-            seeds.append(len(table.seeds))
-    limit = _OPERATIONS * dim * sum(_limit_points(file, dim)) * rows * _VELOCITIES
-    return Cost(limit, tuple(networks), tuple(saves), tuple(steps), tuple(seeds))
-
-
-def _limit_points(file: ProblemFile, dim: int) -> list[float]:
-    """Particles or cells of every resolution of the limit that may be run."""
-    section = file.limit
-    value = dynamics.registry[section.dynamics].values[section.resolution]
-    if section.doubles:
-        size, most = (getattr(section, f"{end}_{section.resolution}") for end in ("first", "most"))
-        sizes = [size]
-        while 2 * sizes[-1] <= most:
-            sizes.append(2 * sizes[-1])
-    elif value.doubled:
-        given = getattr(section, section.resolution)
-        sizes = [given // 2, given]
-    else:
-        # A tolerance or a step stands for the limit: about as many nodes as it has by default.
-        sizes = [128, 128]
-    power = dim if section.resolution == "cells" else 1
-    return [float(size) ** power for size in sizes]
 
 
 def _hash(value: Any) -> str:

@@ -9,13 +9,25 @@ import dataclasses
 import itertools
 import math
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from widelimit.runs.errors import BadInput, ProblemFileError
-from widelimit.runs.parse import Number, ProblemFile, Section, Seeds, Text, check_beside, describe, misfit
+from widelimit.runs.parse import (
+    Number,
+    ProblemFile,
+    Section,
+    Seeds,
+    Text,
+    changed_tables,
+    check_beside,
+    describe,
+    flattened,
+    misfit,
+    swept_schema,
+)
 
 MOST_RUNS = 1000
 
@@ -24,20 +36,30 @@ class DrawSection(Section):
     """A picture of the report: lines over `x`, one a value of `lines`; or, with `y`, a phase diagram over x and y."""
 
     x: Text
+    """The key along the axis, networks.widths."""
     y: Text | None = None
+    """The key along the other axis."""
     lines: Text | None = None
+    """The key of which each value has a line."""
 
 
 class SweepSection(Section):
     """The section as it is written; `factors` says what it asks for."""
 
     seeds: Seeds | None = None
+    """Of every setting, trained together: a list of seeds, or how many."""
     response: Literal["risk", "held_out_risk"] = "risk"
+    """What the settings are compared by."""
     tolerance: Annotated[Number, Field(gt=0)] = 0.05
+    """Within this fraction of the best risk a setting is nearly as good."""
     draw: tuple[DrawSection, ...] = ()
+    """Pictures of the report."""
     grid: dict[str, Any] = Field(default_factory=dict)
+    """Keys and the lists of their values: every combination is run."""
     zip: dict[str, Any] = Field(default_factory=dict)
+    """Keys and lists of one length, side by side."""
     list: tuple[dict[str, Any], ...] = ()
+    """Tables of keys and values, one after the other."""
 
     @field_validator("grid", "zip")
     @classmethod
@@ -88,6 +110,11 @@ class Setting:
     level: tuple[int, ...]
     values: dict[str, Any]
     file: ProblemFile
+
+
+def sweep_schema() -> dict[str, Any]:
+    """The JSON schema of a problem file with a [sweep]."""
+    return swept_schema(SweepSection)
 
 
 def read_section(tables: Mapping[str, Any], name: str) -> SweepSection:
@@ -154,46 +181,6 @@ def settings(tables: Mapping[str, Any], section: SweepSection, path: pathlib.Pat
     return found
 
 
-def changed_tables(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with keys set: `time.t1`, `start.output.std`, `networks.step` of every table, `networks.2.step` of one.
-
-    Raises `ProblemFileError` without a file for a key that leads nowhere.
-    """
-    changed = _copied(tables)
-    for key, value in values.items():
-        _set(changed, key.split("."), value, key)
-    return changed
-
-
-def _set(node: Any, path: list[str], value: Any, key: str) -> None:
-    head, *rest = path
-    if isinstance(node, list):
-        if head.isdigit():
-            if not 1 <= int(head) <= len(node):
-                raise ProblemFileError("", "", f"{key}: there is no table {head}, only {len(node)}.")
-            chosen, rest = [node[int(head) - 1]], rest
-        else:
-            chosen, rest = node, path
-        for one in chosen:
-            _set(one, rest, value, key)
-    elif not isinstance(node, dict):
-        raise ProblemFileError("", "", f"{key}: what {head!r} should be a key of is {node!r}, and no table.")
-    elif rest:
-        missing: Any = [] if head == "networks" else {}
-        _set(node.setdefault(head, missing), rest, value, key)
-    else:
-        node[head] = value
-
-
-def flattened(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`networks.step` for {networks: {step: ...}}: keys with dots and tables in tables are the same in TOML."""
-    for key, value in tables.items():
-        if isinstance(value, dict):
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def short(key: str) -> str:
     """`step` for `networks.step`, `output std` for `start.output.std`; a width is of one network."""
     section, _, rest = key.partition(".")
@@ -216,9 +203,3 @@ def value_in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {value_in_words(one)}" for key, one in value.items())
     return str(value)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(one) for key, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list | tuple) else value

@@ -23,6 +23,11 @@ from .regime._residual_dynamics import (
     ResidualDynamics as ResidualDynamics,
     residual_dynamics as residual_dynamics,
 )
+from .run._classification import (
+    Classification as Classification,
+    classification as classification,
+    is_classification as is_classification,
+)
 from .run._dissipation import Dissipation as Dissipation, dissipation as dissipation
 from .run._stationarity import Stationarity as Stationarity, stationarity as stationarity
 from .run._stationary_points import (

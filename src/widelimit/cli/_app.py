@@ -113,16 +113,28 @@ def run(
         str | None,
         typer.Option("--out", metavar="DIR", help="Where to write; runs/<name of the file> if left out."),
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another value of a key, time.t1=5; repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the parts and an estimate of what they take, and run none.")
+    ] = False,
     plugin: _Plugins = None,
     json: _Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing while it runs, and print no summary.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run in DIR.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
 ) -> None:
     """Compute the limit, train the networks beside it, and write numbers and a report."""
     with guarded():
-        from ._commands import run_file
+        from ._commands import dry_run_file, run_file
 
-        run_file(given(file, "FILE"), _out(out), _all(plugin), json=json, overwrite=overwrite, force=force)
+        path, place, plugins, keys = given(file, "FILE"), _out(out), _all(plugin), setting or []
+        if dry_run:
+            dry_run_file(path, place, plugins, keys, json=json, overwrite=overwrite, force=force)
+        else:
+            run_file(path, place, plugins, keys, json=json, quiet=quiet, overwrite=overwrite, force=force)
 
 
 @app.command()
@@ -160,6 +172,18 @@ def sweep(
         else:
             options = {"workers": workers, "scheduler": scheduler, "timeout": timeout}
             sweep_file(path, _out(out), plugins, options, max_runs=max_runs, force=force, json=json)
+
+
+@app.command()
+def schema(
+    sweep: Annotated[bool, typer.Option("--sweep", help="Of files for `widelimit sweep`.")] = False,
+    plugin: _Plugins = None,
+) -> None:
+    """Print the JSON schema of problem files, from which editors complete and check them."""
+    with guarded():
+        from ._commands import print_schema
+
+        print_schema(_all(plugin), sweep=sweep)
 
 
 @app.command()
@@ -240,6 +264,25 @@ def diagnose(
         reading |= {"missing": missing, "unseen": unseen, "decimal": decimal, "thousands": thousands}
         reading |= {"separator": separator, "sheet": sheet}
         diagnose_files(given(model, "MODEL"), data, reading, held_out, _out(out), options, json=json)
+
+
+@app.command()
+def explore(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE.toml|PAGE", help="A problem file, a paper or a page such as mei2018/fig1."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", help="By default the first free from 8765.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
+    plugin: _Plugins = None,
+) -> None:
+    """Pictures that move, with sliders, in the browser: the papers' main phenomena, or a problem file's."""
+    with guarded():
+        from ._explore import explore_page
+
+        explore_page(what, _all(plugin), port=port, browser=browser)
 
 
 @app.command()

@@ -1,5 +1,8 @@
 """What the commands do: what they ask of a run, and what they print."""
 
+import contextlib
+import dataclasses
+import io
 import pathlib
 from collections.abc import Sequence
 
@@ -13,15 +16,54 @@ def run_file(
     path: pathlib.Path,
     out: pathlib.Path | None,
     plugins: Sequence[pathlib.Path],
+    settings: Sequence[str],
     *,
     json: bool,
+    quiet: bool,
     overwrite: bool,
     force: bool,
 ) -> None:
     """`widelimit run`."""
     from widelimit.runs import verbs
+    from widelimit.runs.parse import read_settings
 
-    _print(verbs.run_file(path, out, plugins, overwrite=overwrite, force=force), json=json)
+    keys = read_settings(settings)
+    # Whoever has something to say of its progress says it there.
+    with contextlib.redirect_stderr(io.StringIO()) if quiet else contextlib.nullcontext():
+        folder = verbs.run_file(path, out, plugins, keys, overwrite=overwrite, force=force)
+    _print(folder, json=json, quiet=quiet)
+
+
+def dry_run_file(
+    path: pathlib.Path,
+    out: pathlib.Path | None,
+    plugins: Sequence[pathlib.Path],
+    settings: Sequence[str],
+    *,
+    json: bool,
+    overwrite: bool,
+    force: bool,
+) -> None:
+    """`widelimit run --dry-run`."""
+    from widelimit.runs import verbs
+    from widelimit.runs.parse import read_settings
+
+    found = verbs.outlook(path, out, plugins, read_settings(settings), overwrite=overwrite, force=force)
+    if json:
+        print_json(dataclasses.asdict(found) | {"path": str(found.path)})
+    else:
+        from ._show import print_outlook
+
+        print_outlook(found)
+
+
+def print_schema(plugins: Sequence[pathlib.Path], *, sweep: bool) -> None:
+    """`widelimit schema`."""
+    from widelimit._sweep import sweep_schema
+    from widelimit.runs.parse import json_schema, plugged
+
+    with plugged(plugins):
+        print_json(sweep_schema() if sweep else json_schema())
 
 
 def resume_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path], *, json: bool) -> None:
@@ -66,12 +108,12 @@ def report_folder(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> None:
         typer.echo(str(verbs.report_again(path, plugins)))
 
 
-def _print(folder: RunFolder, *, json: bool, ends: bool = True) -> None:
+def _print(folder: RunFolder, *, json: bool, ends: bool = True, quiet: bool = False) -> None:
     """The numbers of a finished run; with `ends`, that networks failed is how the command ends."""
     numbers = folder.read("numbers.json")
     if json:
         print_json(numbers)
-    else:
+    elif not quiet:
         from ._show import print_numbers
 
         try:

@@ -1,13 +1,16 @@
 """What a run's numbers look like on a terminal."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from widelimit.runs.folder import RunFolder, how_to_go_on
+
+if TYPE_CHECKING:
+    from widelimit.runs.verbs import Outlook
 
 
 def _console() -> Console:
@@ -46,6 +49,27 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
     console.print(f"{numbers['seconds']['total']:.1f} s in flows and networks; report: {report}")
 
 
+def print_outlook(found: "Outlook") -> None:
+    """A run that is not made: its problem, its parts and what they take, on standard output."""
+    from widelimit.runs.call import in_bytes
+
+    console = _console()
+    console.print(f"[bold]{escape(found.title)}[/bold]")
+    for name, words in found.problem.items():
+        console.print(f"  {name:8} {escape(words)}")
+    table = Table("part", "Gflop", "steps", "about", "memory")
+    for item in found.items:
+        row = (f"{item.operations / 1e9:.3g}", f"{item.steps:.0f}", in_time(item.seconds), in_bytes(item.memory))
+        table.add_row(escape(item.name), *row)
+    console.print(table)
+    seconds, memory = sum(item.seconds for item in found.items), max(item.memory for item in found.items)
+    console.print(
+        f"at most about {in_time(seconds)} of one core, to a factor of a few, and {in_bytes(memory)} at a time; "
+        "not counted: compilation, predicted bands and checks, of a minute or so, and some 1.2 GB of the program itself"
+    )
+    console.print(escape(f"nothing was run; it would go to {found.path}"))
+
+
 def print_status(folder: RunFolder) -> None:
     """How far an unfinished run is, on standard output."""
     console = _console()
@@ -82,6 +106,12 @@ def _mean(found: dict[str, Any] | None) -> str:
 
 def _with_error(value: float, error: float | None, *, sign: str = "") -> str:
     return f"{value:{sign}.5g}" if error is None else f"{value:{sign}.5g} ± {error:.2g}"
+
+
+def in_time(seconds: float) -> str:
+    """`12 s`, `3.4 min`, `2.1 h`."""
+    unit, size = ("s", 1.0) if seconds < 120 else ("min", 60.0) if seconds < 7200 else ("h", 3600.0)
+    return f"{seconds / size:.2g} {unit}"
 
 
 def _number(value: float | None) -> str:

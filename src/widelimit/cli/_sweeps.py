@@ -14,6 +14,8 @@ from widelimit._sweep import Sweep, SweepFolder, existing_sweep, make_runs, plan
 from widelimit.runs.folder import how_to_go_on, print_json
 from widelimit.runs.parse import plugged
 
+from ._show import in_time
+
 
 def sweep_file(
     path: pathlib.Path,
@@ -88,9 +90,7 @@ def _print_runs(folder: SweepFolder, *, json: bool) -> None:
         table.add_row(*values, run["state"], *work, f"{run['steps']:.0f}", f"{run['seconds']:.2g} s")
     _console().print(table)
     left = sum(run["state"] == "missing" for run in estimate["runs"])
-    seconds = estimate["seconds"]
-    unit, size = ("s", 1.0) if seconds < 120 else ("min", 60.0) if seconds < 7200 else ("h", 3600.0)
-    said = f"{len(estimate['runs'])} runs, {left} to make: about {seconds / size:.2g} {unit} of one core"
+    said = f"{len(estimate['runs'])} runs, {left} to make: about {in_time(estimate['seconds'])} of one core"
     _console().print(escape(f"{said}; {estimate['basis']}"))
 
 

@@ -6,14 +6,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+TABLES = 5
+"""Tables of one shape that a piece of a sum may hold at a time: values, slopes, products, what is made of them."""
+
 
 def entries(budget: int | None) -> int:
-    """How many numbers a table of particles x data may hold: `budget`, or a default for the backend.
+    """How many numbers one table of particles x data may hold: its part of a `budget` for all that a piece holds.
 
-    On a CPU 2^18 doubles (2 MB) stay in the cache; an accelerator wants large pieces.
+    Without one the default of the backend: on a CPU 2^18 doubles (2 MB) stay in the cache; an accelerator wants large
+    pieces.
     """
     if budget is not None:
-        return budget
+        return max(1, budget // TABLES)
     return 2**18 if jax.default_backend() == "cpu" else 2**26
 
 

@@ -45,7 +45,8 @@ class Problem(Module, Shown):
     - `integrals`: how risk, psi and grad psi are computed, from `widelimit.integrals`: an object, or a class that is
       made from network, data and loss. By itself `SortedKnots` where it is exact, `BinnedKnots` for piecewise-linear
       neurons on nodes of one input, else `Dense`.
-    - `budget`: how many entries a table of particles x data may have; more is done in pieces over the data.
+    - `budget`: how many numbers the tables of particles x data may hold together at any time; more is done in pieces
+      over the data. The particles themselves, of which an integrator keeps a few copies, and the data are not in it.
 
     Raises `ValueError` when the parts do not fit together.
     """
@@ -154,8 +155,14 @@ class Problem(Module, Shown):
 
     @property
     def budget(self) -> int | None:
-        """How many entries a table may have."""
+        """How many numbers tables may hold."""
         return self.integrals.budget
+
+    def with_budget(self, budget: int) -> "Problem":
+        """The same problem with tables of so many entries."""
+        parts = (self.given, self.supervised)
+        wide = [None if part is None else part.with_budget(budget) for part in parts]
+        return eqx.tree_at(lambda p: (p.given, p.supervised), self, wide, is_leaf=lambda part: part is None)
 
     @property
     def rough(self) -> bool:

@@ -27,6 +27,8 @@ class AbstractLoss(Module):
     """Whether it has two continuous derivatives in f, for every y. The fluctuations of wide networks need it."""
     labels = False
     """Whether `check` refuses some targets, so that those of fresh samples are looked at, too."""
+    one_hot = False
+    """Whether the targets are one-hot vectors, so that the largest output is the class."""
     square_factor: ClassVar[Float[Array, ""] | None] = None
     """k, where the loss is k |f - y|^2; None for every other loss. Exact integrals and linear theories need it."""
 
@@ -117,7 +119,7 @@ class Softmax(AbstractLoss):
     A `Problem` raises `ValueError` for targets that are no such vectors of at least two numbers.
     """
 
-    convex = nonnegative = smooth = labels = True
+    convex = nonnegative = smooth = labels = one_hot = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
         top = jnp.max(f)
@@ -154,7 +156,10 @@ class Huber(AbstractLoss):
         return f"huber_loss(delta={float(self.threshold):g})", float(components)
 
 
-squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber
+squared = Squared
+logistic = Logistic
+softmax = Softmax
+huber = Huber
 
 registry = Registry("loss")
 registry.add("squared", squared, factor=positive)

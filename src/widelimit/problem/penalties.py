@@ -255,7 +255,8 @@ def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | No
     return Function(penalty, prox)
 
 
-l2, total_variation = L2, TotalVariation
+l2 = L2
+total_variation = TotalVariation
 
 registry = Registry("penalty")
 _strength = number(least=0.0)

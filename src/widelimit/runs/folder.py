@@ -2,6 +2,7 @@
 
 problem.toml   the user's file          problem.json   the same with every default said
 data.json      what the data was        plugins.json   what code of the user's own was run, if any
+                                        set.json       what was set beside the file, if anything
 status.json    how far the run is       checkpoints/   of the part that is running
 <part>.zarr    a finished trajectory
 numbers.json   the results              report.html    the report
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ANEW = "Start it anew with `widelimit run FILE --overwrite`."
 FORMAT = 4
 # What a run writes, and what a kill in the middle of that leaves. Nothing else in a folder is ever removed.
-_FILE = r"(problem\.toml|(problem|data|status|numbers|plugins)\.json|report\.html)(\.part)?|\.lock"
+_FILE = r"(problem\.toml|(problem|data|status|numbers|plugins|set)\.json|report\.html)(\.part)?|\.lock"
 _STORE = r"(limit|network)-[0-9][0-9.e+-]*\.zarr"
 _OURS = re.compile(rf"{_FILE}|{_STORE}|\.{_STORE}\.[0-9a-f]{{8}}\.(part|old)|checkpoints")
 _NOTED = {"sha256", "outcome", "t", "risk", "held_out_risk", "steps", "seconds"}
@@ -80,6 +81,12 @@ class RunFolder:
         if not isinstance(known, list) or not all(isinstance(p, dict) and set(p) == {"path", "sha256"} for p in known):
             raise BadInput(f"{path}: is damaged. {ANEW}")
         return known
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys of the problem file that were set when the run began, and their values."""
+        path = self.path / "set.json"
+        return read_json(path) if path.exists() else {}
 
     def checkpoint(self, part: str) -> pathlib.Path:
         return self.path / "checkpoints" / part
@@ -172,9 +179,15 @@ def vacant(path: pathlib.Path, *, overwrite: bool) -> None:
     """Raise `BadInput` unless a run may be written at `path`; makes the folder, removes nothing."""
     with writing(f"--out {path}"):
         path.mkdir(parents=True, exist_ok=True)
-        inside = sorted(entry.name for entry in path.iterdir())
         (path / ".lock.part").write_bytes(b"")
         (path / ".lock.part").unlink()
+    unoccupied(path, overwrite=overwrite)
+
+
+def unoccupied(path: pathlib.Path, *, overwrite: bool) -> None:
+    """Raise `BadInput` where something is at `path` that a run may not replace; writes nothing."""
+    with writing(f"--out {path}"):
+        inside = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
     foreign = [name for name in inside if name != ".lock"]
     if not foreign:
         return

@@ -1,41 +1,92 @@
 """What is done with a problem file and with the folder of its run: begin, go on, write the report anew."""
 
+import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .call._build import Built, build
 from .call._cost import check_cost
+from .call._estimate import Item, items_of
 from .call._limit import compute_limit
 from .call._networks import networks_of, train
 from .call._part import Work
 from .errors import BadInput, Failed, Interrupted, ProblemFileError, tell
-from .folder import FORMAT, RunFolder, create, existing, how_to_go_on, locked, vacant
+from .folder import FORMAT, RunFolder, create, existing, how_to_go_on, locked, unoccupied, vacant
+from .parse._keys import read_problem_file
 from .parse._plugins import plugged, require_same
-from .parse._problem_file import ProblemFile, check, read_problem_file
+from .parse._problem_file import ProblemFile, check
 from .parse._words import changes
-from .report._numbers import checks_of, numbers_of
+from .report._numbers import checks_of, describe, numbers_of, settings_words
 from .report._predicted import predicted_of
 from .report._summary import write_report
 
 
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """A run before it is made: where it would be, its problem in words, and its parts with what they take."""
+
+    path: pathlib.Path
+    title: str
+    problem: dict[str, str]
+    items: tuple[Item, ...]
+
+
 def run_file(
-    path: pathlib.Path, out: pathlib.Path | None, plugins: Sequence[pathlib.Path], *, overwrite: bool, force: bool
+    path: pathlib.Path,
+    out: pathlib.Path | None,
+    plugins: Sequence[pathlib.Path],
+    settings: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    force: bool,
 ) -> RunFolder:
-    """All that the file asks for, in a new folder; everything that can be checked is checked before it is made."""
+    """All that the file asks for, in a new folder; everything that can be checked is checked before it is made.
+
+    `settings`: keys of the file, `time.t1`, and the values that they have instead.
+    """
     with plugged(plugins) as loaded:
-        file, content = read_problem_file(path)
-        file = file.model_copy(update={"title": file.title or path.stem})
-        built = build(file, str(path))
-        if not force:
-            check_cost(file, str(path), built)
-        place = pathlib.Path("runs") / path.stem if out is None else out
+        file, content, built = _read(path, settings, force=force)
+        place = _place(path, out)
         vacant(place, overwrite=overwrite)
         with locked(place):
             files = files_of(file, built, loaded) | {"problem.toml": content}
+            if settings:
+                files["set.json"] = dict(settings)
             folder = create(place, files, overwrite=overwrite)
             carry_out(folder, file, str(path), built)
     return folder
+
+
+def outlook(
+    path: pathlib.Path,
+    out: pathlib.Path | None,
+    plugins: Sequence[pathlib.Path],
+    settings: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    force: bool,
+) -> Outlook:
+    """What `run_file` would do, after the same checks; nothing is computed or written."""
+    with plugged(plugins):
+        file, _, built = _read(path, settings, force=force)
+        place = _place(path, out)
+        unoccupied(place, overwrite=overwrite)
+        words = describe(file, built) | ({"set": settings_words(settings)} if settings else {})
+        return Outlook(place, file.title or path.stem, words, items_of(file, built))
+
+
+def _read(path: pathlib.Path, settings: Mapping[str, Any], *, force: bool) -> tuple[ProblemFile, bytes, Built]:
+    file, content = read_problem_file(path, settings)
+    file = file.model_copy(update={"title": file.title or path.stem})
+    built = build(file, str(path))
+    if not force:
+        check_cost(file, str(path), built)
+    return file, content, built
+
+
+def _place(path: pathlib.Path, out: pathlib.Path | None) -> pathlib.Path:
+    return pathlib.Path("runs") / path.stem if out is None else out
 
 
 def resume(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> RunFolder:

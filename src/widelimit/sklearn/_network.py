@@ -37,6 +37,7 @@ class WideNetwork(BaseEstimator):
         step: Any = 0.05,
         batch: Any = None,
         alpha: Any = 0.0,
+        loss: Any = "auto",
         bias: Any = True,
         start_scale: Any = 1.0,
         standardise: Any = True,
@@ -52,6 +53,7 @@ class WideNetwork(BaseEstimator):
         self.step = step
         self.batch = batch
         self.alpha = alpha
+        self.loss = loss
         self.bias = bias
         self.start_scale = start_scale
         self.standardise = standardise
@@ -175,6 +177,13 @@ class WideNetwork(BaseEstimator):
         if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.sum() > 0:
             raise ValueError(f"{who}: must be finite, not negative and not all zero.")
         return weights
+
+    def _loss(self, usual: str, *others: str) -> losses.AbstractLoss:
+        """What `loss` names: "auto" is the usual one. Raises `ValueError` for one that is none of the others."""
+        allowed = ("auto", *dict.fromkeys((usual, *others)))
+        if not isinstance(self.loss, str) or self.loss not in allowed:
+            raise ValueError(f"{self._named('loss')}: must be one of {', '.join(sorted(allowed))}, got {self.loss!r}.")
+        return losses.registry.make(usual if self.loss == "auto" else self.loss)
 
     def _activation(self) -> activations.Activation:
         if isinstance(self.activation, str):

@@ -7,8 +7,6 @@ from jaxtyping import Float
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
-from widelimit.problem import losses
-
 from ._network import WideNetwork
 
 
@@ -27,6 +25,7 @@ class WideRegressor(MultiOutputMixin, RegressorMixin, WideNetwork):
     - `step`, `batch`: of that SGD: its step > 0 in mean-field time, and the rows a step, drawn with replacement by
       weight; all rows (gradient descent) for None. Unused without `width`.
     - `alpha`: the l2 penalty >= 0 on all parameters, biases among them.
+    - `loss`: "auto", the squared one above; or "huber", linear where |f - y| > 1 (in the units inside).
     - `bias`: whether neurons have one.
     - `start_scale`: the standard deviation of c and b at the start; that of w is `start_scale` / sqrt(d).
     - `standardise`: columns of x, and of y, to mean 0 and variance 1 (weighted) inside. `problem_`, `measure_` and
@@ -49,7 +48,8 @@ class WideRegressor(MultiOutputMixin, RegressorMixin, WideNetwork):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "WideRegressor":
         """Train on X [n, d] and y [n] or [n, C]; `sample_weight` [n], not negative, counts as so many equal rows."""
         x, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-        self._train(np.asarray(x), np.asarray(y, float), self._weights(sample_weight, len(x)), losses.squared())
+        loss = self._loss("squared", "huber")
+        self._train(np.asarray(x), np.asarray(y, float), self._weights(sample_weight, len(x)), loss)
         return self
 
     def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import split
+from widelimit.numerics import map_rows
 
 from ._depths import Depth, sizes
 from ._family import filled
@@ -42,4 +43,5 @@ def _errors(function: Depth, rows: Float[Array, "k D"]) -> Float[Array, " k"]:
         errors = jax.vmap(lambda x: jnp.max(unit.rounding(theta, x)))(potential.x)
         return function.weight * jnp.sum(heights * errors)
 
-    return jax.vmap(one)(rows)
+    # A rounding looks at every product of a row and at its size: twice as many numbers as the inputs have.
+    return map_rows(one, rows, max(1, potential.size // (2 * potential.x.size)))

@@ -1,5 +1,6 @@
 """Sums over samples of one input for piecewise-linear neurons, by binned knots; chosen by itself where it fits."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -45,6 +46,9 @@ class BinnedKnots(AbstractIntegrals):
     @property
     def budget(self) -> int | None:
         return self.task.budget
+
+    def with_budget(self, budget: int) -> "BinnedKnots":
+        return dataclasses.replace(self, task=self.task.with_budget(budget))
 
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return _risk(self, theta, w)

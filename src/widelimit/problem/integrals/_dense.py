@@ -1,5 +1,6 @@
 """Integrals over the data's nodes, in pieces that fit into the budget: the way that works for every network."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -44,6 +45,9 @@ class Dense(AbstractIntegrals):
     @property
     def budget(self) -> int | None:
         return self.task.budget
+
+    def with_budget(self, budget: int) -> "Dense":
+        return dataclasses.replace(self, task=self.task.with_budget(budget))
 
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return risk_on(self.task, theta, w, require_nodes(self.task.data, "Problem.risk"))

@@ -1,6 +1,7 @@
 """What is learned, and how risk, psi and grad psi are computed of a measure: what every such way can be asked."""
 
 import abc
+import dataclasses
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.measure import Blocks
+from widelimit.measure import Blocks, row_size
 from widelimit.numerics import Module, entries, map_rows
 
 from ..data import AbstractData
@@ -43,10 +44,20 @@ class Supervised(eqx.Module):
         """The scaled f at inputs in one piece, with the usual derivatives."""
         return self.network.shifted(self.scale.factor(w.shape[0]) * evaluate(self.network, theta, w, x))
 
+    def with_budget(self, budget: int) -> "Supervised":
+        """The same with tables of so many entries."""
+        return dataclasses.replace(self, budget=budget)
+
     def piece(self, particles: int) -> int:
-        """How many inputs fit into one table."""
+        """How many inputs fit into one table.
+
+        Without a budget at least as many as a particle has parameters: where the particles themselves are larger than
+        the table, each piece reads all of them, and with fewer inputs a product of matrices becomes many with vectors
+        (of 100,000 particles of 22 numbers three times as slow).
+        """
         components = self.network.components(self.data.outputs)
-        return max(1, int(entries(self.budget) / (particles * components)))
+        least = row_size(self.blocks) if self.budget is None else 1
+        return max(1, int(least / components), int(entries(self.budget) / (particles * components)))
 
 
 class Variation(NamedTuple):
@@ -135,7 +146,7 @@ class AbstractIntegrals(Module):
     deterministic: ClassVar[bool] = True
     """Whether risk and variation can be had without drawing samples."""
     budget: ClassVar[int | None] = None
-    """How many entries a table may have; None for the library's own choice."""
+    """How many numbers the tables may hold together; None for the library's own choice."""
 
     @abc.abstractmethod
     def blocks(self) -> Blocks:
@@ -153,6 +164,10 @@ class AbstractIntegrals(Module):
     def rough(self) -> bool:
         """Whether grad psi may jump where particles cross a kink."""
         return self.kinked
+
+    def with_budget(self, budget: int) -> "AbstractIntegrals":
+        """The same with tables of so many entries; itself, where there are none."""
+        return self
 
     def require_deterministic(self, who: str) -> None:
         """Raise `ValueError` where risk and variation need fresh samples."""

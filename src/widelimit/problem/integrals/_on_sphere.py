@@ -9,6 +9,7 @@ n^2 d operations and n^2 values of kappa and its slope (rotskoff2018 (1.4), (2.1
 """
 
 import abc
+import dataclasses
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -144,6 +145,9 @@ class AbstractOnSphere(AbstractIntegrals):
     @property
     def budget(self) -> int | None:
         return self.task.budget
+
+    def with_budget(self, budget: int) -> "AbstractOnSphere":
+        return dataclasses.replace(self, task=self.task.with_budget(budget))
 
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return _risk(self, theta, w)

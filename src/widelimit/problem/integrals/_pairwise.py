@@ -81,6 +81,10 @@ class Pairwise(AbstractIntegrals):
     def blocks(self) -> Blocks:
         return self.columns
 
+    def with_budget(self, budget: int) -> "Pairwise":
+        parts = {"blocks": self.columns, "constant": self.constant, "kinked": self.kinked, "budget": budget}
+        return Pairwise(self.pair.V, self.pair.U, **parts)
+
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return _risk(self, theta, w)
 

@@ -1,5 +1,6 @@
 """Exact integrals of free-knot splines, chosen by itself where the other parts allow it."""
 
+import dataclasses
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -39,6 +40,9 @@ class SortedKnots(AbstractIntegrals):
     @property
     def budget(self) -> int | None:
         return self.task.budget
+
+    def with_budget(self, budget: int) -> "SortedKnots":
+        return dataclasses.replace(self, task=self.task.with_budget(budget))
 
     def risk(self, theta: Any, w: Float[Array, " N"]) -> Float[Array, ""]:
         return _risk(self, theta, w)

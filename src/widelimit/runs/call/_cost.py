@@ -17,13 +17,11 @@ MOST_STEPS = 1e9
 
 def check_cost(file: ProblemFile, name: str, built: Built) -> None:
     """Raise `ProblemFileError` for a part that cannot fit into the machine's memory, or cannot end."""
-    most, dim, saves = memory(), built.problem.dim, len(built.save_at)
-    levels = 1 if built.problem.levels is None else built.problem.levels.count
-    for place, rows, said in _sizes(file, dim):
-        # All save times, and what an adaptive integrator holds of the present.
-        size = 8.0 * levels * rows * ((dim + 1) * saves + 10 * dim)
+    most, saves = memory(), len(built.save_at)
+    for place, rows, said in _sizes(file, built.problem.dim):
+        size = memory_of(built, rows)
         if size > most:
-            text = f"{said} with {saves} save times take about {_bytes(size)}; this machine has {_bytes(most)}."
+            text = f"{said} with {saves} save times take about {in_bytes(size)}; this machine has {in_bytes(most)}."
             raise ProblemFileError(name, place, f"{text} Ask for fewer, or say --force.")
     for place, section in _sections(file):
         clock = dynamics_of(section).clock
@@ -38,6 +36,14 @@ def check_cost(file: ProblemFile, name: str, built: Built) -> None:
             raise ProblemFileError(name, key if clock.counts else "[time] t1", f"{text} Ask for fewer, or say --force.")
 
 
+def memory_of(built: Built, rows: float) -> float:
+    """Bytes of so many neurons, or as many a level: all save times, and what an adaptive integrator holds of the
+    present."""
+    levels = 1 if built.problem.levels is None else built.problem.levels.count
+    dim, saves = built.problem.dim, len(built.save_at)
+    return 8.0 * levels * rows * ((dim + 1) * saves + 10 * dim)
+
+
 def memory() -> float:
     """The bytes of this machine, or of the part of it that this process may use."""
     sizes = [float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")]
@@ -50,7 +56,7 @@ def memory() -> float:
     return min(sizes)
 
 
-def _bytes(size: float) -> str:
+def in_bytes(size: float) -> str:
     """`12.3 GB`."""
     power = min(4, max(0, int(math.log10(max(size, 1.0)) // 3)))
     return f"{size / 1e3**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"

@@ -47,7 +47,7 @@ def compute_limit(work: Work) -> Limit:
     runs: list[Trajectory] = []
     movements: list[float] = []
     sizes: list[float] = []
-    for size in _sizes(work.file):
+    for size in sizes_of(work.file):
         runs.append(_run(work, size))
         sizes.append(size)
         if len(runs) == 1:
@@ -111,7 +111,8 @@ def finely(file: ProblemFile, size: float) -> str:
     return f"{size} {name}{each}" if isinstance(size, int) else f"{name} {size:g}"
 
 
-def _sizes(file: ProblemFile) -> Iterator[float]:
+def sizes_of(file: ProblemFile) -> Iterator[float]:
+    """The resolutions that may be run, the coarsest first; a doubled one may rest before the last."""
     section = file.limit
     value = dynamics.registry[section.dynamics].values[section.resolution]
     given = getattr(section, section.resolution)

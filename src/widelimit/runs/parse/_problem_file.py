@@ -87,10 +87,10 @@ class ProblemFile(Section):
 
 
 @functools.cache
-def _model() -> type[ProblemFile]:
+def problem_model() -> type[ProblemFile]:
     """The schema of what is registered now; `forget` after more is."""
     schema = Schema()
-    fields = {
+    fields: dict[str, Any] = {
         "unit": (schema.of(units.registry) | None, None),
         "network": (schema.of(networks.registry) | None, None),
         "loss": (schema.of(losses.registry), {"kind": "squared"}),
@@ -107,18 +107,7 @@ def _model() -> type[ProblemFile]:
 
 def forget() -> None:
     """Make the schema anew: more things are registered than before."""
-    _model.cache_clear()
-
-
-def read_problem_file(path: pathlib.Path) -> tuple[ProblemFile, bytes]:
-    """The problem and the file's bytes; a path in [data] source counts from the file's folder.
-
-    Raises `ProblemFileError` with the line or the key.
-    """
-    given, content = read_tables(path)
-    if "sweep" in given:
-        raise ProblemFileError(str(path), "[sweep]", f"asks for many runs; `widelimit sweep {path}` makes them.")
-    return check_beside(given, path), content
+    problem_model.cache_clear()
 
 
 def read_tables(path: pathlib.Path) -> tuple[dict[str, Any], bytes]:
@@ -170,7 +159,7 @@ def check(given: dict[str, Any], file: str) -> ProblemFile:
         if name != "networks" and isinstance(given.get(name), list):
             raise ProblemFileError(file, f"[[{name}]]", f"goes in single brackets, [{name}]: there is one.")
     try:
-        return _model().model_validate(given)
+        return problem_model().model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         text = describe(first)

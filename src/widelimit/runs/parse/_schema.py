@@ -3,6 +3,7 @@
 Numbers, texts and flags are strict: TOML has types, so "3" is a mistake where 3 is meant.
 """
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     Strict,
     WrapValidator,
@@ -24,7 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from widelimit.numerics.registry import UNSAID, Entry, Registry, Value
 
-from ._words import shown, unknown
+from ._words import about, about_key, shown, unknown
 
 # Squares and products of a few such numbers are still numbers.
 _SMALLEST, _LARGEST = 1e-50, 1e50
@@ -44,9 +46,12 @@ Made = TypeVar("Made", bound="Section")
 
 
 class Section(BaseModel):
-    """A table with known keys; an unknown one is refused with the nearest that is known."""
+    """A table with known keys; an unknown one is refused with the nearest that is known.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    The text below a key is what editors show for it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +66,23 @@ class Section(BaseModel):
 def misfit(text: str, key: str = "") -> PydanticCustomError:
     """An error at `key` of the section that is being read, or at the section itself."""
     return PydanticCustomError("misfit", "{text}", {"text": text, "key": key})
+
+
+# Compared by identity: what annotations hold must be hashable.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shorthand:
+    """What a JSON schema has to know of a validator that takes more than the type says.
+
+    `others`: schemas of what may stand for a value; `alone`: whether an entry may stand for a list of one.
+    """
+
+    others: tuple[dict[str, Any], ...] = ()
+    alone: bool = False
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        inner = handler(core)
+        others = [*self.others, inner["items"]] if self.alone else list(self.others)
+        return {"anyOf": [*others, inner]} if others else inner
 
 
 class Schema:
@@ -83,27 +105,35 @@ class Schema:
         return self._types[registry.concept]
 
     def _model(self, registry: Registry, entry: Entry) -> type[Section]:
-        values = {name: self.field(value) for name, value in entry.said.items()}
-        return model(entry.name, Section, {registry.tag: Literal[entry.name]} | values)
+        fields = {registry.tag: Literal[entry.name]} | self.fields(entry, entry.said)
+        return model(entry.name, Section, fields, about(entry))
 
-    def field(self, value: Value, default: Any = UNSAID) -> Any:
-        """The type of a key, or (type, default); the default is the value's own unless another is given."""
+    def fields(self, entry: Entry, values: Mapping[str, Value]) -> dict[str, Any]:
+        """The types of keys of a registered thing, with what its documentation says of each."""
+        return {name: self.field(value, about=about_key(entry, name)) for name, value in values.items()}
+
+    def field(self, value: Value, default: Any = UNSAID, about: str = "") -> Any:
+        """(type, default) of a key; the default is the value's own unless another is given."""
         known = value.default if default is UNSAID else default
         # What follows from the place has no default here.
         kind, known = self._type(value), None if value.fact else known
-        return kind if known is UNSAID else (kind | None, None) if known is None else (kind, known)
+        told = Field(description=about or None) if known is UNSAID else Field(known, description=about or None)
+        return (kind | None if known is None else kind, told)
 
     def _type(self, value: Value) -> Any:
         one = self.of(value.registry) if value.registry is not None else _plain(value)
         if value.many == "table":
             return Annotated[dict[str, one], Field(min_length=1)]
-        return Annotated[tuple[one, ...], BeforeValidator(as_list), Field(min_length=1)] if value.many else one
+        listed = Annotated[
+            tuple[one, ...], Field(min_length=1), BeforeValidator(as_list), Shorthand(alone=value.kind == "text")
+        ]
+        return listed if value.many else one
 
 
-def model(name: str, base: type[Made], fields: Mapping[str, Any]) -> type[Made]:
-    """A section whose keys are only known now: types, or (type, default)."""
+def model(name: str, base: type[Made], fields: Mapping[str, Any], doc: str = "") -> type[Made]:
+    """A section whose keys are only known now: types, or (type, default); `doc` says what it is."""
     make: Any = create_model
-    return make(name, __base__=base, **fields)
+    return make(name, __base__=base, __doc__=doc or base.__doc__, **fields)
 
 
 def one_of(registry: Registry, models: Mapping[str, type[Section]], *, default: str | None = None) -> Any:
@@ -128,7 +158,22 @@ def one_of(registry: Registry, models: Mapping[str, type[Section]], *, default: 
             raise misfit(unknown(said[registry.tag], names), registry.tag if isinstance(given, dict) else "")
         return said
 
-    return Annotated[tagged, BeforeValidator(table)]
+    bare = [name for name, one in models.items() if _needs_nothing(one, registry.tag)]
+    others: tuple[dict[str, Any], ...] = ({"enum": bare},) if bare else ()
+    if registry.plain is not None:
+        others = (*others, _plain_schema(registry[registry.plain]))
+    return Annotated[tagged, BeforeValidator(table), Shorthand(others)]
+
+
+def _plain_schema(entry: Entry) -> dict[str, Any]:
+    """Of the first value of a thing, which may stand for it: a number, or numbers by name."""
+    number = {"type": "number", "description": about(entry)}
+    by_name = next(iter(entry.values.values())).many == "table"
+    return {"type": "object", "additionalProperties": number} if by_name else number
+
+
+def _needs_nothing(section: type[Section], tag: str) -> bool:
+    return not any(field.is_required() for name, field in section.model_fields.items() if name != tag)
 
 
 def as_list(value: Any) -> Any:
@@ -146,7 +191,9 @@ def _plain(value: Value) -> Any:
     number = Annotated[Whole if value.kind == "whole" else Number, bounds]
     if not value.words:
         return number
-    return Annotated[number, WrapValidator(_or_words(tuple(value.words))), PlainSerializer(lambda v: v, Any)]
+    either = WrapValidator(_or_words(tuple(value.words)))
+    words = Shorthand(({"enum": list(value.words)},))
+    return Annotated[number, either, PlainSerializer(lambda v: v, Any), words]
 
 
 def _or_words(words: tuple[str, ...]) -> Callable[[Any, Callable[[Any], Any]], Any]:

@@ -1,10 +1,12 @@
 """Sentences for what is wrong with a value, and registered things in words."""
 
+import inspect
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widelimit import results
-from widelimit.numerics.registry import UNSAID, Registry
+from widelimit.numerics.registry import UNSAID, Entry, Registry
 
 
 def unknown(given: Any, allowed: Sequence[str]) -> str:
@@ -78,6 +80,22 @@ def changes(old: Any, new: Any, place: str = "") -> str:
     if isinstance(old, list) and isinstance(new, list) and len(old) != len(new):
         return f"{place} had {len(old)} and has {len(new)}"
     return "" if old == new else f"{place} was {shown(old)} and is {shown(new)}"
+
+
+def about(entry: Entry) -> str:
+    """The first sentence of the documentation of a registered thing; sentences end outside of formulas only."""
+    text = " ".join((inspect.getdoc(entry.maker) or "").split("\n\n")[0].split())
+    first = re.match(r"(?:\$[^$]*\$|[^$])*?(?=[.:;,]*(?:[.:;] |$))", text)
+    return first[0] if first else text
+
+
+def about_key(entry: Entry, key: str) -> str:
+    """What the documentation of a registered thing says of one of its values, "- `step`, `batch`: ..."; or nothing."""
+    lines = inspect.getdoc(entry.maker) or ""
+    for names, text in re.findall(r"^ *- ((?:`\w+`(?:, | and )?)+): (.*?)(?=\n *- |\n *\n|\Z)", lines, re.M | re.S):
+        if f"`{key}`" in names:
+            return " ".join(text.split())
+    return ""
 
 
 def in_words(registry: Registry, said: Any, *, brief: bool = False) -> str:

@@ -1,7 +1,9 @@
 """The numbers of a run: what numbers.json holds and what is printed."""
 
 import importlib.metadata
+import json
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,12 @@ from widelimit.problem import domains, losses, mobilities, networks, penalties, 
 from widelimit.report import interpolate
 from widelimit.trajectory import Trajectory
 
+from ..call._build import Built
 from ..call._limit import Limit, finely
 from ..call._networks import Network, networks_of
 from ..call._part import Work
-from ..folder import FORMAT
+from ..folder import FORMAT, RunFolder
+from ..parse._problem_file import ProblemFile
 from ..parse._words import in_words
 
 # More lines than this, or more dots, would hide each other.
@@ -75,7 +79,7 @@ def numbers_of(
     return {
         "format": FORMAT,
         "title": work.file.title,
-        "problem": describe(work),
+        "problem": describe(work.file, work.built) | _changed(work.folder),
         "t1": t1,
         "limit": {
             "dynamics": in_words(dynamics.registry, work.file.limit.model_dump(), brief=True),
@@ -130,9 +134,19 @@ def _function(work: Work, limit: Limit, trained: Trained) -> dict[str, Any] | No
     }
 
 
-def describe(work: Work) -> dict[str, str]:
+def _changed(folder: RunFolder) -> dict[str, str]:
+    """What was set when the run began, beside what its file says."""
+    return {"set": settings_words(folder.settings)} if folder.settings else {}
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """`time.t1 = 5, networks.widths = [64, 256]`."""
+    return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items())
+
+
+def describe(file: ProblemFile, built: Built) -> dict[str, str]:
     """The problem in words, one line a part."""
-    file, built, facts = work.file, work.built, work.built.facts
+    facts = built.facts
     held_out = f", {facts['held_out_rows']} held out" if built.held_out else ""
     inputs = "1 input" if len(facts["features"]) == 1 else f"{len(facts['features'])} inputs"
     classes = f", classes {', '.join(facts['classes'])}" if facts["classes"] else ""

@@ -67,6 +67,7 @@ def _bands(work: Work, limit: Limit, number: int, runs: Trained, words: str) -> 
         particles=_PARTICLES,
         directions=_DIRECTIONS,
         key=jax.random.key(0),
+        progress=work.progress,
     )
     records = []
     for band in found.bands:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from widelimit import losses
-from widelimit._diagnose._readers import read
+from widelimit._diagnose.reading._readers import read
 
 RNG = np.random.default_rng(1)
 N, D, C = 5, 3, 2

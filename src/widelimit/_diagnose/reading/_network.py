@@ -43,6 +43,7 @@ class TrainedNetwork:
     - `source`: what it was, in words.
     - `reference`, `link`: what the trainer itself predicts at inputs, and of which function of f; None: nothing to ask.
     - `targets`: the trainer's targets as those of the loss.
+    - `classes`: their names in order, where the trainer has some.
     - `time`: for how long it was trained by plain steps (learning rate x steps), where that is known.
     """
 
@@ -57,6 +58,7 @@ class TrainedNetwork:
     reference: Callable[[np.ndarray], np.ndarray] | None = None
     link: Callable[[np.ndarray], np.ndarray] | None = None
     targets: Callable[[Any], np.ndarray] | None = None
+    classes: tuple[Any, ...] = ()
     time: float | None = None
 
     def __post_init__(self) -> None:
@@ -92,7 +94,7 @@ class TrainedNetwork:
             raise ValueError(
                 f"diagnose(x=...): the model has {self.weight.shape[1]} inputs, the table has shape {rows.shape}."
             )
-        return rows
+        return _all_finite(rows, "x")
 
     def labels(self, y: Any) -> np.ndarray:
         """The targets of the loss. Raises `ValueError` for targets of another shape."""
@@ -110,7 +112,7 @@ class TrainedNetwork:
             raise ValueError(
                 f"diagnose(y=...): the model has outputs of shape {shape}, the targets have shape {values.shape}."
             )
-        return values
+        return _all_finite(values, "y")
 
     def problem(self, x: Any, y: Any) -> Problem:
         """The problem that the trainer solved, in its time."""
@@ -161,3 +163,11 @@ class TrainedNetwork:
                 "and that x is scaled as for the training."
             )
         return off
+
+
+def _all_finite(values: np.ndarray, name: str) -> np.ndarray:
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise ValueError(f"diagnose({name}=...): {len(bad)} entries are not finite, the first at {where}.")
+    return values

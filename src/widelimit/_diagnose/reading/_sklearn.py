@@ -77,12 +77,14 @@ def _classifier(model: Any, classes: Any, source: str) -> dict[str, Any]:
             "reference": model.predict_proba,
             "link": _softmax,
             "targets": lambda y: np.eye(len(classes))[_indices(y, classes)],
+            "classes": tuple(classes.tolist()),
         }
     return {
         "loss": losses.logistic(),
         "reference": lambda x: model.predict_proba(x)[:, 1],
         "link": lambda f: 1.0 / (1.0 + np.exp(-f)),
         "targets": lambda y: 2.0 * _indices(y, classes) - 1.0,
+        "classes": tuple(classes.tolist()),
     }
 
 
@@ -96,12 +98,6 @@ def _indices(y: Any, classes: np.ndarray) -> np.ndarray:
     found = np.searchsorted(classes, values) if values.dtype.kind == classes.dtype.kind or _numbers(values) else None
     if values.ndim != 1 or found is None or not np.all(classes[np.minimum(found, len(classes) - 1)] == values):
         raise ValueError(f"diagnose(y=...): expected one of the model's classes a row, {classes.tolist()[:10]}.")
-    names, counts = np.unique(values, return_counts=True)
-    if np.any(counts == 1):
-        raise ValueError(
-            f"diagnose(y=...): the class {names[counts == 1][0]!r} appears once; nothing can be said of a class of one "
-            "row."
-        )
     return found
 
 

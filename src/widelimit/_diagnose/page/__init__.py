@@ -1,0 +1,1 @@
+"""What a diagnosis says: sentences, numbers, pictures and a page."""
