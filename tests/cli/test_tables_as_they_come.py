@@ -43,7 +43,7 @@ def test_what_does_not_go_is_refused_with_its_place(tmp_path, keys, table, expec
 
 def test_the_facts_of_the_data(tmp_path):
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     path = write(tmp_path, 'missing = "median"\nseed = 3')
     built = build(read_problem_file(path)[0], str(path))
