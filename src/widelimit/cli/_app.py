@@ -13,19 +13,22 @@ from widelimit._compiled import keep_compiled
 from widelimit.runs.errors import FAILED, INTERRUPTED, tell
 from widelimit.runs.paths import given
 
+from ._complete import claims as claims_of, figures, papers, scales
 from ._errors import guarded
 
 app = typer.Typer(
     name="widelimit",
     help="What training does to a wide two-layer network: the mean-field limit, and networks beside it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 _Folder = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
 _Scale = Annotated[
-    str, typer.Option("--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.")
+    str,
+    typer.Option(
+        "--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.", autocompletion=scales
+    ),
 ]
 _Plugins = Annotated[
     list[str] | None,
@@ -162,7 +165,7 @@ def sweep(
     json: _Json = False,
     force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
 ) -> None:
-    """Make every run that a problem file's [sweep] asks for; called again it goes on where it was stopped."""
+    """Make every run that the sweep of a problem file asks for; called again it goes on where it was stopped."""
     with guarded():
         from ._sweeps import dry_sweep, sweep_file
 
@@ -288,7 +291,10 @@ def explore(
 @app.command()
 def reproduce(
     what: Annotated[
-        str | None, typer.Argument(metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.")
+        str | None,
+        typer.Argument(
+            metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.", autocompletion=figures
+        ),
     ] = None,
     scale: _Scale = "quick",
     out: Annotated[
@@ -304,10 +310,13 @@ def reproduce(
 
 @app.command()
 def claims(
-    paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="All papers if left out.")] = None,
+    paper: Annotated[
+        str | None, typer.Argument(metavar="PAPER", help="All papers if left out.", autocompletion=papers)
+    ] = None,
     scale: _Scale = "quick",
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="ID", help="This claim; may be given more than once.")
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="This claim; may be given more than once.", autocompletion=claims_of),
     ] = None,
     out: Annotated[
         str | None,
