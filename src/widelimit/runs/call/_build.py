@@ -184,9 +184,10 @@ def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str,
 
     Raises `ValueError` for data that cannot be read or learned from.
     """
-    table = read_table(section.source, target=section.target, classes=section.classes, features=section.features)
+    table = read_table(section.source, **section.read)
+    table.check_classes()
     train, test = (table, None) if section.held_out == 0 else split(table, section.held_out, section.seed)
-    inputs = Scaling.fit(train.features, section.scaling, names=table.feature_names)
+    inputs = Scaling.fit(train.features, section.scaling, names=train.feature_names)
     targets = Scaling.fit(train.target, section.target_scaling, names=table.target_names)
     if targets.constant:
         raise ValueError(f"the target {targets.constant[0]!r} is the same in all rows left to train on.")
@@ -201,10 +202,11 @@ def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str,
         "arrays_sha256": _digest(*arrays[0], *(arrays[1] or ())),
         "rows": len(train),
         "held_out_rows": 0 if test is None else len(test),
-        "features": list(table.feature_names),
+        "features": list(train.feature_names),
         "target": table.target_name,
         "classes": list(table.classes),
         "constant_features": list(inputs.constant),
+        "notes": [*train.notes, *(() if test is None else test.notes)],
     }
     notices = () if inputs.notice is None else (f"{table.source}: {inputs.notice}",)
     return *arrays, facts, notices

@@ -1,6 +1,7 @@
 """Where columns come from: csv, parquet and npz files, data sets inside scikit-learn, the choice among them."""
 
 import csv
+import gzip
 import hashlib
 import io
 import os
@@ -15,31 +16,55 @@ from widelimit.numerics import local_path
 from widelimit.results import did_you_mean, one_of
 
 from ._columns import Columns, check_names, pick
+from ._excel import read_excel
 
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
-SUFFIXES = (".csv", ".parquet", ".npz")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".parquet", ".npz")
+_SEPARATORS = (",", ";", "\t", "|")
 
 Names = str | Sequence[str] | None
 Chosen = tuple[Columns, tuple[str, ...], tuple[str, ...]]
 
 
-def open_columns(source: str | os.PathLike[str], features: Names, target: Names) -> Chosen:
-    """The columns of a source, with the names of the feature and the target columns.
+def open_columns(
+    source: str | os.PathLike[str],
+    features: Names,
+    target: Names,
+    *,
+    separator: str | None = None,
+    sheet: str | None = None,
+    labelled: bool = True,
+) -> Chosen:
+    """The columns of a source, with the names of the feature and the target columns; no target unless `labelled`.
 
     Raises `ValueError` for a source that is not there or of no known kind, and for what its reader refuses.
     """
     text = os.fspath(source)
     if text.startswith("sklearn:"):
         columns, default = read_sklearn(text)
-        return columns, *pick(columns, _names(features), _names(target) or default)
-    suffix = Path(text).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
+        targets = _names(target) or default
+        return columns, *pick(columns, _names(features), targets if labelled else (), labelled=labelled)
+    suffix = next((end for end in reversed(SUFFIXES) if text.lower().endswith(end)), None)
+    if suffix is None:
+        old = " Save an old Excel file as .xlsx." if text.lower().endswith(".xls") else ""
+        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.{old}")
+    if separator is not None and suffix[1:4] not in ("csv", "tsv"):
+        raise ValueError(f"{text}: separator: is for .csv and .tsv.")
+    if sheet is not None and suffix != ".xlsx":
+        raise ValueError(f"{text}: sheet: is for .xlsx.")
     content = _content(local_path(source, "source"), text)
     if suffix == ".npz":
-        return read_npz(text, content, _names(features) or ("x",), _names(target) or ("y",))
-    columns = (read_csv if suffix == ".csv" else read_parquet)(text, content)
-    return columns, *pick(columns, _names(features), _names(target) or ())
+        targets = (_names(target) or ("y",)) if labelled else ()
+        return read_npz(text, content, _names(features) or ("x",), targets)
+    if suffix == ".parquet":
+        columns = read_parquet(text, content)
+    elif suffix == ".xlsx":
+        columns = read_excel(text, content, sheet)
+    else:
+        usual = "," if suffix.startswith(".csv") else "\t"
+        columns = read_csv(text, content, usual if separator is None else one_of(separator, _SEPARATORS, "separator"))
+    targets = (_names(target) or ()) if labelled else ()
+    return columns, *pick(columns, _names(features), targets, labelled=labelled)
 
 
 def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, ...]]:
@@ -81,19 +106,26 @@ def read_sklearn(source: str) -> tuple[Columns, tuple[str, ...]]:
     return Columns(source, cells, lambda row: f"row {row + 1}", class_names=class_names), targets
 
 
-def read_csv(source: str, content: bytes) -> Columns:
+def read_csv(source: str, content: bytes, separator: str = ",") -> Columns:
     """The columns of a CSV file, as text; blank lines are skipped, spaces around names are not part of them.
+
+    A file that ends in .gz is unpacked.
 
     Raises `ValueError`, with the line (from 1), for bytes that are not UTF-8, a quote that is not closed, an
     empty file, a header without rows, a column without a name of its own, and rows of another length.
     """
-    records = _records(source, _decode(source, content))
+    records = _records(source, _decode(source, _unpacked(source, content)), separator)
     line, header = next(records, (0, []))
     if not header:
         raise ValueError(f"{source}: the file is empty; expected a line of column names, then rows.")
     names = [name.strip() for name in header]
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        raise ValueError(f"{source}, line {line}: commas must separate the columns; the header is {names[0]!r}.")
+    other = next((mark for mark in _SEPARATORS if mark != separator and mark in names[0]), None)
+    if len(names) == 1 and other is not None:
+        word = "commas" if separator == "," else f"{separator!r}"
+        raise ValueError(
+            f"{source}, line {line}: {word} must separate the columns; the header is {names[0]!r}. "
+            f"Or say separator={other!r}."
+        )
     check_names(source, f"line {line}", names)
 
     rows, lines = [], []
@@ -108,6 +140,12 @@ def read_csv(source: str, content: bytes) -> Columns:
     return Columns(source, cells, lambda row: f"line {lines[row]}", hashlib.sha256(content).hexdigest())
 
 
+def _unpacked(source: str, content: bytes) -> bytes:
+    if not source.lower().endswith(".gz"):
+        return content
+    return _parsed(source, "gzip", lambda: gzip.decompress(content))
+
+
 def _decode(source: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -117,10 +155,10 @@ def _decode(source: str, content: bytes) -> str:
         raise ValueError(f"{source}, line {line}: not UTF-8 text ({kind}); save it as UTF-8.") from None
 
 
-def _records(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
+def _records(source: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of every record that is not blank; a quoted cell may span lines, the first one counts."""
     # Strict: otherwise a quote that is never closed swallows the rest of the file as one cell.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator, skipinitialspace=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -169,7 +207,7 @@ def read_npz(source: str, content: bytes, features: Sequence[str], target: Seque
         rows = ", ".join(f"{name}: {n}" for name, n in list(lengths.items())[:: max(1, len(lengths) - 1)])
         raise ValueError(f"{source}: the arrays must have the same number of rows, at least 1; got {rows}.")
     columns = Columns(source, cells, lambda row: f"index {row}", hashlib.sha256(content).hexdigest())
-    return columns, *pick(columns, *chosen)
+    return columns, *pick(columns, *chosen, labelled=bool(target))
 
 
 def _array_columns(source: str, archive: Any, name: str) -> dict[str, np.ndarray]:
@@ -198,7 +236,7 @@ def _content(path: Path, source: str) -> bytes:
         pass
     except OSError as error:
         raise ValueError(f"{source}: cannot be read ({error.strerror}).") from None
-    beside = [str(entry) for entry in path.parent.glob("*") if entry.suffix in SUFFIXES]
+    beside = [str(entry) for entry in path.parent.glob("*") if entry.name.endswith(SUFFIXES)]
     raise ValueError(f"{source}: there is no such file.{did_you_mean(str(path), beside)}")
 
 
