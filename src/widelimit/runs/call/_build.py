@@ -32,6 +32,7 @@ class Built:
       network has levels.
     - `save_at`: [T], the same for every part of the run; `watched`: what is recorded there.
     - `facts`: what the data was, as plain data; `notices`: what a user should know about it.
+    - `held_out_data`: the rows held out; None without.
     """
 
     problem: Problem
@@ -40,6 +41,7 @@ class Built:
     watched: tuple[observables.AbstractObservable, ...]
     facts: dict[str, Any]
     notices: tuple[str, ...]
+    held_out_data: Samples | None = None
 
     @property
     def held_out(self) -> bool:
@@ -67,11 +69,12 @@ def build(file: ProblemFile, name: str) -> Built:
         with place(name, f"[start] {block.name}"):
             factors[block.name] = _law(file, block, samples.inputs)
     watched = observables.default(problem)
-    if test is not None:
-        watched = (*watched, observables.RiskOn("held_out_risk", Samples(*test)))
+    others = None if test is None else Samples(*test)
+    if others is not None:
+        watched = (*watched, observables.RiskOn("held_out_risk", others))
     save_at = file.time.t1 * np.linspace(0.0, 1.0, file.time.saves) ** 2
     notices = (*notices, *(() if problem.notice is None else (problem.notice,)))
-    built = Built(problem, laws.product(**factors), save_at, watched, facts, notices)
+    built = Built(problem, laws.product(**factors), save_at, watched, facts, notices, others)
     _check_dynamics(file, name, built)
     return built
 
