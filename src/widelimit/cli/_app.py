@@ -219,7 +219,7 @@ def report(folder: _Folder, plugin: _Plugins = None) -> None:
 @app.command()
 def diagnose(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Weights: an .npz or .safetensors file.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, parquet, npz, or sklearn:NAME.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, tsv, xlsx, parquet, npz, sklearn:NAME.")],
     target: Annotated[
         list[str] | None, typer.Option("--target", metavar="COLUMN", help="What it predicts; repeatable.")
     ] = None,
@@ -236,6 +236,22 @@ def diagnose(
     weight_decay: Annotated[
         float, typer.Option("--weight-decay", metavar="LAMBDA", help="As PyTorch's optimisers have it.")
     ] = 0.0,
+    missing: Annotated[
+        str,
+        typer.Option("--missing", metavar="WAY", help="Of missing cells: refuse, drop (the row), mean or median."),
+    ] = "refuse",
+    unseen: Annotated[
+        str, typer.Option("--unseen", metavar="WAY", help="Of categories that only --held-out has: refuse or zero.")
+    ] = "refuse",
+    categories: Annotated[
+        list[str] | None, typer.Option("--category", metavar="COLUMN", help="Of numbers that are names; repeatable.")
+    ] = None,
+    decimal: Annotated[str, typer.Option("--decimal", metavar="MARK", help="Before the decimals.")] = ".",
+    thousands: Annotated[str, typer.Option("--thousands", metavar="MARK", help="Between groups of digits.")] = "",
+    separator: Annotated[
+        str | None, typer.Option("--separator", metavar="MARK", help="Of the columns of a csv file.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of an Excel file.")] = None,
     held_out: Annotated[
         str | None, typer.Option("--held-out", metavar="DATA", help="Other rows: says whether more data would help.")
     ] = None,
@@ -247,8 +263,10 @@ def diagnose(
         from ._diagnose import diagnose_files
 
         options = {"activation": activation, "loss": loss, "weight_decay": weight_decay}
-        path = given(model, "MODEL")
-        diagnose_files(path, data, target, classes, held_out, _out(out), options, json=json)
+        reading = {"target": target or None, "classes": classes or None, "categories": categories or ()}
+        reading |= {"missing": missing, "unseen": unseen, "decimal": decimal, "thousands": thousands}
+        reading |= {"separator": separator, "sheet": sheet}
+        diagnose_files(given(model, "MODEL"), data, reading, held_out, _out(out), options, json=json)
 
 
 @app.command()
