@@ -8,10 +8,11 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = {
     str(path.relative_to(ROOT)): BLOCK.findall(path.read_text(encoding="utf-8"))
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS)
 }
 PAGES = {name: blocks for name, blocks in PAGES.items() if blocks}
 
@@ -52,7 +53,7 @@ def test_no_two_blocks_write_one_file():
     assert sorted(set(written)) == sorted(written)
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in DOCS)])
 def test_every_command_is_one(page):
     from widelimit.cli import app
 

@@ -49,7 +49,10 @@ def test_it_prints_sentences_or_json_and_writes_a_page(files, monkeypatch):
         (("model.npz", "numbers.csv", "--target", "y"), "do not say their activation"),
         (("model.npz", "numbers.csv", "--target", "y", "--activation", "swish"), "'swish' is unknown"),
         (("model.npz", "numbers.csv", "--target", "z", "--activation", "tanh"), "'z'"),
-        (("model.npz", "words.csv", "--target", "y", "--activation", "tanh"), "words.csv"),
+        (
+            ("model.npz", "words.csv", "--target", "y", "--activation", "tanh"),
+            "shape (2, 3). (words.csv: 2 columns of categories became 3, one a category (a: u; b: v, w).)",
+        ),
         (
             ("model.npz", "numbers.csv", "--target", "b", "--target", "y", "--activation", "tanh"),
             "the model has 2 inputs, the table has shape",

@@ -58,7 +58,12 @@ def page(d: "Diagnosis") -> Page:
         Section(
             "width",
             "Networks of any width",
-            tuple(filter(None, (_sentences.own_budget(d.gap.statement), _sentences.own_budget(d.gap.bracket)))),
+            tuple(
+                filter(
+                    None,
+                    (*_sentences.band(d), _sentences.own_budget(d.gap.statement), _sentences.own_budget(d.gap.bracket)),
+                )
+            ),
         ),
     )
     notes = tuple(filter(None, (_sentences.learned(d),)))
