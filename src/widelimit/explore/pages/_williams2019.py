@@ -106,8 +106,8 @@ A neuron $c\,(a x + b)_+$ is $r\,(\cos\vartheta\,x + \sin\vartheta)_+$ with $r =
 $\delta = c^2 - a^2 - b^2$. Far below 0 the angles rest: training is a kernel method, and the function a smooth spline.
 Far above 0 the angles move: knots gather at samples, and the function gets corners.
 
-Move $\delta$ from -100 to 100 and look at the rings. Where they rest, few neurons fail and many succeed; where they
-move, few are enough.
+Move $\delta$ from -100 to 100 and look at the rings and at the angle by which neurons turned. Then take few neurons
+at both ends.
 """,
     sliders=(
         Slider(
