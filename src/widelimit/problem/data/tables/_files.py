@@ -44,27 +44,37 @@ def open_columns(
         columns, default = read_sklearn(text)
         targets = _names(target) or default
         return columns, *pick(columns, _names(features), targets if labelled else (), labelled=labelled)
-    suffix = next((end for end in reversed(SUFFIXES) if text.lower().endswith(end)), None)
-    if suffix is None:
-        old = " Save an old Excel file as .xlsx." if text.lower().endswith(".xls") else ""
-        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.{old}")
+    suffix = _suffix(text)
     if separator is not None and suffix[1:4] not in ("csv", "tsv"):
         raise ValueError(f"{text}: separator: is for .csv and .tsv.")
     if sheet is not None and suffix != ".xlsx":
         raise ValueError(f"{text}: sheet: is for .xlsx.")
-    content = _content(local_path(source, "source"), text)
     if suffix == ".npz":
+        content = _content(local_path(source, "source"), text)
         targets = (_names(target) or ("y",)) if labelled else ()
         return read_npz(text, content, _names(features) or ("x",), targets)
-    if suffix == ".parquet":
-        columns = read_parquet(text, content)
-    elif suffix == ".xlsx":
-        columns = read_excel(text, content, sheet)
-    else:
-        usual = "," if suffix.startswith(".csv") else "\t"
-        columns = read_csv(text, content, usual if separator is None else one_of(separator, _SEPARATORS, "separator"))
+    columns = _columns(text, suffix, separator, sheet)
     targets = (_names(target) or ()) if labelled else ()
     return columns, *pick(columns, _names(features), targets, labelled=labelled)
+
+
+def _suffix(text: str) -> str:
+    found = next((end for end in reversed(SUFFIXES) if text.lower().endswith(end)), None)
+    if found is None:
+        old = " Save an old Excel file as .xlsx." if text.lower().endswith(".xls") else ""
+        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.{old}")
+    return found
+
+
+def _columns(text: str, suffix: str, separator: str | None, sheet: str | None) -> Columns:
+    """The columns of a file that has names for them."""
+    content = _content(local_path(text, "source"), text)
+    if suffix == ".parquet":
+        return read_parquet(text, content)
+    if suffix == ".xlsx":
+        return read_excel(text, content, sheet)
+    usual = "," if suffix.startswith(".csv") else "\t"
+    return read_csv(text, content, usual if separator is None else one_of(separator, _SEPARATORS, "separator"))
 
 
 def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, ...]]:
@@ -76,13 +86,10 @@ def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, .
     if source.startswith("sklearn:"):
         columns, default = read_sklearn(source)
         chosen = chosen or default
-    elif Path(source).suffix.lower() == ".npz":
+    elif _suffix(source) == ".npz":
         columns, _, chosen = open_columns(source, None, target)
-    elif Path(source).suffix.lower() in SUFFIXES:
-        content = _content(local_path(source, "source"), source)
-        columns = (read_csv if source.lower().endswith(".csv") else read_parquet)(source, content)
     else:
-        raise ValueError(f"{source!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
+        columns = _columns(source, _suffix(source), None, None)
     if chosen:
         pick(columns, None, chosen)
     return columns, chosen

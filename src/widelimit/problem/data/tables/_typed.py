@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Float64, Int, Shaped
 
 from widelimit.results import one_of
 
 from ._cells import Numbers, absent, as_date, hint
 from ._classes import label
-from ._columns import Columns, is_missing, some
+from ._columns import Columns, as_number, is_missing, some
 
 MISSING = ("refuse", "drop", "mean", "median")
 # So many different texts in a column are surely names, unless the column is said to be one of categories.
@@ -123,6 +123,34 @@ def numbers(columns: Columns, name: str, rules: Rules, faults: Faults, advice: s
     if cells.dtype.kind in "biuf":
         return Typed(name, "number", _finite(cells, gone, name, faults, advice))
     return Typed(name, "number", _read(cells, gone, rules.numbers, name, faults, advice))
+
+
+def column_numbers(columns: Columns, name: str) -> Float64[np.ndarray, " n"]:
+    """A column as finite numbers. Raises `ValueError` where it is none."""
+    faults = Faults(columns)
+    found = numbers(columns, name, Rules(), faults, "").values
+    faults.raise_any()
+    return found
+
+
+def why_no_input(columns: Columns, name: str) -> str:
+    """Why a column cannot be an input without a word more, in a few words; nothing where it can."""
+    faults = Faults(columns)
+    try:
+        typed(columns, name, Rules(), faults, "")
+    except ValueError:
+        return f"text, such as {str(columns.cells[name][0])[:40]!r}"
+    rows = {row for row, _, _ in faults.found}
+    cells = columns.cells[name]
+    empty = [row for row in rows if cells.dtype.kind not in "biuf" and is_missing(cells[row])]
+    texts = [row for row in sorted(rows) if isinstance(cells[row], str) and as_number(cells[row]) is None]
+    texts = [row for row in texts if row not in empty]
+    if empty:
+        count = "one cell is empty" if len(empty) == 1 else f"{len(empty)} cells are empty"
+        return f'{count} (missing = "mean" fills, "drop" leaves out the rows)'
+    if texts:
+        return f"text, such as {cells[texts[0]][:40]!r}"
+    return f"{len(rows)} cells are not finite numbers" if rows else ""
 
 
 def _gone(columns: Columns, name: str, rules: Rules, faults: Faults) -> Bool[np.ndarray, " n"]:
