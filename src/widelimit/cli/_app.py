@@ -300,12 +300,23 @@ def reproduce(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where to write: DIR/<paper>/<scale>/index.html.")
     ] = "reproduced",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of one figure, delta=0.5; repeatable."),
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", metavar="svg|pdf", help="Pictures beside the PNG; repeatable.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Print the figures and what --set may set in each.")] = False,
 ) -> None:
     """Draw the figures of a paper anew and check its claims; called again it goes on where it was stopped."""
     with guarded():
-        from ._papers import reproduce_papers
+        from ._papers import list_parameters, reproduce_papers
 
-        reproduce_papers(what, scale, given(out, "--out"))
+        if listed:
+            list_parameters(what)
+        else:
+            reproduce_papers(what, scale, given(out, "--out"), setting or [], formats or [])
 
 
 @app.command()
