@@ -9,7 +9,7 @@ from scipy import stats
 
 import widelimit as wl
 from widelimit._diagnose import _helps
-from widelimit._diagnose._training import Training, Trials, constant_risk, interval
+from widelimit._diagnose._training import Training, Trials, affordable, constant_risk, interval
 from widelimit._diagnose.page import _sentences
 
 RNG = np.random.default_rng(4)
@@ -140,3 +140,7 @@ def test_the_best_constant(loss):
     problem = wl.Problem(unit, wl.data.Samples(np.zeros((20, 1)), y), wl.losses.registry.make(loss))
     known = {"squared": 0.5 * np.var(y), "logistic": -0.25 * np.log(0.25) - 0.75 * np.log(0.75), "softmax": np.log(4.0)}
     np.testing.assert_allclose(constant_risk(problem), known[loss], rtol=1e-8)
+
+
+def test_large_tables_take_fewer_steps():
+    assert [affordable(size) for size in (60 * 8 * 4, 13_000_000, 26_000_000, 10**12)] == [200, 200, 100, 40]

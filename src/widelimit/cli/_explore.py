@@ -64,7 +64,7 @@ def _serve(pages: tuple, first: str, port: int | None, browser: bool) -> None:
         if browser and not _opened(address):
             tell("widelimit: no browser was found here; open the address above in one.")
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), listening:
         serve(pages, first, listening, ready)
     tell("widelimit: stopped")
     sys.stdout.flush()
