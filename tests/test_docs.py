@@ -24,11 +24,14 @@ def test_the_pages_with_code():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_is_there(page):
     known = set(dir(builtins))
+    kinds = ast.Name | ast.alias | ast.arg | ast.FunctionDef
     for block in PAGES[page]:
-        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name | ast.alias | ast.arg)]
+        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, kinds)]
         for node in names:
             if isinstance(node, ast.alias):
                 known.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.FunctionDef):
+                known.add(node.name)
             elif isinstance(node, ast.arg):
                 known.add(node.arg)
             elif isinstance(node.ctx, ast.Store):

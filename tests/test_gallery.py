@@ -22,6 +22,10 @@ def dotted(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
+def test_there_are_enough():
+    assert len(SCRIPTS) >= 24
+
+
 @each
 def test_form(path):
     text = path.read_text(encoding="utf-8")

@@ -92,3 +92,23 @@ def test_it_says_its_address_serves_and_stops_at_ctrl_c(tmp_path):
     finally:
         process.kill()
     assert (process.returncode, rest, said) == (0, "", "widelimit: stopped\n")
+
+
+def test_without_a_browser_the_address_is_there_to_open(monkeypatch, capsys):
+    import webbrowser
+
+    from widelimit import explore
+    from widelimit.cli import _explore
+
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(explore, "serve", lambda pages, first, listening, ready: ready())
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(SystemExit, match="0"):
+        _explore.explore_page("mei2018", (), port=None, browser=True)
+    said = capsys.readouterr()
+    assert said.out.startswith("http://127.0.0.1:")
+    assert "no browser was found" in said.err
+    assert said.err.endswith("widelimit: stopped\n")

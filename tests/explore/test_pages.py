@@ -66,8 +66,10 @@ def test_sliders_change_the_picture_and_compile_nothing(name, found):
     page = page_named(name)
     first = [found(page, level) for level in range(page.levels)]
     for slider in page.sliders:
-        for value in {slider.values[0], slider.values[-1]} - {slider.start}:
-            for level in range(page.levels):
+        # The finest level takes long: it is asked at one end, where a slider is not already.
+        ends = [value for value in (slider.values[0], slider.values[-1]) if value != slider.start]
+        for value in ends:
+            for level in range(page.levels if value == ends[-1] else page.levels - 1):
                 with compilations() as count:
                     other = page.compute({**page.start, slider.name: value}, level)
                 assert count == [0], (slider.name, value, level)

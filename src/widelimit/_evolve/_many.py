@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, advance
-from widelimit.numerics import Signals
+from widelimit.numerics import Signals, compiled_quickly
 from widelimit.problem import Problem
 from widelimit.trajectory import Checkpoint, Trajectory, observables
 
@@ -127,7 +127,7 @@ def _axes(state: Any, shared: bool) -> Any:
     return eqx.tree_at(lambda s: s.k, axes, None) if shared else axes
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _stack(states: list[Any], shared: bool) -> Any:
     def stacked(first: Any, *others: Any) -> Any:
         return jnp.stack([first, *others]) if eqx.is_array(first) else first
@@ -147,7 +147,7 @@ def _advance(watch: Watch, fleet: Any, until: Array, most: Array, shared: bool) 
     return over(fleet, until)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _show(watch: Watch, fleet: Any, weights: Any, stop: Array, shared: bool) -> dict[str, Array]:
     def one(state: Any, w: Any) -> dict[str, Array]:
         return show(watch, state, w, stop)

@@ -1,6 +1,9 @@
 """`widelimit explore`: pages in the browser, served until Ctrl-C."""
 
+import contextlib
+import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -11,7 +14,7 @@ from widelimit.runs.paths import given
 
 def explore_page(what: str | None, plugins: Sequence[pathlib.Path], *, port: int | None, browser: bool) -> None:
     """Serve the pages, beginning with one of a paper or with a problem file's own."""
-    from widelimit.explore import every_page, page_named, page_of_file
+    from widelimit.explore import every_page, page_named
 
     if port is not None and not 1 <= port <= 65535:
         raise BadInput(f"--port: must be a number from 1 to 65535, got {port}.")
@@ -21,6 +24,8 @@ def explore_page(what: str | None, plugins: Sequence[pathlib.Path], *, port: int
         if what is None:
             first = every[0]
         elif _is_file(what):
+            from widelimit.explore.files import page_of_file
+
             first = page_of_file(given(what, "FILE"), plugins)
             every = (first, *every)
         else:
@@ -59,13 +64,13 @@ def _serve(pages: tuple, first: str, port: int | None, browser: bool) -> None:
         if browser and not _opened(address):
             tell("widelimit: no browser was found here; open the address above in one.")
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt), listening:
         serve(pages, first, listening, ready)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        listening.close()
     tell("widelimit: stopped")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Compilations may still run in other threads, and crash an interpreter that shuts down meanwhile.
+    os._exit(0)
 
 
 def _opened(address: str) -> bool:

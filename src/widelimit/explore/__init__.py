@@ -19,6 +19,5 @@ from ._page import (
     page_named as page_named,
     round_numbers as round_numbers,
 )
-from ._problem_file import page_of_file as page_of_file
 from ._serve import listen as listen, serve as serve
 from ._sheet import Panel as Panel, picture as picture, svg as svg

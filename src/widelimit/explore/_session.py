@@ -99,7 +99,17 @@ def explanation(page: Page) -> Any:
 
 
 def show(page: Page, values: Mapping[str, float], moment: float, plays: int, store: Store) -> None:
-    """Put the picture in the cell's place: at once, and again when the sliders rest and a finer one is there."""
+    """Put the picture in the cell's place: at once, and again when the sliders rest and a finer one is there.
+
+    What cannot be computed is said in its place.
+    """
+    try:
+        _show(page, values, moment, plays, store)
+    except ValueError as error:
+        mo.output.replace(mo.Html(f'<p role="alert">{html.escape(str(error))}</p>'))
+
+
+def _show(page: Page, values: Mapping[str, float], moment: float, plays: int, store: Store) -> None:
     playing = plays > store.plays
     store.plays = plays
     known = store.get(values)

@@ -14,7 +14,7 @@ from ._axes import Axis, tick_text
 from ._items import Frame, Item, Place, Row
 
 # In pixels: at its own size on a desktop, where panels stand side by side; on a telephone one below the other.
-_WIDE, _NARROW = (500.0, 400.0), (360.0, 330.0)
+_WIDE, _NARROW = (500.0, 400.0), (360.0, 250.0)
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _ENTRY = 62.0, 12.0, 46.0, 24.0, 18.0
 # Of a letter of the legend, on average and of any usual sans serif.
 _LETTER = 6.9

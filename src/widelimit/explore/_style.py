@@ -9,6 +9,7 @@ HEAD = """
 .wl-picture img{display:block;width:100%;height:auto}
 .wl-figure figcaption{font-size:.95rem;line-height:1.45;margin-top:.3rem}
 .wl-state{display:block;min-height:1.4em;opacity:.75}
+@media(max-width:760px){.wl-head{padding-right:3.5rem}}
 .wl-grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:.4rem 2rem}
 .wl-buttons{margin-top:.6rem;display:flex;gap:.8rem;flex-wrap:wrap}
 </style>

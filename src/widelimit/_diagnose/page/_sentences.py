@@ -7,7 +7,7 @@ from widelimit.analysis import Classification
 from widelimit.report.words import apart, count, listed, with_error
 
 from .._helps import WORTH, Help
-from .._training import FLOOR, STARTS, STEPS, Trials
+from .._training import FLOOR, STARTS, Trials
 
 if TYPE_CHECKING:
     from .._diagnosis import Diagnosis
@@ -111,8 +111,8 @@ def trained(d: "Diagnosis") -> str:
     verdict = "done" if how.trained else "not done"
     no_less = "no less than " if how.trained else ""
     return (
-        f"Training was {verdict}: {STEPS} more steps with all rows at once (L-BFGS) bring the objective on the rows "
-        f"from {how.objective:.4g} to {no_less}{how.longer:.4g} (the best constant has {how.constant:.3g}); the "
+        f"Training was {verdict}: {how.steps} more steps with all rows at once (L-BFGS) bring the objective on the "
+        f"rows from {how.objective:.4g} to {no_less}{how.longer:.4g} (the best constant has {how.constant:.3g}); the "
         f"gradient is {how.stationarity.conditions[0]:.2g} of what it is made of."
     )
 

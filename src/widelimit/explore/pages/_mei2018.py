@@ -63,7 +63,7 @@ def _alt(arrays: Arrays) -> str:
 _STARTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 
 
-def _sliders(delta: float, start: float) -> tuple[Slider, ...]:
+def _sliders(delta: float, start: float, step: float) -> tuple[Slider, ...]:
     classes = "The classes are normal with standard deviations 1 + Δ and 1 - Δ in every direction."
     drawn = "Weights are drawn from N(0, κ²/d), so that |w| is about κ."
     long = "Time is ε times the number of steps. Short steps follow the limit, and there are more of them."
@@ -73,7 +73,7 @@ def _sliders(delta: float, start: float) -> tuple[Slider, ...]:
         Slider("dim", "d, number of inputs", even(10.0, 40.0, 7), 40.0, "Of the network, and of the limit as well."),
         Slider("start", "κ, size of the start", _STARTS, start, drawn),
         Slider("width", "N, neurons", (2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0), 50.0, "The limit is N = ∞."),
-        Slider("step", "ε, step of SGD, in thousandths", (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), 1.0, long),
+        Slider("step", "ε, step of SGD, in thousandths", (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), step, long),
         Slider("batch", "batch, samples a step", (1.0, 2.0, 4.0, 8.0), 8.0, noise),
     )
 
@@ -90,7 +90,7 @@ $r = |w|$ follows (13) of the paper, $\partial_t \rho = \partial_r(\rho\, \parti
 Look for three stages: the neurons move outwards together, stall, and split: some return to 0, the others go on. Then
 take fewer neurons, or longer steps: the dots leave the line.
 """,
-    sliders=_sliders(0.8, 0.8),
+    sliders=_sliders(0.8, 0.8, 1.0),
     compute=functools.partial(compute, "ramp", 10.0),
     draw=_draw,
     caption=_caption,
@@ -106,9 +106,10 @@ The same classes, with an activation that first falls and then rises. Neurons th
 $r = 0$, where they stay: $\psi(r; \rho)$ has a cone there. The limit itself ends at a bad risk, so no width helps.
 Longer starts end well.
 
-Move $\kappa$ from 0.1 to 0.6 and look at the end of the risk; then take many neurons at $\kappa = 0.1$.
+Move $\kappa$ from 0.1 to 0.6 and look at the end of the risk; then take many neurons at $\kappa = 0.1$. Only the
+noise of longer steps helps: from $\varepsilon = 10^{-3}$ on it lifts neurons over the barrier around $r = 0$.
 """,
-    sliders=_sliders(0.5, 0.1),
+    sliders=_sliders(0.5, 0.1, 0.2),
     compute=functools.partial(compute, "nonmonotone", 10.0),
     draw=_draw,
     caption=_caption,

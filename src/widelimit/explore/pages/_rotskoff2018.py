@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit import analysis
 from widelimit.dynamics import GradientFlow, integrators
 from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, units
@@ -22,7 +21,9 @@ from .._sheet import Panel
 
 WIDTHS = (4, 8, 16, 32, 64, 128)
 END, _MOMENTS, _STEP = 10.0, 17, 0.1
-_INPUTS, _PARTICLES, _DRAWS = 24, (32, 128), (4, 24)
+_INPUTS, _DRAWS = 24, (4, 24)
+# That carry the fluctuations, and the limit itself.
+_PARTICLES = ((32, 64), (128, 1024))
 X = np.linspace(-1.0, 1.0, _INPUTS)
 
 
@@ -75,8 +76,12 @@ def _compute(values: Values, level: int) -> Arrays:
     width, most = int(values["width"]), WIDTHS[-1]
     y = target_of(values["waves"], values["height"])
     problem = problem_of(y)
-    start = law_of(values["size"]).quantise(_PARTICLES[min(level, 1)])
-    clt = analysis.fluctuations(problem, start, t1=END, save_at=t, progress=False)
+    few, many = _PARTICLES[min(level, 1)]
+    law = law_of(values["size"])
+    # Slow to import, and the other pages need none of it.
+    from widelimit import analysis
+
+    clt = analysis.fluctuations(problem, law.quantise(few), t1=END, save_at=t, progress=False)
     variance = np.diagonal(clt.covariance(X), axis1=1, axis2=2)
     draws = _draws(_DRAWS[min(level, 1)]) * np.array([1.0, values["size"], values["size"]])
 
@@ -84,23 +89,27 @@ def _compute(values: Values, level: int) -> Arrays:
         w = np.broadcast_to(np.asarray(equal_weights(count, most)), draws.shape[:2])
         return [np.asarray(part) for part in trained(_template(), y, draws, w, t)]
 
+    def limit(count: int) -> list[np.ndarray]:
+        start = law.quantise(count)
+        rows, w = np.asarray(start.positions)[None], np.asarray(start.weights)[None]
+        return [np.asarray(part)[0] for part in trained(_template(), y, rows, w, t)]
+
     risk, f = networks(width)
-    middle = np.asarray(
-        trained(_template(), y, np.asarray(start.positions)[None], np.asarray(start.weights)[None], t)[1]
-    )[0]
+    (lone, middle), (half, _) = limit(many), limit(many // 2)
     found = {
         "t": t,
         "y": y,
         "limit": middle,
         "half": 2.0 * np.sqrt(variance / width),
-        "limit risk": clt.limit,
-        "expected": clt.risk(width),
+        "limit risk": lone,
+        "limit error": np.abs(lone - half),
+        "expected": lone + clt.excess_risk / width,
         "variance": clt.prediction_variance,
         "networks": f,
         "risk": np.mean(risk, axis=0),
         "error": np.std(risk, axis=0, ddof=1) / len(risk) ** 0.5,
         "width": float(width),
-        "particles": len(start),
+        "particles": many,
     }
     sizes = WIDTHS if level else (width,)
     squares = [np.mean((networks(n)[1][:, -1] - middle[-1]) ** 2, axis=1) for n in sizes]
@@ -166,7 +175,8 @@ def _caption(arrays: Arrays) -> str:
         f"limit: {arrays['variance'][-1] / arrays['width']:.2g} at N = {int(arrays['width'])}. {count} networks have "
         f"{arrays['scatter'][k]:.2g} ± {bar:.1g}. Their mean risk is {arrays['risk'][-1]:.3g} ± "
         f"{2.0 * arrays['error'][-1]:.1g}, foreseen {arrays['expected'][-1]:.3g}, that of the limit "
-        f"{arrays['limit risk'][-1]:.3g} (bars: two standard errors; {arrays['particles']} particles)."
+        f"{arrays['limit risk'][-1]:.3g} ± {arrays['limit error'][-1]:.1g} ({arrays['particles']} particles against "
+        "half of them). Bars: two standard errors."
     )
 
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from widelimit import analysis
 from widelimit.measure import Particles
 from widelimit.problem import Problem
 
@@ -107,8 +106,8 @@ A neuron $c\,(a x + b)_+$ is $r\,(\cos\vartheta\,x + \sin\vartheta)_+$ with $r =
 $\delta = c^2 - a^2 - b^2$. Far below 0 the angles rest: training is a kernel method, and the function a smooth spline.
 Far above 0 the angles move: knots gather at samples, and the function gets corners.
 
-Move $\delta$ from -100 to 100 and look at the rings. Where they rest, few neurons fail and many succeed; where they
-move, few are enough.
+Move $\delta$ from -100 to 100 and look at the rings and at the angle by which neurons turned. Then take few neurons
+at both ends.
 """,
     sliders=(
         Slider(
@@ -156,6 +155,9 @@ def _compute9(values: Values, level: int) -> Arrays:
     felt = np.asarray(_velocities(problem, y, every, weights, points))
     length = np.maximum(np.linalg.norm(felt, axis=-1, keepdims=True), 1e-300)
     own = eqx.tree_at(lambda p: p.data.y, problem, y)
+    # Slow to import, and the other pages need none of it.
+    from widelimit import analysis
+
     found = analysis.attractors(own, Particles(every[-1], weights, blocks=own.blocks), tol=univariate.NEAR)
     right = (np.cos(-np.arctan(univariate.X)), np.sin(-np.arctan(univariate.X)))
     rays = [

@@ -59,14 +59,15 @@ def read_rows(asked: Asked) -> Read:
     if classes is None:
         _check_text(columns, targets, rules)
     count = len(columns.cells[names[0]])
-    gaps = {name: np.array([absent(cell) for cell in columns.cells[name]], bool) for name in targets}
-    kept = np.ones(count, bool) if rules.missing == "refuse" else ~_any(count, list(gaps.values()))
-    columns = _taken(columns, kept)
+    gaps: dict[str, np.ndarray] = {}
+    if rules.missing != "refuse":
+        gaps = {name: np.array([absent(cell) for cell in columns.cells[name]], bool) for name in targets}
+        columns = _taken(columns, ~_any(count, list(gaps.values())))
     faults = Faults(columns)
     features = tuple(typed(columns, name, rules, faults, _FEATURE, asked.kinds.get(name)) for name in names)
     values = [numbers(columns, name, rules, faults, _TARGET).values for name in targets] if classes is None else []
     faults.raise_any()
-    lost = {name: int(gone.sum()) for name, gone in gaps.items()} if rules.missing != "refuse" else {}
+    lost = {name: int(gone.sum()) for name, gone in gaps.items()}
     if rules.missing == "drop":
         lost |= {column.name: int(column.missing.sum()) for column in features}
         whole = ~_any(len(features[0].values), [column.missing for column in features])
@@ -101,8 +102,11 @@ def _check_text(columns: Columns, targets: Sequence[str], rules: Rules) -> None:
         cells = columns.cells[name]
         if cells.dtype.kind in "biuf":
             continue
+        present = (cell for cell in cells if not absent(cell))
+        if any(not isinstance(cell, str) or rules.numbers(cell) is not None for cell in present):
+            continue
         present = [cell for cell in cells if not absent(cell)]
-        if not present or any(not isinstance(cell, str) or rules.numbers(cell) is not None for cell in present):
+        if not present:
             continue
         texts, row = sorted({cell.strip() for cell in present}), int(np.flatnonzero(cells == present[0])[0])
         raise ValueError(

@@ -84,6 +84,10 @@ def typed(columns: Columns, name: str, rules: Rules, faults: Faults, advice: str
     Raises `ValueError` for a column without values, and for text of which too much is different.
     """
     cells = columns.cells[name]
+    numbered = kind in (None, "number") and name not in rules.categories
+    clean = _clean(cells, rules) if numbered else None
+    if clean is not None:
+        return Typed(name, "number", clean)
     gone = _gone(columns, name, rules, faults)
     if gone.all() and rules.missing != "refuse" and kind is None:
         raise ValueError(f"{columns.source}: column {name!r} has no value in any row; leave it out with features=....")
@@ -108,17 +112,21 @@ def _kind(columns: Columns, name: str, gone: np.ndarray, rules: Rules) -> str:
     if cells.dtype.kind in "biuf":
         return "number"
     present = cells[~gone]
-    number, date = (sum(read(cell) is not None for cell in present) for read in (rules.numbers, as_date))
-    # Text such as 31.12.2020 or 1.234,5 is something of which one has to say what it is.
-    unclear = 2 * sum(bool(hint(cell)) for cell in present) > len(present)
-    if number == date == 0 and len(present) and all(isinstance(cell, str) for cell in present) and not unclear:
-        return "category"
-    return "date" if date > number else "number"
+    others = [cell for cell in present if rules.numbers(cell) is None]
+    dates = sum(as_date(cell) is not None for cell in others)
+    if dates == 0 and len(others) == len(present) > 0 and all(isinstance(cell, str) for cell in others):
+        # Text such as 31.12.2020 or 1.234,5 is something of which one has to say what it is.
+        unclear = 2 * sum(bool(hint(cell)) for cell in others) > len(others)
+        return "number" if unclear else "category"
+    return "date" if dates > len(present) - len(others) else "number"
 
 
 def numbers(columns: Columns, name: str, rules: Rules, faults: Faults, advice: str) -> Typed:
     """A column of numbers, as a target is."""
     cells = columns.cells[name]
+    clean = _clean(cells, rules)
+    if clean is not None:
+        return Typed(name, "number", clean)
     gone = _gone(columns, name, rules, faults)
     if cells.dtype.kind in "biuf":
         return Typed(name, "number", _finite(cells, gone, name, faults, advice))
@@ -151,6 +159,20 @@ def why_no_input(columns: Columns, name: str) -> str:
     if texts:
         return f"text, such as {cells[texts[0]][:40]!r}"
     return f"{len(rows)} cells are not finite numbers" if rows else ""
+
+
+def _clean(cells: np.ndarray, rules: Rules) -> Float64[np.ndarray, " n"] | None:
+    """All cells as finite numbers at once; None where some are not, and each has to be looked at."""
+    if cells.dtype.kind not in "biuf":
+        # `float` reads 1_000, too.
+        plain = rules.numbers == Numbers() and all(isinstance(cell, str) and "_" not in cell for cell in cells)
+        if not plain:
+            return None
+    try:
+        values = cells.astype(np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def _gone(columns: Columns, name: str, rules: Rules, faults: Faults) -> Bool[np.ndarray, " n"]:
