@@ -1,34 +1,32 @@
 """Which runs a worker gets together."""
 
 import collections
-from types import SimpleNamespace
+import pathlib
 from typing import Any
 
 import pytest
 
 from widelimit._sweep import _drive
+from widelimit._sweep._folder import SweepFolder
+from widelimit._sweep._plan import Plan, PlannedRun
+from widelimit.runs.call import Cost
 
 
-def run(name: str, *, kind: str = "a", limit: str = "", most: int = 10) -> Any:
-    return SimpleNamespace(name=name, kind=kind, limit=limit or f"limit of {name}", most=most, values={})
+def run(name: str, *, kind: str = "a", limit: str = "", most: int = 10) -> PlannedRun:
+    return PlannedRun(name, (), {}, {}, limit or f"limit of {name}", kind, most, Cost(0.0, (), (), (), ()))
 
 
-def loop(runs: list[Any], finished: tuple[str, ...] = ()) -> Any:
-    folder = SimpleNamespace(
-        plan=SimpleNamespace(runs=runs),
-        state=lambda name: "finished" if name in finished else "missing",
-        run_path=lambda name: SimpleNamespace(resolve=lambda: name),
-    )
-    waiting = collections.deque(one for one in runs if one.name not in finished)
+def loop(path: pathlib.Path, runs: list[PlannedRun]) -> _drive._Drive:
+    folder = SweepFolder(path, Plan("", {}, (), tuple(runs), ()))
     client: Any = None
-    return _drive._Drive(client, folder, 1.0, lambda _: None, waiting)
+    return _drive._Drive(client, folder, 1.0, lambda _: None, collections.deque(folder.missing()))
 
 
-def names(runs: tuple[Any, ...]) -> str:
+def names(runs: tuple[PlannedRun, ...]) -> str:
     return "".join(one.name for one in runs)
 
 
-def handed_out(drive: Any, workers: int = 1) -> list[str]:
+def handed_out(drive: _drive._Drive, workers: int = 1) -> list[str]:
     found = []
     while some := drive.next(workers):
         found.append(names(some))
@@ -47,22 +45,27 @@ def handed_out(drive: Any, workers: int = 1) -> list[str]:
         ([run("x"), run("y", kind="b"), run("z")], 1, ["xz", "y"]),
     ],
 )
-def test_runs_of_one_kind_go_together(runs: list[Any], workers: int, expected: list[str]) -> None:
-    assert handed_out(loop(runs), workers) == expected
+def test_runs_of_one_kind_go_together(
+    tmp_path: pathlib.Path, runs: list[Any], workers: int, expected: list[str]
+) -> None:
+    assert handed_out(loop(tmp_path, runs), workers) == expected
 
 
-def test_a_limit_is_computed_once_before_the_others_go_together() -> None:
+def test_a_limit_is_computed_once_before_the_others_go_together(tmp_path: pathlib.Path) -> None:
     runs = [run(name, limit="one") for name in "xyz"]
-    drive = loop(runs)
-    assert names(first := drive.next(1)) == "x"
-    drive.flying["future"] = _drive._Flight(first, "worker", 0.0)
+    drive = loop(tmp_path, runs)
+    first = drive.next(1)
+    assert names(first) == "x"
+    future: Any = "its future"
+    drive.flying[future] = _drive._Flight(first, "worker", 0.0)
     assert drive.next(1) == ()
-    assert handed_out(loop(runs, ("x",))) == ["yz"]
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    (tmp_path / "runs" / "x" / "status.json").write_text('{"state": "finished"}')
+    assert handed_out(loop(tmp_path, runs)) == ["yz"]
 
 
-def test_what_was_lost_goes_together_again_and_the_last_time_alone() -> None:
-    runs = [run(name) for name in "xy"]
-    drive = loop(runs)
+def test_what_was_lost_goes_together_again_and_the_last_time_alone(tmp_path: pathlib.Path) -> None:
+    drive = loop(tmp_path, [run(name) for name in "xy"])
     together = drive.next(1)
     drive.lose(together, "gone")
     assert [names(some) for some in drive.broken] == ["xy"]
