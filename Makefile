@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two installations must never write into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: help demo lint types test test-all bench bench-gpu constraints clean
+.PHONY: help demo lint types test test-all bench bench-gpu docs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: lint types ## install, lint, types, tests (without the slow ones)
 test-all: lint types ## the same with the slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
 
+docs: $(TEST_READY) ## build the site: site/index.html; the gallery's scripts run, those that changed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html"
+
 bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
@@ -49,7 +53,7 @@ bench-gpu: $(TEST_READY) ## the tests and the benchmark that need a GPU; where J
 constraints: ## pin the newest versions that fit together in constraints.txt (then: make test-all)
 	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \
 	$(PYTHON) -m venv "$$env"; \
-	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check '.[test]'; \
+	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check '.[test,docs]'; \
 	{ grep '^#' constraints.txt; \
 	  "$$env"/bin/python -m pip freeze --exclude widelimit --exclude pip --exclude setuptools; } > $@.new; \
 	mv $@.new $@.txt

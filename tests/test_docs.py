@@ -8,10 +8,11 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = {
     str(path.relative_to(ROOT)): BLOCK.findall(path.read_text(encoding="utf-8"))
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS)
 }
 PAGES = {name: blocks for name, blocks in PAGES.items() if blocks}
 
@@ -23,11 +24,14 @@ def test_the_pages_with_code():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_is_there(page):
     known = set(dir(builtins))
+    kinds = ast.Name | ast.alias | ast.arg | ast.FunctionDef
     for block in PAGES[page]:
-        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name | ast.alias | ast.arg)]
+        names = [node for node in ast.walk(ast.parse(block)) if isinstance(node, kinds)]
         for node in names:
             if isinstance(node, ast.alias):
                 known.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.FunctionDef):
+                known.add(node.name)
             elif isinstance(node, ast.arg):
                 known.add(node.arg)
             elif isinstance(node.ctx, ast.Store):
@@ -52,7 +56,7 @@ def test_no_two_blocks_write_one_file():
     assert sorted(set(written)) == sorted(written)
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize("page", ["README.md", *(str(path.relative_to(ROOT)) for path in DOCS)])
 def test_every_command_is_one(page):
     from widelimit.cli import app
 

@@ -41,6 +41,8 @@ ROOMS = (
     "_diagnose",
     # A training in PyTorch's words; `_diagnose` reads its weights.
     "_torch",
+    # Pages in the browser. Only the command line opens it.
+    "explore",
     "cli",
     # `python -m widelimit`.
     "__main__",
@@ -73,9 +75,10 @@ SUB_ROOMS = {
     "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
     "_diagnose": ("reading", "page"),
+    "explore": ("pages",),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
-MAY_IMPORT_THEORY = {"theory", "papers", "report", "cli"}
+MAY_IMPORT_THEORY = {"theory", "papers", "report", "explore", "cli"}
 # Slow to import: inside the function that needs them, so that the command line answers at once.
 HEAVY = (
     "ott",

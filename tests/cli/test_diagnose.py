@@ -16,6 +16,10 @@ def files(tmp_path_factory):
     x = rng.normal(size=(30, 2))
     arrays = {"weight": rng.normal(size=(4, 2)), "bias": np.zeros(4), "output": np.array([[1.0, -1.0, 0.5, 0.0]])}
     np.savez(folder / "model.npz", **arrays)
+    np.savez(folder / "nan.npz", **arrays | {"output": np.full((1, 4), np.nan)})
+    deep = {"0.weight": np.ones((4, 2)), "2.weight": np.ones((3, 4)), "4.weight": np.ones((1, 3))}
+    np.savez(folder / "deep.npz", **deep)
+    (folder / "objects.npz").write_bytes(b"no archive")
     labels = np.where(x[:, 0] > 0, "up", "down")
     rows = [f"{a},{b},{a * b},{c}" for (a, b), c in zip(x.tolist(), labels, strict=True)]
     (folder / "data.csv").write_text("\n".join(["a,b,y,kind", *rows]) + "\n")
@@ -49,11 +53,20 @@ def test_it_prints_sentences_or_json_and_writes_a_page(files, monkeypatch):
         (("model.npz", "numbers.csv", "--target", "y"), "do not say their activation"),
         (("model.npz", "numbers.csv", "--target", "y", "--activation", "swish"), "'swish' is unknown"),
         (("model.npz", "numbers.csv", "--target", "z", "--activation", "tanh"), "'z'"),
-        (("model.npz", "words.csv", "--target", "y", "--activation", "tanh"), "words.csv"),
+        (
+            ("model.npz", "words.csv", "--target", "y", "--activation", "tanh"),
+            "shape (2, 3). (words.csv: 2 columns of categories became 3, one a category (a: u; b: v, w).)",
+        ),
         (
             ("model.npz", "numbers.csv", "--target", "b", "--target", "y", "--activation", "tanh"),
             "the model has 2 inputs, the table has shape",
         ),
+        (("deep.npz", "numbers.csv", "--target", "y", "--activation", "tanh"), "2 hidden layers"),
+        (("nan.npz", "numbers.csv", "--target", "y", "--activation", "tanh"), "4 entries of the output are not finite"),
+        (("objects.npz", "numbers.csv", "--target", "y", "--activation", "tanh"), "objects.npz cannot be read"),
+        (("none.npz", "numbers.csv", "--target", "y", "--activation", "tanh"), "No such file"),
+        (("model.npz", "none.csv", "--target", "y", "--activation", "tanh"), "none.csv"),
+        (("model.pkl", "numbers.csv", "--target", "y", "--activation", "tanh"), "numpy.savez"),
         (("model.pt", "numbers.csv", "--target", "y", "--activation", "tanh"), "may hold a pickle"),
         (("model.npz", "numbers.csv", "--target", "y", "--activation", "tanh", "--loss", "l3"), "'l3'"),
         (

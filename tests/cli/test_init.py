@@ -81,6 +81,15 @@ def test_columns_that_are_no_inputs_are_left_out_with_the_reason(tmp_path):
         assert f"# {said}" in out
 
 
+def test_text_and_dates_are_inputs(tmp_path):
+    rows = [f"2024-03-{k + 1:02},{'uv'[k % 2]},{row.rpartition(',')[2]}" for k, row in enumerate(numbers())]
+    tables, built = written(tmp_path, table(tmp_path, "day,kind,y", rows), "--target", "y")
+    assert "features" not in tables["data"]
+    assert built.facts["features"] == ["day", "kind=u", "kind=v"]
+    packed = table(tmp_path, "day\tkind\ty", [row.replace(",", "\t") for row in rows], "own.tsv")
+    assert written(tmp_path, packed, "--target", "y")[1].facts["features"] == ["day", "kind=u", "kind=v"]
+
+
 def test_the_step_is_an_eighth_of_what_diverges_or_less(tmp_path):
     """M(x, x) of the start over the rows: the curvature that one row alone sees."""
     import jax
@@ -139,13 +148,19 @@ def test_the_target_is_asked_for_on_a_terminal(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("header", "rows", "more", "expected"),
     [
-        ("a,b,y", ["x,u,v", "y,v,w"], ["--target", "y"], "no column has numbers to learn from ('a': text, such as 'x'"),
+        ("a,b,y", ["x,u,v", "y,v,w"], ["--target", "y"], "the class 'v' appears once"),
+        (
+            "a,b,y",
+            ["1,,3", "x,,u"],
+            ["--target", "y"],
+            "no column can be an input ('a': text, such as 'x'; 'b': 2 cells",
+        ),
         ("a,b,price", ["1,2,3", "2,3,5"], ["--target", "prize"], "no column 'prize'; it has a, b, price. Did you mean"),
         ("a,b,y", ["1,2,3", "2,3,5"], [], "--target must say which column to learn; it has a, b, y."),
         ("a,b,y", ["1,2,3", "2,3,"], ["--target", "y"], "line 3, column 'y': the cell is empty"),
         ("a,b,y", ["1,2,3", "2,3,3"], ["--target", "y"], "the target 'y' is 3 in all rows: nothing to learn"),
         ("a,b,y", ["1,2,u", "2,3,u"], ["--target", "y"], "the target 'y' is 'u' in all rows: neither"),
-        ("y,b", ["1,u", "2,v"], ["--target", "y"], "no column beside the target has numbers"),
+        ("y,b", ["1,u", "2,3"], ["--target", "y"], "no column beside the target can be an input"),
         ("y", ["1", "2"], ["--target", "y"], "no feature column beside the target y"),
         ("a,y", ["5,1", "5,2", "5,3"], ["--target", "y"], "every feature column is the same in all 3 rows"),
     ],
@@ -162,7 +177,7 @@ def test_tables_that_nothing_can_be_learned_from(tmp_path, header, rows, more, e
         (("--like", "digit"), "--like: 'digit' is not known; allowed are breast_cancer"),
         (("--like", "digits", "--target", "y"), "--target: an example has its own"),
         (("no.csv", "--target", "y"), "no.csv: there is no such file"),
-        (("no.xlsx", "--target", "y"), "expected 'sklearn:NAME' or a file that ends in .csv, .parquet, .npz"),
+        (("no.xls", "--target", "y"), "expected 'sklearn:NAME' or a file that ends in .csv, .tsv, .csv.gz,"),
         (("sklearn:irsi",), "Did you mean 'iris'?"),
     ],
 )

@@ -25,7 +25,7 @@ offset = 0.5
 
 def built(folder, toml):
     from widelimit.runs.call._build import build
-    from widelimit.runs.parse._problem_file import read_problem_file
+    from widelimit.runs.parse import read_problem_file
 
     path = write_tiny(folder, toml)
     return build(read_problem_file(path)[0], str(path))

@@ -59,6 +59,11 @@ def test_a_log_gets_lines_that_become_rare(capsys: Any, monkeypatch: Any) -> Non
     assert lines[0] == "SGD: t = 1 of 10, 1,000 steps/s, about 90 s left"
     # 10, 20, 30, 45, 68 (67.5) seconds.
     assert [line.split()[3] for line in lines] == ["1", "2", "3", "4.5", "6.8"]
+    # Nothing is said of the rest before a twentieth of the way.
+    with Progress(10.0, None, "SGD") as bar:
+        now[0] += 20.0
+        bar.update(0.4, 10)
+    assert capsys.readouterr().err == "SGD: t = 0.4 of 10, 0.5 steps/s\n"
     with Progress(10.0, False, "SGD") as bar:
         now[0] += 1000.0
         bar.update(1.0, 1)

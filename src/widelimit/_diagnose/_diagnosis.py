@@ -25,6 +25,7 @@ from ._helps import Help, Rows, on_held_out, on_rows
 from ._neurons import Neurons, charges_of, neurons
 from ._smaller import Smaller, smaller
 from ._training import Training, training
+from ._width import WidthBand, recipe_in, width_band
 from .page._page import page
 from .page._record import record
 from .page._sentences import sentences
@@ -47,6 +48,7 @@ class Diagnosis:
     - `smaller`: a smaller network that predicts the same (`width`, `difference`, `measure`).
     - `training`: the objective, and where it goes by training on, another start, more neurons.
     - `regime`: kernel or adaptive, where the start was given; else None.
+    - `band`: the risk of networks of this width, where it is known how it was made (plain SGD from a law); else None.
     - `held_out`: the risk on other rows, where they were given; else None. `risk`: on the rows.
     - `difference`: the largest difference of predictions to the trainer's own.
     - `helps`: what lowers the objective on the rows, best first; `helps_held_out`: what lowers the risk on those held
@@ -63,6 +65,7 @@ class Diagnosis:
     smaller: Smaller
     training: Training
     regime: Regime | None
+    band: WidthBand | None
     risk: float
     held_out: float | None
     difference: float
@@ -147,7 +150,9 @@ def diagnose(
       "offset": ...}`, the inner and the output weights and their biases; a square matrix is [neurons, inputs] or
       [neurons, outputs].
     - `predictions`: the model's own on the rows, to be checked against where the model cannot be called.
-    - `start`: the model before training, in the same form: then kernel or adaptive is told.
+    - `start`: the model before training, in the same form: then kernel or adaptive is told. Or what
+      `from_torch(width, ...)` gives, how such networks are made: then how far they are from their limit (plain SGD of
+      scikit-learn says that itself).
     - `held_out`: other rows (x, y): then more data is judged.
     - `tolerance`: of the smaller network's predictions, relative to their standard deviation.
 
@@ -163,9 +168,12 @@ def diagnose(
     difference = network.check(problem, measure, predictions)
     _check_classes(problem, network)
     rows = network.inputs(x), np.asarray(network.labels(y))
-    how = training(problem, measure, network.time)
+    how = training(problem, measure, None if network.steps is None else network.steps.time)
     other = None if held_out is None else _other(network, held_out)
-    found = None if start is None else regime(problem, _start(network, start, x, y, given).particles(problem), measure)
+    recipe, found = recipe_in(start) or network.recipe(x, y), None
+    if start is not None and recipe_in(start) is None:
+        found = regime(problem, _start(network, start, x, y, given).particles(problem), measure)
+    predicted = np.asarray(problem.predict(measure, rows[0]))
     labelled = is_classification(problem)
     return Diagnosis(
         problem=problem,
@@ -175,6 +183,7 @@ def diagnose(
         smaller=smaller(problem, measure, rows[0], tolerance),
         training=how,
         regime=found,
+        band=None if recipe is None else width_band(recipe, network.width, predicted),
         risk=float(problem.risk(measure)),
         held_out=None if other is None else float(other.risk(measure)),
         difference=difference,

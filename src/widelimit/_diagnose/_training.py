@@ -21,6 +21,8 @@ from ._spectrum import Spectrum, spectrum
 
 # Steps of every trial, so that they compare, and the random starts of each kind.
 STEPS, STARTS = 200, 3
+# With more than so many rows times parameters in all steps, fewer of them, so that all trials take a minute or so.
+_WORK, _FEWEST = 2.6e9, 40
 # Training was done where as many more steps gain no more than this share of the objective, or of what a constant has.
 DONE, FLOOR = 0.01, 1e-4
 
@@ -49,10 +51,11 @@ class Training(NamedTuple):
     """What was measured of the training; objectives are on the rows, with the penalty.
 
     - `objective`: of the model; `constant`: the risk of the best constant prediction.
-    - `onward`: the model after 200 more steps with all rows at once (L-BFGS); `longer`: its objective.
+    - `onward`: the model after more steps with all rows at once (L-BFGS); `longer`: its objective.
     - `again`: networks of the model's width after as many steps from random starts; `large`: the same for wider ones.
     - `stationarity`: how far the model is from rest.
     - `spectrum`: the time that is left; None for a loss that is not squared.
+    - `steps`: of each trial; fewer than 200 where rows times parameters are many.
     """
 
     objective: float
@@ -62,6 +65,7 @@ class Training(NamedTuple):
     large: Trials
     stationarity: Stationarity
     spectrum: Spectrum | None
+    steps: int = STEPS
 
     @property
     def longer(self) -> float:
@@ -78,20 +82,27 @@ def training(problem: Problem, measure: Particles, time: float | None) -> Traini
     width = len(measure)
     wider = max(16, 4 * width if width <= 64 else 2 * width)
     squared = problem.loss.square_factor is not None
+    steps = affordable(len(require_nodes(problem.data, "diagnose").weights) * width * problem.dim)
     return Training(
         objective=float(problem.objective(measure)),
         constant=constant_risk(problem),
-        onward=descend(problem, measure, STEPS),
-        again=trials(problem, width, range(1, 1 + STARTS)),
-        large=trials(problem, wider, range(101, 101 + STARTS)),
+        onward=descend(problem, measure, steps),
+        again=trials(problem, width, range(1, 1 + STARTS), steps),
+        large=trials(problem, wider, range(101, 101 + STARTS), steps),
         stationarity=stationarity(problem, measure),
         spectrum=spectrum(problem, measure, time) if squared else None,
+        steps=steps,
     )
 
 
-def trials(problem: Problem, width: int, seeds: range) -> Trials:
+def affordable(size: int) -> int:
+    """The steps of a trial where rows times parameters are `size`."""
+    return max(_FEWEST, min(STEPS, int(_WORK / size)))
+
+
+def trials(problem: Problem, width: int, seeds: range, steps: int) -> Trials:
     """Networks of so many neurons, trained from random starts."""
-    return Trials(width, tuple(descend(problem, fresh(problem, width, seed), STEPS) for seed in seeds))
+    return Trials(width, tuple(descend(problem, fresh(problem, width, seed), steps) for seed in seeds))
 
 
 def interval(values: Float[np.ndarray, " k"]) -> float:

@@ -13,19 +13,22 @@ from widelimit._compiled import keep_compiled
 from widelimit.runs.errors import FAILED, INTERRUPTED, tell
 from widelimit.runs.paths import given
 
+from ._complete import claims as claims_of, figures, papers, scales
 from ._errors import guarded
 
 app = typer.Typer(
     name="widelimit",
     help="What training does to a wide two-layer network: the mean-field limit, and networks beside it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 _Folder = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `widelimit run` made.")]
 _Scale = Annotated[
-    str, typer.Option("--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.")
+    str,
+    typer.Option(
+        "--scale", metavar="quick|paper", help="A minute a figure, or the paper's own sizes.", autocompletion=scales
+    ),
 ]
 _Plugins = Annotated[
     list[str] | None,
@@ -162,7 +165,7 @@ def sweep(
     json: _Json = False,
     force: Annotated[bool, typer.Option("--force", help="Run what looks too large for this machine.")] = False,
 ) -> None:
-    """Make every run that a problem file's [sweep] asks for; called again it goes on where it was stopped."""
+    """Make every run that the sweep of a problem file asks for; called again it goes on where it was stopped."""
     with guarded():
         from ._sweeps import dry_sweep, sweep_file
 
@@ -216,7 +219,7 @@ def report(folder: _Folder, plugin: _Plugins = None) -> None:
 @app.command()
 def diagnose(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Weights: an .npz or .safetensors file.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, parquet, npz, or sklearn:NAME.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, tsv, xlsx, parquet, npz, sklearn:NAME.")],
     target: Annotated[
         list[str] | None, typer.Option("--target", metavar="COLUMN", help="What it predicts; repeatable.")
     ] = None,
@@ -233,6 +236,22 @@ def diagnose(
     weight_decay: Annotated[
         float, typer.Option("--weight-decay", metavar="LAMBDA", help="As PyTorch's optimisers have it.")
     ] = 0.0,
+    missing: Annotated[
+        str,
+        typer.Option("--missing", metavar="WAY", help="Of missing cells: refuse, drop (the row), mean or median."),
+    ] = "refuse",
+    unseen: Annotated[
+        str, typer.Option("--unseen", metavar="WAY", help="Of categories that only --held-out has: refuse or zero.")
+    ] = "refuse",
+    categories: Annotated[
+        list[str] | None, typer.Option("--category", metavar="COLUMN", help="Of numbers that are names; repeatable.")
+    ] = None,
+    decimal: Annotated[str, typer.Option("--decimal", metavar="MARK", help="Before the decimals.")] = ".",
+    thousands: Annotated[str, typer.Option("--thousands", metavar="MARK", help="Between groups of digits.")] = "",
+    separator: Annotated[
+        str | None, typer.Option("--separator", metavar="MARK", help="Of the columns of a csv file.")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of an Excel file.")] = None,
     held_out: Annotated[
         str | None, typer.Option("--held-out", metavar="DATA", help="Other rows: says whether more data would help.")
     ] = None,
@@ -244,33 +263,71 @@ def diagnose(
         from ._diagnose import diagnose_files
 
         options = {"activation": activation, "loss": loss, "weight_decay": weight_decay}
-        path = given(model, "MODEL")
-        diagnose_files(path, data, target, classes, held_out, _out(out), options, json=json)
+        reading = {"target": target or None, "classes": classes or None, "categories": categories or ()}
+        reading |= {"missing": missing, "unseen": unseen, "decimal": decimal, "thousands": thousands}
+        reading |= {"separator": separator, "sheet": sheet}
+        diagnose_files(given(model, "MODEL"), data, reading, held_out, _out(out), options, json=json)
+
+
+@app.command()
+def explore(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE.toml|PAGE", help="A problem file, a paper or a page such as mei2018/fig1."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="N", help="By default the first free from 8765.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")] = True,
+    plugin: _Plugins = None,
+) -> None:
+    """Pictures that move, with sliders, in the browser: the papers' main phenomena, or a problem file's."""
+    with guarded():
+        from ._explore import explore_page
+
+        explore_page(what, _all(plugin), port=port, browser=browser)
 
 
 @app.command()
 def reproduce(
     what: Annotated[
-        str | None, typer.Argument(metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.")
+        str | None,
+        typer.Argument(
+            metavar="PAPER[/FIGURE]", help="mei2018, or mei2018/fig1; all papers if left out.", autocompletion=figures
+        ),
     ] = None,
     scale: _Scale = "quick",
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="Where to write: DIR/<paper>/<scale>/index.html.")
     ] = "reproduced",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of one figure, delta=0.5; repeatable."),
+    ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", metavar="svg|pdf", help="Pictures beside the PNG; repeatable.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Print the figures and what --set may set in each.")] = False,
 ) -> None:
     """Draw the figures of a paper anew and check its claims; called again it goes on where it was stopped."""
     with guarded():
-        from ._papers import reproduce_papers
+        from ._papers import list_parameters, reproduce_papers
 
-        reproduce_papers(what, scale, given(out, "--out"))
+        if listed:
+            list_parameters(what)
+        else:
+            reproduce_papers(what, scale, given(out, "--out"), setting or [], formats or [])
 
 
 @app.command()
 def claims(
-    paper: Annotated[str | None, typer.Argument(metavar="PAPER", help="All papers if left out.")] = None,
+    paper: Annotated[
+        str | None, typer.Argument(metavar="PAPER", help="All papers if left out.", autocompletion=papers)
+    ] = None,
     scale: _Scale = "quick",
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="ID", help="This claim; may be given more than once.")
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="This claim; may be given more than once.", autocompletion=claims_of),
     ] = None,
     out: Annotated[
         str | None,

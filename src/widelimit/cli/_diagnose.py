@@ -1,38 +1,49 @@
 """`widelimit diagnose`: a model and a table from files."""
 
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from widelimit.runs.errors import BadInput, sentence
+from widelimit.runs.errors import BadInput, sentence, tell
 from widelimit.runs.folder import print_json
+
+if TYPE_CHECKING:
+    from widelimit.problem.data import Table
 
 
 def diagnose_files(
     model: pathlib.Path,
     data: str,
-    target: list[str] | None,
-    classes: list[str] | None,
+    reading: dict[str, Any],
     held_out: str | None,
     out: pathlib.Path | None,
     options: dict[str, Any],
     *,
     json: bool,
 ) -> None:
-    """Judge the model on the table; print what is said, and write the page."""
+    """Judge the model on the table, read as `reading` says; print what is said, and write the page."""
     from widelimit._diagnose import diagnose
     from widelimit.problem import losses
+    from widelimit.problem.data import read_table
 
+    classes = reading["classes"]
+    notes: tuple[str, ...] = ()
     try:
         chosen = options.pop("loss") or ("squared" if not classes else "logistic" if len(classes) == 2 else "softmax")
         loss = losses.registry.make(chosen)
-        x, y = _table(data, target, classes, chosen)
-        other = None if held_out is None else _table(held_out, target, classes, chosen)
+        table = read_table(data, **reading)
+        x, y = _rows(table, chosen)
+        other = None if held_out is None else _rows(table.like(held_out), chosen)
+        notes = table.notes
         found = diagnose(model, x, y, loss=loss, held_out=other, **options)
         page = None if out is None else found.save(out)
     except ValueError as error:
-        raise BadInput(sentence(error)) from error
+        # What was made of the columns may be why they do not fit.
+        made = f" ({data}: {'; '.join(notes)}.)" if notes else ""
+        raise BadInput(f"{sentence(error)}{made}") from error
+    for note in notes:
+        tell(f"notice: {data}: {note}")
     if json:
         print_json(found.record())
         return
@@ -41,17 +52,7 @@ def diagnose_files(
         typer.echo(f"report: {page}")
 
 
-def _table(source: str, target: list[str] | None, classes: list[str] | None, loss: str) -> tuple[Any, Any]:
-    """The rows. For softmax the classes' -1 and +1 become 0 and 1. Raises `ValueError` for a class of one row."""
-    import numpy as np
-
-    from widelimit.problem.data import read_table
-
-    table = read_table(source, target=target or None, classes=classes or None)
-    y = table.target
-    if classes:
-        counts = (y > 0).sum(axis=0) if y.ndim == 2 else np.array([(y < 0).sum(), (y > 0).sum()])
-        if np.any(counts == 1):
-            name = table.classes[int(np.argmax(counts == 1))]
-            raise ValueError(f"{source}: the class {name!r} appears once; nothing can be said of a class of one row.")
-    return table.features, 0.5 * (y + 1.0) if loss == "softmax" else y
+def _rows(table: "Table", loss: str) -> tuple[Any, Any]:
+    """Inputs and targets. For softmax the classes' -1 and +1 become 0 and 1. Raises `ValueError` as `check_classes`."""
+    table.check_classes()
+    return table.features, 0.5 * (table.target + 1.0) if loss == "softmax" else table.target

@@ -2,31 +2,65 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import typer
 
-from widelimit.papers import Bench, Checked, Claim, Paper, Scale, check_claims, named, names, reproduce
+from widelimit.papers import (
+    Bench,
+    Checked,
+    Claim,
+    Paper,
+    Scale,
+    check_claims,
+    named,
+    names,
+    reproduce,
+)
 from widelimit.results import one_of
 from widelimit.runs.errors import FAILED, BadInput, Interrupted, sentence, tell
 from widelimit.runs.folder import locked, print_json, writing
 
+_KINDS = ("png", "svg", "pdf")
 
-def reproduce_papers(what: str | None, scale: str, out: pathlib.Path) -> None:
-    """`widelimit reproduce`: figures and claims of a paper, or of all, or one figure."""
+
+def list_parameters(what: str | None) -> None:
+    """`widelimit reproduce --list`: the figures, and what may be set in each."""
+    with _asked():
+        name, _, figure = (what or "").partition("/")
+        for paper in [named(name)] if what is not None else [named(name) for name in names()]:
+            for one in (paper.figure(figure),) if figure else paper.figures:
+                typer.echo(f"{paper.name}/{one.name}: {one.title}")
+                for parameter in one.parameters:
+                    typer.echo(f"    {parameter.words}")
+
+
+def reproduce_papers(
+    what: str | None, scale: str, out: pathlib.Path, settings: Sequence[str], formats: Sequence[str]
+) -> None:
+    """`widelimit reproduce`: figures and claims of a paper, or of all, or one figure, with parameters that are set."""
+    from widelimit.runs.parse import read_settings
+
+    given = read_settings(settings)
     with _asked():
         size = _scale(scale)
+        kinds = [one_of(kind, _KINDS, "--format") for kind in formats]
         name, _, figure = (what or "").partition("/")
         papers = [named(name)] if what is not None else [named(name) for name in names()]
         if what is not None and "/" in what:
             papers[0].figure(figure)
+        if given:
+            if not figure:
+                raise BadInput("--set goes with one figure: `widelimit reproduce mei2018/fig1 --set delta=0.5`.")
+            papers[0].figure(figure).checked(given, what or "")
     _writable(out, papers)
     for paper in papers:
         tell(_contents(paper, size))
+    options = {"figure": figure or None, "settings": given, "formats": kinds}
     news = []
     for paper in papers:
         with locked(out / paper.name), _stoppable("reproduce", out):
-            done = reproduce(paper, out, scale=size, figure=figure or None, tell=tell)
+            done = reproduce(paper, out, scale=size, tell=tell, **options)
         if done.checked:
             _show(paper, done.checked)
         typer.echo(str(done.page))

@@ -26,6 +26,8 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
     for name, words in numbers["problem"].items():
         console.print(f"  {name:8} {escape(words)}")
     console.print(_risks(numbers))
+    if numbers.get("classes"):
+        console.print(_classes(numbers["classes"]))
     console.print(escape(limit["note"]))
     console.print(escape(checks["gap_bracket"] if checks["gap_informs"] else checks["gap_statement"]))
     rows = (
@@ -97,6 +99,18 @@ def _risks(numbers: dict[str, Any]) -> Table:
         off = "-" if above is None else _with_error(above, network["above_limit_error"], sign="+")
         means = [_mean(network[name]) for name in ("risk", "held_out_risk")]
         table.add_row(f"width {network['width']}, {network['dynamics']}", seeds, means[0], off, means[1])
+    return table
+
+
+def _classes(records: list[dict[str, Any]]) -> Table:
+    held_out = any("held_out_accuracy" in record for record in records)
+    shown = ("accuracy", "auc", *(("held_out_accuracy", "held_out_auc") if held_out else ()))
+    names = {"accuracy": "accuracy", "auc": "area under ROC"}
+    names |= {f"held_out_{name}": f"held-out {said}" for name, said in names.items()}
+    title = "classes at the end; ± is over seeds, of the limit's held-out accuracy over rows"
+    table = Table("", *(names[name] for name in shown), title=title)
+    for record in records:
+        table.add_row(record["name"], *(_mean(record.get(name)) for name in shown))
     return table
 
 

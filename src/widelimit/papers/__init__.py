@@ -10,6 +10,7 @@ Importing this room imports nothing heavy; `named` imports the paper that is ask
 """
 
 from ._kit._bench import Bench as Bench, Cost as Cost, Scale as Scale
+from ._kit._changes import Parameter as Parameter
 from ._kit._claims import (
     Checked as Checked,
     Claim as Claim,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import Module, leaf
+from widelimit.numerics import Module, Number, leaf
 from widelimit.numerics.registry import Registry, positive
 
 
@@ -75,7 +75,7 @@ class Squared(AbstractLoss):
     **Raises** `ValueError` unless factor > 0.
     """
 
-    factor: Float[Array, ""] = eqx.field(converter=lambda k: leaf(k, "squared(factor=...)", above=0.0), default=0.5)
+    factor: Number = eqx.field(converter=lambda k: leaf(k, "squared(factor=...)", above=0.0), default=0.5)
     convex = nonnegative = smooth = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
@@ -83,7 +83,7 @@ class Squared(AbstractLoss):
 
     @property
     def square_factor(self) -> Float[Array, ""]:
-        return self.factor
+        return jnp.asarray(self.factor)
 
     def in_torch(self, components: int) -> tuple[str, float]:
         return "mse_loss", float(self.factor) * components
@@ -144,7 +144,7 @@ class Huber(AbstractLoss):
     **Raises** `ValueError` unless threshold > 0.
     """
 
-    threshold: Float[Array, ""] = eqx.field(converter=lambda t: leaf(t, "huber(threshold=...)", above=0.0), default=1.0)
+    threshold: Number = eqx.field(converter=lambda t: leaf(t, "huber(threshold=...)", above=0.0), default=1.0)
     convex = nonnegative = True
 
     def __call__(self, f: Any, y: Any) -> Float[Array, ""]:
@@ -156,7 +156,10 @@ class Huber(AbstractLoss):
         return f"huber_loss(delta={float(self.threshold):g})", float(components)
 
 
-squared, logistic, softmax, huber = Squared, Logistic, Softmax, Huber
+squared = Squared
+logistic = Logistic
+softmax = Softmax
+huber = Huber
 
 registry = Registry("loss")
 registry.add("squared", squared, factor=positive)

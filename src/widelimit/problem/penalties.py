@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks
-from widelimit.numerics import Module, known, leaf
+from widelimit.numerics import Module, Number, known, leaf
 from widelimit.numerics.registry import Registry, left_to, number, several, text
 
 
@@ -119,7 +119,7 @@ class L2(AbstractPenalty):
     Under SGD this is the decay $(1 - 2 \lambda s_k)\theta$ of mei2018 (11). Raises `ValueError` for lambda < 0.
     """
 
-    strength: Float[Array, ""] = eqx.field(converter=lambda strength: leaf(strength, "l2(strength=...)", least=0.0))
+    strength: Number = eqx.field(converter=lambda strength: leaf(strength, "l2(strength=...)", least=0.0))
     blocks: tuple[str, ...] = eqx.field(
         static=True, converter=lambda blocks: (blocks,) if isinstance(blocks, str) else tuple(blocks), default=()
     )
@@ -154,7 +154,7 @@ class TotalVariation(AbstractPenalty):
     Raises `ValueError` for lambda < 0.
     """
 
-    strength: Float[Array, ""] = eqx.field(converter=lambda s: leaf(s, "total_variation(strength=...)", least=0.0))
+    strength: Number = eqx.field(converter=lambda s: leaf(s, "total_variation(strength=...)", least=0.0))
     block: str = eqx.field(static=True)
     smooth = False
     nonnegative = True
@@ -255,7 +255,8 @@ def function(penalty: Callable[[Any], Any], prox: Callable[[Any, Any], Any] | No
     return Function(penalty, prox)
 
 
-l2, total_variation = L2, TotalVariation
+l2 = L2
+total_variation = TotalVariation
 
 registry = Registry("penalty")
 _strength = number(least=0.0)

@@ -5,7 +5,13 @@ from ._curves import interpolate as interpolate
 from ._function_section import Fit as Fit
 from ._risk_section import predicted_words as predicted_words
 from ._run import run_report as run_report
-from ._summary import Band as Band, Checks as Checks, NetworkRun as NetworkRun, RunSummary as RunSummary
+from ._summary import (
+    Band as Band,
+    Checks as Checks,
+    ClassShares as ClassShares,
+    NetworkRun as NetworkRun,
+    RunSummary as RunSummary,
+)
 from ._univariate import (
     knots as knots,
     neuron_paths as neuron_paths,

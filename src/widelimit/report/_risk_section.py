@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._curves import Curve, Curves, differences, draw_curves, fell, over_a_decade, reaches, risk_curves
-from ._summary import HELD_OUT, Band, RunSummary
+from ._summary import HELD_OUT, Band, ClassShares, RunSummary
 from ._width import AgainstWidth, against_width, draw_width
 from .canvas import to_png
 from .pages import Picture, Section, Table
@@ -24,6 +24,8 @@ def risk_section(summary: RunSummary) -> Section:
     tables = [_final_table(summary, curves)]
     if summary.bands:
         tables.append(_predicted_table(summary))
+    if summary.classes:
+        tables.append(_class_table(summary.classes))
     return Section("risk", "Risk", predicted_words(summary.bands), tuple(pictures), tuple(tables))
 
 
@@ -205,6 +207,19 @@ def _final_table(summary: RunSummary, curves: Curves) -> Table:
         ends = [held.reference, *(group.mean.cut(limit.until) for group in held.groups)]
         rows = [(*row, _last_of(curve)) for row, curve in zip(rows, ends, strict=True)]
     return Table("At the end (± of networks: the standard error over seeds)", header, tuple(rows))
+
+
+def _class_table(found: tuple[ClassShares, ...]) -> Table:
+    """Accuracy and area under the ROC curve, on the rows and on those held out where there are some."""
+    there = any(one.held_out_accuracy is not None for one in found)
+    header = ("", "accuracy", "area under ROC", *(("held-out accuracy", "held-out area under ROC") if there else ()))
+
+    def cells(one: ClassShares) -> tuple[str, ...]:
+        values = (one.accuracy, one.auc, *((one.held_out_accuracy, one.held_out_auc) if there else ()))
+        return (one.name, *(DASH if value is None else with_error(*value) for value in values))
+
+    caption = "Classes at the end (± of networks: over seeds; of the limit's held-out accuracy: over rows)"
+    return Table(caption, header, tuple(cells(one) for one in found))
 
 
 def _last_of(curve: Curve) -> str:

@@ -92,6 +92,20 @@ class Band:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClassShares:
+    """How well the limit, or networks of a width, classify at the end: each a mean and its error, None if not known.
+
+    `auc`: the area under the ROC curve; `held_out_...`: on rows held out.
+    """
+
+    name: str
+    accuracy: tuple[float, float | None]
+    auc: tuple[float, float | None] | None
+    held_out_accuracy: tuple[float, float | None] | None = None
+    held_out_auc: tuple[float, float | None] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class RunSummary:
     """A limit, the networks beside it and what was found out about both.
 
@@ -103,6 +117,7 @@ class RunSummary:
     - `bands`: what is predicted of them, one a width and dynamics at most.
     - `held_out`: whether the trajectories observed `held_out_risk`; `held_out_error`: [T], that of the limit's.
     - `fit`: the functions at the end beside the data, where there is one input and one output.
+    - `classes`: how well they classify, where the targets are classes.
     - `columns`: names of the input features, for the weights on them; may be empty.
     - `notes`: sentences the reader must see; `provenance`: nested plain data.
 
@@ -124,6 +139,7 @@ class RunSummary:
     held_out_error: Float[np.ndarray, " T"] | None = None
     fit: Fit | None = None
     bands: tuple[Band, ...] = ()
+    classes: tuple[ClassShares, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.limit:

@@ -19,6 +19,11 @@ LIMIT = "#000000"
 # At 5.6 inches the text is still read where a telephone shows the picture at its own width.
 DPI = 170
 
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "figure.dpi": DPI,
@@ -40,18 +45,22 @@ STYLE: dict[str, Any] = {
 
 def to_png(draw: Callable[["Figure"], None], width: float = 5.6, height: float = 4.6) -> bytes:
     """What `draw` puts on an empty figure of so many inches, whatever style the caller has set."""
+    return to_image(draw, width, height)
+
+
+def to_image(draw: Callable[["Figure"], None], width: float = 5.6, height: float = 4.6, *, kind: str = "png") -> bytes:
+    """The same as "png", "svg" or "pdf"; the bytes depend on what is drawn alone, not on the day."""
     import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+    style = ["default", {**STYLE, "svg.hashsalt": "widelimit"}]
+    with matplotlib.style.context(style), warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; that is no reason to fail.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(width, height), layout="constrained")
-        canvas = FigureCanvasAgg(figure)
         draw(figure)
         stream = io.BytesIO()
-        canvas.print_png(stream, metadata={"Software": None})
+        figure.savefig(stream, format=kind, dpi=DPI, metadata=_UNDATED[kind])
     return stream.getvalue()
 
 

@@ -17,6 +17,7 @@ from .parse._keys import read_problem_file
 from .parse._plugins import plugged, require_same
 from .parse._problem_file import ProblemFile, check
 from .parse._words import changes
+from .report._classes import classes_of
 from .report._numbers import checks_of, describe, numbers_of, settings_words
 from .report._predicted import predicted_of
 from .report._summary import write_report
@@ -160,7 +161,7 @@ def carry_out(
         say("optimality gap, stationarity, dissipation ...")
         checks = checks_of(work, limit)
         numbers = numbers_of(work, limit, trained, checks, predicted_of(work, limit, trained))
-        folder.write("numbers.json", numbers)
+        folder.write("numbers.json", numbers | {"classes": classes_of(work, limit, trained)})
         say("report ...")
         write_report(folder)
     except KeyboardInterrupt:

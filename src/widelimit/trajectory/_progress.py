@@ -11,6 +11,8 @@ _PATIENCE = 2.0
 _QUIET = 10.0
 # Seconds between two lines of a log, at least and at most; between them half of what has passed.
 _OFTEN, _SELDOM = 10.0, 600.0
+# The share of a run from which on the rest is estimated.
+_TELLING = 0.05
 
 
 class Progress:
@@ -53,7 +55,8 @@ class Progress:
             bar.update(self._task, completed=min(t, self.t1), rate=rate, t=f"t = {t:.4g}")
             return
         self._next = elapsed + min(max(0.5 * elapsed, _OFTEN), _SELDOM)
-        left = f", about {_span(elapsed * (self.t1 / t - 1.0))} left" if t > 0 else ""
+        # Before that the steps are still growing, and most of the time went into compilation.
+        left = f", about {_span(elapsed * (self.t1 / t - 1.0))} left" if t >= _TELLING * self.t1 else ""
         # A log that cannot be written is no reason to lose a run.
         with contextlib.suppress(OSError, ValueError):
             print(f"{self.label}: t = {t:.4g} of {self.t1:.4g}, {rate}{left}", file=sys.stderr, flush=True)

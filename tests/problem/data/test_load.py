@@ -289,10 +289,6 @@ BAD_CALL = {
     "no features": ({"target": "y", "features": []}, "no feature column"),
     "feature is target": ({"target": "y", "features": ["a", "y"]}, "column 'y' is asked for twice"),
     "feature twice": ({"target": "y", "features": ["a", "a"]}, "column 'a' is asked for twice"),
-    "text feature": (
-        {"target": "y", "features": ["a", "kind"]},
-        "data.csv, line 2, column 'kind': 'red' is not a number",
-    ),
     "text target": (
         {"target": "kind"},
         "column 'kind': 'red' is not a number. Turn it into a number, or name",
@@ -341,10 +337,14 @@ BAD_FILE = {
     ),
     "dates": (
         "t.parquet",
-        lambda: parquet(a=np.array(["2020"], "M8[ns]"), y=[1]),
-        "t.parquet, row 1, column 'a':",
+        lambda: parquet(a=[1.0, np.inf], y=np.array(["2020", "2021"], "M8[ns]")),
+        "t.parquet: 3 cells in 2 columns cannot be used: row 2, column 'a': inf is not a finite",
     ),
-    "lists": ("t.parquet", lambda: parquet(a=[[1.0], [2.0]], y=[1, 2]), "t.parquet, row 1, column 'a':"),
+    "lists": (
+        "t.parquet",
+        lambda: parquet(a=[[1.0], [2.0]], y=[1, 2]),
+        "t.parquet: 2 cells in one column cannot be used: row 1, column 'a': array([1.]) is not a number; row 2,",
+    ),
     "no npz": ("d.npz", lambda: b"nothing of the kind", "d.npz: not readable as npz"),
     "half an npz": ("d.npz", lambda: npz(x=np.eye(9), y=np.arange(9))[:300], "d.npz: not readable as npz"),
     "no array": (
@@ -372,13 +372,17 @@ BAD_FILE = {
         lambda: npz(x=np.array([[None]]), y=[1]),
         "d.npz, array 'x': not readable as numbers or text",
     ),
-    "complex": ("d.npz", lambda: npz(x=[1j, 2], y=[1, 2]), "d.npz, index 0, column 'x':"),
+    "complex": ("d.npz", lambda: npz(x=[1j, 2], y=[1, 2]), "d.npz: 2 cells in one column cannot be used: index 0"),
     "constant": (
         "d.npz",
         lambda: npz(x=np.eye(2), y=[3, 3]),
         "d.npz: the target column 'y' is 3 in all 2 rows",
     ),
-    "kind": ("d.xlsx", lambda: b"", "expected 'sklearn:NAME' or a file that ends in .csv, .parquet, .npz"),
+    "kind": (
+        "d.xls",
+        lambda: b"",
+        "expected 'sklearn:NAME' or a file that ends in .csv, .tsv, .csv.gz, .tsv.gz, .xlsx,",
+    ),
 }
 
 

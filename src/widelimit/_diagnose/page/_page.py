@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from widelimit.report.pages import Page, Section, Table, make_page
 
 from .._helps import Help
-from .._training import STARTS, STEPS
+from .._training import STARTS
 from . import _pictures, _sentences
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def page(d: "Diagnosis") -> Page:
     how = d.training
     rows = (
         ("as it is", f"{how.objective:.5g}"),
-        (f"trained on, {STEPS} steps with all rows", f"{how.longer:.5g}"),
+        (f"trained on, {how.steps} steps with all rows", f"{how.longer:.5g}"),
         (f"{STARTS} other random starts, as many steps", _sentences.ends(how.again)),
         (f"{how.large.width} neurons, {STARTS} random starts, as many steps", _sentences.ends(how.large)),
         ("the best constant", f"{how.constant:.5g}"),
@@ -58,7 +58,12 @@ def page(d: "Diagnosis") -> Page:
         Section(
             "width",
             "Networks of any width",
-            tuple(filter(None, (_sentences.own_budget(d.gap.statement), _sentences.own_budget(d.gap.bracket)))),
+            tuple(
+                filter(
+                    None,
+                    (*_sentences.band(d), _sentences.own_budget(d.gap.statement), _sentences.own_budget(d.gap.bracket)),
+                )
+            ),
         ),
     )
     notes = tuple(filter(None, (_sentences.learned(d),)))

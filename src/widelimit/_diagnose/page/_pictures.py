@@ -8,7 +8,6 @@ from jaxtyping import Float
 from widelimit.report.canvas import LIMIT, add_legend, colour, dash, marker, to_png
 from widelimit.report.pages import Picture
 
-from .._training import STEPS
 from ._sentences import ends
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def objectives(d: "Diagnosis") -> Picture:
     how = d.training
     names = (
         "this network",
-        f"trained on, {STEPS} steps",
+        f"trained on, {how.steps} steps",
         f"{how.again.width} neurons, new starts",
         f"{how.large.width} neurons, new starts",
     )

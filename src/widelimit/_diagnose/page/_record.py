@@ -7,6 +7,7 @@ from widelimit.analysis import Classification
 
 from .._helps import Help
 from .._training import Trials
+from .._width import WidthBand
 from ._sentences import own_budget
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def record(d: "Diagnosis") -> dict[str, Any]:
             "trained": small.trained,
         },
         "regime": None if d.regime is None else d.regime.verdict,
+        "band": _band(d.band),
         "helps": _helps(d.helps),
         "helps_held_out": _helps(d.helps_held_out),
         "classes": _classes(d.classes),
@@ -77,3 +79,11 @@ def _helps(helps: tuple[Help, ...]) -> dict[str, Any]:
 
 def _classes(found: Classification | None) -> dict[str, Any] | None:
     return None if found is None else found._asdict()
+
+
+def _band(band: WidthBand | None) -> dict[str, Any] | None:
+    if band is None:
+        return None
+    found = band.prediction
+    ends = {name: float(getattr(found, name)[-1]) for name in ("limit", "mean", "mean_error", "lower", "upper")}
+    return ends | {"level": found.level, "networks": found.networks, "risk": band.risk, "inside": band.inside}

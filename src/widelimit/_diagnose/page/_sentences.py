@@ -4,10 +4,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from widelimit.analysis import Classification
-from widelimit.report.words import count, listed
+from widelimit.report.words import apart, count, listed, with_error
 
 from .._helps import WORTH, Help
-from .._training import FLOOR, STARTS, STEPS, Trials
+from .._training import FLOOR, STARTS, Trials
 
 if TYPE_CHECKING:
     from .._diagnosis import Diagnosis
@@ -42,6 +42,7 @@ def sentences(d: "Diagnosis") -> tuple[str, ...]:
         *duplicates(d),
         smaller(d),
         learned(d),
+        *band(d),
         *data(d),
     ]
     return tuple(sentence for sentence in said if sentence)
@@ -110,8 +111,8 @@ def trained(d: "Diagnosis") -> str:
     verdict = "done" if how.trained else "not done"
     no_less = "no less than " if how.trained else ""
     return (
-        f"Training was {verdict}: {STEPS} more steps with all rows at once (L-BFGS) bring the objective on the rows "
-        f"from {how.objective:.4g} to {no_less}{how.longer:.4g} (the best constant has {how.constant:.3g}); the "
+        f"Training was {verdict}: {how.steps} more steps with all rows at once (L-BFGS) bring the objective on the "
+        f"rows from {how.objective:.4g} to {no_less}{how.longer:.4g} (the best constant has {how.constant:.3g}); the "
         f"gradient is {how.stationarity.conditions[0]:.2g} of what it is made of."
     )
 
@@ -216,6 +217,24 @@ def learned(d: "Diagnosis") -> str:
         return ""
     moved = "" if d.regime.inner is None else f", the inner weights moved by {d.regime.inner:.2g} of their size"
     return f"{_LEARNED[d.regime.verdict]}: the tangent kernel changed by {d.regime.kernel_change:.2g}{moved}."
+
+
+def band(d: "Diagnosis") -> list[str]:
+    """How far networks made like it are from their limit, and where it is among them."""
+    if d.band is None:
+        return []
+    p, risk = d.band.prediction, d.band.risk
+    mean, error, limit = float(p.mean[-1]), float(p.mean_error[-1]), float(p.limit[-1])
+    low, high = p.content
+    side = "inside" if d.band.inside else "below it" if risk < p.lower[-1] else "above it"
+    rare = "" if d.band.inside else f", where about one network in {2 / (1 - p.level):.0f} is"
+    return [
+        f"Other networks of {count(p.width, 'neuron')}, started and trained like this one, end with a mean risk of "
+        f"{with_error(mean, error)} on the rows; their limit of infinite width has {limit:.4g}: their mean is "
+        f"{apart(mean - limit, error, p.networks, 0.0, 'it')}.",
+        f"{p.level:.0%} of them end between {p.lower[-1]:.4g} and {p.upper[-1]:.4g} ({p.networks} trained networks: "
+        f"such a band holds {low:.0%} to {high:.0%} of all); this one, at {risk:.4g}, is {side}{rare}.",
+    ]
 
 
 def data(d: "Diagnosis") -> list[str]:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.measure import Particles
+from widelimit.dynamics import SGD, sampling
+from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, integrals, losses, mobilities, penalties, units
 from widelimit.problem.data import Samples
 from widelimit.problem.networks import TwoLayer
@@ -35,6 +36,36 @@ class Decay:
 
 
 @dataclasses.dataclass(frozen=True)
+class Steps:
+    """Plain steps along the gradient, from a start whose law is known.
+
+    - `rate`: learning rate; `batch`: rows a step, None for all; `count`: how many steps.
+    - `inner`, `outer`: weights and biases of either layer were drawn uniformly up to these sizes.
+    """
+
+    rate: float
+    batch: int | None
+    count: int
+    inner: float
+    outer: float
+
+    @property
+    def time(self) -> float:
+        """Learning rate times steps."""
+        return self.rate * self.count
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How networks of a kind are made: neurons of a law, trained by SGD to a time t1 (as `from_torch` says, too)."""
+
+    problem: Problem
+    law: laws.AbstractLaw
+    sgd: SGD
+    t1: float
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainedNetwork:
     """What a reader found.
 
@@ -44,7 +75,7 @@ class TrainedNetwork:
     - `reference`, `link`: what the trainer itself predicts at inputs, and of which function of f; None: nothing to ask.
     - `targets`: the trainer's targets as those of the loss.
     - `classes`: their names in order, where the trainer has some.
-    - `time`: for how long it was trained by plain steps (learning rate x steps), where that is known.
+    - `steps`: how it was trained, where that was in plain steps from a start of a known law.
     """
 
     weight: Float[np.ndarray, "N d"]
@@ -59,7 +90,7 @@ class TrainedNetwork:
     link: Callable[[np.ndarray], np.ndarray] | None = None
     targets: Callable[[Any], np.ndarray] | None = None
     classes: tuple[Any, ...] = ()
-    time: float | None = None
+    steps: Steps | None = None
 
     def __post_init__(self) -> None:
         names = ("weight", "bias", "output", "offset")
@@ -114,8 +145,8 @@ class TrainedNetwork:
             )
         return _all_finite(values, "y")
 
-    def problem(self, x: Any, y: Any) -> Problem:
-        """The problem that the trainer solved, in its time."""
+    def problem(self, x: Any, y: Any, *, trained_offset: bool = False) -> Problem:
+        """The problem that the trainer solved, in its time; the output bias is a constant, or a block."""
         n, decay = float(self.width), self.decay
         strengths = {"output": decay.output / n, "weight": decay.weight * n}
         strengths |= {} if self.bias is None else {"bias": decay.bias * n}
@@ -126,14 +157,31 @@ class TrainedNetwork:
         labels = self.labels(y)
         if len(rows) != len(labels):
             raise ValueError(f"diagnose(x=..., y=...): {len(rows)} rows and {len(labels)} targets.")
+        moves = trained_offset and self.offset is not None
+        if moves:
+            unit, blocks = units.WithOffset(unit), blocks | {"offset": 1.0}
         return Problem(
-            TwoLayer(unit, self.offset),
+            TwoLayer(unit, None if moves else self.offset),
             Samples(rows, labels),
             self.loss,
             penalty=penalties.Sum(tuple(terms)) if len(terms) > 1 else terms[0] if terms else None,
             mobility=mobilities.Diagonal(**blocks),
             integrals=integrals.Dense,
         )
+
+    def recipe(self, x: Any, y: Any) -> Recipe | None:
+        """How other networks like it are made; None where that is not known."""
+        how = self.steps
+        if how is None:
+            return None
+        problem = self.problem(x, y, trained_offset=True)
+        sizes = {"output": self.width * how.outer, "weight": how.inner, "bias": how.inner, "offset": how.outer}
+        law = laws.product(
+            **{b.name: laws.Uniform(-sizes[b.name], sizes[b.name], b.shape or 1) for b in problem.blocks}
+        )
+        whole = how.batch is None
+        taken = sampling.Full() if whole else sampling.Epochs()
+        return Recipe(problem, law, SGD(how.rate, batch=1 if whole else how.batch, sampling=taken), how.time)
 
     def particles(self, problem: Problem) -> Particles:
         """The neurons, one a row."""

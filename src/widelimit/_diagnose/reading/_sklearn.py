@@ -6,7 +6,7 @@ import numpy as np
 
 from widelimit.problem import losses
 
-from ._network import Decay, TrainedNetwork
+from ._network import Decay, Steps, TrainedNetwork
 
 # Their names for the library's.
 _ACTIVATIONS: dict[Any, str] = {"logistic": "sigmoid"}
@@ -36,7 +36,8 @@ def read(model: Any, y: Any) -> TrainedNetwork:
         given = _classifier(model, classes, source)
     elif getattr(model, "loss", "squared_error") != "squared_error":
         raise ValueError(f"diagnose(model=...): the loss {model.loss!r} is not supported; squared_error is.")
-    strength, steps = _decay(model, len(np.asarray(y)))
+    rows = len(np.asarray(y))
+    strength, steps = _decay(model, rows)
     return TrainedNetwork(
         weight=weight.T,
         bias=bias,
@@ -45,14 +46,24 @@ def read(model: Any, y: Any) -> TrainedNetwork:
         activation=_ACTIVATIONS.get(model.activation, str(model.activation)),
         decay=Decay(output=strength, weight=strength),
         source=f"scikit-learn's {source}",
-        time=steps * model.learning_rate_init if _plain(model) else None,
+        steps=_steps(model, rows, steps) if _plain(model) else None,
         **given,
     )
 
 
 def _plain(model: Any) -> bool:
-    """Whether it was trained in steps of one size along the gradient."""
-    return model.solver == "sgd" and model.learning_rate == "constant" and model.momentum == 0.0
+    """Whether it was trained in steps of one size along the gradient, on rows that are known."""
+    plain = model.solver == "sgd" and model.learning_rate == "constant" and model.momentum == 0.0
+    return plain and not model.early_stopping
+
+
+def _steps(model: Any, rows: int, count: int) -> Steps:
+    """Its steps and its start: Glorot's uniform law, for weights and biases alike."""
+    batch = min(_BATCH, rows) if model.batch_size == "auto" else min(int(model.batch_size), rows)
+    inputs, width, outputs = len(model.coefs_[0]), *model.coefs_[1].shape
+    factor = 2.0 if model.activation == "logistic" else 6.0
+    inner, outer = ((factor / fans) ** 0.5 for fans in (inputs + width, width + outputs))
+    return Steps(float(model.learning_rate_init), None if batch == rows else batch, count, inner, outer)
 
 
 def _decay(model: Any, rows: int) -> tuple[float, int]:

@@ -25,7 +25,7 @@ from widelimit.trajectory import Trajectory, observables
 from ..expansion._draws import draw_risks
 from ..expansion._start import check_problem, particles_of, times_of
 from ._first_order import first_order
-from ._prediction import Prediction, predicted
+from ._prediction import Prediction, enough, of_networks, predicted
 
 # A law's own risk curve comes from so many particles more than the directions need, on so many nodes.
 FINER, _NODES = 8, 1024
@@ -67,7 +67,8 @@ def predict(
     - `sampling`: of the batches, from `widelimit.sampling`; `Fresh()` by default.
     - `particles`: a law is quantised to so many, or sampled where it cannot be.
     - `order`: 2, or 1 for problems of many inputs: K directions then take O(K N D Q) operations a velocity, and what a
-      finite width does to the mean prediction is left out; nothing is trusted, and no networks are trained.
+      finite width does to the mean prediction is left out; nothing is trusted, and no networks are trained. 0 takes no
+      expansion and trains `networks` of them: kinks and any loss will do, and narrow networks cost less.
     - `draws`: curves drawn from the expansion of order 2; cost as in `fluctuations`, once for all of them.
     - `directions`: of order 1, from which all curves are combined.
     - `trainable`: the blocks that move; all by default.
@@ -76,17 +77,19 @@ def predict(
 
     **Returns** a `Prediction`. Its mean and edges have the scatter of quantiles of `draws` or `networks` curves.
 
-    **Raises** `ValueError` for a width below 2, a batch without a step, problems that `fluctuations` refuses (kinks, a
-    loss that is not twice differentiable, walls), and laws without second moments.
+    **Raises** `ValueError` for a width below 2, a batch without a step, laws without second moments, problems that
+    `fluctuations` refuses (kinks, a loss that is not twice differentiable, walls) but for order 0, and for that fewer
+    networks than give quantiles (19 for 90 %).
     """
     who = "predict"
-    check_problem(problem, who)
     n, level = whole_number(width, "predict(width=...)", least=2), real_number(level, "predict(level=...)", above=0.0)
     if not level < 1.0:
         raise ValueError(f"predict(level=...): must be below 1, got {level:g}.")
-    which = whole_number(order, f"{who}(order=...)", least=1)
+    which = whole_number(order, f"{who}(order=...)", least=0)
     if which > 2:
-        raise ValueError(f"predict(order=...): must be 1 or 2, got {order}.")
+        raise ValueError(f"predict(order=...): must be 0, 1 or 2, got {order}.")
+    if which:
+        check_problem(problem, who)
     sgd = sgd_of(step, batch, sampling, trainable, who)
     count = whole_number(particles, "predict(particles=...)", least=2)
     drawn = whole_number(draws, "predict(draws=...)", least=20)
@@ -97,8 +100,14 @@ def predict(
         times = np.unique([sgd.clock.nearest(float(t)) for t in times])
     keys = jax.random.split(random_key(key, "predict(key=...)"), 3)
     start, rule = particles_of(problem, law, count, keys[0], who)
-    fine = particles_of(problem, law, FINER * count, keys[0], who)[0]
     of_law = sgd is not None and sgd.sampling.independent
+    given: dict[str, Any]
+    if which == 0:
+        given = {"trainable": trainable, "progress": progress}
+        risks = trained_risks(problem, law, n, sgd, times, enough(trained, level), keys[2], **given)
+        flat = limit_risk(problem, start, sgd, times, progress, of_law=of_law, trainable=trainable)
+        return of_networks(risks, times=times, limit=flat, level=level, width=n, batch=batch, step=step, start=rule)
+    fine = particles_of(problem, law, FINER * count, keys[0], who)[0]
 
     def flow_risk(on: Particles, *, of_law: bool) -> Float[np.ndarray, " T"]:
         return limit_risk(problem, on, None, tau, progress, of_law=of_law, trainable=trainable)
@@ -106,7 +115,6 @@ def predict(
     # What the steps do to the limit is seen on the particles; the flow, which is cheaper, is known by more of them.
     tau = times if sgd is None else np.array([sgd.schedule.integral(float(t)) for t in times])
     better = flow_risk(fine, of_law=of_law)
-    given: dict[str, Any]
     about: dict[str, Any] = {
         "level": level,
         "width": n,

@@ -25,8 +25,8 @@ class Prediction(Shown):
     - `trusted` [T]: whether the expansion gives mean and band there; elsewhere trained networks do, or, where none
       were trained, the expansion does all the same.
     - `width`; `batch`, `step`: of SGD, None for the gradient flow (a batch of None: all data in every step).
-    - `order`: of the expansion; `draws`: how many curves were drawn from it, of `directions` of the start. `networks`:
-      how many were trained.
+    - `order`: of the expansion, 0 where there is none; `draws`: how many curves were drawn from it, of `directions` of
+      the start. `networks`: how many were trained.
     - `start`: what stands for the law, in words.
     """
 
@@ -88,6 +88,9 @@ class Prediction(Shown):
         return said + self._ground() + f" The start: {self.start}."
 
     def _ground(self) -> str:
+        low, high = self.content
+        if self.order == 0:
+            return f"{self.networks} trained networks (such a band holds {low:.0%} to {high:.0%} of all)."
         if self.order == 1:
             error = (0.5 / self.directions) ** 0.5
             return (
@@ -102,7 +105,6 @@ class Prediction(Shown):
         when = f"{since} t = {self.times[first]:g} on, where the two orders differ by more than a tenth of its width"
         if self.networks == 0:
             return f"{expansion}, not to be trusted {when}; no networks were trained."
-        low, high = self.content
         return (
             f"{expansion}, and {when}, from {self.networks} trained networks (such a band holds {low:.0%} to "
             f"{high:.0%} of all)."
@@ -135,6 +137,33 @@ def predicted(found: Draws, *, level: float, order: int, **about: Any) -> Predic
         order=order,
         draws=found.second.shape[1],
         networks=0,
+        **about,
+    )
+
+
+def enough(networks: int, level: float) -> int:
+    """The number of networks, where so many have quantiles of that level. Raises `ValueError` where they do not."""
+    least = math.ceil(2.0 / (1.0 - level) - 1e-9) - 1
+    if networks < least:
+        raise ValueError(f"predict(networks=...): a band of {level:.0%} takes at least {least}, got {networks}.")
+    return networks
+
+
+def of_networks(risks: Float[np.ndarray, "T m"], *, level: float, batch: Any, step: Any, **about: Any) -> Prediction:
+    """The band of m trained networks alone."""
+    (mean, error), (lower, upper) = mean_of(risks), edges(risks, level)
+    about |= {"batch": None if batch is None else int(batch), "step": None if step is None else float(step)}
+    return Prediction(
+        mean=mean,
+        mean_error=error,
+        lower=lower,
+        upper=upper,
+        trusted=np.zeros(len(mean), bool),
+        level=level,
+        order=0,
+        draws=0,
+        directions=0,
+        networks=risks.shape[1],
         **about,
     )
 

@@ -6,7 +6,7 @@ split is $g_\pm = f''\nu_\pm/\nu$, plus p and minus p, which adds the line $\int
 $\int p^2/\omega$, $\omega = \nu_+\nu_-/\nu$. Neurons that are active on all of (A, B), constant ones (a = 0) among
 them, add lines too. So the least price of a function given on (A, B) is
 
-$$|f|^2 = \int_A^B \frac{f''^2}{\nu} + \beta^T M^{-1}\beta,\qquad
+$$|f|^2 = \int_A^B \frac{(f'')^2}{\nu} + \beta^T M^{-1}\beta,\qquad
 M = E\Big[\binom{a}{b}\binom{a}{b}^T; \text{active on } (A, B)\Big]
 + \int_A^B \omega \begin{pmatrix} 1 & -u \\ -u & u^2 \end{pmatrix} du,$$
 
@@ -56,7 +56,7 @@ class Norm(NamedTuple):
 def random_feature_norm(function: Function, law: Any, *, lower: Any, upper: Any, breaks: Any = ()) -> Norm:
     r"""The squared norm of a function on [lower, upper] in the space of random features $(a x + b)_+$, one input,
 
-    $$|f|^2 = \int f''^2/\nu + \beta^T M^{-1} \beta$$
+    $$|f|^2 = \int (f'')^2/\nu + \beta^T M^{-1} \beta$$
 
     (williams2019, Theorem 5 with the affine part; the module's docstring derives it). It is the least of |g|^2 over
     all g of the space that agree with f on the interval; of an interpolant with all samples inside, y^T K^-1 y.

@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ._data import Data, as_data, read_arrays, write_arrays
@@ -39,16 +39,22 @@ class Bench:
     - `pieces`: a folder; each finished piece is kept there and found again, also after a kill. None keeps them in
       memory for as long as the bench lives.
     - `tell`: called with a sentence when something begins that may take a while.
+    - `changes`: parameters of a figure that are not the paper's; `value` gives them.
     """
 
     scale: Scale
     pieces: pathlib.Path | None = None
     tell: Callable[[str], None] = lambda text: None
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _known: dict[str, Data] = dataclasses.field(default_factory=dict, repr=False)
 
     def pick(self, *, quick: _T, paper: _T) -> _T:
         """One of two settings, by the scale."""
         return quick if self.scale is Scale.QUICK else paper
+
+    def value(self, name: str, usual: _T) -> _T:
+        """A parameter of the figure: as it was set, else the paper's."""
+        return self.changes.get(name, usual)
 
     def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
         """`compute(**settings)`, once: found again by its `trajectory.fingerprint`, so not after the library changed.

@@ -1,10 +1,11 @@
 """A figure of a paper: computed apart from drawn."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ._bench import Bench, Cost
+from ._changes import Changes, Parameter, changed_caption, checked, said
 from ._data import Data
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Figure:
     - `compute`: from a bench to named arrays; every expensive part of it is a `bench.piece`.
     - `on`: puts these arrays alone on an empty sheet of `size`, in inches.
     - `caption`, `alt`: what to read from it, and what is to be seen, from the arrays as well.
+    - `parameters`: what may be set in place of the paper's; `compute` takes it from `bench.value`, and `on` from the
+      arrays alone, so that a picture never says a number that it was not made with.
     """
 
     name: str
@@ -32,21 +35,43 @@ class Figure:
     caption: Words
     alt: Words
     cost: Cost
+    parameters: tuple[Parameter, ...] = ()
 
-    def draw(self, data: Data) -> bytes:
-        """PNG from what `compute` gave."""
-        from widelimit.report.canvas import to_png
+    def draw(self, data: Data, kind: str = "png") -> bytes:
+        """A picture from what `compute` gave: PNG, or "svg" or "pdf"."""
+        from widelimit.report.canvas import to_image
 
-        return to_png(lambda sheet: self.on(sheet, data), *self.size)
+        return to_image(lambda sheet: self.on(sheet, data), *self.size, kind=kind)
+
+    def checked(self, settings: Mapping[str, Any], who: str) -> Changes:
+        """Parameters that were set, without what is the paper's own. Raises `ValueError` for others than there are."""
+        return checked(self.parameters, settings, who)
+
+    def changed(self, changes: Changes) -> "Figure":
+        """The figure under a name of its own, with a caption that says what was changed and nothing else."""
+        told = changed_caption(self.parameters, changes)
+        return dataclasses.replace(
+            self,
+            name=f"{self.name},{said(changes)}",
+            title=f"{self.title}, with {said(changes).replace(',', ', ')}",
+            caption=lambda data: told,
+            alt=lambda data: f"The figure {self.name} ({self.title}), drawn with {said(changes).replace(',', ', ')}.",
+        )
 
 
 def figure(
-    compute: Callable[[Bench], Data], *, caption: Words, alt: Words, size: tuple[float, float], cost: Cost
+    compute: Callable[[Bench], Data],
+    *,
+    caption: Words,
+    alt: Words,
+    size: tuple[float, float],
+    cost: Cost,
+    parameters: Sequence[Parameter] = (),
 ) -> Callable[[Drawing], Figure]:
     """A figure from the function that draws it: its name is the figure's, its docstring the title."""
 
     def made(on: Drawing) -> Figure:
         title = " ".join((on.__doc__ or "").split()).removesuffix(".")
-        return Figure(on.__name__, title, compute, on, size, caption, alt, cost)
+        return Figure(on.__name__, title, compute, on, size, caption, alt, cost, tuple(parameters))
 
     return made

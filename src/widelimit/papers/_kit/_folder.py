@@ -5,6 +5,7 @@ quick/, paper/                one folder a scale:
   <figure>.png, .npz, .json   the picture, the arrays it is drawn from, its caption; the last is written last
   claims.json                 the claims that have been checked
   index.html                  all of it on one page
+  <figure>,<name>=<value>.*   a figure with other parameters, on a page of its own
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from typing import Any
 from widelimit import __version__
 
 from ._bench import Bench, Scale
+from ._changes import Changes
 from ._claims import Checked
 from ._data import Data, write_arrays
 from ._figures import Figure
@@ -69,6 +71,11 @@ class Results:
         self._write(f"{figure.name}.png", png)
         self._write(f"{figure.name}.json", _to_json(said))
 
+    def keep_picture(self, figure: Figure, kind: str, picture: bytes) -> pathlib.Path:
+        """Store a figure in another format as well."""
+        self._write(f"{figure.name}.{kind}", picture)
+        return self.place / f"{figure.name}.{kind}"
+
     def figures(self, names: Iterable[str]) -> list[Shown]:
         """Those of the figures that are finished; a damaged one counts as unfinished."""
         found = []
@@ -101,9 +108,9 @@ class Results:
         except (KeyError, TypeError, ValueError):
             return []
 
-    def bench(self, tell: Any) -> Bench:
+    def bench(self, tell: Any, changes: Changes | None = None) -> Bench:
         """A bench that keeps its pieces here."""
-        return Bench(self.scale, self.pieces, tell)
+        return Bench(self.scale, self.pieces, tell, changes or {})
 
 
 def _to_json(value: Any) -> bytes:

@@ -24,7 +24,7 @@ def paper_page(paper: Paper, results: Results) -> "Page":
 
     figures = results.figures(figure.name for figure in paper.figures)
     order = [claim.id for claim in paper.claims]
-    claims = sorted((row for row in results.claims() if row.id in order), key=lambda row: order.index(row.id))
+    rows = sorted((row for row in results.claims() if row.id in order), key=lambda row: order.index(row.id))
     sections = [
         Section(
             figure.name,
@@ -34,16 +34,16 @@ def paper_page(paper: Paper, results: Results) -> "Page":
         )
         for figure in figures
     ]
-    if claims:
-        sections.append(_claims_section(claims))
+    if rows:
+        sections.append(_claims_section(rows))
     lead = [paper.citation, _SCALES[results.scale.value], *([mathematics(paper.symbols)] if paper.symbols else [])]
-    return make_page(f"{paper.name}, reproduced", lead, _warnings(paper, figures, claims), sections)
+    return make_page(f"{paper.name}, reproduced", lead, _warnings(paper, figures, rows), sections)
 
 
 def _heading(figure: Shown, paper: Paper) -> str:
     """Only a figure that the paper prints has a number."""
-    number = figure.name.removeprefix("fig")
-    return figure.title if number == figure.name else f"Fig. {number} of {paper.name}: {figure.title}"
+    number = figure.name.removeprefix("fig").partition(",")[0]
+    return figure.title if not figure.name.startswith("fig") else f"Fig. {number} of {paper.name}: {figure.title}"
 
 
 def _links(name: str) -> Any:

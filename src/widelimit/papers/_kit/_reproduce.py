@@ -3,7 +3,8 @@
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ._bench import Bench, Scale
 from ._claims import Checked, Claim
@@ -33,37 +34,50 @@ def reproduce(
     *,
     scale: Scale = Scale.QUICK,
     figure: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    formats: Sequence[str] = (),
     tell: Callable[[str], None] = print,
 ) -> Reproduction:
     """Draw the paper's figures and check its claims, into `out`/<paper>/<scale>; or one figure and no claim.
 
     A run that was stopped goes on where it stopped: finished pieces are kept in `out`/<paper>/pieces.
 
-    **Raises** `ValueError` for a figure that is not there, `OSError` where `out` cannot be written.
+    - `settings`: parameters of the one figure in place of the paper's. It then has a name and a page of its own.
+    - `formats`: "svg", "pdf": pictures beside the PNG.
+
+    **Raises** `ValueError` for a figure or a parameter that is not there, `OSError` where `out` cannot be written.
     """
-    chosen = paper.figures if figure is None else (paper.figure(figure),)
     results = Results(out / paper.name, scale)
+    if settings:
+        if figure is None:
+            raise ValueError(f"{paper.name}: parameters are those of one figure; name it: {paper.name}/fig1.")
+        changes = paper.figure(figure).checked(settings, f"{paper.name}/{figure}")
+        if changes:
+            return _changed(paper, paper.figure(figure), results, results.bench(tell, changes), formats)
+    chosen = paper.figures if figure is None else (paper.figure(figure),)
     bench = results.bench(tell)
     failed = {}
     for one in chosen:
-        trouble = _draw(one, paper, results, bench)
+        trouble = _draw(one, paper, results, bench, formats)
         if trouble:
             failed[one.name] = trouble
-    checked: tuple[Checked, ...] = ()
+        else:
+            _write_page(paper, results)
+    rows: tuple[Checked, ...] = ()
     if figure is None:
-        checked = check_claims(paper.claims, bench, keep=results)
-    return Reproduction(_write_page(paper, results), failed, checked)
+        rows = check_claims(paper.claims, bench, keep=results)
+    return Reproduction(_write_page(paper, results), failed, rows)
 
 
 def check_claims(claims: Sequence[Claim], bench: Bench, *, keep: Results | None = None) -> tuple[Checked, ...]:
     """Check claims one after the other; each is stored as soon as it is known where `keep` says where."""
-    checked = []
+    rows = []
     for number, claim in enumerate(claims, 1):
         bench.tell(f"claim {number}/{len(claims)} {claim.id}{about(claim.cost.at(bench.scale))}")
-        checked.append(claim.check(bench))
+        rows.append(claim.check(bench))
         if keep is not None:
-            keep.keep_claims(checked[-1:])
-    return tuple(checked)
+            keep.keep_claims(rows[-1:])
+    return tuple(rows)
 
 
 def about(seconds: float) -> str:
@@ -73,18 +87,31 @@ def about(seconds: float) -> str:
     return f", about {seconds:.0f} s" if seconds < 120.0 else f", about {seconds / 60.0:.0f} min"
 
 
-def _draw(figure: Figure, paper: Paper, results: Results, bench: Bench) -> str:
+def _changed(paper: Paper, figure: Figure, results: Results, bench: Bench, formats: Sequence[str]) -> Reproduction:
+    """One figure with other parameters, on a page of its own."""
+    other = figure.changed(dict(bench.changes))
+    trouble = _draw(other, paper, results, bench, formats)
+    alone = dataclasses.replace(paper, figures=(other,), claims=())
+    page = results.place / f"{other.name}.html"
+    if not trouble:
+        paper_page(alone, results).save(page)
+    return Reproduction(page, {other.name: trouble} if trouble else {}, ())
+
+
+def _draw(figure: Figure, paper: Paper, results: Results, bench: Bench, formats: Sequence[str]) -> str:
     """Compute, draw and store one figure; what went wrong, or nothing."""
     bench.tell(f"{paper.name}/{figure.name}: {figure.title}{about(figure.cost.at(bench.scale))}")
     began = time.monotonic()
     try:
         data = figure.compute(bench)
         png = figure.draw(data)
+        others = {kind: figure.draw(data, kind) for kind in formats if kind != "png"}
     except (ValueError, RuntimeError, ArithmeticError) as error:
         bench.tell(f"{paper.name}/{figure.name}: failed: {error}")
         return " ".join(str(error).split())
     results.keep_figure(figure, data, png, time.monotonic() - began)
-    _write_page(paper, results)
+    for kind, picture in others.items():
+        results.keep_picture(figure, kind, picture)
     return ""
 
 

@@ -32,3 +32,4 @@ from .tables._columns import Columns as Columns, as_number as as_number, is_miss
 from .tables._files import SKLEARN as SKLEARN, columns_of as columns_of
 from .tables._scaling import DataNotice as DataNotice, Scaling as Scaling
 from .tables._table import Table as Table, load as load, read_table as read_table, split as split
+from .tables._typed import column_numbers as column_numbers, why_no_input as why_no_input

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import leaf
+from widelimit.numerics import Number, leaf
 
 from ._data import AbstractData, Nodes
 
@@ -23,7 +23,7 @@ class Noisy(AbstractData):
     """
 
     data: AbstractData
-    std: Float[Array, ""] = eqx.field(converter=lambda s: leaf(s, "Noisy(std=...)", least=0.0))
+    std: Number = eqx.field(converter=lambda s: leaf(s, "Noisy(std=...)", least=0.0))
 
     @property
     def inputs(self) -> int:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from widelimit.numerics import leaf, on_host
+from widelimit.numerics import Number, leaf, on_host
 
 from ._abstract import AbstractDomain
 
@@ -15,7 +15,7 @@ from ._abstract import AbstractDomain
 class Sphere(AbstractDomain):
     """|z| = radius, for a vector block. Raises `ValueError` unless radius > 0."""
 
-    radius: Float[Array, ""] = eqx.field(converter=lambda r: leaf(r, "Sphere(radius=...)", above=0.0), default=1.0)
+    radius: Number = eqx.field(converter=lambda r: leaf(r, "Sphere(radius=...)", above=0.0), default=1.0)
     walls: ClassVar[bool] = False
     compact = True
     connected = True
@@ -47,7 +47,7 @@ class Sphere(AbstractDomain):
 class Circle(AbstractDomain):
     """Numbers modulo `period`, written in [0, period). Raises `ValueError` unless period > 0."""
 
-    period: Float[Array, ""] = eqx.field(
+    period: Number = eqx.field(
         converter=lambda period: leaf(period, "Circle(period=...)", above=0.0), default=2.0 * math.pi
     )
     walls: ClassVar[bool] = False

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
-from widelimit.numerics import leaf
+from widelimit.numerics import Number, leaf
 from widelimit.numerics.registry import positive
 
 from ._unit import AbstractUnit, Exponent, registry
@@ -22,7 +22,7 @@ class Exponential(AbstractUnit):
     Blocks: `charge` (c: () or (C,)), `center` (z: (d,)). Raises `ValueError` for a rate that is not positive.
     """
 
-    rate: Float[Array, ""] = eqx.field(converter=lambda rate: leaf(rate, "Exponential(rate=...)", above=0.0))
+    rate: Number = eqx.field(converter=lambda rate: leaf(rate, "Exponential(rate=...)", above=0.0))
     kinked = False
     linear = "charge"
 

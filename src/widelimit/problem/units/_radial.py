@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from widelimit.measure import Block, Blocks
-from widelimit.numerics import leaf
+from widelimit.numerics import Number, leaf
 from widelimit.numerics.registry import positive
 
 from ._unit import AbstractUnit, Exponent, registry
@@ -19,7 +19,7 @@ class RadialBasis(AbstractUnit):
     Blocks: `charge` (c: () or (C,)), `center` (z: (d,)). Raises `ValueError` for a width that is not positive.
     """
 
-    width: Float[Array, ""] = eqx.field(converter=lambda width: leaf(width, "RadialBasis(width=...)", above=0.0))
+    width: Number = eqx.field(converter=lambda width: leaf(width, "RadialBasis(width=...)", above=0.0))
     kinked = False
     linear = "charge"
     bound = 1.0

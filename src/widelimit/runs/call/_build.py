@@ -32,6 +32,7 @@ class Built:
       network has levels.
     - `save_at`: [T], the same for every part of the run; `watched`: what is recorded there.
     - `facts`: what the data was, as plain data; `notices`: what a user should know about it.
+    - `held_out_data`: the rows held out; None without.
     """
 
     problem: Problem
@@ -40,6 +41,7 @@ class Built:
     watched: tuple[observables.AbstractObservable, ...]
     facts: dict[str, Any]
     notices: tuple[str, ...]
+    held_out_data: Samples | None = None
 
     @property
     def held_out(self) -> bool:
@@ -67,11 +69,12 @@ def build(file: ProblemFile, name: str) -> Built:
         with place(name, f"[start] {block.name}"):
             factors[block.name] = _law(file, block, samples.inputs)
     watched = observables.default(problem)
-    if test is not None:
-        watched = (*watched, observables.RiskOn("held_out_risk", Samples(*test)))
+    others = None if test is None else Samples(*test)
+    if others is not None:
+        watched = (*watched, observables.RiskOn("held_out_risk", others))
     save_at = file.time.t1 * np.linspace(0.0, 1.0, file.time.saves) ** 2
     notices = (*notices, *(() if problem.notice is None else (problem.notice,)))
-    built = Built(problem, laws.product(**factors), save_at, watched, facts, notices)
+    built = Built(problem, laws.product(**factors), save_at, watched, facts, notices, others)
     _check_dynamics(file, name, built)
     return built
 
@@ -181,9 +184,10 @@ def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str,
 
     Raises `ValueError` for data that cannot be read or learned from.
     """
-    table = read_table(section.source, target=section.target, classes=section.classes, features=section.features)
+    table = read_table(section.source, **section.read)
+    table.check_classes()
     train, test = (table, None) if section.held_out == 0 else split(table, section.held_out, section.seed)
-    inputs = Scaling.fit(train.features, section.scaling, names=table.feature_names)
+    inputs = Scaling.fit(train.features, section.scaling, names=train.feature_names)
     targets = Scaling.fit(train.target, section.target_scaling, names=table.target_names)
     if targets.constant:
         raise ValueError(f"the target {targets.constant[0]!r} is the same in all rows left to train on.")
@@ -198,10 +202,11 @@ def _read_data(section: DataSection) -> tuple[_Arrays, _Arrays | None, dict[str,
         "arrays_sha256": _digest(*arrays[0], *(arrays[1] or ())),
         "rows": len(train),
         "held_out_rows": 0 if test is None else len(test),
-        "features": list(table.feature_names),
+        "features": list(train.feature_names),
         "target": table.target_name,
         "classes": list(table.classes),
         "constant_features": list(inputs.constant),
+        "notes": [*train.notes, *(() if test is None else test.notes)],
     }
     notices = () if inputs.notice is None else (f"{table.source}: {inputs.notice}",)
     return *arrays, facts, notices

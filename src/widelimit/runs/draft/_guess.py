@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from widelimit.problem.data import Columns, as_number, columns_of, is_missing, labels_of
+from widelimit.problem.data import Columns, as_number, column_numbers, columns_of, labels_of, why_no_input
 
 from ..errors import BadInput, sentence
 
@@ -39,16 +39,16 @@ def guess(source: str, target: Sequence[str], ask: Callable[[Sequence[str]], str
     """Look at every cell of a table.
 
     `target`: the columns to learn; where there is none and the source knows none, `ask` is called with the columns.
-    Raises `BadInput` for a table that cannot be read, has no such column, or no numbers, and where there is no `ask`.
+    Raises `BadInput` for a table that cannot be read, has no such column, or no inputs, and where there is no `ask`.
     """
     try:
         columns, chosen = columns_of(source, tuple(target) or None)
     except ValueError as error:
         raise BadInput(sentence(error)) from None
-    reasons = {name: _no_input(columns, name) for name in columns.cells}
+    reasons = {name: why_no_input(columns, name) for name in columns.cells}
     if all(reasons.values()):
         told = "; ".join(f"{name!r}: {why}" for name, why in list(reasons.items())[:6])
-        raise BadInput(f"{source}: no column has numbers to learn from ({told}).")
+        raise BadInput(f"{source}: no column can be an input ({told}).")
     if not chosen:
         if ask is None:
             names = ", ".join(columns.cells)
@@ -57,27 +57,10 @@ def guess(source: str, target: Sequence[str], ask: Callable[[Sequence[str]], str
     left_out = {name: why for name, why in reasons.items() if why and name not in chosen}
     features = tuple(name for name, why in reasons.items() if not why and name not in chosen)
     if not features:
-        raise BadInput(f"{source}: no column beside the target has numbers to learn from.")
+        raise BadInput(f"{source}: no column beside the target can be an input.")
     labels, numbered = _classes(columns, chosen[0]) if len(chosen) == 1 else ((), False)
     span = (0.0, 0.0) if labels else _span(columns, chosen)
     return Guess(source, len(columns.cells[chosen[0]]), chosen, labels, numbered, span, features, left_out)
-
-
-def _no_input(columns: Columns, name: str) -> str:
-    """Why a column cannot be an input; empty where it can."""
-    cells = columns.cells[name]
-    if cells.dtype.kind in "biuf":
-        bad = int(np.sum(~np.isfinite(cells.astype(float))))
-        return f"{bad} cells are not finite numbers" if bad else ""
-    missing = sum(map(is_missing, cells))
-    if missing:
-        return "one cell is empty" if missing == 1 else f"{missing} cells are empty"
-    numbers = [as_number(cell) for cell in cells]
-    texts = [cell for cell, number in zip(cells, numbers, strict=True) if number is None]
-    if texts:
-        return f"text, such as {str(texts[0])[:40]!r}"
-    bad = sum(not np.isfinite(number) for number in numbers if number is not None)
-    return f"{bad} cells are not finite numbers" if bad else ""
 
 
 def _classes(columns: Columns, name: str) -> tuple[tuple[str, ...], bool]:
@@ -106,7 +89,7 @@ def _classes(columns: Columns, name: str) -> tuple[tuple[str, ...], bool]:
 
 def _span(columns: Columns, names: Sequence[str]) -> tuple[float, float]:
     try:
-        values = [columns.numbers(name, "") for name in names]
+        values = [column_numbers(columns, name) for name in names]
     except ValueError as error:
         raise BadInput(sentence(error)) from None
     for name, column in zip(names, values, strict=True):

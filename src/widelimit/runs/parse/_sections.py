@@ -24,14 +24,28 @@ class DataSection(Section):
     """[data]: what to learn from."""
 
     source: Text
-    """`sklearn:digits` (iris, wine, breast_cancer, diabetes, linnerud), or a .csv, .parquet or .npz file; a path counts
-    from the folder of the problem file."""
+    """`sklearn:digits` (iris, wine, breast_cancer, diabetes, linnerud), or a .csv, .tsv, .xlsx, .parquet or .npz file;
+    a path counts from the folder of the problem file."""
     target: Names | None = None
     """The target column, or several in a list; scikit-learn's tables know theirs."""
     classes: Annotated[tuple[Any, ...], Field(min_length=2)] | None = None
     """Keep the rows of these classes: two become y = -1 and +1, more become one column each."""
     features: Names | None = None
     """The input columns; all others than the target if left out."""
+    missing: Literal["refuse", "drop", "mean", "median"] = "refuse"
+    """Of missing cells: refuse them, drop their rows, or fill them by the mean or median of the rows to train on."""
+    unseen: Literal["refuse", "zero"] = "refuse"
+    """Of a category that only the rows held out have: refuse it, or zero in all the columns of its own."""
+    categories: Annotated[tuple[Text, ...], BeforeValidator(as_list)] = ()
+    """Columns of numbers that are categories."""
+    decimal: Literal[".", ","] = "."
+    """The mark before the decimals."""
+    thousands: Literal["", ",", ".", " ", "'", "_"] = ""
+    """The mark between groups of three digits."""
+    separator: Literal[",", ";", "\t", "|"] | None = None
+    """Of the columns of a .csv or .tsv file; a comma, or a tab."""
+    sheet: Text | None = None
+    """Of an Excel file; its only one if left out."""
     scaling: Literal["unit-variance", "unit-norm", "none"] = "unit-variance"
     """Of the inputs: every column to mean 0 and variance 1, or every row to length 1."""
     target_scaling: Literal["none", "unit-variance"] = "none"
@@ -48,6 +62,18 @@ class DataSection(Section):
             if not isinstance(label, str | int | float):
                 raise ValueError(f"expected numbers or texts, got {shown(label)}")
         return classes
+
+    @model_validator(mode="after")
+    def _two_marks(self) -> "DataSection":
+        if self.decimal == self.thousands:
+            raise misfit(f"{self.thousands!r} is the mark before the decimals already", "thousands")
+        return self
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """What `read_table` is told."""
+        names = ("target", "classes", "features", "missing", "unseen", "categories", "decimal", "thousands")
+        return {name: getattr(self, name) for name in (*names, "separator", "sheet")}
 
     @model_validator(mode="after")
     def _class_targets(self) -> "DataSection":

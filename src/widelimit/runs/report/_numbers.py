@@ -161,6 +161,8 @@ def describe(file: ProblemFile, built: Built) -> dict[str, str]:
     }
     if built.problem.levels is not None:
         words["width"] = f"neurons on each of the {built.problem.levels.count} levels; the limit's are counted in all"
+    if facts["notes"]:
+        words["table"] = "; ".join(facts["notes"])
     for name, registry in (("mobility", mobilities.registry), ("scale", scales.registry)):
         if (section := getattr(file, name)) is not None:
             words[name] = in_words(registry, section.model_dump())

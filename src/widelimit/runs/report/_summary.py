@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from widelimit.report import Checks, Fit, NetworkRun, RunSummary, run_report
+from widelimit.report import Checks, ClassShares, Fit, NetworkRun, RunSummary, run_report
 from widelimit.trajectory import Trajectory
 
 from ..call._limit import curves_of, limit_error, part_name
@@ -55,6 +55,7 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
         held_out=held_out,
         held_out_error=limit_error(curves_of(limit, "held_out_risk")) if held_out else None,
         bands=tuple(band_of(record) for record in numbers["predicted"]["bands"]),
+        classes=tuple(_shares(record) for record in numbers.get("classes", ())),
         fit=_fit(numbers["function"], data),
         columns=tuple(data["features"]),
         notes=(*numbers["notices"], *reasons),
@@ -64,6 +65,17 @@ def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> R
             "seconds": numbers["seconds"]["total"],
             "data": {name: data[name] for name in ("source", "sha256", "arrays_sha256")},
         },
+    )
+
+
+def _shares(record: dict[str, Any]) -> ClassShares:
+    def pair(name: str) -> tuple[float, float | None] | None:
+        found = record.get(name)
+        return None if found is None else (found["mean"], found["error"])
+
+    held_out = {name: pair(name) for name in ("held_out_accuracy", "held_out_auc")}
+    return ClassShares(
+        record["name"], (record["accuracy"]["mean"], record["accuracy"]["error"]), pair("auc"), **held_out
     )
 
 

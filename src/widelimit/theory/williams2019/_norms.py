@@ -21,7 +21,7 @@ def curvature_norm(
 ) -> float:
     r"""Theorem 5 with its affine part, for b of a density on `support`, and a any of the atoms (not 0):
 
-    $$|f|^2 = \int \frac{f''^2}{\nu} + \beta^T M^{-1} \beta,\quad \nu_\pm = \sum_{\pm a > 0} q_a |a|^3 \mu(a u),\quad
+    $$|f|^2 = \int \frac{(f'')^2}{\nu} + \beta^T M^{-1} \beta,\quad \nu_\pm = \sum_{\pm a > 0} q_a |a|^3 \mu(a u),\quad
     \omega = \frac{\nu_+\nu_-}{\nu},\quad M = \int \omega \begin{pmatrix} 1 & -u \\ -u & u^2 \end{pmatrix},$$
 
     beta = (slope, intercept) of $f - \int f''(u)[\frac{\nu_+}{\nu}(x - u)_+ + \frac{\nu_-}{\nu}(u - x)_+]du$, read off

@@ -6,12 +6,17 @@ import numpy as np
 
 from widelimit.report.canvas import colour
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, legend_below, title
 from ..._kit._shares import largest
 from ..runs._isotropic import NEURONS, characteristics, network, short
 
 PROBLEM: dict[str, Any] = {"delta": 0.8, "d": 40, "sigma": "ramp", "kappa": 0.8}
+PARAMETERS = (
+    Parameter("delta", 0.8, "half the difference of the classes' standard deviations", 0.0, 1.0, open=True),
+    Parameter("dim", 40, "inputs", 2, 1000),
+    Parameter("kappa", 0.8, "the start of the weights is N(0, kappa^2/dim)", 0.0, 100.0, open=True),
+)
 # Not printed; the first two while the neurons move together, the last two after the flow has split them.
 TIMES = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0]
 _BINS = 30
@@ -19,20 +24,27 @@ _BINS = 30
 _SPLIT = 0.5
 
 
+def problem_of(bench: Bench) -> dict[str, Any]:
+    """The paper's, or as it was set."""
+    names = {"delta": "delta", "d": "dim", "kappa": "kappa"}
+    return PROBLEM | {key: bench.value(name, PROBLEM[key]) for key, name in names.items()}
+
+
 def trained(bench: Bench, seed: int) -> Data:
     """One of the networks."""
     step = bench.pick(quick=1e-5, paper=1e-6)
-    return bench.piece(network, **PROBLEM, step=step, times=TIMES, samples=20_000, seed=seed)
+    return bench.piece(network, **problem_of(bench), step=step, times=TIMES, samples=20_000, seed=seed)
 
 
 def density(bench: Bench, *, half: bool = False) -> Data:
     """The particles that carry the density; half as many, to see what their number changes."""
     count = bench.pick(quick=400, paper=1600) // (2 if half else 1)
-    return bench.piece(characteristics, **PROBLEM, times=TIMES, count=count)
+    return bench.piece(characteristics, **problem_of(bench), times=TIMES, count=count)
 
 
 def _compute(bench: Bench) -> Data:
-    return {"sgd": trained(bench, 0), "limit": density(bench)}
+    made = problem_of(bench)
+    return {"sgd": trained(bench, 0), "limit": density(bench), "delta": made["delta"], "d": made["d"]}
 
 
 def _step(data: Data) -> str:
@@ -60,9 +72,9 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 6.0), cost=Cost(25.0, 240.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 6.0), cost=Cost(25.0, 240.0), parameters=PARAMETERS)
 def fig1(sheet: Sheet, data: Data) -> None:
-    """Evolution of the radial distribution for the isotropic Gaussians, Δ = 0.8."""
+    """Evolution of the radial distribution for the isotropic Gaussians."""
     panels = np.ravel(sheet.subplots(2, 3))
     for k, axes in enumerate(panels, 1):
         radii, places = data["sgd"]["radii"][k], data["limit"]["places"][k]
@@ -82,4 +94,4 @@ def fig1(sheet: Sheet, data: Data) -> None:
             axes.set_ylabel("density of neurons")
     legend_below(sheet, panels[0], 2)
     made = f"N = {NEURONS}, ε = {_step(data)}, {int(data['sgd']['steps']):,} steps"
-    sheet.suptitle(f"Δ = 0.8, d = 40. Histograms: one run of SGD, {made}", fontsize=12)
+    sheet.suptitle(f"Δ = {data['delta']:g}, d = {data['d']}. Histograms: one run of SGD, {made}", fontsize=12)

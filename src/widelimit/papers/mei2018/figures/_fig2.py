@@ -6,7 +6,7 @@ import numpy as np
 
 from widelimit.report.canvas import add_legend
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, marks, title
 from ..._kit._shares import size
 from ..runs._isotropic import NEURONS, network, short
@@ -17,6 +17,10 @@ DIM = 40
 # Nor is the start. From that of Fig. 1, kappa = 0.8, the limit of Delta = 0.9 stays at a risk of 1.14 beyond t = 100;
 # from here it is within 0.02 of the infimum for every Delta by then.
 KAPPA, END = 3.0, 100.0
+PARAMETERS = (
+    Parameter("dim", DIM, "inputs", 2, 1000),
+    Parameter("kappa", KAPPA, "the start of the weights is N(0, kappa^2/dim)", 0.0, 100.0, open=True),
+)
 
 
 def lines(bench: Bench) -> list[float]:
@@ -32,14 +36,15 @@ def points(bench: Bench) -> list[float]:
 
 def trained(bench: Bench, delta: float) -> Data:
     """A single run."""
-    settings = {"d": DIM, "sigma": "ramp", "kappa": KAPPA, "step": bench.pick(quick=1e-4, paper=1e-5)}
+    made = {"d": bench.value("dim", DIM), "kappa": bench.value("kappa", KAPPA)}
+    settings = {**made, "sigma": "ramp", "step": bench.pick(quick=1e-4, paper=1e-5)}
     return bench.piece(network, delta=delta, times=[END], samples=20_000, seed=round(100 * delta), **settings)
 
 
 def _compute(bench: Bench) -> Data:
     runs = [trained(bench, delta) for delta in points(bench)]
     ends = {name: np.array([run[name][-1] for run in runs]) for name in ("risk", "error")}
-    dims = [_theory(bench, d) for d in (float(DIM), math.inf)]
+    dims = [_theory(bench, d) for d in (float(bench.value("dim", DIM)), math.inf)]
     return {"step": END / runs[0]["steps"], "sgd": {"delta": points(bench), **ends}, "dims": dims}
 
 
@@ -78,7 +83,7 @@ def _alt(data: Data) -> str:
     return f"Risk against Δ: two falling solid lines, dashed ones that rise beyond the dots, crosses for SGD: {ends}."
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(8.0, 5.2), cost=Cost(50.0, 900.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(8.0, 5.2), cost=Cost(50.0, 900.0), parameters=PARAMETERS)
 def fig2(sheet: Sheet, data: Data) -> None:
     """Risk against the separation Δ: theory and SGD."""
     axes = sheet.add_subplot()
@@ -89,7 +94,7 @@ def fig2(sheet: Sheet, data: Data) -> None:
         marks(axes, one["ends"]["delta"], one["ends"]["risk"], k, "o", ms=7)
     sgd = data["sgd"]
     cross = {"ms": 10, "mew": 1.8, "zorder": 4}
-    marks(axes, sgd["delta"], sgd["risk"], bars=sgd["error"], label=f"SGD, d = {DIM}", **cross)
+    marks(axes, sgd["delta"], sgd["risk"], bars=sgd["error"], label=f"SGD, d = {size(data['dims'][0]['d'])}", **cross)
     axes.set(xlabel="Δ", ylabel="risk R", xlim=(0.0, 1.0), ylim=(-0.02, 0.9))
     step = float(data["step"])
     made = f"N = {NEURONS}, ε = {short(step)}, {END / step:,.0f} steps"

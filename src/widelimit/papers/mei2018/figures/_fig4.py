@@ -9,7 +9,7 @@ from widelimit.dynamics import SGD
 from widelimit.report.canvas import dash
 from widelimit.trajectory import observables
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, logarithmic, title
 from ..._kit._runs import trained
 from ..._kit._shares import largest
@@ -19,20 +19,38 @@ from ..runs._isotropic import full, limit, weights
 DELTA, DIM, SIGMA = 0.5, 320, "nonmonotone"
 KAPPAS = (0.1, 0.4)
 FIRST, END = 1e-3, 10.0
+PARAMETERS = (
+    Parameter("delta", DELTA, "half the difference of the classes' standard deviations", 0.0, 1.0, open=True),
+    Parameter("dim", DIM, "inputs", 2, 2000),
+)
 
 
 def _times(last: float, count: int) -> list[float]:
     return [float(t) for t in np.geomspace(FIRST, last, count)]
 
 
+def _problem_of(bench: Bench) -> dict[str, Any]:
+    return {"delta": bench.value("delta", DELTA), "dim": bench.value("dim", DIM)}
+
+
 def limit_of(bench: Bench, kappa: float) -> Data:
     """One of the lines, and the mean of r."""
-    times = _times(END, 60)
-    line = bench.piece(limit, delta=DELTA, d=DIM, sigma=SIGMA, kappa=kappa, times=times, rtol=1e-7)
+    times, made = _times(END, 60), _problem_of(bench)
+    line = bench.piece(limit, delta=made["delta"], d=made["dim"], sigma=SIGMA, kappa=kappa, times=times, rtol=1e-7)
     return {**line, "mean": np.mean(line["radii"], axis=1)}
 
 
-def network(kappa: float, neurons: int, step: float, batch: int, times: list[float], samples: int, seed: int) -> Data:
+def network(
+    kappa: float,
+    delta: float,
+    dim: int,
+    neurons: int,
+    step: float,
+    batch: int,
+    times: list[float],
+    samples: int,
+    seed: int,
+) -> Data:
     """A network trained by SGD on fresh batches: its risk on fresh samples, and the mean length of its weights.
 
     The noise of the steps pushes a weight out of the cone at 0 to a radius of about 4000 step/batch, which must be
@@ -40,7 +58,7 @@ def network(kappa: float, neurons: int, step: float, batch: int, times: list[flo
     """
     mean = observables.Function("mean", lambda _, rho: rho.weights @ jnp.linalg.norm(rho.positions, axis=1))
     sgd, seen = SGD(step, batch=batch, dtype=jnp.float32), (observables.Risk(samples=samples), mean)
-    return curves(trained(full(DELTA, DIM, SIGMA), weights(DIM, kappa), neurons, sgd, times, seen, seed), "mean")
+    return curves(trained(full(delta, dim, SIGMA), weights(dim, kappa), neurons, sgd, times, seen, seed), "mean")
 
 
 def _settings(bench: Bench) -> dict[str, Any]:
@@ -51,10 +69,10 @@ def _settings(bench: Bench) -> dict[str, Any]:
 
 def compared(bench: Bench) -> Data:
     """For each start the limit and a network."""
-    settings = _settings(bench)
-    runs = [bench.piece(network, kappa=kappa, seed=40 + k, **settings) for k, kappa in enumerate(KAPPAS)]
+    settings, made = _settings(bench), _problem_of(bench)
+    runs = [bench.piece(network, kappa=kappa, seed=40 + k, **made, **settings) for k, kappa in enumerate(KAPPAS)]
     pairs = [{"limit": limit_of(bench, kappa), "sgd": run} for kappa, run in zip(KAPPAS, runs, strict=True)]
-    return {"runs": pairs, **{name: settings[name] for name in ("neurons", "step", "batch")}}
+    return {"runs": pairs, **{name: settings[name] for name in ("neurons", "step", "batch")}, **made}
 
 
 def gaps(data: Data) -> list[float]:
@@ -81,7 +99,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(compared, caption=_caption, alt=_alt, size=(9.0, 5.2), cost=Cost(55.0, 1500.0))
+@figure(compared, caption=_caption, alt=_alt, size=(9.0, 5.2), cost=Cost(55.0, 1500.0), parameters=PARAMETERS)
 def fig4(sheet: Sheet, data: Data) -> None:
     """A non-monotone activation: two starts, two ends."""
     axes = sheet.add_subplot()
@@ -94,7 +112,8 @@ def fig4(sheet: Sheet, data: Data) -> None:
         draw_small(inset, (line["t"], dots["t"]), (line["mean"], dots["mean"]), k, dashes)
     title(
         axes,
-        f"Δ = {DELTA:g}, d = {DIM}. Lines: the limit at this d. Crosses: N = {data['neurons']}, ε = {data['step']:g},\n"
+        f"Δ = {data['delta']:g}, d = {data['dim']}. Lines: the limit at this d. "
+        f"Crosses: N = {data['neurons']}, ε = {data['step']:g},\n"
         f"{int(data['runs'][0]['sgd']['steps']):,} steps of {data['batch']} samples (bars: 2 standard errors)",
     )
     axes.legend(loc="upper right", ncols=2, fontsize=11)

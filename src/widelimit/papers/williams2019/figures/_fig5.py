@@ -4,24 +4,30 @@ import math
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, title
 from ..runs._training import NEAR, network, steps_of
 from ._panels import delta_name, function_panel, legend_of, neurons_panel
 
 # Not printed: the values of delta between the limits, and the start's law.
 DELTAS = (-math.inf, -10.0, 0.0, 10.0, math.inf)
-_SIZE, _WIDTH = 10.0, 1000
+_SIZE, _WIDTH, _COUNT = 10.0, 1000, 10
+PARAMETERS = (
+    Parameter("width", _WIDTH, "neurons", 2, 10_000),
+    Parameter("size", _SIZE, "the start of r is N(0, size^2)", 0.0, 100.0, open=True),
+    Parameter("samples", _COUNT, "of the sinusoid", 2, 200),
+)
 
 
 def runs_of(bench: Bench) -> list[Data]:
     """One run a delta."""
-    settings = {"wave": "sine", "count": 10, "size": _SIZE, "width": _WIDTH, "seed": 0, "steps": steps_of(bench)}
+    made = {"size": bench.value("size", _SIZE), "width": bench.value("width", _WIDTH)}
+    settings = {"wave": "sine", "count": bench.value("samples", _COUNT), **made, "seed": 0, "steps": steps_of(bench)}
     return [bench.piece(network, delta=delta, **settings) for delta in DELTAS]
 
 
 def _compute(bench: Bench) -> Data:
-    return {"deltas": np.array(DELTAS), "runs": runs_of(bench)}
+    return {"deltas": np.array(DELTAS), "runs": runs_of(bench), "width": bench.value("width", _WIDTH)}
 
 
 def _caption(data: Data) -> str:
@@ -51,7 +57,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(15.0, 6.6), cost=Cost(45.0, 150.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(15.0, 6.6), cost=Cost(45.0, 150.0), parameters=PARAMETERS)
 def fig5(sheet: Sheet, data: Data) -> None:
     """Fits of a sinusoid from the kernel to the adaptive regime."""
     panels = sheet.subplots(2, len(data["runs"]))
@@ -61,5 +67,5 @@ def fig5(sheet: Sheet, data: Data) -> None:
         title(axes[0], f"{delta_name(delta)}, loss {one['risk'][-1]:.1g}")
         neurons_panel(axes[1], one["end"], one["x"])
         title(axes[1], f"{one['share'][1]:.0%} of knots on samples")
-    sheet.suptitle(f"m = {_WIDTH}, {int(data['runs'][0]['steps'])} steps", fontsize=12)
+    sheet.suptitle(f"m = {data['width']}, {int(data['runs'][0]['steps'])} steps", fontsize=12)
     legend_of(sheet, panels[:, 0])

@@ -2,21 +2,30 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, legend_below, marks, title
 from ..runs._square import ATOM, cloud
 
 WIDTH = 100
 # Not printed: sigma, the starts and the end time.
 _SIGMA = 0.01
+PARAMETERS = (
+    Parameter("sigma", _SIGMA, "the standard deviation of the cloud at the start", 0.0, 0.1, open=True),
+    Parameter("width", WIDTH, "neurons", 2, 10_000),
+)
 _STARTS = {"stable": [-1.0, 0.2], "unstable": [1.0, 0.0]}
 
 
 def clouds(bench: Bench) -> Data:
     """The two clouds by their names."""
     end, saves = bench.pick(quick=(1e4, 200), paper=(1e5, 400))
-    settings = {"sigma": _SIGMA, "width": WIDTH, "end": end, "saves": saves, "seed": 1}
+    made = {"sigma": bench.value("sigma", _SIGMA), "width": bench.value("width", WIDTH)}
+    settings = {**made, "end": end, "saves": saves, "seed": 1}
     return {name: bench.piece(cloud, center=center, **settings) for name, center in _STARTS.items()}
+
+
+def _compute(bench: Bench) -> Data:
+    return {**clouds(bench), "sigma": bench.value("sigma", _SIGMA), "width": bench.value("width", WIDTH)}
 
 
 def closest(one: Data) -> tuple[float, float]:
@@ -49,11 +58,12 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(clouds, caption=_caption, alt=_alt, size=(10.0, 5.4), cost=Cost(6.0, 15.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(10.0, 5.4), cost=Cost(6.0, 15.0), parameters=PARAMETERS)
 def fig2(sheet: Sheet, data: Data) -> None:
     """Clouds around a stable and an unstable atom."""
     pair = sheet.subplots(1, 2)
-    for axes, (name, one) in zip(pair, data.items(), strict=True):
+    for axes, name in zip(pair, _STARTS, strict=True):
+        one = data[name]
         for path in np.swapaxes(one["rows"], 0, 1):
             curve(axes, *path.T, tint=4, lw=0.6, zorder=1)
         curve(axes, *one["atom"]["rows"].T, lw=1.6, ls="--", zorder=3, label=r"$\sigma$ = 0")
@@ -67,8 +77,8 @@ def fig2(sheet: Sheet, data: Data) -> None:
     marks(pair[1], *np.array([ATOM]).T, marker="*", ms=17, zorder=5, label="$(c_*, h_*)$")
     pair[0].set_ylabel("knot h")
     sheet.suptitle(
-        f"f(x) = x², N = {WIDTH} weights from N((c₀, h₀), $\\sigma^2$), $\\sigma$ = {_SIGMA:g}, (c₀, h₀) = (-1, 0.2) "
-        f"and (1, 0), to t = {data['stable']['t'][-1]:,.0f}",
+        f"f(x) = x², N = {data['width']} weights from N((c₀, h₀), $\\sigma^2$), $\\sigma$ = {data['sigma']:g}, "
+        f"(c₀, h₀) = (-1, 0.2) and (1, 0), to t = {data['stable']['t'][-1]:,.0f}",
         fontsize=11,
     )
     legend_below(sheet, pair[1], 4)

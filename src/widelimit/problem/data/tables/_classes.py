@@ -44,16 +44,16 @@ def labels_of(columns: Columns, name: str) -> Shaped[np.ndarray, " n"]:
     for row, cell in enumerate(cells):
         if is_missing(cell):
             raise ValueError(f"{columns.place(row, name)}: the cell is empty; a row needs a class.")
-    return np.array([_label(cell) for cell in cells], object)
+    return np.array([label(cell) for cell in cells], object)
 
 
 def _wanted(columns: Columns, classes: Sequence[Any]) -> tuple[str, ...]:
     # A data set of numbered classes may know their names: iris has 0 = setosa.
     number = {name: str(k) for k, name in enumerate(columns.class_names)}
-    return tuple(number.get(label, label) for label in map(_label, classes))
+    return tuple(number.get(label, label) for label in map(label, classes))
 
 
-def _label(cell: Any) -> str:
+def label(cell: Any) -> str:
     """The class of a cell as text. Numbers are compared as written: floats merge whole numbers from 2^53 on."""
     text = str(cell).strip()
     if isinstance(cell, bool | np.bool_) or text.lower() in TRUTHS:

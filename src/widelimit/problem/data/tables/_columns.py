@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Int, Shaped
 
 from widelimit.results import did_you_mean
 
@@ -33,27 +33,10 @@ class Columns:
     def place(self, row: int, name: str) -> str:
         return f"{self.source}, {self.where(row)}, column {name!r}"
 
-    def numbers(self, name: str, advice: str) -> Float64[np.ndarray, " n"]:
-        """The column as finite numbers; else `ValueError` with the first other cell's place, and `advice`."""
-        column = self.cells[name]
-        if column.dtype.kind in "biuf":
-            values = column.astype(np.float64)
-        else:
-            values = np.array([self._number(row, name, advice) for row in range(len(column))], np.float64)
-        bad = np.flatnonzero(~np.isfinite(values))
-        if bad.size:
-            row = int(bad[0])
-            raise ValueError(f"{self.place(row, name)}: {column[row]} is not a finite number.{advice}")
-        return values
-
-    def _number(self, row: int, name: str, advice: str) -> float:
-        cell = self.cells[name][row]
-        if is_missing(cell):
-            raise ValueError(f"{self.place(row, name)}: the cell is empty.{advice}")
-        number = as_number(cell)
-        if number is None:
-            raise ValueError(f"{self.place(row, name)}: {_shown(cell)} is not a number.{advice}")
-        return number
+    def take(self, rows: Int[np.ndarray, " m"]) -> "Columns":
+        """Some of the rows."""
+        cells = {name: column[rows] for name, column in self.cells.items()}
+        return dataclasses.replace(self, cells=cells, where=lambda row: self.where(int(rows[row])))
 
 
 def as_number(cell: Any) -> float | None:
@@ -97,14 +80,16 @@ def check_names(source: str, place: str, names: Sequence[str]) -> None:
 
 
 def pick(
-    columns: Columns, features: Sequence[str] | None, target: Sequence[str]
+    columns: Columns, features: Sequence[str] | None, target: Sequence[str], *, labelled: bool = True
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the feature and target columns; without `features`, all that are no target.
+
+    `labelled`: whether a target is needed.
 
     Raises `ValueError` for a name that is not there (with the nearest that is), one named twice, none left.
     """
     names = list(columns.cells)
-    if not target:
+    if not target and labelled:
         raise ValueError(f"{columns.source}: target=... must say which column to learn; it has {some(names)}.")
     for name in [*target, *(features or ())]:
         if name not in names:
@@ -133,8 +118,3 @@ def some(names: Sequence[str], most: int = 12) -> str:
     """The names, or the first of them and how many there are."""
     rest = "" if len(names) <= most else f", ... ({len(names)} in all)"
     return ", ".join(names[:most]) + rest
-
-
-def _shown(cell: Any) -> str:
-    text = repr(cell)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,6 +1,7 @@
 """Where columns come from: csv, parquet and npz files, data sets inside scikit-learn, the choice among them."""
 
 import csv
+import gzip
 import hashlib
 import io
 import os
@@ -15,31 +16,65 @@ from widelimit.numerics import local_path
 from widelimit.results import did_you_mean, one_of
 
 from ._columns import Columns, check_names, pick
+from ._excel import read_excel
 
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes", "linnerud")
-SUFFIXES = (".csv", ".parquet", ".npz")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".parquet", ".npz")
+_SEPARATORS = (",", ";", "\t", "|")
 
 Names = str | Sequence[str] | None
 Chosen = tuple[Columns, tuple[str, ...], tuple[str, ...]]
 
 
-def open_columns(source: str | os.PathLike[str], features: Names, target: Names) -> Chosen:
-    """The columns of a source, with the names of the feature and the target columns.
+def open_columns(
+    source: str | os.PathLike[str],
+    features: Names,
+    target: Names,
+    *,
+    separator: str | None = None,
+    sheet: str | None = None,
+    labelled: bool = True,
+) -> Chosen:
+    """The columns of a source, with the names of the feature and the target columns; no target unless `labelled`.
 
     Raises `ValueError` for a source that is not there or of no known kind, and for what its reader refuses.
     """
     text = os.fspath(source)
     if text.startswith("sklearn:"):
         columns, default = read_sklearn(text)
-        return columns, *pick(columns, _names(features), _names(target) or default)
-    suffix = Path(text).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
-    content = _content(local_path(source, "source"), text)
+        targets = _names(target) or default
+        return columns, *pick(columns, _names(features), targets if labelled else (), labelled=labelled)
+    suffix = _suffix(text)
+    if separator is not None and suffix[1:4] not in ("csv", "tsv"):
+        raise ValueError(f"{text}: separator: is for .csv and .tsv.")
+    if sheet is not None and suffix != ".xlsx":
+        raise ValueError(f"{text}: sheet: is for .xlsx.")
     if suffix == ".npz":
-        return read_npz(text, content, _names(features) or ("x",), _names(target) or ("y",))
-    columns = (read_csv if suffix == ".csv" else read_parquet)(text, content)
-    return columns, *pick(columns, _names(features), _names(target) or ())
+        content = _content(local_path(source, "source"), text)
+        targets = (_names(target) or ("y",)) if labelled else ()
+        return read_npz(text, content, _names(features) or ("x",), targets)
+    columns = _columns(text, suffix, separator, sheet)
+    targets = (_names(target) or ()) if labelled else ()
+    return columns, *pick(columns, _names(features), targets, labelled=labelled)
+
+
+def _suffix(text: str) -> str:
+    found = next((end for end in reversed(SUFFIXES) if text.lower().endswith(end)), None)
+    if found is None:
+        old = " Save an old Excel file as .xlsx." if text.lower().endswith(".xls") else ""
+        raise ValueError(f"{text!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.{old}")
+    return found
+
+
+def _columns(text: str, suffix: str, separator: str | None, sheet: str | None) -> Columns:
+    """The columns of a file that has names for them."""
+    content = _content(local_path(text, "source"), text)
+    if suffix == ".parquet":
+        return read_parquet(text, content)
+    if suffix == ".xlsx":
+        return read_excel(text, content, sheet)
+    usual = "," if suffix.startswith(".csv") else "\t"
+    return read_csv(text, content, usual if separator is None else one_of(separator, _SEPARATORS, "separator"))
 
 
 def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, ...]]:
@@ -51,13 +86,10 @@ def columns_of(source: str, target: Names = None) -> tuple[Columns, tuple[str, .
     if source.startswith("sklearn:"):
         columns, default = read_sklearn(source)
         chosen = chosen or default
-    elif Path(source).suffix.lower() == ".npz":
+    elif _suffix(source) == ".npz":
         columns, _, chosen = open_columns(source, None, target)
-    elif Path(source).suffix.lower() in SUFFIXES:
-        content = _content(local_path(source, "source"), source)
-        columns = (read_csv if source.lower().endswith(".csv") else read_parquet)(source, content)
     else:
-        raise ValueError(f"{source!r}: expected 'sklearn:NAME' or a file that ends in {', '.join(SUFFIXES)}.")
+        columns = _columns(source, _suffix(source), None, None)
     if chosen:
         pick(columns, None, chosen)
     return columns, chosen
@@ -81,19 +113,26 @@ def read_sklearn(source: str) -> tuple[Columns, tuple[str, ...]]:
     return Columns(source, cells, lambda row: f"row {row + 1}", class_names=class_names), targets
 
 
-def read_csv(source: str, content: bytes) -> Columns:
+def read_csv(source: str, content: bytes, separator: str = ",") -> Columns:
     """The columns of a CSV file, as text; blank lines are skipped, spaces around names are not part of them.
+
+    A file that ends in .gz is unpacked.
 
     Raises `ValueError`, with the line (from 1), for bytes that are not UTF-8, a quote that is not closed, an
     empty file, a header without rows, a column without a name of its own, and rows of another length.
     """
-    records = _records(source, _decode(source, content))
+    records = _records(source, _decode(source, _unpacked(source, content)), separator)
     line, header = next(records, (0, []))
     if not header:
         raise ValueError(f"{source}: the file is empty; expected a line of column names, then rows.")
     names = [name.strip() for name in header]
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        raise ValueError(f"{source}, line {line}: commas must separate the columns; the header is {names[0]!r}.")
+    other = next((mark for mark in _SEPARATORS if mark != separator and mark in names[0]), None)
+    if len(names) == 1 and other is not None:
+        word = "commas" if separator == "," else f"{separator!r}"
+        raise ValueError(
+            f"{source}, line {line}: {word} must separate the columns; the header is {names[0]!r}. "
+            f"Or say separator={other!r}."
+        )
     check_names(source, f"line {line}", names)
 
     rows, lines = [], []
@@ -108,6 +147,12 @@ def read_csv(source: str, content: bytes) -> Columns:
     return Columns(source, cells, lambda row: f"line {lines[row]}", hashlib.sha256(content).hexdigest())
 
 
+def _unpacked(source: str, content: bytes) -> bytes:
+    if not source.lower().endswith(".gz"):
+        return content
+    return _parsed(source, "gzip", lambda: gzip.decompress(content))
+
+
 def _decode(source: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -117,10 +162,10 @@ def _decode(source: str, content: bytes) -> str:
         raise ValueError(f"{source}, line {line}: not UTF-8 text ({kind}); save it as UTF-8.") from None
 
 
-def _records(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
+def _records(source: str, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of every record that is not blank; a quoted cell may span lines, the first one counts."""
     # Strict: otherwise a quote that is never closed swallows the rest of the file as one cell.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator, skipinitialspace=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -169,7 +214,7 @@ def read_npz(source: str, content: bytes, features: Sequence[str], target: Seque
         rows = ", ".join(f"{name}: {n}" for name, n in list(lengths.items())[:: max(1, len(lengths) - 1)])
         raise ValueError(f"{source}: the arrays must have the same number of rows, at least 1; got {rows}.")
     columns = Columns(source, cells, lambda row: f"index {row}", hashlib.sha256(content).hexdigest())
-    return columns, *pick(columns, *chosen)
+    return columns, *pick(columns, *chosen, labelled=bool(target))
 
 
 def _array_columns(source: str, archive: Any, name: str) -> dict[str, np.ndarray]:
@@ -198,7 +243,7 @@ def _content(path: Path, source: str) -> bytes:
         pass
     except OSError as error:
         raise ValueError(f"{source}: cannot be read ({error.strerror}).") from None
-    beside = [str(entry) for entry in path.parent.glob("*") if entry.suffix in SUFFIXES]
+    beside = [str(entry) for entry in path.parent.glob("*") if entry.name.endswith(SUFFIXES)]
     raise ValueError(f"{source}: there is no such file.{did_you_mean(str(path), beside)}")
 
 

@@ -1,0 +1,1 @@
+"""The pages, a file a phenomenon: what stands there as a `Page` is found by itself."""
