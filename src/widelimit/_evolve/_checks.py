@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Array, Bool
 from widelimit.dynamics import AbstractDynamics, Start
 from widelimit.dynamics.clocks import AbstractClock
 from widelimit.measure import GridDensity, Particles, laws
-from widelimit.numerics import random_key, real_number, require_x64, whole_number
+from widelimit.numerics import compiled_quickly, random_key, real_number, require_x64, whole_number
 from widelimit.problem import Problem
 from widelimit.trajectory import observables
 
@@ -62,7 +61,7 @@ def check_run(problem: Any, measure: Any, dynamics: Any, t1: Any, max_steps: Any
         raise ValueError("evolve(measure=...): some particles lie outside the problem's domain.")
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _inside(problem: Problem, measure: Particles | GridDensity) -> Bool[Array, ""]:
     """Whether all particles lie in the problem's domain."""
     return jnp.all(jax.vmap(problem.domain.contains)(problem.unpack(measure)[0]))

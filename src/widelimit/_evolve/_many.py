@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, advance
-from widelimit.numerics import Signals
+from widelimit.numerics import Signals, compiled_quickly
 from widelimit.problem import Problem
 from widelimit.trajectory import Checkpoint, Trajectory, as_array, observables
 
@@ -185,7 +185,7 @@ def _axes(state: Any, shared: bool) -> Any:
     return eqx.tree_at(lambda s: s.k, axes, None) if shared else axes
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _stack(states: list[Any], shared: bool) -> Any:
     def stacked(first: Any, *others: Any) -> Any:
         return jnp.stack([first, *others]) if eqx.is_array(first) else first
@@ -207,7 +207,7 @@ def _advance(watch: Watch, axes: Any, fleet: Any, until: Array, most: Array, sha
     return over(watch, fleet, until)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _show(watch: Watch, axes: Any, fleet: Any, weights: Any, stop: Array, shared: bool) -> dict[str, Array]:
     def one(watch: Watch, state: Any, w: Any) -> dict[str, Array]:
         return show(watch, state, w, stop)

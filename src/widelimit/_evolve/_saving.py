@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Grid, Particles
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Problem
 from widelimit.results import Outcome
 from widelimit.trajectory import Stream, Trajectory, observables
@@ -45,7 +46,7 @@ def given_weights(watch: Watch, measure: Any) -> Float[Array, " N"] | None:
     return measure.weights.astype(float) if keeps and isinstance(measure, Particles) else None
 
 
-@eqx.filter_jit
+@compiled_quickly
 def show(watch: Watch, state: Any, weights: Float[Array, " N"] | None, reading: Any) -> dict[str, Array]:
     """Positions, weights and observables at a clock reading; in float64 whatever the dynamics' own precision.
 
@@ -82,7 +83,7 @@ def grid_of(watch: Watch, state: Any, shape: Any) -> Grid | None:
 
 
 # Outside of compiled code each operation of the measure, of which the grid is a part, would compile for itself.
-@eqx.filter_jit
+@compiled_quickly
 def _grid(watch: Watch, state: Any) -> Grid | None:
     return watch.dynamics.measure(watch.prepared, state, watch.dynamics.clock.of(state)).grid
 

@@ -26,6 +26,21 @@ class Field(Protocol):
 
     def retract(self, y: Any) -> Any: ...
 
+    def norm(self, scaled: Any) -> Any:
+        """The size of an error that was divided by its tolerance."""
+        ...
+
+    @property
+    def jumps(self) -> Any:
+        """Whether y was changed since the last step (put back into the domain, written in other nodes): a slope left
+        from that step is of no use then."""
+        ...
+
+
+@runtime_checkable
+class ProximalField(Field, Protocol):
+    """One with non-smooth penalties."""
+
     def prox(self, y: Any, step: Any) -> Any:
         """The proximal map of the non-smooth penalties for time `step`."""
         ...
@@ -34,18 +49,13 @@ class Field(Protocol):
         """`after`, with what a proximal step dissipates written into it."""
         ...
 
-    def norm(self, scaled: Any) -> Any:
-        """The size of an error that was divided by its tolerance."""
-        ...
+
+@runtime_checkable
+class KinkedField(Field, Protocol):
+    """One of piecewise-linear neurons."""
 
     def neurons(self) -> KinkedNeurons:
         """The particles as piecewise-linear neurons of one input. Raises `ValueError` where they are none."""
-        ...
-
-    @property
-    def jumps(self) -> Any:
-        """Whether y was changed since the last step (put back into the domain, written in other nodes): a slope left
-        from that step is of no use then."""
         ...
 
 
@@ -111,15 +121,17 @@ class Tsit5(AbstractIntegrator):
         self.atol = leaf(atol, "Tsit5(atol=...)", above=0.0)
         self.largest = None if largest is None else leaf(largest, "Tsit5(largest=...)", above=0.0)
 
-    def start(self, field: Field, y: Any, end: Any) -> Step:
+    def start(self, field: Field, y: Any, end: Any, *, first: Any = None) -> Step:
+        """`first`: the length of the first step, where no guess is wanted, which takes two velocities."""
         term, solver = _term(field), diffrax.Tsit5()
+        # In the precision of the end: a clock of float64 would promote a y of float32.
+        zero = jnp.zeros((), jnp.result_type(jnp.asarray(end), jnp.float32))
         first, control = jax.lax.stop_gradient(
-            self._controller(field).init(term, 0.0, end, y, None, None, solver.func, self.order)
+            self._controller(field).init(term, zero, end, y, first, None, solver.func, self.order)
         )
-        inner = solver.init(term, 0.0, first, y, None)
-        shown = eqx.filter_eval_shape(solver.step, term, 0.0, 1.0, y, None, inner, False)[2]
+        inner = solver.init(term, zero, first, y, None)
+        shown = eqx.filter_eval_shape(solver.step, term, zero, zero + 1, y, None, inner, False)[2]
         dense = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shown)
-        zero = jnp.zeros(())
         memory = jax.tree.map(jnp.asarray, (jnp.asarray(first), control, inner, dense))
         return Step(zero, zero, y, memory)
 
@@ -224,13 +236,13 @@ class Filippov(AbstractIntegrator):
     def fixed(self) -> Float[Array, ""]:
         return self.size
 
-    def start(self, field: Field, y: Any, end: Any) -> Step:
+    def start(self, field: KinkedField, y: Any, end: Any) -> Step:
         zero, neurons = jnp.zeros(()), field.neurons()
         label = neurons.labels(y[0])
         fixed = _Fixed(zero, _count(end, self.size))
         return Step(zero, zero, y, (fixed, y, y, label, neurons.dead(label), jnp.zeros((), bool)))
 
-    def step(self, field: Field, state: Step, end: Any) -> Step:
+    def step(self, field: KinkedField, state: Step, end: Any) -> Step:
         fixed, _, _, label, _, cut = state.memory
         fixed, clock = fixed.next(end, self.size)
         (theta, energy), neurons = state.y, field.neurons()
@@ -241,7 +253,7 @@ class Filippov(AbstractIntegrator):
         memory = fixed, state.y, raw, done.label, neurons.dead(done.label), cut
         return Step(clock, state.clock, field.retract(raw), memory)
 
-    def within(self, field: Field, state: Step, clock: Any) -> Any:
+    def within(self, field: KinkedField, state: Step, clock: Any) -> Any:
         h = state.clock - state.previous
         s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
         return jax.tree.map(lambda a, b: a + s * (b - a), state.memory[1], state.memory[2])
@@ -277,14 +289,14 @@ class ProximalHeun(AbstractIntegrator):
         self.rtol = leaf(rtol, "ProximalHeun(rtol=...)", above=0.0, below=1.0)
         self.atol = leaf(atol, "ProximalHeun(atol=...)", above=0.0)
 
-    def start(self, field: Field, y: Any, end: Any) -> Step:
+    def start(self, field: ProximalField, y: Any, end: Any) -> Step:
         zero = jnp.zeros(())
         first, control = self._controller(field).init(
             _term(field), 0.0, end, y, None, None, lambda terms, t, y, args: field.velocity(y), 2
         )
         return Step(zero, zero, y, jax.tree.map(jnp.asarray, (jnp.asarray(first), control, y, y)))
 
-    def step(self, field: Field, state: Step, end: Any) -> Step:
+    def step(self, field: ProximalField, state: Step, end: Any) -> Step:
         proposed, control = jax.lax.stop_gradient(state.memory[:2])
         t0, t1, y = state.clock, jnp.minimum(proposed, end), state.y
         h = t1 - t0
@@ -306,7 +318,7 @@ class ProximalHeun(AbstractIntegrator):
         done = Step(t1, t0, new, (following, control, y, raw))
         return _chosen(keep, done, state._replace(memory=(following, control, *state.memory[2:])))
 
-    def within(self, field: Field, state: Step, clock: Any) -> Any:
+    def within(self, field: ProximalField, state: Step, clock: Any) -> Any:
         h = state.clock - state.previous
         s = (clock - state.previous) / jnp.where(h > 0, h, 1.0)
         return jax.tree.map(lambda a, b: a + s * (b - a), state.memory[2], state.memory[3])
@@ -314,7 +326,7 @@ class ProximalHeun(AbstractIntegrator):
     def stalled(self, state: Step) -> Bool[Array, ""]:
         return _too_small(state.memory[0] - state.clock, state.clock)
 
-    def _controller(self, field: Field) -> diffrax.PIDController:
+    def _controller(self, field: ProximalField) -> diffrax.PIDController:
         return diffrax.PIDController(self.rtol, self.atol, norm=field.norm)
 
 
@@ -349,7 +361,7 @@ def _move(y: Any, h: Any, v: Any) -> Any:
 
 
 def _too_small(step: Any, clock: Any) -> Bool[Array, ""]:
-    return ~(step > 8.0 * jnp.finfo(jnp.float64).eps * jnp.maximum(clock, 1e-6))
+    return ~(step > 8.0 * jnp.finfo(clock.dtype).eps * jnp.maximum(clock, 1e-6))
 
 
 registry = Registry("integrator")

@@ -14,6 +14,7 @@ from ._arrays import own_array as own_array, require_x64 as require_x64
 from ._brief import brief as brief
 from ._chebyshev import chebyshev_fit as chebyshev_fit, chebyshev_points as chebyshev_points, clenshaw as clenshaw
 from ._chunks import TABLES as TABLES, entries as entries, map_rows as map_rows, sum_chunks as sum_chunks
+from ._compiling import compiled_quickly as compiled_quickly, split_key as split_key
 from ._coordinate import (
     Coordinate as Coordinate,
     coordinate as coordinate,

@@ -13,6 +13,7 @@ import optimistix
 from jaxtyping import Array, Float
 
 from ._chunks import map_rows
+from ._compiling import compiled_quickly
 
 
 class Bounded(NamedTuple):
@@ -42,7 +43,7 @@ _FEW = 16
 
 
 def climb(
-    function: Callable[[Any], Any], starts: Float[Array, "S m"], *, steps: int = 200, batch: int = 64
+    function: Callable[[Any], Any], starts: Float[Array | np.ndarray, "S m"], *, steps: int = 200, batch: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where BFGS searches from every start end, [S, m], and the values there [S]; -inf where a value is not finite.
 
@@ -53,7 +54,7 @@ def climb(
     return np.asarray(points), np.where(np.isfinite(values), values, -np.inf)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _local(function: Any, starts: Any, steps: int, batch: int) -> Any:
     def down(u: Any, function: Any) -> Any:
         return -function(u)

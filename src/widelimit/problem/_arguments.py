@@ -12,7 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, GridDensity, Measure, Particles, columns_of, describe, laws, row_size, split
-from widelimit.numerics import whole_number
+from widelimit.numerics import compiled_quickly, whole_number
 
 from . import losses, scales
 from .data import AbstractData
@@ -228,7 +228,7 @@ def check_facts(unit: AbstractUnit, blocks: Blocks, inputs: int, outputs: tuple[
         raise ValueError(f"Problem(unit=...): the unit has not the degree homogeneity={unit.homogeneity} that it says.")
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _wrong_facts(unit: AbstractUnit, blocks: Blocks, inputs: int) -> tuple[Any, Any, Any, Any]:
     """Whether linearity, degree or bound fail somewhere, and whether there is no value anywhere; compiled once for all
     units of a structure."""

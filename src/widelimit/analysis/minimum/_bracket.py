@@ -16,11 +16,11 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from widelimit.measure import Measure, Particles
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Potential, Problem
 from widelimit.problem.data import require_nodes
 
@@ -129,7 +129,7 @@ def _scaled(bound: DualBound) -> float:
     return max(below(float(found.x)), below(min(1.0, last)))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _conjugate(problem: Problem, measure: Measure) -> tuple[jax.Array, jax.Array]:
     """<lambda, y> and INT |lambda|^2 / (4k) of the loss k |f - y|^2."""
     nodes = require_nodes(problem.data, "optimality_gap")

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from widelimit.measure import Measure
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Problem, penalties
 
 from ._regions import Region
@@ -95,6 +97,11 @@ def exact_costs(who: str, problem: Problem, region: Region) -> Costs:
 
 def variation(problem: Problem, measure: Measure, region: Region) -> float:
     """INT |c| |w|^k d rho; k = 0 unless the search is over directions."""
+    return float(_variation(problem, measure, region))
+
+
+@compiled_quickly
+def _variation(problem: Problem, measure: Measure, region: Region) -> Float[Array, ""]:
     theta, w = problem.unpack(measure)
     assert problem.unit.linear is not None
     charge = getattr(theta, problem.unit.linear).reshape(w.shape[0], -1)
@@ -102,4 +109,4 @@ def variation(problem: Problem, measure: Measure, region: Region) -> float:
     size = jnp.linalg.norm(charge, axis=1)
     if region.homogeneous:
         size = size * jnp.linalg.norm(jnp.concatenate(rest, axis=1), axis=1) ** region.degree
-    return float(jnp.sum(w * size))
+    return jnp.sum(w * size)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import split
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Potential, penalties
 from widelimit.problem.units import feature
 
@@ -105,6 +106,7 @@ def sizes(dual: Float[Array, "Q ..."]) -> Float[Array, " Q"]:
     return jnp.sqrt(jnp.sum(dual.reshape(dual.shape[0], -1) ** 2, axis=1))
 
 
+@compiled_quickly
 def _correlation_slope(depth: Depth) -> Float[Array, ""] | None:
     per_point = facts(depth.potential.unit.lipschitz, depth.potential)
     return None if per_point is None else jnp.sum(sizes(depth.potential.dual) * per_point) * depth.region.radius
@@ -116,8 +118,8 @@ def _potential_slope(depth: Depth) -> float | None:
     per_point, box = facts(potential.unit.lipschitz, potential), region.box
     if per_point is None or box is None:
         return None
-    heights = sizes(potential.dual)
-    slope = float(jnp.sum(heights * per_point)) * region.radius * depth.weight
+    heights = np.asarray(sizes(potential.dual))
+    slope = float(np.sum(heights * np.asarray(per_point))) * region.radius * depth.weight
     reach = float(np.linalg.norm(np.maximum(np.abs(box[0]), np.abs(box[1])))) if not region.directions else 1.0
     linear = potential.unit.linear
     if linear is not None and linear in region.names:

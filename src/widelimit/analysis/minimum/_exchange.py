@@ -1,15 +1,14 @@
 """Atoms against the lowest points of psi: the rounds of a minimisation."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles
-from widelimit.numerics import evaluate
+from widelimit.numerics import compiled_quickly, evaluate
 
 from ._competitors import Competitors
 from ._depths import Depth
@@ -106,19 +105,25 @@ def padded(family: Family, atoms: Atoms) -> Particles:
     return Particles(*filled(family.rows(atoms.z), atoms.p), blocks=family.problem.blocks)
 
 
-def _starts(function: Depth, family: Family, atoms: Atoms, search: Search, count: int) -> Float[Array, "S m"]:
+def _starts(function: Depth, family: Family, atoms: Atoms, search: Search, count: int) -> Float[np.ndarray, "S m"]:
     """Half the best of many random points at all scales, a quarter any of them, a quarter the atoms."""
     quarter = max(1, search.starts // 4)
-    near, far = jax.random.split(jax.random.fold_in(search.key, count))
     size = family.region.size
-    scales = 10.0 ** jax.random.uniform(far, (16 * quarter, 1), minval=-2.0, maxval=2.0)
-    pool = scales * jax.random.normal(near, (16 * quarter, size))
-    order = np.argsort(-np.nan_to_num(evaluate(function, np.asarray(pool), search.batch), nan=-np.inf))
-    own = jnp.asarray(np.resize(atoms.z[np.argsort(-atoms.p), :size], (quarter, size)))
+    pool = np.array(_drawn(search.key, np.asarray(count, np.uint32), 16 * quarter, size))
+    order = np.argsort(-np.nan_to_num(evaluate(function, pool, search.batch), nan=-np.inf))
+    own = np.resize(atoms.z[np.argsort(-atoms.p), :size], (quarter, size))
     if family.region.infinite:
         # No step from a finite place arrives there.
-        pool = pool.at[0].set(jnp.pi)
-    return jnp.concatenate([pool[order[: 2 * quarter]], pool[:quarter], own])
+        pool[0] = np.pi
+    return np.concatenate([pool[order[: 2 * quarter]], pool[:quarter], own])
+
+
+@compiled_quickly
+def _drawn(key: PRNGKeyArray, count: Any, points: int, size: int) -> Float[Array, "points size"]:
+    """Random points at all scales, others in every round; its number is an array, so that all are one program."""
+    near, far = jax.random.split(jax.random.fold_in(key, count))
+    scales = 10.0 ** jax.random.uniform(far, (points, 1), minval=-2.0, maxval=2.0)
+    return scales * jax.random.normal(near, (points, size))
 
 
 def _fresh(rivals: Competitors, seen: Round) -> Atoms:
@@ -147,6 +152,6 @@ def _places(family: Family, function: Depth, rows: Float[Array, "k D"]) -> Float
     return family.places(rows, pull)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _pulls(function: Depth, u: Float[Array, "k m"]) -> Float[Array, "k ..."]:
     return jax.vmap(function.pull)(u)

@@ -6,13 +6,20 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from widelimit.numerics import branch_and_bound, climb, evaluate, random_key, search_line, whole_number
+from widelimit.numerics import (
+    branch_and_bound,
+    climb,
+    compiled_quickly,
+    evaluate,
+    random_key,
+    search_line,
+    whole_number,
+)
 from widelimit.problem import Potential, Problem
 
 from ._depths import Depth
@@ -123,14 +130,14 @@ def scan(
     return Extremum(seen.upper, True, rows, seen.values[:MOST_PEAKS], pinned)
 
 
-def climb_all(function: Depth, starts: Float[Array, "S m"], search: Search, *, groups: int = 1) -> Extremum:
+def climb_all(function: Depth, starts: Float[np.ndarray, "S m"], search: Search, *, groups: int = 1) -> Extremum:
     """The ends of local searches from every start; no proof. In `groups`, with a word of progress after each."""
     count = len(starts)
     size = -(-count // min(groups, count))
     ends = []
     for first in range(0, count, size):
         # The last group is filled up: another size would compile anew.
-        rows = starts[jnp.minimum(first + jnp.arange(size), count - 1)]
+        rows = starts[np.minimum(first + np.arange(size), count - 1)]
         ends.append(climb(function, rows, steps=search.climbs, batch=search.batch))
         search.tell(f"{min(first + size, count)} of {count} local searches, the largest value is {_top(ends):.6g}")
     points, values = (np.concatenate(parts)[:count] for parts in zip(*ends, strict=True))
@@ -175,6 +182,6 @@ def _rows(region: Region, points: Any) -> Float[np.ndarray, "k D"]:
     return np.asarray(_compiled_rows(region, jnp.asarray(points)))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _compiled_rows(region: Region, points: Float[Array, "k m"]) -> Float[Array, "k D"]:
     return jax.vmap(region.row)(points)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import join
-from widelimit.numerics import entries, sum_chunks
+from widelimit.numerics import compiled_quickly, entries, sum_chunks
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes
 from widelimit.problem.units import feature
@@ -176,12 +176,12 @@ def filled(rows: Float[np.ndarray, "n D"], p: Float[np.ndarray, " n"]) -> tuple[
     return rows, np.concatenate([p, np.zeros(len(rows) - len(p))])
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _rows(family: Family, z: Any) -> Any:
     return jax.vmap(family.row)(z)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _expand(family: Family, z: Float[Array, "K m"], p: Float[Array, " K"], nodes: Nodes, places: bool) -> Expansion:
     def piece(x: Any, y: Any, mu: Any) -> Any:
         return _data_part(family, z, p, (x, y, mu), places)

@@ -14,10 +14,10 @@ second derivative is at most K bends down by no more than K.
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Potential, penalties
 
 from ._depths import Depth, facts, sizes
@@ -168,7 +168,7 @@ def _declared(function: Depth) -> _Declared:
     return _Declared._make([*found, None if straight is None else np.asarray(straight)])
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _facts_of(potential: Potential) -> Any:
     unit, heights = potential.unit, sizes(potential.dual)
     single = [facts(fact, potential) for fact in (unit.curvature, unit.outer_curvature, unit.lipschitz)]
@@ -177,7 +177,7 @@ def _facts_of(potential: Potential) -> Any:
     return [*bounds, None if rough is None else heights[:, None] * rough, facts(unit.straight_below, potential)]
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _kinks_of(potential: Potential) -> Any:
     """All places of kinks, and |dual_q| times the curvature between them."""
     between: Any = jax.vmap(potential.unit.smooth_between)

@@ -20,11 +20,11 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit._shown import Shown
 from widelimit.measure import Measure, Particles
-from widelimit.numerics import evaluate, real_number
+from widelimit.numerics import compiled_quickly, evaluate, real_number
 from widelimit.problem import Problem, penalties
 
 from .._measures import check_convex, check_measure
@@ -122,7 +122,7 @@ def optimality_gap(
     if max_seconds is not None:
         spent = real_number(max_seconds, "optimality_gap(max_seconds=...)", above=0.0)
         search = dataclasses.replace(search, deadline=search.began + spent)
-    at_rho = float(jnp.sum(measure.weights * potential(measure.positions)))
+    at_rho = float(np.sum(np.asarray(measure.weights) * np.asarray(potential(measure.positions))))
     if not math.isfinite(at_rho):
         raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
     free = is_free(problem)
@@ -198,17 +198,14 @@ def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremu
     if exhaustive is not None:
         return exhaustive, False
     region = function.region
-    own = region.starts(measure.positions)
+    own = np.asarray(region.starts(measure.positions))
     half = search.starts // 2
-    leading = own[np.argsort(-evaluate(function, np.asarray(own), search.batch))[:half]]
-    centre, spread = jnp.mean(own, axis=0), jnp.std(own, axis=0) + 1e-3
-    # Twice the spread of the particles, and for every fourth ten times: features far from the cloud.
-    wide = jnp.where(jnp.arange(search.starts - half)[:, None] % 4 == 0, 10.0, 2.0)
-    random = centre + wide * spread * jax.random.normal(search.key, (search.starts - half, own.shape[1]))
+    leading = own[np.argsort(-evaluate(function, own, search.batch))[:half]]
+    random = np.array(_around(own, search.key, search.starts - half))
     if region.infinite:
         # No step from a finite place arrives there.
-        random = random.at[0].set(jnp.pi)
-    starts = jnp.concatenate([leading, random])
+        random[0] = np.pi
+    starts = np.concatenate([leading, random])
     found = climb_all(function, starts, search, groups=_GROUPS)
     far = not np.isfinite(found.upper)
     if not far and not region.compact and not region.bounded_unit:
@@ -216,9 +213,18 @@ def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremu
         top = np.asarray(region.starts(jnp.asarray(found.rows[:1])))
         of_block = np.repeat(np.eye(len(region.searched), dtype=bool), [b.size for b in region.searched], axis=1)
         alone = np.where(of_block, _FAR * top, top)
-        out = evaluate(function, np.concatenate([_FAR * np.asarray(starts), _FAR * top, alone]), search.batch)
+        out = evaluate(function, np.concatenate([_FAR * starts, _FAR * top, alone]), search.batch)
         far = bool(np.any(~(out <= 10.0 * abs(found.upper) + 1e-12)))
     return found if far else prove(function, found, search), far
+
+
+@compiled_quickly
+def _around(own: Float[Array | np.ndarray, "N m"], key: PRNGKeyArray, count: int) -> Float[Array, "count m"]:
+    """Random places about the particles."""
+    centre, spread = jnp.mean(own, axis=0), jnp.std(own, axis=0) + 1e-3
+    # Twice the spread of the particles, and for every fourth ten times: features far from the cloud.
+    wide = jnp.where(jnp.arange(count)[:, None] % 4 == 0, 10.0, 2.0)
+    return centre + wide * spread * jax.random.normal(key, (count, own.shape[1]))
 
 
 def say(gap: float, competitors: str, certified: bool, far: bool) -> str:

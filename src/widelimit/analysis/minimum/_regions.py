@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Blocks, join, row_size, split
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Problem, domains
 from widelimit.problem.data import require_nodes
 
@@ -178,6 +179,9 @@ class Region(eqx.Module):
 
     def starts(self, rows: Float[Array, "N D"]) -> Float[Array, "N m"]:
         """Particles in the coordinates of the local search."""
+        return _starts(self, rows)
+
+    def _starts(self, rows: Any) -> Any:
         theta = split(self.blocks, rows)
         if not self.names:
             return rows[:, :0]
@@ -193,6 +197,11 @@ class Region(eqx.Module):
             # A particle at the origin has no direction.
             flat = jnp.where(jnp.sum(flat**2, axis=1, keepdims=True) > 0, flat, jnp.ones_like(flat))
         return flat
+
+
+@compiled_quickly
+def _starts(region: Region, rows: Any) -> Any:
+    return region._starts(rows)
 
 
 def _out(u: Float[Array, " m"]) -> Float[Array, " m"]:
@@ -222,7 +231,7 @@ def _has_limit(problem: Problem, name: str) -> bool:
     return bool(np.all(np.isfinite(end)) and np.all(np.abs(near - end) <= 1e-6 * (1.0 + np.max(np.abs(end)))))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _far_values(problem: Problem, name: str, r: Any) -> Any:
     ones = split(problem.blocks, jnp.ones(row_size(problem.blocks)))
     theta = ones._replace(**{name: jnp.full_like(getattr(ones, name), r)})

@@ -5,14 +5,13 @@ where a true atom stands beside a computed one. So the gap lacks SUM_q |dual_q| 
 at the atoms of the measure and once at the lowest point of psi.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import split
-from widelimit.numerics import map_rows
+from widelimit.numerics import compiled_quickly, map_rows
 
 from ._depths import Depth, sizes
 from ._family import filled
@@ -29,7 +28,7 @@ def rounding(function: Depth, *rows: Float[np.ndarray, "_ D"]) -> float:
     return 2.0 * float(jnp.max(_errors(function, jnp.asarray(filled(points, np.zeros(len(points)))[0]))))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _errors(function: Depth, rows: Float[Array, "k D"]) -> Float[Array, " k"]:
     potential = function.potential
     unit, heights = potential.unit, sizes(potential.dual)

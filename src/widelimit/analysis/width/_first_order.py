@@ -8,16 +8,15 @@ operations a velocity: nothing is squared in D.
 """
 
 import dataclasses
-from typing import Any, cast
+from typing import Any
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.dynamics import SGD
+from widelimit.dynamics import SGD, integrators
 from widelimit.measure import Particles, split
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes
@@ -126,6 +125,8 @@ def first_order(
             before = group[-1]
             bar.update(float(times[min(first + each, len(times)) - 1]), first + each)
         middle, starts = (np.concatenate(column)[: len(tau)] for column in zip(*shown, strict=True))
+        if not np.all(np.isfinite(middle)) or not np.all(np.isfinite(starts)):
+            raise ValueError("predict(t1=...): the expansion around the limit is not finite up to there; shorten t1.")
         flow = _risk_of(problem, middle)
         noise = np.zeros((len(times), 1, *middle.shape[1:]))
         if sgd is not None:
@@ -169,32 +170,57 @@ def _velocity(setting: Setting, theta: Any, w: Any, r: Any) -> Any:
     return jax.tree.map(lambda part, one: one * part, v, moves)
 
 
+class _Directions(eqx.Module):
+    """The flow of the particles and of their first derivatives, as an integrator wants it."""
+
+    setting: Setting
+    mass: Float[Array, "K N"]
+
+    @property
+    def jumps(self) -> bool:
+        return False
+
+    # The integrator calls it several times: so it is traced once.
+    @eqx.filter_jit
+    def velocity(self, y: State) -> State:
+        r = jnp.zeros_like(self.setting.nodes.weights)
+        v, linear = jax.linearize(lambda theta, w: _velocity(self.setting, theta, w, r), y[0], self.setting.p)
+        return v, jax.vmap(linear)(y[1], self.mass)
+
+    def retract(self, y: State) -> State:
+        return y
+
+    def norm(self, scaled: State) -> Float[Array, ""]:
+        """The root mean square of all."""
+        return jnp.sqrt(jnp.mean(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(scaled)]) ** 2))
+
+
+# Not `diffrax.diffeqsolve`: a program with its checks calls back to the host, and is compiled anew in every process.
 @eqx.filter_jit
 def _flow(setting: Setting, mass: Any, state: State, start: Any, stops: Float[Array, " t"]) -> tuple[State, Any]:
-    """The state at the last of `stops`, and what is seen at all of them, between steps by the method's own cubic."""
-    r = jnp.zeros_like(setting.nodes.weights)
+    """The state at the last of `stops`, and what is seen at all of them, between steps by the method's own quartic.
 
-    def field(t: Any, y: State, _: Any) -> State:
-        v, linear = jax.linearize(lambda theta, w: _velocity(setting, theta, w, r), y[0], setting.p)
-        return v, jax.vmap(linear)(y[1], mass)
+    What an integration that came to a halt has not reached is NaN.
+    """
+    field, method = _Directions(setting, mass), integrators.Tsit5(_RTOL, _ATOL)
+    end = stops[-1] - start
+    # A guess of the first step would compile the velocity twice more; a short one soon grows.
+    first = method.start(field, state, end, first=_FIRST * end)
 
-    # An interval of no length, where only the start is asked for, is none to diffrax.
-    end = jnp.maximum(stops[-1], start + 1e-6 * (1.0 + jnp.abs(start)))
-    seen = diffrax.SubSaveAt(ts=stops, fn=lambda t, y, _: _seen(setting, mass, y))
-    found = diffrax.diffeqsolve(
-        diffrax.ODETerm(field),
-        diffrax.Tsit5(),
-        start,
-        end,
-        # A guess of the first step by diffrax would compile the velocity twice more; a short one soon grows.
-        _FIRST * (end - start),
-        state,
-        stepsize_controller=diffrax.PIDController(rtol=_RTOL, atol=_ATOL),
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(t1=True), seen]),
-        max_steps=None,
-    )
-    last, shown = cast(tuple[Any, Any], found.ys)
-    return jax.tree.map(lambda leaf: leaf[0], last), shown
+    def reach(carry: Any, stop: Any) -> tuple[Any, Any]:
+        now = jax.lax.while_loop(
+            lambda now: (now.clock < stop) & ~method.stalled(now), lambda now: method.step(field, now, end), carry[0]
+        )
+        # The clock is at the stop, beyond it, or came to a halt before it.
+        y = jax.tree.map(
+            lambda at, within: jnp.where(now.clock > stop, within, jnp.where(now.clock == stop, at, jnp.nan)),
+            now.y,
+            method.within(field, now, stop),
+        )
+        return (now, y), _seen(setting, mass, y)
+
+    (_, last), shown = jax.lax.scan(reach, (first, state), stops - start)
+    return last, shown
 
 
 @eqx.filter_jit

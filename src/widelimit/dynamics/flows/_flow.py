@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from widelimit.measure import Particles, join, split
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Potential, Problem
 
 from .. import schedules
@@ -306,12 +307,12 @@ class AbstractOnePass(AbstractFlow):
 
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
-@eqx.filter_jit
+@compiled_quickly
 def _unpacked(problem: Problem, measure: Particles) -> tuple[Theta, Weights]:
     return jax.tree.map(lambda leaf: leaf.astype(float), problem.unpack(measure))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _first(flow: AbstractFlow, problem: Problem, y: Y, carried: PyTree, end: Float[Array, ""]) -> FlowState:
     def shape(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf.shape, tree)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Grid, split
+from widelimit.numerics import compiled_quickly
 from widelimit.problem import Problem
 from widelimit.problem.data import Nodes, require_nodes
 
@@ -101,13 +102,13 @@ def log_volumes(problem: Problem, grid: Grid) -> Float[np.ndarray, "..."]:
     return volumes
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _penalties(problem: Problem, rows: Float[Array, "N D"]) -> Float[Array, " N"]:
     if problem.penalty is None:
         return jnp.zeros(rows.shape[0])
     return jax.vmap(problem.penalty)(split(problem.blocks, rows))
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _log_volumes(problem: Problem, rows: Float[Array, "N D"]) -> Float[Array, " N"]:
     return jax.vmap(problem.log_volume)(split(problem.blocks, rows))

@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Grid, GridDensity, describe
-from widelimit.numerics import leaf, whole_number
+from widelimit.numerics import compiled_quickly, leaf, whole_number
 from widelimit.numerics.registry import named, number, positive, whole
 from widelimit.problem import Problem
 
@@ -218,7 +218,7 @@ class TransportPDE(AbstractDynamics[PDEState]):
         return tried.good, following if self.size is None else jnp.minimum(following, self.size)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _first(dynamics: TransportPDE, scheme: Scheme, masses: Any) -> tuple[Reading, Any]:
     reading = scheme.read(masses)
     if dynamics.temperature is None:

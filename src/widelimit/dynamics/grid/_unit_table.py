@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Grid, split
-from widelimit.numerics import entries, low_rank, map_rows, sum_chunks
+from widelimit.numerics import compiled_quickly, entries, low_rank, map_rows, sum_chunks
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
 
@@ -176,7 +176,7 @@ def _check_finite(values: np.ndarray, rows: np.ndarray, who: str) -> None:
         )
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _values(problem: Problem, rows: Float[Array, "n D"], x: Float[Array, "Q d"]) -> Float[Array, "n Q ..."]:
     theta = split(problem.blocks, rows)
     return jax.vmap(lambda th: jax.vmap(lambda point: problem.unit(th, point))(x))(theta)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from widelimit.measure import Particles, laws, split
-from widelimit.numerics import leaf, whole_number
+from widelimit.numerics import compiled_quickly, leaf, whole_number
 from widelimit.numerics.registry import named, number, whole
 from widelimit.problem import Problem
 
@@ -209,7 +209,7 @@ class Quantiles(AbstractOnePass):
 
 
 # Compiled whole, wherever they are called from: each operation outside a compiled function compiles for itself.
-@eqx.filter_jit
+@compiled_quickly
 def _begin(dynamics: Quantiles, problem: Problem, x: Any, weights: Any, panels: Panels | None, end: Any) -> Any:
     """(Y, labels) on given panels or particles, and which panels do not resolve them."""
     weights = weights if panels is None else panels.weights(dynamics._rule)
@@ -228,12 +228,12 @@ def _measure(dynamics: Quantiles, problem: Problem, state: FlowState, reading: R
     return problem.pack(theta_of(problem, x), labels.sorted(labels.weights).ravel())
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _short(labels: Labels) -> Bool[Array, ""]:
     return labels.short
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _enlarged(state: FlowState, places: int) -> FlowState:
     labels = state.carried
     table, shape = labels.weights.shape, state.y[0][0].shape

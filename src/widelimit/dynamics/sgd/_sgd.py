@@ -9,7 +9,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Particles, fields_of, theta_type
-from widelimit.numerics import leaf
+from widelimit.numerics import leaf, split_key
 from widelimit.numerics.registry import choice, named, positive, several, text, whole
 from widelimit.problem import Problem, moving, named_blocks
 from widelimit.problem.data import AbstractData, Nodes
@@ -134,7 +134,7 @@ class SGD(AbstractDynamics[SGDState]):
         if key is None and random:
             raise ValueError("evolve(key=...): SGD draws random numbers; give key=jax.random.key(0).")
         # Two streams: a key folded from the sampling's own could be one that a sampler splits off.
-        streams = jax.random.split(jax.random.key(0) if key is None else key)
+        streams = split_key(jax.random.key(0) if key is None else key, 2)
         theta, weights = problem.unpack(measure)
         names = moving(problem, self.trainable)
         cast = {name: getattr(theta, name).astype(self.dtype) for name in theta._fields}

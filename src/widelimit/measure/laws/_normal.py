@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from widelimit.numerics import compiled_quickly
 from widelimit.numerics.registry import given, number
 
 from ._arguments import checked_block, checked_shape, failing
@@ -40,8 +41,7 @@ class Normal(AbstractLaw):
             raise ValueError(f"Normal(std=...): must not be negative, got {std!r}.")
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        z = jax.random.normal(key, (n, self.dim), self.location.dtype)
-        return self.location.ravel() + self.std.ravel() * z
+        return _drawn(self, n, key)
 
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:
         return self._scaled(normal_quantile(u))
@@ -94,6 +94,12 @@ class Normal(AbstractLaw):
 
     def _scaled(self, z: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n D"]:
         return np.ravel(self.location) + np.ravel(self.std) * z
+
+
+@compiled_quickly
+def _drawn(law: Normal, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
+    z = jax.random.normal(key, (n, law.dim), law.location.dtype)
+    return law.location.ravel() + law.std.ravel() * z
 
 
 def _interval(lower: np.ndarray, upper: np.ndarray, mean: float, std: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from widelimit.numerics import known
+from widelimit.numerics import known, split_key
 
 from .._blocks import Block, Blocks, row_size
 from ._arguments import checked_name
@@ -49,7 +49,7 @@ class Product(AbstractLaw):
         return None if counts is None else math.prod(counts)
 
     def draw(self, n: int, key: PRNGKeyArray) -> Float[Array, "n D"]:
-        keys = jax.random.split(key, len(self.factors))
+        keys = split_key(key, len(self.factors))
         return jnp.concatenate([law.draw(n, k) for law, k in zip(self.factors, keys, strict=True)], axis=1)
 
     def from_cube(self, u: Float[np.ndarray, "n c"]) -> Rows:

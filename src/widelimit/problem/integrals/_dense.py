@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import Blocks, join, split
-from widelimit.numerics import entries, map_rows, sum_chunks
+from widelimit.numerics import compiled_quickly, entries, map_rows, sum_chunks
 
 from ..data import Nodes, require_nodes
 from ..networks import AbstractDual
@@ -113,7 +113,7 @@ def variation_on(task: Supervised, theta: Any, w: Any, nodes: Nodes) -> Variatio
     return Variation(risk, psi, gradient)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def estimate(task: Supervised, theta: Any, w: Any, samples: int, key: Any) -> Estimate:
     """The risk on fresh samples."""
     x, y = task.data.batch(key, samples)
@@ -183,7 +183,7 @@ class MasslessParticles(AbstractField):
         return variation_on(task, joined, jnp.concatenate([self.w, massless]), self.nodes)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _curvature(task: Supervised, unit: AbstractUnit, theta: Any, f: Any, nodes: Nodes, factor: Any) -> Curvature:
     r"""The second variations on nodes of a two-layer mean, where the scaled network has the values f.
 

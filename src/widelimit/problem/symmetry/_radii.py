@@ -8,13 +8,12 @@ lengths r between 1/30 and 30, which covers the standard deviations tau: so the 
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.numerics import gauss_chi
+from widelimit.numerics import compiled_quickly, gauss_chi
 
 from ..activations import Activation
 from ..units import SphericalNeuron
@@ -112,6 +111,6 @@ def _values(unit: SphericalNeuron, z: Float[np.ndarray, "r n"], bias: float) -> 
     return np.concatenate(pieces)[: z.size].reshape(z.shape)
 
 
-@eqx.filter_jit
+@compiled_quickly
 def _compiled(unit: SphericalNeuron, z: Float[Array, " n"], bias: Float[Array, ""]) -> Float[Array, " n"]:
     return jax.vmap(lambda size: unit.mean(size[None], bias))(z)
