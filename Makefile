@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two installations must never write into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: help demo lint types test test-all bench bench-gpu docs constraints clean
+.PHONY: test-oldest release-check help demo lint types test test-all bench bench-gpu docs constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,25 @@ bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 bench-gpu: $(TEST_READY) ## the tests and the benchmark that need a GPU; where JAX sees none they say so
 	$(BIN)/python -m pytest -m gpu tests/_evolve/test_gpu.py
 	$(BIN)/python benchmarks/bench_gpu.py
+
+# Those that import most of the packages and compile little; warnings of old versions are theirs.
+OLDEST_TESTS := tests/test_exports.py tests/cli/test_init.py tests/cli/test_schema.py tests/trajectory/test_store.py tests/measure/test_distances.py \
+  tests/problem/data/test_load.py
+
+test-oldest: ## the wheel on the oldest versions that pyproject.toml allows, in an environment of its own
+	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \
+	$(PYTHON) -m venv "$$env"; $(PYTHON) .ci/oldest.py > "$$env"/oldest.txt; \
+	"$$env"/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$env" .; \
+	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check -r "$$env"/oldest.txt "$$env"/widelimit-*.whl \
+	  pytest hypothesis beartype cloudpickle jsonschema; \
+	"$$env"/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default $(OLDEST_TESTS)
+
+release-check: ## version, changelog, citation and tag agree
+	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/widelimit/__init__.py); set -e; \
+	grep -q "^version: $$version$$" CITATION.cff || { echo "CITATION.cff has another version than $$version"; exit 1; }; \
+	grep -q "^## \[$$version\]" CHANGELOG.md || { echo "CHANGELOG.md has no section [$$version]"; exit 1; }; \
+	git tag --points-at HEAD | grep -qx "v$$version" || { echo "this commit has no tag v$$version"; exit 1; }; \
+	echo "widelimit $$version"
 
 constraints: ## pin the newest versions that fit together in constraints.txt (then: make test-all)
 	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \

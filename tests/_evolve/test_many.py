@@ -55,6 +55,35 @@ def test_a_diverged_one_takes_no_other_with_it(dynamics: Any) -> None:
         np.testing.assert_allclose(many[i].positions, alone.positions, rtol=1e-10, atol=1e-12)
 
 
+def test_problems_and_dynamics_that_differ_in_numbers_are_one_program(caplog: pytest.LogCaptureFixture) -> None:
+    """Penalties and temperatures: each run has its own; none is another program."""
+    pairs = [(0.01, 0.02), (0.1, 0.01), (0.3, 0.02)]
+    problems = [wl.Problem(PROBLEM.unit, PROBLEM.data, penalty=wl.penalties.l2(size)) for size, _ in pairs]
+    moves = [wl.SGD(0.02, batch=2, temperature=heat) for _, heat in pairs]
+    problems, moves = [*problems, PROBLEM], [*moves, moves[0]]
+    asked: dict[str, Any] = {"t1": 1.0, "save_at": [0.5], "observe": (*RISK, observables.Penalty())}
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        many = wl.evolve_many(problems, [STARTS[0]] * 4, moves, keys=KEYS, **asked)
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("Finished XLA compilation of jit(_advance)" in text for text in told) == 2
+    for run, problem, dynamics, key in zip(many, problems, moves, KEYS, strict=True):
+        alone = wl.evolve(problem, STARTS[0], dynamics, key=key, **asked)
+        np.testing.assert_allclose(run.positions, alone.positions, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(run.observables["penalty"], alone.observables["penalty"], rtol=1e-10)
+    assert len({float(run.observables["penalty"][0]) for run in many}) == 4
+
+
+def test_steps_of_another_length_are_runs_of_their_own() -> None:
+    moves = [wl.SGD(0.02), wl.SGD(0.04)]
+    many = wl.evolve_many(PROBLEM, STARTS[:2], moves, keys=KEYS[:2], t1=1.0, observe=RISK)
+    assert [run.steps for run in many] == [50, 25]
+
+
+def test_a_problem_each_or_one() -> None:
+    with pytest.raises(ValueError, match=r"evolve_many\(problem=...\): 2 for 3 starts; give one, or one each"):
+        wl.evolve_many([PROBLEM] * 2, STARTS[:3], wl.SGD(0.1), t1=0.1, keys=KEYS[:3])
+
+
 def test_a_finite_blow_up_of_one_is_seen() -> None:
     """f = a, y = 0: a step of 4 multiplies a by -3, the risk by 9; at rest the other one stays."""
     unit = wl.units.Function(lambda theta, x: theta.a * x[0], columns=["a"])

@@ -7,6 +7,7 @@ import logging
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from .conftest import DRAWN, START, TOML, write_tiny
@@ -102,6 +103,38 @@ def test_another_width_is_another_program_of_its_networks_alone(swept, tmp_path)
     assert sum(counts.values()) < sum(next(iter(swept.compiled.values())).values())
 
 
+def test_runs_of_one_kind_train_in_one_call(swept, tmp_path, monkeypatch):
+    """Two starts of three seeds are six networks in one program, with the numbers of the runs one by one."""
+    import jax
+
+    from widelimit._sweep._work import Task, work
+    from widelimit.runs.call import _part
+    from widelimit.trajectory import load
+
+    runs = [run for run in swept.plan.runs if run.kind == swept.plan.runs[0].kind]
+    assert [run.values["networks.step"] for run in runs] == [0.05, 0.05]
+    assert len({run.kind for run in swept.plan.runs}) == 2
+    made, real = [], _part._evolved
+    monkeypatch.setattr(_part, "_evolved", lambda jobs: made.append([part.name for _, part in jobs]) or real(jobs))
+    tasks = [
+        Task(str(tmp_path / run.name), run.problem, (), str(swept.folder.run_path(run.name).resolve())) for run in runs
+    ]
+    jax.clear_caches()
+    counts = counted(lambda: work(*tasks))
+    assert made == [["network-4-0", "network-4-1", "network-4-2"] * 2]
+    assert counts["_advance"] == 1
+    for run in runs:
+        ours, theirs = (
+            json.loads((at / run.name / "numbers.json").read_text()) for at in (tmp_path, swept.folder.path / "runs")
+        )
+        assert ours["networks"][0]["seeds"] == theirs["networks"][0]["seeds"]
+        for seed in range(3):
+            a, b = (load(at / run.name / f"network-4-{seed}.zarr") for at in (tmp_path, swept.folder.path / "runs"))
+            np.testing.assert_allclose(a.positions, b.positions, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(a.observables["held_out_risk"], b.observables["held_out_risk"], rtol=1e-10)
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_a_run_of_a_sweep_is_a_run(swept):
     run = swept.plan.runs[0]
     path = swept.folder.run_path(run.name)
@@ -124,7 +157,7 @@ def test_what_is_done_is_not_done_again(swept, monkeypatch):
 
     monkeypatch.setattr(verbs, "carry_out", None)
     run = swept.plan.runs[0]
-    assert work(Task(str(swept.folder.run_path(run.name)), run.problem, (), None)) == "finished"
+    assert work(Task(str(swept.folder.run_path(run.name)), run.problem, (), None)) == ["finished"]
     assert swept.folder.missing() == []
 
 
@@ -147,9 +180,9 @@ def test_what_a_lost_worker_left_is_gone_on_with(copied, monkeypatch):
     held.mkdir()
     made = []
     real = _part._evolved
-    monkeypatch.setattr(_part, "_evolved", lambda job, parts: made.append(parts[0].place) or real(job, parts))
+    monkeypatch.setattr(_part, "_evolved", lambda jobs: made.append(jobs[0][1].place) or real(jobs))
     with locked(held):
-        assert work(Task(str(path), run.problem, (), None)) == "finished"
+        assert work(Task(str(path), run.problem, (), None)) == ["finished"]
     assert made == ["[[networks]] 1"]
     after = numbers(copied, run)
     assert after["networks"] == before["networks"]

@@ -166,18 +166,12 @@ QUICK = {
     ("sgd-float32", "tanh"),
     ("sgd-full", "logistic"),
     ("diffusion", "tanh"),
-    ("diffusion", "sphere"),
-    ("flow-rk4", "scaled"),
     ("flow", "spline"),
     ("closure", "tanh"),
     ("quantiles", "line"),
     ("characteristics", "tanh"),
-    ("tangent", "relu"),
-    ("tangent", "radial"),
     ("tangent", "scaled"),
-    ("tangent", "spline"),
     ("flow", "resnet"),
-    ("sgd-full", "resnet"),
 }
 T1 = 1.0
 KEY = jax.random.key(3)

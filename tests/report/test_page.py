@@ -223,16 +223,54 @@ def test_compare_takes_whatever_runs_there_are(run, tmp_path):
 
 def test_compare_is_exact_about_the_difference(run):
     from widelimit.report._compare import ends, risks
-    from widelimit.report._curves import differences, observed
+    from widelimit.report._curves import Group, differences, observed
 
     curves = [observed(run(8), "risk", "a"), observed(run(9, floor=0.03), "risk", "b")]
-    np.testing.assert_allclose(differences(risks(curves)).groups[0].curves[0].values, 0.02, rtol=1e-12)
-    found = ends({"a": run(8), "b": run(9)})
+    groups = [Group(curve.label, (curve,)) for curve in curves]
+    np.testing.assert_allclose(differences(risks(groups)).groups[0].curves[0].values, 0.02, rtol=1e-12)
+    found = ends({"a": (run(8),), "b": (run(9),)})
     assert [(m.label, [row.label for row in m.rows]) for m in found] == [
         ("output", ["a", "b"]),
         ("|weight|", ["a", "b"]),
         ("bias", ["a", "b"]),
     ]
+
+
+def test_runs_of_a_group_are_compared_by_their_mean(run):
+    """Three risks that differ by a constant: the mean, and their deviation over the root of three."""
+    from widelimit import report
+    from widelimit.report._compare import _together, risks
+    from widelimit.report._curves import Group, observed
+    from widelimit.report._spread import spread_of
+
+    limit, floors = run(64), (0.02, 0.03, 0.07)
+    seeds = [run(8, floor=floor) for floor in floors]
+    page = report.compare(small=seeds, limit=limit)
+    text = check(page).text
+    # The same floors a second time: a mean over seeds is known to their deviation over the root of their number.
+    groups = [
+        Group("small", tuple(observed(one, "risk", "s") for one in seeds)),
+        Group("limit", (observed(limit, "risk", "l"),)),
+    ]
+    curve = risks(groups).reference
+    np.testing.assert_allclose(curve.values - seeds[0].risk, np.mean(floors) - floors[0], atol=1e-12)
+    np.testing.assert_allclose(curve.error, np.std(floors, ddof=1) / 3**0.5, rtol=1e-9)
+    assert "The mean risk of 3 runs of small falls from" in text
+    assert "The risk of limit falls from" in text
+    assert "Measured from small" in text
+    # All neurons of a group, each run with the same share.
+    rows = _together([spread_of(one, one.blocks[0], -1, "small") for one in seeds])
+    assert len(rows.values) == 24
+    assert rows.weights.sum() == pytest.approx(1.0)
+    expected = np.mean([one[-1].weights @ one[-1].positions[:, 0] for one in seeds])
+    assert rows.weights @ rows.values == pytest.approx(expected)
+
+
+def test_what_is_no_group(run):
+    from widelimit import report
+
+    with pytest.raises(ValueError, match=r"compare\(b=\.\.\.\): expected a Trajectory, or a list of some, got"):
+        report.compare(a=run(8), b=[])
 
 
 def test_bad_input_is_named(summary, run, tmp_path):

@@ -1,7 +1,6 @@
-"""Many runs of one dynamics at once: seeds and starts in one compiled program."""
+"""Many runs at once: seeds, starts and numbers of problem and dynamics in one compiled program."""
 
 import dataclasses
-import itertools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -16,18 +15,18 @@ from jaxtyping import Array, Key, PRNGKeyArray
 from widelimit.dynamics import AbstractDynamics, Start, advance
 from widelimit.numerics import Signals, compiled_quickly
 from widelimit.problem import Problem
-from widelimit.trajectory import Checkpoint, Trajectory, observables
+from widelimit.trajectory import Checkpoint, Trajectory, as_array, observables
 
 from ._checks import check_run
-from ._host import Moved, Now, Run
+from ._host import Moved, Now, Run, stops_at
 from ._saving import Row, Watch, show
 from ._verb import Runs, evolve, set_up
 
 
 def evolve_many(
-    problem: Problem,
+    problem: Problem | Sequence[Problem],
     starts: Sequence[Start],
-    dynamics: AbstractDynamics,
+    dynamics: AbstractDynamics | Sequence[AbstractDynamics],
     *,
     t1: float,
     keys: Sequence[PRNGKeyArray] | Key[Array, " S"] | None = None,
@@ -37,11 +36,14 @@ def evolve_many(
     progress: bool | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> list[Trajectory]:
-    """One run of a dynamics from each start, those of one shape in one compiled program: SGD gains most by it.
+    """One run from each start, those that differ in numbers alone in one compiled program: SGD gains most by it.
 
     Each trajectory is that of `evolve` up to rounding. One that does not reach the end says so in its `outcome`, and
-    the others go on.
+    the others go on. In one program are runs whose starts have one shape, whose problems and dynamics differ in numbers
+    (a penalty's strength, delta, a temperature) and not in kinds and shapes, and whose steps, where a dynamics counts
+    them, are equally many: in one loop a shorter run would wait for the longest.
 
+    - `problem`, `dynamics`: one for all runs, or one each.
     - `starts`: as many as runs; the same start may be given again with another key.
     - `keys`: a `jax.random.key` each, or an array of keys; needed by dynamics that draw random numbers.
     - the others as in `evolve`; a checkpoint is of all the runs together.
@@ -52,42 +54,93 @@ def evolve_many(
     seeds: list[PRNGKeyArray | None] = [None] * len(starts) if keys is None else list(keys)
     if not starts or len(seeds) != len(starts):
         raise ValueError(f"evolve_many(keys=...): {len(seeds)} keys for {len(starts)} starts; give one each.")
+    problems, moving = (
+        _one_each(given, len(starts), name) for given, name in ((problem, "problem"), (dynamics, "dynamics"))
+    )
     kept = Checkpoint.of(checkpoint)
-    for start, key in zip(starts, seeds, strict=True):
-        check_run(problem, start, dynamics, t1, max_steps, key)
-    if dynamics.growth is not None:
-        rest: dict[str, Any] = {"t1": t1, "save_at": save_at, "observe": observe, "max_steps": max_steps}
+    for one, start, moves, key in zip(problems, starts, moving, seeds, strict=True):
+        check_run(one, start, moves, t1, max_steps, key)
+    rest: dict[str, Any] = {"save_at": save_at, "observe": observe, "max_steps": max_steps}
+    if any(moves.growth is not None for moves in moving):
+        rest |= {"progress": progress, "throw": False, "t1": t1}
         return [
-            evolve(problem, start, dynamics, key=key, checkpoint=_part(kept, i), progress=progress, throw=False, **rest)
-            for i, (start, key) in enumerate(zip(starts, seeds, strict=True))
+            evolve(one, start, moves, key=key, checkpoint=_part(kept, i), **rest)
+            for i, (one, start, moves, key) in enumerate(zip(problems, starts, moving, seeds, strict=True))
         ]
     with Signals(keeps=kept is not None) as signals:
-        runs = set_up(problem, starts, dynamics, t1, seeds, save_at, observe, max_steps)
+        runs = set_up(problems, starts, moving, t1, seeds, **rest)
         found: dict[int, Trajectory] = {}
-        for number, group in enumerate(_groups(runs.states, runs.weights)):
-            fleet = _Fleet(runs.watch, runs.times, *_stacked(runs, group), max_steps, len(group))
-            made = runs.drive(fleet, group, _part(kept, number), progress, signals)
+        for number, group in enumerate(_groups(runs)):
+            made = runs.drive(_fleet(runs, group, max_steps), group, _part(kept, number), progress, signals)
             found |= dict(zip(group, made, strict=True))
     return [found[i] for i in range(len(starts))]
 
 
-def _stacked(runs: Runs, group: list[int]) -> tuple[Any, Array | None]:
-    """The states and the weights of a group."""
+def _one_each(given: Any, count: int, name: str) -> list[Any]:
+    if not isinstance(given, list | tuple):
+        return [given] * count
+    if len(given) != count:
+        raise ValueError(f"evolve_many({name}=...): {len(given)} for {count} starts; give one, or one each.")
+    return list(given)
+
+
+def _fleet(runs: Runs, group: list[int], max_steps: int | None) -> "_Fleet":
+    """The runs of a group with their states, their weights and what else differs among them stacked."""
     weights = [w for w in (runs.weights[i] for i in group) if w is not None]
-    states = [runs.states[i] for i in group]
-    return _stack(states, runs.watch.dynamics.clock.counts), jnp.stack(weights) if weights else None
+    watches, first = [runs.watches[i] for i in group], group[0]
+    states = _stack([runs.states[i] for i in group], runs.watches[first].dynamics.clock.counts)
+    stacked = jnp.stack(weights) if weights else None
+    told = (runs.watches[first], runs.all_times[first], states, stacked, max_steps, len(group))
+    return _Fleet(*told, each=_Each.of(watches))
 
 
-def _groups(states: list[Any], weights: list[Any]) -> list[list[int]]:
-    """The runs whose states can be stacked: one structure, one shape."""
+def _groups(runs: Runs) -> list[list[int]]:
+    """The runs that can be stacked: equal but for the numbers, whose shapes are one, and for the start and the key."""
 
-    def kind(i: int) -> tuple[str, str]:
-        arrays, static = eqx.partition((states[i], weights[i]), eqx.is_array)
+    def kind(i: int) -> tuple[Any, ...]:
+        arrays, static = eqx.partition((runs.watches[i], runs.states[i], runs.weights[i]), eqx.is_array)
         shapes = [(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arrays)]
-        return str((shapes, jax.tree.structure(arrays))), str(jax.tree.leaves(static))
+        watch, times = runs.watches[i], runs.all_times[i]
+        return shapes, jax.tree.structure(arrays), jax.tree.leaves(static), times.tolist(), stops_at(watch, times)
 
-    order = sorted(range(len(states)), key=kind)
-    return [list(group) for _, group in itertools.groupby(order, key=kind)]
+    groups: list[tuple[tuple[Any, ...], list[int]]] = []
+    for i in range(len(runs.states)):
+        mine = kind(i)
+        for known, group in groups:
+            if known == mine:
+                group.append(i)
+                break
+        else:
+            groups.append((mine, [i]))
+    return [group for _, group in groups]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Each:
+    """The watches of a group as one: leaves that differ are stacked, and `axes` says which."""
+
+    watch: Watch
+    axes: Any
+
+    @classmethod
+    def of(cls, watches: list[Watch]) -> "_Each":
+        parts = [eqx.partition(watch, eqx.is_array) for watch in watches]
+        columns = list(zip(*(jax.tree.leaves(arrays) for arrays, _ in parts), strict=True))
+        differ = [any(not _equal(leaf, column[0]) for leaf in column[1:]) for column in columns]
+        structure = jax.tree.structure(parts[0][0])
+        leaves = [jnp.stack(column) if many else column[0] for column, many in zip(columns, differ, strict=True)]
+        stacked = eqx.combine(jax.tree.unflatten(structure, leaves), parts[0][1])
+        axes = jax.tree.unflatten(structure, [0 if many else _WHOLE for many in differ])
+        # None is an empty tree: it stands for its own place.
+        return cls(stacked, jax.tree.map(lambda axis: None if axis == _WHOLE else axis, axes))
+
+
+# In a tree of axes, where None would be no leaf.
+_WHOLE = -1
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or bool(np.array_equal(as_array(a), as_array(b), equal_nan=a.dtype.kind == "f"))
 
 
 def _part(checkpoint: Checkpoint | None, number: int) -> Checkpoint | None:
@@ -97,9 +150,14 @@ def _part(checkpoint: Checkpoint | None, number: int) -> Checkpoint | None:
     return Checkpoint(pathlib.Path(checkpoint.path) / f"part-{number}", checkpoint.every)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(kw_only=True)
 class _Fleet(Run):
-    """Runs of one shape, driven as one run is: their states are stacked, and those that have ended stay."""
+    """Runs of one shape, driven as one run is: their states are stacked, and those that have ended stay.
+
+    `watch`: of the first, for what all share; `each`: of all.
+    """
+
+    each: _Each
 
     @property
     def _shared(self) -> bool:
@@ -108,11 +166,11 @@ class _Fleet(Run):
     def moved(self, now: Now, stop: float | int, most: int) -> Moved:
         # Runs that have ended are past every stop.
         until = jnp.asarray(stop) if self._shared else jnp.where(jnp.asarray(now.ends == 0), stop, -jnp.inf)
-        return Moved(*_advance(self.watch, now.states, until, jnp.asarray(most), self._shared))
+        return Moved(*_advance(self.each.watch, self.each.axes, now.states, until, jnp.asarray(most), self._shared))
 
     def shown(self, now: Now, stop: float | int) -> Row:
-        shown = _show(self.watch, now.states, self.weights, jnp.asarray(stop), self._shared)
-        return {name: np.asarray(value) for name, value in shown.items()}
+        told = self.each.watch, self.each.axes, now.states, self.weights, jnp.asarray(stop), self._shared
+        return {name: np.asarray(value) for name, value in _show(*told).items()}
 
     def row_of(self, row: Row, i: int) -> Row:
         return {name: np.asarray(value[i]) for name, value in row.items()}
@@ -137,19 +195,21 @@ def _stack(states: list[Any], shared: bool) -> Any:
 
 
 @eqx.filter_jit
-def _advance(watch: Watch, fleet: Any, until: Array, most: Array, shared: bool) -> Any:
-    def one(state: Any, stop: Array) -> Any:
+def _advance(watch: Watch, axes: Any, fleet: Any, until: Array, most: Array, shared: bool) -> Any:
+    def one(watch: Watch, state: Any, stop: Array) -> Any:
         state, done, finite = advance(watch.dynamics, watch.prepared, state, stop, most)
         return state, done, finite, watch.dynamics.stalled(watch.prepared, state)
 
-    axes = _axes(fleet, shared)
-    over = eqx.filter_vmap(one, in_axes=(axes, None if shared else 0), out_axes=(axes, None if shared else 0, 0, 0))
-    return over(fleet, until)
+    moved = _axes(fleet, shared)
+    over = eqx.filter_vmap(
+        one, in_axes=(axes, moved, None if shared else 0), out_axes=(moved, None if shared else 0, 0, 0)
+    )
+    return over(watch, fleet, until)
 
 
 @compiled_quickly
-def _show(watch: Watch, fleet: Any, weights: Any, stop: Array, shared: bool) -> dict[str, Array]:
-    def one(state: Any, w: Any) -> dict[str, Array]:
+def _show(watch: Watch, axes: Any, fleet: Any, weights: Any, stop: Array, shared: bool) -> dict[str, Array]:
+    def one(watch: Watch, state: Any, w: Any) -> dict[str, Array]:
         return show(watch, state, w, stop)
 
-    return eqx.filter_vmap(one, in_axes=(_axes(fleet, shared), 0))(fleet, weights)
+    return eqx.filter_vmap(one, in_axes=(axes, _axes(fleet, shared), 0))(watch, fleet, weights)

@@ -87,61 +87,94 @@ def evolve(
 
 
 class Runs(NamedTuple):
-    """Runs of one dynamics before they go. `dynamics`: as it was given, for people; `watch` has it as it moves."""
+    """Runs before they go, a place in each list for each: how it is seen, its start, key, state, weights, save times.
 
-    dynamics: AbstractDynamics
-    watch: Watch
+    `dynamics`: as they were given, for people; `watches` have them as they move.
+    """
+
+    dynamics: list[AbstractDynamics]
+    watches: list[Watch]
     starts: list[Start]
     keys: list[PRNGKeyArray | None]
     states: list[Any]
     weights: list[Float[Array, " N"] | None]
-    times: np.ndarray
-    grid: Grid | None
+    all_times: list[np.ndarray]
+    grids: list[Grid | None]
+
+    @property
+    def watch(self) -> Watch:
+        """Of the first run."""
+        return self.watches[0]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Of the first run."""
+        return self.all_times[0]
 
     def drive(
         self, run: Run, group: list[int], checkpoint: Checkpoint | None, progress: bool | None, signals: Signals
     ) -> list[Trajectory]:
         """Those of a group, which `run` holds; their checkpoint is of all of them."""
-        problem, label = self.watch.problem, type(self.dynamics).__name__
-        starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
-        kept, watched = checkpoint is not None, self.watch.watched
-        marks = marks_of(problem, starts, self.dynamics, self.times, watched, keys, kept=kept)
-        first = run.shares.first
+        marks, first = self._marks(group, kept=checkpoint is not None), run.shares.first
         place = None if checkpoint is None or marks is None else Folder(checkpoint, marks, writes=first)
-        many = "" if len(group) == 1 else f", {len(group)} runs"
+        label = type(self.dynamics[group[0]]).__name__ + ("" if len(group) == 1 else f", {len(group)} runs")
         with (
-            Progress(float(self.times[-1]), progress if first else False, label + many) as bar,
+            Progress(float(run.times[-1]), progress if first else False, label) as bar,
             place or contextlib.nullcontext() as folder,
         ):
             ended = run.drive(folder, bar, signals)
         return [self._trajectory(i, one, run, marks) for i, one in zip(group, ended, strict=True)]
 
+    def _marks(self, group: list[int], *, kept: bool) -> dict[str, str] | None:
+        """The fingerprints of a group, each problem and dynamics among them once."""
+        starts, keys = ([told[i] for i in group] for told in (self.starts, self.keys))
+        different = {id(self.watches[i]): i for i in reversed(group)}
+        found = [
+            marks_of(
+                self.watches[i].problem,
+                starts,
+                self.dynamics[i],
+                self.all_times[i],
+                self.watches[i].watched,
+                keys,
+                kept=kept,
+            )
+            for i in sorted(different.values())
+        ]
+        known = [marks for marks in found if marks is not None]
+        if len(known) < len(found):
+            return None
+        names = list(dict.fromkeys(name for marks in known for name in marks))
+        return {name: " ".join(dict.fromkeys(marks.get(name, "") for marks in known)) for name in names}
+
     def stream(self, store: str | os.PathLike[str], shares: Shares, *, keeps: bool) -> Stream:
         """Where the measures of the one run go. Raises `ValueError` where they cannot."""
         if self.watch.dynamics.growth is not None:
+            name = type(self.dynamics[0]).__name__
             raise ValueError(
-                f"evolve(store=...): the particles of {type(self.dynamics).__name__} grow in number, and the rows of a "
-                "store are of one length; save fewer times instead."
+                f"evolve(store=...): the particles of {name} grow in number, and the rows of a store are of one "
+                "length; save fewer times instead."
             )
         if shares.several:
             raise ValueError("evolve(store=...): a run of several processes writes none; save its trajectory instead.")
         fixed = {} if self.weights[0] is not None else {"weights": "weights"}
-        arrays = {"positions": "positions", **fixed} if self.grid is None else {"weights": "masses"}
+        arrays = {"positions": "positions", **fixed} if self.grids[0] is None else {"weights": "masses"}
         return Stream(local_path(store, "evolve(store=...)"), arrays, keeps=keeps)
 
     def _trajectory(self, i: int, ended: Ended, run: Run, marks: dict[str, str] | None) -> Trajectory:
-        message = explain(self.watch, ended, self.times, run.max_steps, self.starts[i])
-        told = provenance(self.watch.problem, self.dynamics, self.keys[i], marks)
+        watch = self.watches[i]
+        message = explain(watch, ended, run.times, run.max_steps, self.starts[i])
+        told = provenance(watch.problem, self.dynamics[i], self.keys[i], marks)
         fixed = self.weights[i] is not None
         return trajectory_of(
-            self.watch, ended, self.times, self.grid, fixed=fixed, stream=run.stream, message=message, provenance=told
+            watch, ended, run.times, self.grids[i], fixed=fixed, stream=run.stream, message=message, provenance=told
         )
 
 
 def set_up(
-    problem: Problem,
+    problem: Problem | list[Problem],
     starts: list[Start],
-    dynamics: AbstractDynamics,
+    dynamics: AbstractDynamics | list[AbstractDynamics],
     t1: float,
     keys: list[PRNGKeyArray | None],
     save_at: Any,
@@ -152,15 +185,33 @@ def set_up(
 ) -> Runs:
     """The first states of some runs, and when they are saved; the arguments are those of `evolve`.
 
-    `bounded`: whether the saves are kept in memory.
+    `problem`, `dynamics`: one for all, or one each; `bounded`: whether the saves are kept in memory.
     """
-    for start, key in zip(starts, keys, strict=True):
-        check_run(problem, start, dynamics, t1, max_steps, key)
-    starts = [arranged(problem, start) for start in starts]
+    count = len(starts)
+    problems = problem if isinstance(problem, list) else [problem] * count
+    moving = dynamics if isinstance(dynamics, list) else [dynamics] * count
+    runs = Runs(moving, [], [], keys, [], [], [], [])
+    # What runs of one problem and dynamics share is made once.
+    shared: dict[tuple[int, int], tuple[Watch, np.ndarray, Grid | None]] = {}
+    for one, start, moves, key in zip(problems, starts, moving, keys, strict=True):
+        check_run(one, start, moves, t1, max_steps, key)
+        given, pair = arranged(one, start), (id(one), id(moves))
+        watch = shared[pair][0] if pair in shared else _watch(one, moves, observe)
+        state = watch.dynamics.init(watch.prepared, given, t1=t1, key=key)
+        if pair not in shared:
+            shape = shape_of(watch, state)
+            size = count * size_of_save(shape) if bounded else 1
+            shared[pair] = watch, save_times(t1, save_at, size, watch.dynamics.clock), grid_of(watch, state, shape)
+        watch, times, grid = shared[pair]
+        runs.watches.append(watch)
+        runs.starts.append(given)
+        runs.states.append(state)
+        runs.weights.append(given_weights(watch, given))
+        runs.all_times.append(times)
+        runs.grids.append(grid)
+    return runs
+
+
+def _watch(problem: Problem, dynamics: AbstractDynamics, observe: Any) -> Watch:
     moved = array_numbers(dynamics)
-    watch = Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))
-    states = [moved.init(watch.prepared, s, t1=t1, key=key) for s, key in zip(starts, keys, strict=True)]
-    shape = shape_of(watch, states[0])
-    times = save_times(t1, save_at, len(starts) * size_of_save(shape) if bounded else 1, moved.clock)
-    weights = [given_weights(watch, start) for start in starts]
-    return Runs(dynamics, watch, starts, keys, states, weights, times, grid_of(watch, states[0], shape))
+    return Watch(problem, moved, moved.prepare(problem), watched_of(problem, observe, dynamics))

@@ -1,4 +1,4 @@
-"""The sweep's own loop: one run a worker, workers that are lost or hang replaced, progress said."""
+"""The sweep's own loop: runs of one kind to a worker, workers that are lost or hang replaced, progress said."""
 
 import contextlib
 import dataclasses
@@ -31,11 +31,14 @@ _RESTART = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class _Flight:
-    """A run that a worker is at."""
+    """The runs that a worker is at; for each of them it has `timeout` seconds."""
 
-    run: PlannedRun
+    runs: tuple[PlannedRun, ...]
     worker: str
     since: float
+
+    def late(self, timeout: float) -> bool:
+        return time.monotonic() - self.since > timeout * len(self.runs)
 
 
 @dataclasses.dataclass
@@ -47,6 +50,10 @@ class _Drive:
     waiting: deque[PlannedRun]
     flying: dict["Future", _Flight] = dataclasses.field(default_factory=dict)
     lost: Counter[str] = dataclasses.field(default_factory=Counter)
+    # Runs whose worker was lost, as they were together: they share a checkpoint.
+    broken: deque[tuple[PlannedRun, ...]] = dataclasses.field(default_factory=deque)
+    # Runs that go by themselves, because one among those that they were with went wrong.
+    alone: set[str] = dataclasses.field(default_factory=set)
     # Workers that hang and could not be started anew.
     shunned: set[str] = dataclasses.field(default_factory=set)
     faults: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -57,7 +64,7 @@ class _Drive:
     def run(self) -> None:
         self.total, self.began = len(self.waiting), time.monotonic()
         warned = False
-        while self.waiting or self.flying:
+        while self.waiting or self.broken or self.flying:
             workers = self.workers()
             if not workers and not warned:
                 self.say("waiting for a worker ...")
@@ -88,40 +95,61 @@ class _Drive:
                 self.ended(future, flight)
             elif flight.worker not in workers:
                 self.again(future, flight, "its worker is gone")
-            elif time.monotonic() - flight.since > self.timeout:
-                self.again(future, flight, f"not done after {self.timeout:g} s (--timeout)")
+            elif flight.late(self.timeout):
+                each = "" if len(flight.runs) == 1 else " for each of its runs"
+                self.again(future, flight, f"not done after {self.timeout:g} s{each} (--timeout)")
                 self.restart(flight.worker)
                 # In its place another comes, under another address.
                 workers.discard(flight.worker)
 
     def ended(self, future: "Future", flight: _Flight) -> None:
-        run = flight.run
+        left = self.finished(flight)
         if future.status == "finished":
-            self.done += 1
-            self.say(f"{self.done} of {self.total}: {self.words(run)}: {self.outcome(run)}{self.left()}")
+            self.lose(left, "it is not in its folder")
             return
         error: Any = future.exception()
         if type(error).__module__.startswith("distributed") or isinstance(error, OSError):
-            # What befell the worker, not the run: KilledWorker, a broken connection, a full disk.
-            self.again(future, flight, sentence(error))
+            # What befell the worker, not the runs: KilledWorker, a broken connection, a full disk.
+            self.lose(left, sentence(error))
+        elif len(flight.runs) == 1:
+            self.fault(flight.runs[0], f"{type(error).__name__}: {sentence(error)}")
         else:
-            self.fault(run, f"{type(error).__name__}: {sentence(error)}")
+            self.alone |= {run.name for run in left}
+            self.waiting.extendleft(reversed(left))
+
+    def finished(self, flight: _Flight) -> tuple[PlannedRun, ...]:
+        """Say how those ended that have; the others."""
+        left = []
+        for run in flight.runs:
+            if self.folder.state(run.name) in ENDED:
+                self.done += 1
+                self.say(f"{self.done} of {self.total}: {self.words(run)}: {self.outcome(run)}{self.left()}")
+            else:
+                left.append(run)
+        return tuple(left)
 
     def again(self, future: "Future", flight: _Flight, why: str) -> None:
-        """Another worker gets the run, which goes on from its last checkpoint."""
+        """Another worker gets the runs, which go on from their last checkpoint."""
         self.flying.pop(future, None)
         future.cancel()
-        run = flight.run
-        if self.folder.state(run.name) in ENDED:
-            # It was done, and its worker was lost before it could say so.
-            self.done += 1
-            return
-        self.lost[run.name] += 1
-        if self.lost[run.name] >= _ATTEMPTS:
-            self.fault(run, f"given up after {_ATTEMPTS} workers; the last time: {why}")
+        # Some may be done, and their worker was lost before it could say so.
+        self.lose(self.finished(flight), why)
+
+    def lose(self, runs: tuple[PlannedRun, ...], why: str) -> None:
+        kept = []
+        for run in runs:
+            self.lost[run.name] += 1
+            if self.lost[run.name] >= _ATTEMPTS:
+                self.fault(run, f"given up after {_ATTEMPTS} workers; the last time: {why}")
+            else:
+                self.say(f"notice: {self.words(run)}: {why}; another worker goes on with it")
+                kept.append(run)
+        if kept and max(self.lost[run.name] for run in kept) < _ATTEMPTS - 1:
+            self.broken.append(tuple(kept))
         else:
-            self.say(f"notice: {self.words(run)}: {why}; another worker goes on with it")
-            self.waiting.appendleft(run)
+            # The last time each by itself, so that one does not take the others with it.
+            self.alone |= {run.name for run in kept}
+            self.waiting.extendleft(reversed(kept))
 
     def fault(self, run: PlannedRun, why: str) -> None:
         self.faults[run.name] = why
@@ -139,23 +167,40 @@ class _Drive:
     def hand_out(self, workers: set[str]) -> None:
         busy = {flight.worker for flight in self.flying.values()}
         for worker in sorted(workers - busy):
-            run = self.next()
-            if run is None:
+            runs = self.broken.popleft() if self.broken else self.next(len(workers))
+            if not runs:
                 return
-            limit = self.limit_of(run)
-            path = str(self.folder.run_path(run.name).resolve())
-            task = Task(path, run.problem, self.folder.plan.plugins, limit)
-            future = self.client.submit(carry, task, workers=[worker], pure=False, retries=0)
-            self.flying[future] = _Flight(run, worker, time.monotonic())
+            future = self.client.submit(carry, *map(self.task, runs), workers=[worker], pure=False, retries=0)
+            self.flying[future] = _Flight(runs, worker, time.monotonic())
 
-    def next(self) -> PlannedRun | None:
-        """The first run whose limit is known, or is being computed by nobody: each limit is computed once."""
-        busy = {flight.run.limit for flight in self.flying.values()}
-        for run in self.waiting:
-            if run.limit not in busy or self.limit_of(run) is not None:
-                self.waiting.remove(run)
-                return run
-        return None
+    def task(self, run: PlannedRun) -> Task:
+        path = str(self.folder.run_path(run.name).resolve())
+        return Task(path, run.problem, self.folder.plan.plugins, self.limit_of(run))
+
+    def next(self, workers: int) -> tuple[PlannedRun, ...]:
+        """The first run whose limit is known, or is being computed by nobody: each limit is computed once.
+
+        With it those of its kind that need not wait for a limit either, as many as train at once and as leave the
+        other workers their part.
+        """
+        busy = {run.limit for flight in self.flying.values() for run in flight.runs}
+        first = next((run for run in self.waiting if run.limit not in busy or self.limit_of(run) is not None), None)
+        if first is None:
+            return ()
+        others = Counter(run.limit for run in self.waiting)
+        ready = [
+            run
+            for run in self.waiting
+            if run.kind == first.kind
+            and run.name not in self.alone
+            and (self.limit_of(run) is not None or (others[run.limit] == 1 and run.limit not in busy))
+        ]
+        if first not in ready:
+            ready = [first]
+        chosen = tuple(ready[: max(1, min(first.most, -(-len(ready) // workers)))])
+        for run in chosen:
+            self.waiting.remove(run)
+        return chosen
 
     def limit_of(self, run: PlannedRun) -> str | None:
         """The folder of a finished run with the same limit."""

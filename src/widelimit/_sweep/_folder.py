@@ -18,7 +18,7 @@ from widelimit.runs.folder import is_sweep, locked, read_json, to_json, writing
 if TYPE_CHECKING:
     from ._plan import Plan, PlannedRun
 
-_FORMAT = 1
+_FORMAT = 2
 ENDED = ("finished", "failed")
 
 

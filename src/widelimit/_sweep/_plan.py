@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widelimit.runs.call import Cost, build, check_cost, cost_of
+from widelimit.runs.call import Cost, build, check_cost, cost_of, together
 from widelimit.runs.errors import BadInput, ProblemFileError
 from widelimit.runs.verbs import files_of
 
@@ -21,7 +21,9 @@ _NETWORKS = ("networks", "predict", "title")
 class PlannedRun:
     """One run: its folder's name, its level of each factor, key -> value, its problem file as plain data.
 
-    `limit` names what its limit depends on: runs that share it share the limit.
+    - `limit`: names what its limit depends on: runs that share it share the limit.
+    - `kind`: names all of it but its numbers: networks of runs that share it train in one call, those of `most` runs
+      at once; see `widelimit.runs.call.together`.
     """
 
     name: str
@@ -29,6 +31,8 @@ class PlannedRun:
     values: dict[str, Any]
     problem: dict[str, Any]
     limit: str
+    kind: str
+    most: int
     cost: Cost
 
 
@@ -111,7 +115,21 @@ def _planned(setting: Setting, path: pathlib.Path, *, force: bool) -> PlannedRun
     alone = {key: value for key, value in problem.items() if key not in _NETWORKS}
     said = {key: value for key, value in problem.items() if key != "title"}
     name = _name(setting.values, _hash([said, data]))
-    return PlannedRun(name, setting.level, setting.values, problem, _hash([alone, data]), cost_of(setting.file, built))
+    cost = cost_of(setting.file, built)
+    # In one call are runs of one length, and the times of a trajectory are one.
+    kind = _hash([_numberless(said), problem["data"], problem["time"], cost.steps, data])
+    sizes = [len(table.seeds) * max(table.widths) * built.problem.dim for table in setting.file.networks]
+    most = together(max(sizes)) if sizes else 1
+    return PlannedRun(name, setting.level, setting.values, problem, _hash([alone, data]), kind, most, cost)
+
+
+def _numberless(value: Any) -> Any:
+    """Plain data without its numbers; whole ones, which are sizes, stay."""
+    if isinstance(value, dict):
+        return {key: _numberless(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numberless(one) for one in value]
+    return "number" if isinstance(value, float) else value
 
 
 def _hash(value: Any) -> str:

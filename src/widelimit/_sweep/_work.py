@@ -8,13 +8,16 @@ import pathlib
 import shutil
 import signal
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from widelimit._compiled import keep_compiled
 from widelimit.runs.errors import BadInput, Failed, ProblemFileError, sentence
 from widelimit.runs.folder import RunFolder, at_work, create, existing, locked
 
 from ._folder import ENDED, state_of
+
+if TYPE_CHECKING:
+    from widelimit.runs.call import Work
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,45 +33,78 @@ class Task:
     limit: str | None
 
 
-def work(task: Task) -> str:
-    """Compute the run if it is not there; how it ended. A run whose own numbers go wrong is an ended one: it says so.
+def work(*tasks: Task) -> list[str]:
+    """Compute the runs that are not there; how each ended. One whose own numbers go wrong is an ended one: it says so.
 
+    Runs of one kind: their networks train in one call, and are in the folder of each when it is carried out by itself.
     Whoever is second to finish the same run throws its own away.
     """
-    from widelimit.runs.call import build, take_limit
-    from widelimit.runs.parse import check, plugged, require_same
-    from widelimit.runs.verbs import carry_out, files_of
+    from widelimit.runs.call import train_together
+    from widelimit.runs.parse import plugged, require_same
 
-    path = pathlib.Path(task.path)
-    if (state := state_of(path)) in ENDED:
-        return state
-    with plugged([pathlib.Path(plugin["path"]) for plugin in task.plugins]) as loaded:
-        require_same(task.plugins, loaded, path)
+    missing = [task for task in tasks if state_of(pathlib.Path(task.path)) not in ENDED]
+    if missing:
+        plugins = missing[0].plugins
+        with (
+            plugged([pathlib.Path(plugin["path"]) for plugin in plugins]) as loaded,
+            contextlib.ExitStack() as held,
+        ):
+            require_same(plugins, loaded, pathlib.Path(missing[0].path))
+            begun = [_Begun.of(task, loaded, held) for task in missing]
+            if len(begun) > 1:
+                train_together([each.work for each in begun])
+            for each in begun:
+                each.carry_out()
+    return [state_of(pathlib.Path(task.path)) for task in tasks]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Begun:
+    """A run in a folder beside its place, which nobody else works in; `files`: what the folder says of its problem."""
+
+    task: Task
+    part: pathlib.Path
+    files: dict[str, Any]
+    work: "Work"
+
+    @classmethod
+    def of(cls, task: Task, loaded: list[dict[str, str]], held: contextlib.ExitStack) -> "_Begun":
+        from widelimit.runs.call import Work, build
+        from widelimit.runs.parse import check
+        from widelimit.runs.verbs import files_of
+
+        path = pathlib.Path(task.path)
         name = str(path / "problem.json")
         file = check(task.problem, name)
         built = build(file, name)
         files = files_of(file, built, loaded)
-        with _alone(path) as part:
-            folder = _begun(part, files)
-            if task.limit is not None:
-                take_limit(folder, pathlib.Path(task.limit))
-            try:
-                carry_out(folder, file, name, built, say=_quiet, progress=False)
-            except Failed as error:
-                folder.mark("failed", _as_at(path, part, error))
-            except ProblemFileError as error:
-                # The folder is gone where nothing was in it yet.
-                part.mkdir(exist_ok=True)
-                folder = create(part, files, overwrite=True)
-                folder.mark("failed", _as_at(path, part, error))
-            _published(part, path)
-    return state_of(path)
+        part = held.enter_context(_alone(path))
+        return cls(task, part, files, Work(_begun(part, files), file, name, built, _quiet, False))
+
+    def carry_out(self) -> None:
+        from widelimit.runs.call import take_limit
+        from widelimit.runs.verbs import carry_out
+
+        work, path = self.work, pathlib.Path(self.task.path)
+        folder = work.folder
+        if self.task.limit is not None:
+            take_limit(folder, pathlib.Path(self.task.limit))
+        try:
+            carry_out(folder, work.file, work.name, work.built, say=_quiet, progress=False)
+        except Failed as error:
+            folder.mark("failed", _as_at(path, self.part, error))
+        except ProblemFileError as error:
+            # The folder is gone where nothing was in it yet.
+            self.part.mkdir(exist_ok=True)
+            folder = create(self.part, self.files, overwrite=True)
+            folder.mark("failed", _as_at(path, self.part, error))
+        _published(self.part, path)
 
 
-def carry(task: Task) -> str:
+def carry(*tasks: Task) -> list[str]:
     """`work` in a worker's process, which shares compiled programs with the others of its machine."""
     keep_compiled()
-    return work(task)
+    return work(*tasks)
 
 
 def dask_setup(worker: Any) -> None:

@@ -217,6 +217,20 @@ def report(folder: _Folder, plugin: _Plugins = None) -> None:
 
 
 @app.command()
+def compare(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders that `widelimit run` made.")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE.html", help="Where to write the page.")] = "compare.html",
+    png: Annotated[bool, typer.Option("--png", help="Write its pictures beside it, too.")] = False,
+    plugin: _Plugins = None,
+) -> None:
+    """Put the limits and the networks of several runs on one page."""
+    with guarded():
+        from ._compare import compare_folders
+
+        compare_folders([given(folder, "DIR") for folder in folders], given(out, "--out"), _all(plugin), png=png)
+
+
+@app.command()
 def diagnose(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Weights: an .npz or .safetensors file.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Its rows: csv, tsv, xlsx, parquet, npz, sklearn:NAME.")],

@@ -1,6 +1,7 @@
 """Any trajectories on one page."""
 
 import json
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,68 +17,114 @@ from .canvas import to_png
 from .pages import Page, Picture, Section, Table, facts, make_page
 from .words import DASH, above, beside, clock, listed, moment, number, with_error
 
+Runs = dict[str, tuple[Trajectory, ...]]
 
-def compare(**trajectories: Trajectory) -> Page:
+
+def compare(**runs: Trajectory | Sequence[Trajectory]) -> Page:
     """Risk curves, their differences to the first, and the neurons at the end, of any trajectories.
 
         wl.report.compare(limit=limit, network=net).save("compare.html")
+        wl.report.compare(limit=limit, networks=[net1, net2, net3])
 
-    The keyword names are the labels. Times, numbers of particles and columns may differ: curves are
-    compared where both are known, columns where they have the same name.
+    The keyword names are the labels. A list is a group, such as the seeds of one setting: its mean is drawn with the
+    standard error over its runs as a band, each of them thin, and its neurons are taken together. Times, numbers of
+    particles and columns may differ: curves are compared where both are known, columns where they have the same name.
 
     **Raises** `ValueError` without trajectories, or for one that did not observe its risk.
     """
-    if not trajectories:
+    if not runs:
         raise ValueError("compare(...): give at least one trajectory: compare(limit=limit, network=net).")
-    for name, trajectory in trajectories.items():
-        if not isinstance(trajectory, Trajectory):
-            raise ValueError(f"compare({name}=...): expected a Trajectory, got {type(trajectory).__name__}.")
-        require(trajectory, "risk", f"compare({name}=...)")
-    curves = [observed(trajectory, "risk", name) for name, trajectory in trajectories.items()]
-    sections = [
-        Section("risk", "Risk", pictures=_risk_pictures(curves), tables=(_final_table(curves, trajectories),)),
-        _neurons(trajectories),
-        Section("provenance", "Provenance", folded=_provenance(trajectories)),
+    grouped: Runs = {name: _members(name, given) for name, given in runs.items()}
+    groups = [
+        Group(name, tuple(observed(run, "risk", one) for one, run in _labelled(name, members)))
+        for name, members in grouped.items()
     ]
-    lead = [f"The risk of {curve.label} {fell(curve)}." for curve in curves]
-    stopped = [f"{name}: {run.message}" for name, run in trajectories.items() if not run.outcome.ok]
-    return make_page("Comparison of " + listed(list(trajectories)), lead, stopped, sections, terms=TERMS)
+    sections = [
+        Section("risk", "Risk", pictures=_risk_pictures(groups), tables=(_final_table(groups, grouped),)),
+        _neurons(grouped),
+        Section("provenance", "Provenance", folded=_provenance(grouped)),
+    ]
+    lead = [f"{_whose(group)} {fell(group.mean)}." for group in groups]
+    stopped = [
+        f"{one}: {run.message}"
+        for name, members in grouped.items()
+        for one, run in _labelled(name, members)
+        if not run.outcome.ok
+    ]
+    return make_page("Comparison of " + listed(list(grouped)), lead, stopped, sections, terms=TERMS)
 
 
-def risks(curves: list[Curve]) -> Curves:
-    """The first run as the reference, every other a group of its own."""
-    groups = tuple(Group(curve.label, (curve,)) for curve in curves[1:])
-    log = over_a_decade([curve.values for curve in curves])
-    return Curves(curves[0], groups, "risk R", log, is_early(curves[0]))
+def _members(name: str, given: Trajectory | Sequence[Trajectory]) -> tuple[Trajectory, ...]:
+    """The runs of one name, each with its risk."""
+    members = (given,) if isinstance(given, Trajectory) else tuple(given) if isinstance(given, list | tuple) else ()
+    if not members or not all(isinstance(run, Trajectory) for run in members):
+        kinds = type(given).__name__ if not members else "a list with another object in it"
+        raise ValueError(f"compare({name}=...): expected a Trajectory, or a list of some, got {kinds}.")
+    for run in members:
+        require(run, "risk", f"compare({name}=...)")
+    return members
 
 
-def ends(trajectories: dict[str, Trajectory]) -> list[Marginal]:
-    """The distributions at the end of every named column, over the runs that have it."""
+def _labelled(name: str, members: tuple[Trajectory, ...]) -> list[tuple[str, Trajectory]]:
+    """`net`, or `net 1`, `net 2`."""
+    return [(name if len(members) == 1 else f"{name} {k}", run) for k, run in enumerate(members, 1)]
+
+
+def _whose(group: Group) -> str:
+    """`The risk of limit`, `The mean risk of 3 runs of net`; those that stopped early are not in it."""
+    count = len(group.longest)
+    return f"The risk of {group.label}" if len(group.curves) == 1 else f"The mean risk of {count} runs of {group.label}"
+
+
+def risks(groups: list[Group]) -> Curves:
+    """The first as the reference, a group by its mean; every other as it is."""
+    log = over_a_decade([curve.values for group in groups for curve in group.curves])
+    reference = groups[0].mean
+    return Curves(reference, tuple(groups[1:]), "risk R", log, is_early(reference))
+
+
+def ends(runs: Runs) -> list[Marginal]:
+    """The distributions at the end of every named column, over the groups that have it, each with all its runs."""
     found: dict[str, list[Spread]] = {}
     names: dict[str, str] = {}
-    for name, trajectory in trajectories.items():
-        for block in blocks_of(trajectory):
+    for name, members in runs.items():
+        for block in blocks_of(members[0]):
             # By the label: a number in one run and a vector in another share a name and nothing else.
             label = label_of(block)
+            alike = [run for run in members if block in blocks_of(run)]
             names.setdefault(label, f"{block.name} {len(names) + 1}" if block.name in names.values() else block.name)
-            found.setdefault(label, []).append(spread_of(trajectory, block, -1, name))
+            found.setdefault(label, []).append(_together([spread_of(run, block, -1, name) for run in alike]))
     return [marginal(names[label], label, rows) for label, rows in found.items()]
 
 
-def _risk_pictures(curves: list[Curve]) -> tuple[Picture, ...]:
-    data = risks(curves)
+def _together(spreads: list[Spread]) -> Spread:
+    """The neurons of several runs as those of one: each run has the same share of the weight."""
+    if len(spreads) == 1:
+        return spreads[0]
+    values = np.concatenate([one.values for one in spreads])
+    weights = np.concatenate([one.weights for one in spreads]) / len(spreads)
+    return Spread(spreads[0].label, values, weights)
+
+
+def _risk_pictures(groups: list[Group]) -> tuple[Picture, ...]:
+    data, curves = risks(groups), [group.mean for group in groups]
     caption = _lowest(curves)
     alt = "Risk over time. " + " ".join(f"{curve.label} {fell(curve)}." for curve in curves)
     pictures = [Picture("risk", to_png(lambda figure: draw_curves(figure, data)), caption, alt)]
     if len(curves) > 1:
         off = differences(data)
         gaps = [group.mean for group in off.groups]
-        parts = [f"{gap.label} is {above(gap.last)} it at {moment(gap.until)}" for gap in gaps]
+        parts = [f"{group.label} is {_off(group, off.reference)} at {moment(group.mean.until)}" for group in off.groups]
         caption = f"Measured from {curves[0].label}, {listed(parts)}."
         spans = [f"{gap.label} between {number(np.min(gap.values))} and {number(np.max(gap.values))}" for gap in gaps]
         alt = f"Risk minus the risk of {curves[0].label} over time: {listed(spans)}."
         pictures.append(Picture("difference", to_png(lambda figure: draw_curves(figure, off)), caption, alt))
     return tuple(pictures)
+
+
+def _off(group: Group, zero: Curve) -> str:
+    """How far a run is from the reference; the mean of a group only as far as its runs tell."""
+    return group.apart(zero) if len(group.longest) > 1 else f"{above(group.mean.last)} it"
 
 
 def _lowest(curves: list[Curve]) -> str:
@@ -98,13 +145,13 @@ def _lowest(curves: list[Curve]) -> str:
     return f"{low.label} and {second.label} {place} {number(low.last)}: {number(gap)} apart, {why}."
 
 
-def _neurons(trajectories: dict[str, Trajectory]) -> Section:
-    marginals = ends(trajectories)
+def _neurons(runs: Runs) -> Section:
+    marginals = ends(runs)
     pictures = []
     for data in marginals[:MOST_BLOCKS]:
         parts = [f"{beside(row.mean, row.deviation)} ± {number(row.deviation)} in {row.label}" for row in data.rows]
         caption = f"At the end {data.label} is {listed(parts)} (mean ± spread over the neurons).{frame_notes(data)}"
-        png = to_png(lambda figure, data=data: draw_runs(figure, data, list(trajectories)), height=3.8)
+        png = to_png(lambda figure, data=data: draw_runs(figure, data, list(runs)), height=3.8)
         alt = (
             f"Histograms of {data.label} over the neurons at the end: " + "; ".join(map(density_words, data.rows)) + "."
         )
@@ -114,26 +161,43 @@ def _neurons(trajectories: dict[str, Trajectory]) -> Section:
     return Section("neurons", "Neurons at the end", sentences, tuple(pictures))
 
 
-def _final_table(curves: list[Curve], trajectories: dict[str, Trajectory]) -> Table:
-    header = ("", "neurons", "t", "risk", "minus first", "steps", "time taken", "outcome")
-    rows = []
-    for curve, run in zip(curves, trajectories.values(), strict=True):
-        off = minus(curve, curves[0])
+def _final_table(groups: list[Group], runs: Runs) -> Table:
+    header = ("", "runs", "neurons", "t", "risk", "minus first", "steps", "time taken", "outcome")
+    rows, first = [], groups[0].mean
+    for group, members in zip(groups, runs.values(), strict=True):
+        curve = group.mean
+        off = minus(curve, first)
         error = None if curve.error is None else float(curve.error[-1])
         rows.append(
             (
-                curve.label,
-                str(run.size),
+                group.label,
+                str(len(members)),
+                _each(run.size for run in members),
                 clock(curve.until),
                 with_error(curve.last, error),
-                DASH if curve is curves[0] else f"{number(off.last)} at {moment(off.until)}",
-                str(run.steps),
-                f"{run.wall:.1f} s",
-                run.outcome.value,
+                DASH if group is groups[0] else f"{_known(off)} at {moment(off.until)}",
+                _each(run.steps for run in members),
+                f"{sum(run.wall for run in members):.1f} s",
+                _each(run.outcome.value for run in members),
             )
         )
-    return Table("At the end", header, tuple(rows))
+    caption = "At the end" if len(groups) == sum(map(len, runs.values())) else "At the end; ± of a mean over runs"
+    return Table(caption, header, tuple(rows))
 
 
-def _provenance(trajectories: dict[str, Trajectory]) -> tuple[Table, ...]:
-    return tuple(facts(name, json.loads(json.dumps(run.provenance))) for name, run in trajectories.items())
+def _known(off: Curve) -> str:
+    error = None if off.error is None else float(off.error[-1])
+    return number(off.last) if error is None else with_error(off.last, error)
+
+
+def _each(values: Iterable[object]) -> str:
+    """What runs have in common, or all of it."""
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def _provenance(runs: Runs) -> tuple[Table, ...]:
+    return tuple(
+        facts(one, json.loads(json.dumps(run.provenance)))
+        for name, members in runs.items()
+        for one, run in _labelled(name, members)
+    )

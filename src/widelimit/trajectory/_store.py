@@ -53,6 +53,8 @@ class Stream:
         self._home = path.with_name(f".{path.name}.part")
         self.part = self._home / "store"
         self._lock = contextlib.ExitStack()
+        # What does not change in time and is not in the store: one array for all rows.
+        self._constant: dict[str, np.ndarray] = {}
 
     def __enter__(self) -> "Stream":
         """Raises `ValueError` where the folder cannot be written, or another run is at work in it."""
@@ -96,7 +98,8 @@ class Stream:
                 hashes[field] = np.frombuffer(bytes.fromhex(put(self.part, name, index, row[field])), np.uint8)
         except OSError as error:
             raise self._unwritten(error) from error
-        return row | hashes
+        others = [name for name in ("positions", "weights") if name not in self.arrays]
+        return row | hashes | {name: self._constant.setdefault(name, row[name]) for name in others}
 
     def rows(self, field: str, kept: list[dict[str, np.ndarray]]) -> Rows | None:
         """What the rows that were put have of a field, where it is here."""

@@ -1,5 +1,6 @@
 """The networks of a run: one for each width and seed of each [[networks]] table."""
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -7,7 +8,9 @@ from collections.abc import Sequence
 import jax
 
 from widelimit import dynamics
+from widelimit.dynamics import AbstractDynamics
 from widelimit.measure import Particles
+from widelimit.numerics import entries
 from widelimit.trajectory import Trajectory
 
 from ..errors import ProblemFileError
@@ -42,37 +45,77 @@ def networks_of(file: ProblemFile) -> tuple[Network, ...]:
 
 
 def train(work: Work, networks: Sequence[Network]) -> list[tuple[Network, Trajectory]]:
-    """Train networks from neurons drawn from the start law: those of one table and width at once.
+    """Train networks from neurons drawn from the start law: those of one table and width at once, see `together`.
 
     All are tried. Those that do not reach their end are written down in the folder's status, with what to try; those
     that could not even start are not among the trained.
     """
     trained: list[tuple[Network, Trajectory]] = []
     failed: dict[str, str] = {}
-    for _, group in itertools.groupby(networks, key=lambda network: (network.table, network.width)):
-        alike = list(group)
-        parts = [_part_of(work, network) for network in alike]
-        seeds = ", ".join(str(network.seed) for network in alike)
-        label = f"networks of width {alike[0].width}, seeds {seeds}, {alike[0].words}"
-        try:
-            done = carry_out_all(work, label if len(alike) > 1 else parts[0].label, parts)
-        except ProblemFileError as error:
-            work.say(f"  {error}")
-            failed |= dict.fromkeys((part.name for part in parts), str(error))
-            continue
-        trained.extend(zip(alike, done, strict=True))
-        ends = zip(parts, done, strict=True)
-        failed |= {part.name: f"{part.label}: {run.message}" for part, run in ends if not run.outcome.ok}
+    for alike in _groups(networks):
+        parts = _parts_of(work, alike)
+        size = together(alike[0].width * work.built.problem.dim)
+        for first in range(0, len(alike), size):
+            some = slice(first, first + size)
+            made, why = _trained(work, alike[some], parts[some])
+            trained += made
+            failed |= why
     work.folder.set(failed=failed)
     return trained
 
 
-def _part_of(work: Work, network: Network) -> Part:
+def _trained(
+    work: Work, alike: Sequence[Network], parts: Sequence[Part]
+) -> tuple[list[tuple[Network, Trajectory]], dict[str, str]]:
+    """Some of them at once; and those that did not reach their end, with the reason."""
+    seeds = ", ".join(str(network.seed) for network in alike)
+    label = f"networks of width {alike[0].width}, seeds {seeds}, {alike[0].words}"
+    try:
+        done = carry_out_all(label if len(alike) > 1 else parts[0].label, [(work, part) for part in parts])
+    except ProblemFileError as error:
+        work.say(f"  {error}")
+        return [], dict.fromkeys((part.name for part in parts), str(error))
+    ends = zip(parts, done, strict=True)
+    failed = {part.name: f"{part.label}: {run.message}" for part, run in ends if not run.outcome.ok}
+    return list(zip(alike, done, strict=True)), failed
+
+
+def train_together(works: Sequence[Work]) -> None:
+    """Train the networks of several runs, whose files differ in numbers alone, at once; each is kept in its own run.
+
+    What cannot start says so when its run trains it by itself.
+    """
+    all_groups = [_groups(networks_of(work.file)) for work in works]
+    for groups in zip(*all_groups, strict=True):
+        jobs = [(work, part) for work, group in zip(works, groups, strict=True) for part in _parts_of(work, group)]
+        with contextlib.suppress(ProblemFileError):
+            carry_out_all(f"networks of width {groups[0][0].width}", jobs)
+
+
+def together(numbers: int) -> int:
+    """How many networks of so many numbers train at once: as many as stay in the cache, where a step reads all of them.
+
+    Beyond, one after another is the faster way (`benchmarks/bench_seeds.py`).
+    """
+    return max(1, entries(None) // numbers)
+
+
+def _groups(networks: Sequence[Network]) -> list[list[Network]]:
+    """Those of one table and width."""
+    return [list(group) for _, group in itertools.groupby(networks, key=lambda each: (each.table, each.width))]
+
+
+def _parts_of(work: Work, networks: Sequence[Network]) -> list[Part]:
+    """Their parts, of one dynamics."""
+    moves = dynamics_of(work.file.networks[networks[0].table])
+    return [_part_of(work, network, moves) for network in networks]
+
+
+def _part_of(work: Work, network: Network, moves: AbstractDynamics) -> Part:
     drawing, training = (
         jax.random.fold_in(key, network.width) for key in jax.random.split(jax.random.key(network.seed))
     )
     label = f"network of width {network.width}, seed {network.seed}, {network.words}"
-    moves = dynamics_of(work.file.networks[network.table])
 
     def start() -> Particles:
         return work.built.sample(network.width, drawing)

@@ -52,36 +52,38 @@ def carry_out(work: Work, part: Part) -> Trajectory:
 
     Raises `Failed` where it does not reach its end.
     """
-    (done,) = carry_out_all(work, part.label, [part])
+    (done,) = carry_out_all(part.label, [(work, part)])
     if not done.outcome.ok:
         raise Failed(f"{part.label}: {done.message.rstrip('.')}. What was saved is kept in {work.folder.path}.")
     return done
 
 
-def carry_out_all(work: Work, label: str, parts: Sequence[Part]) -> list[Trajectory]:
-    """Parts that differ in start and key alone, at once; each kept as `carry_out` does.
+def carry_out_all(label: str, jobs: Sequence[tuple[Work, Part]]) -> list[Trajectory]:
+    """Parts of one run or of several, that differ in start, key and numbers alone, at once; each kept in its own run.
 
-    Their checkpoint is one, kept under the first part's name until all of them are in the folder, so that after a kill
-    the runs that are missing come out of it again.
+    Their checkpoint is one, kept under the first part's name until all of them are in their folders, so that after a
+    kill the runs that are missing come out of it again.
     """
-    known = [work.folder.mended(part.name) for part in parts]
+    known = [work.folder.mended(part.name) for work, part in jobs]
     done = [trajectory for trajectory in known if trajectory is not None]
-    if len(done) == len(parts):
+    if len(done) == len(jobs):
         return done
-    work.say(f"{label} ...")
-    made = _evolved(work, parts)
+    say = jobs[0][0].say
+    say(f"{label} ...")
+    made = _evolved(jobs)
     # Keeping the first part forgets the checkpoint.
-    for part, old, new in reversed(list(zip(parts, known, made, strict=True))):
+    for (work, part), old, new in reversed(list(zip(jobs, known, made, strict=True))):
         if old is None:
             work.folder.keep(part.name, new)
-    for part, done in zip(parts, made, strict=True):
-        whose = "" if len(parts) == 1 else f"{part.label}: "
-        work.say(f"  {whose}risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
+    for (_, part), done in zip(jobs, made, strict=True):
+        whose = "" if len(jobs) == 1 else f"{part.label}: "
+        say(f"  {whose}risk {done.risk[-1]:.6g} at t = {done.times[-1]:.4g} ({done.wall:.1f} s)")
     return made
 
 
-def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
-    built, first = work.built, parts[0]
+def _evolved(jobs: Sequence[tuple[Work, Part]]) -> list[Trajectory]:
+    work, first = jobs[0]
+    built, parts = work.built, [part for _, part in jobs]
     checkpoint = work.folder.checkpoint(first.name)
     # A dynamics may know an observable better than the particles do.
     reported = set(first.dynamics.reports(built.problem))
@@ -97,7 +99,9 @@ def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
         if len(parts) == 1:
             return [evolve(built.problem, starts[0], first.dynamics, key=first.key, throw=False, **settings)]
         keys = None if first.key is None else [part.key for part in parts if part.key is not None]
-        return evolve_many(built.problem, starts, first.dynamics, keys=keys, **settings)
+        # Seeds of one run are of one problem, which is then prepared once.
+        problems, moves = [each.built.problem for each, _ in jobs], [part.dynamics for part in parts]
+        return evolve_many(problems, starts, moves, keys=keys, **settings)
     except ValueError as error:
         if str(error).startswith(("checkpoint: cannot write", "checkpoint: another run is at work")):
             raise BadInput(f"{work.folder.path}: {sentence(error)}") from error
@@ -105,5 +109,5 @@ def _evolved(work: Work, parts: Sequence[Part]) -> list[Trajectory]:
             # Damaged, or of another version: what it would have spared is computed again.
             work.say(f"  notice: {sentence(error).partition(';')[0]}: this part starts anew")
             shutil.rmtree(checkpoint)
-            return _evolved(work, parts)
+            return _evolved(jobs)
         raise ProblemFileError(work.name, first.place, f"{first.label}: {sentence(error)}") from error

@@ -31,9 +31,9 @@ def write_report(folder: RunFolder) -> None:
 
 
 def _summary(folder: RunFolder, file: ProblemFile, numbers: dict[str, Any]) -> RunSummary:
-    limit = tuple(_stored(folder, part_name(n)) for n in numbers["limit"]["sizes"])
+    limit = tuple(stored(folder, part_name(n)) for n in numbers["limit"]["sizes"])
     networks = tuple(
-        NetworkRun(network.width, network.seed, network.words, _stored(folder, network.name))
+        NetworkRun(network.width, network.seed, network.words, stored(folder, network.name))
         for network in networks_of(file)
         if network.name in folder.status["parts"]
     )
@@ -87,7 +87,7 @@ def _fit(known: dict[str, Any] | None, data: dict[str, Any]) -> Fit | None:
     return Fit((data["features"][0], data["target"]), arrays[0], functions, *arrays[1:])
 
 
-def _stored(folder: RunFolder, part: str) -> Trajectory:
+def stored(folder: RunFolder, part: str) -> Trajectory:
     trajectory = folder.load(part)
     if trajectory is None:
         raise BadInput(f"{folder.path}: {part}.zarr is missing; `widelimit resume {folder.path}` computes it again.")
