@@ -1,138 +1,181 @@
-"""How time and memory of a step grow with neurons N, nodes Q, parameters D and cells, for each dynamics, drawn.
+"""How time and memory of a step grow with particles N, samples Q, parameters D and steps T, for each dynamics, drawn.
 
-A step's time is the slope of a run's time in its steps; its memory what the compiled chunk needs beside its arguments
-and the arguments themselves, as the compiler tells. Exponents are least-squares slopes of the logarithms over the
-upper half of the sizes, where the cost of starting a step no longer counts.
+Time is processor time on one core, the least of several repetitions, without compilation; memory is what the compiled
+steps need: arguments, results and everything between, as the compiler tells. Exponents are least-squares slopes of the
+logarithms over the upper sizes (the smallest is left out, where the cost of starting a step shows most), with their
+standard errors, beside those of the count of operations and of the arrays (`growth_cases.py`).
 
-    python benchmarks/bench_growth.py [--rounds 3] [--json results/bench_growth.json] [--png growth.png]
+    python benchmarks/bench_growth.py [--rounds 3] [--only NAME ...] [--json results/bench_growth.json]
+        [--png growth.png]
 """
 
 import argparse
 import json
+import os
 import pathlib
 import platform
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+if hasattr(os, "sched_setaffinity"):
+    # Before JAX makes its threads: the time of threads that wait for each other is no growth.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import growth_picture
 import jax
 import jax.numpy as jnp
 import numpy as np
+from growth_cases import CASES, Case, Sizes
 from race import processor
 
 import widelimit as wl
 from widelimit._evolve import _host, _verb
-from widelimit.dynamics import integrators
 
-STEP = 1e-4
-BASE = {"N": 1000, "Q": 500, "D": 20}
-SIZES = {"N": (250, 1000, 4000, 16_000, 64_000), "Q": (125, 500, 2000, 8000), "D": (5, 20, 80, 320)}
-CELLS = (500, 1000, 2000, 4000, 8000)
+END = 1e3
+# Seconds that a repetition should take.
+LONG = 0.05
 
 
-def neurons(sizes: dict[str, int]) -> tuple[wl.Problem, wl.Particles]:
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((sizes["Q"], sizes["D"]))
-    problem = wl.Problem(wl.units.Neuron(wl.activations.tanh, bias=False), wl.data.Samples(x, np.sin(x[:, 0])))
-    return problem, wl.Particles(rng.standard_normal((sizes["N"], sizes["D"] + 1)) / sizes["D"] ** 0.5)
+class Run(NamedTuple):
+    """Processor seconds of some steps, their number, and that of what is counted in them."""
+
+    seconds: float
+    done: int
+    parts: int
 
 
-def flow(sizes: dict[str, int]) -> tuple[Any, ...]:
-    return *neurons(sizes), wl.GradientFlow(integrators.RungeKutta4(STEP))
+def measured(case: Case, sizes: Sizes, rounds: int) -> tuple[float, int, Callable[[int], Run] | None]:
+    """Processor seconds and bytes of a step; and what runs so many steps."""
+    made, watched = case.make(sizes), (wl.observables.Penalty(),)
+
+    def set_up() -> Any:
+        problem, start, dynamics = made
+        runs = _verb.set_up(problem, [start], dynamics, END, [jax.random.key(0)], [END], watched, None)
+        return jax.block_until_ready(runs.states[0]), runs
+
+    state, runs = set_up()
+    moved, prepared = runs.watch.dynamics, runs.watch.prepared
+    stop = jnp.asarray(moved.clock.reading(END))
+    steps = _host._chunk.lower(moved, prepared, state, stop, jnp.asarray(1)).compile()
+    told = steps.compiled.memory_analysis()
+    held = int(told.temp_size_in_bytes + told.argument_size_in_bytes + told.output_size_in_bytes)
+    if case.whole:
+        return least(set_up, rounds), held, None
+
+    def run(many: int) -> Run:
+        tick = time.process_time()
+        reached = jax.block_until_ready(steps(moved, prepared, state, stop, jnp.asarray(many))[0])
+        seconds, done = time.process_time() - tick, int(reached.done)
+        # Where a dynamics needs more room it stops before.
+        if done < 1 or not bool(reached.finite) or (done != many and moved.growth is None):
+            raise SystemExit(f"bench_growth.py: {done} of {many} steps were done.")
+        return Run(seconds, done, done if case.counter is None else int(getattr(reached.states, case.counter)))
+
+    run(1)
+    guess = run(1).seconds
+    if guess > LONG:
+        # What a call costs beside its one step does not count.
+        guess = min(run(1) for _ in range(rounds - 1))
+        return guess.seconds / guess.parts, held, run
+    many = max(4, min(4000, int(LONG / max(run(4).seconds / 4, 1e-6))))
+    alone, best = (min(run(count) for _ in range(rounds)) for count in (1, many))
+    return max((best.seconds - alone.seconds) / (best.parts - alone.parts), 1e-9), held, run
 
 
-def sgd(sizes: dict[str, int]) -> tuple[Any, ...]:
-    return *neurons(sizes), wl.SGD(STEP, batch=10)
+def least(work: Callable[[], Any], rounds: int) -> float:
+    """Processor seconds."""
+    found = []
+    for _ in range(rounds):
+        tick = time.process_time()
+        work()
+        found.append(time.process_time() - tick)
+    return min(found)
 
 
-def transport(sizes: dict[str, int]) -> tuple[Any, ...]:
-    problem = wl.problems.isotropic_gaussians(delta=0.8, dim=40).reduced()
-    return problem, wl.laws.Normal(1.0, 0.05), wl.TransportPDE(wl.measure.grids.uniform(0.0, 3.0, sizes["cells"]))
+def exponent(sizes: list[int], values: list[float]) -> tuple[float, float]:
+    """The slope of the logarithms without the first size, and its standard error."""
+    x, y = np.log(sizes[1:]), np.log(values[1:])
+    x, y = x - x.mean(), y - y.mean()
+    slope = x @ y / (x @ x)
+    rest = y - slope * x
+    return float(slope), float(np.sqrt(rest @ rest / (len(x) - 2) / (x @ x)))
 
 
-KINDS: dict[str, tuple[Callable[[dict[str, int]], tuple[Any, ...]], tuple[str, ...]]] = {
-    "flow, RungeKutta4": (flow, ("N", "Q", "D")),
-    "SGD, batch 10": (sgd, ("N", "D")),
-    "TransportPDE": (transport, ("cells",)),
-}
+def fitted(sizes: list[int], values: list[float], expected: float) -> dict[str, Any]:
+    slope, error = exponent(sizes, values)
+    told = [float(f"{value:.4g}") for value in values]
+    return {"values": told, "exponent": round(slope, 3), "error": round(error, 3), "expected": expected}
 
 
-def cost(problem: Any, start: Any, dynamics: Any, rounds: int) -> tuple[float, int]:
-    """Seconds and bytes of a step."""
-    t1 = 1e3 * STEP
-    runs = _verb.set_up(problem, [start], dynamics, t1, [jax.random.key(0)], [t1], (wl.observables.Penalty(),), None)
-    moved, prepared, state = runs.watch.dynamics, runs.watch.prepared, runs.states[0]
-    stop = jnp.asarray(moved.clock.reading(1e9 * STEP))
-    compiled = _host._chunk.lower(moved, prepared, state, stop, jnp.asarray(1)).compile().compiled
-    told = compiled.memory_analysis()
+def grown(name: str, case: Case, rounds: int) -> dict[str, Any]:
+    """Of each size its values, with time and memory at each and their exponents."""
+    known: dict[tuple[int, ...], Any] = {}
 
-    def seconds(steps: int) -> float:
-        tick = time.perf_counter()
-        jax.block_until_ready(_host._chunk(moved, prepared, state, stop, jnp.asarray(steps))[0].done)
-        return time.perf_counter() - tick
+    def at(sizes: Sizes) -> Any:
+        key = tuple(sizes.values())
+        if key not in known:
+            known[key] = measured(case, sizes, rounds)
+        return known[key]
 
-    seconds(1)
-    # As many steps as take about .3 s.
-    many = max(4, min(4000, int(0.3 / max(seconds(8) / 8, 1e-6))))
-    best = min((seconds(many) - seconds(1)) / (many - 1) for _ in range(rounds))
-    return max(best, 1e-9), int(told.temp_size_in_bytes + told.argument_size_in_bytes)
+    rows = {}
+    for size, (values, time_power, memory_power) in case.grown.items():
+        found = [at(case.base | {size: value}) for value in values]
+        rows[size] = {
+            "sizes": list(values),
+            "seconds": fitted(list(values), [one[0] for one in found], time_power),
+            "bytes": fitted(list(values), [float(one[1]) for one in found], memory_power),
+        }
+    _, held, run = at(case.base)
+    if run is not None:
+        # The seconds of whole runs, by their steps; all are one program.
+        one, more = (min(run(count) for _ in range(rounds)).seconds for count in (1, 9))
+        first = max(4, int(0.3 * LONG / max((more - one) / 8, 1e-6)))
+        runs = [min(run(first * 2**i) for _ in range(rounds)) for i in range(5)]
+        many = [one.done for one in runs]
+        rows["T"] = {"sizes": many, "seconds": fitted(many, [one.seconds for one in runs], 1)}
+        rows["T"]["bytes"] = fitted(many, [float(held)] * len(many), 0)
+    for size, row in rows.items():
+        print(f"{name}, {size} = {row['sizes'][0]:,} .. {row['sizes'][-1]:,}: " + said(row), flush=True)
+    return {"base": case.base, "grown": rows}
 
 
-def exponent(sizes: list[int], values: list[float]) -> float:
-    """The slope over the upper half of the sizes."""
-    upper = slice(len(sizes) // 2 - (len(sizes) < 4), None)
-    return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])
-
-
-def draw(report: dict[str, Any], path: pathlib.Path) -> None:
-    from widelimit.report import canvas
-
-    def panels(figure: Any) -> None:
-        both = figure.subplots(1, 2)
-        names = ("time of a step (s)", "memory of a step (bytes)")
-        for axes, what, name in zip(both, ("seconds", "bytes"), names, strict=True):
-            rows = [(f"{kind}, {size}", row) for kind, sizes in report.items() for size, row in sizes.items()]
-            for i, (label, row) in enumerate(rows):
-                style = {"color": canvas.colour(i), "marker": canvas.marker(i), "linestyle": canvas.dash(i)}
-                told = f"{label}: {row['seconds_exponent']:.2f}, {row['bytes_exponent']:.2f}"
-                axes.loglog(row["sizes"], row[what], label=told, **style)
-            axes.set_xlabel("N, Q, D or cells (number)")
-            axes.set_ylabel(name)
-        title = "exponents of time and memory"
-        figure.legend(
-            *both[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=title, fontsize=9
-        )
-
-    path.write_bytes(canvas.to_png(panels, height=5.4))
+def said(row: dict[str, Any]) -> str:
+    parts = []
+    for what in ("seconds", "bytes"):
+        fit = row[what]
+        note = "" if growth_picture.as_expected(fit, what) else ", not as expected"
+        parts.append(f"{what} {fit['exponent']:.2f} +- {fit['error']:.2f} (expected {fit['expected']:g}{note})")
+    return "; ".join(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=list(CASES), default=None, help="measure these again")
     parser.add_argument("--json", type=pathlib.Path, default=None)
     parser.add_argument("--png", type=pathlib.Path, default=None)
     options = parser.parse_args()
-    report: dict[str, Any] = {}
-    for kind, (make, names) in KINDS.items():
-        for name in names:
-            sizes = list(CELLS if name == "cells" else SIZES[name])
-            pairs = [cost(*make(BASE | {name: size}), options.rounds) for size in sizes]
-            row: dict[str, Any] = {"sizes": sizes}
-            for what, values in zip(("seconds", "bytes"), map(list, zip(*pairs, strict=True)), strict=True):
-                row |= {what: values, f"{what}_exponent": exponent(sizes, values)}
-            report.setdefault(kind, {})[name] = row
-            print(
-                f"{kind}, {name} = {sizes[0]:,} .. {sizes[-1]:,}: time ~ {name}^{row['seconds_exponent']:.2f} "
-                f"({row['seconds'][-1]:.3g} s at the end), memory ~ {name}^{row['bytes_exponent']:.2f} "
-                f"({row['bytes'][-1] / 2**20:.3g} MiB)",
-                flush=True,
-            )
+    kept: dict[str, Any] = {}
+    if options.only is not None and options.json is not None and options.json.exists():
+        kept = json.loads(options.json.read_text())["growth"]
+    made = {
+        "how": "python benchmarks/bench_growth.py",
+        "rounds": options.rounds,
+        "cores": 1,
+        "machine": platform.machine(),
+        "processor": processor(),
+        "versions": {"jax": jax.__version__},
+    }
+    for name in CASES if options.only is None else options.only:
+        kept[name] = grown(name, CASES[name], options.rounds)
+        if options.json is not None:
+            # After each, so that a run that is ended early keeps what it has.
+            ordered = {each: kept[each] for each in CASES if each in kept}
+            options.json.write_text(json.dumps(made | {"growth": ordered}, indent=1) + "\n")
     if options.png is not None:
-        draw(report, options.png)
-    if options.json is not None:
-        made = {"how": "python benchmarks/bench_growth.py", "rounds": options.rounds, "base": BASE}
-        machine = {"machine": platform.machine(), "processor": processor(), "versions": {"jax": jax.__version__}}
-        options.json.write_text(json.dumps(made | machine | {"results": report}, indent=1) + "\n")
+        options.png.write_bytes(growth_picture.png({each: kept[each] for each in CASES if each in kept}))
 
 
 if __name__ == "__main__":
