@@ -91,5 +91,6 @@ def add_legend(*axes: "Axes") -> None:
         columns = 2 if max(map(len, found)) < 30 else 1
         place = {"loc": "outside lower center", "ncols": columns, "handlelength": 2.8}
         # Ten letters of this size take about 0.8 inches; a line of the legend holds its handle, too.
-        longest = int(10 * axes[0].figure.get_figwidth())
-        axes[0].figure.legend(found.values(), [textwrap.fill(label, longest) for label in found], **place)
+        sheet: Any = axes[0].figure
+        longest = int(10 * sheet.get_figwidth())
+        sheet.legend(found.values(), [textwrap.fill(label, longest) for label in found], **place)
