@@ -259,7 +259,7 @@ def test_tables_from_python(swept):
 
 
 def test_a_damaged_sweep_is_one_sentence(swept):
-    (swept.folder.path / "sweep.json").write_text('{"format": 1}')
+    (swept.folder.path / "sweep.json").write_text('{"format": 2}')
     result = call("show", swept.folder.path)
     assert result.exit_code == 2
     assert "sweep.json: is damaged (KeyError('runs'))." in result.stderr

@@ -55,7 +55,10 @@ REFUSED = {
     "width_for": lambda run: A.width_for(DEEP, LAW, excess=0.1, t1=1.0, key=KEY),
 }
 # Those that work; the first three of them with the tests below, stationary_points with its own.
-WORK = ("dissipation", "gradient_noise", "stationarity", "stationary_points")
+WORK = (
+    *("dissipation", "gradient_noise", "stationarity", "stationary_points"),
+    *("classification", "is_classification"),
+)
 # Numbers alone: no problem is asked.
 NUMBERS = ("halving", "scaling", "theorem3_error")
 
@@ -100,6 +103,10 @@ def test_what_works(run):
     trace = np.mean(np.sum((np.stack(each) - gradient) ** 2, axis=(1, 2)))
     noise = A.gradient_noise(DEEP, START)
     assert float(noise.trace) == pytest.approx(trace, rel=1e-10)
+    classes = np.array([0, 1, 1, 0, 1, 0])
+    found = A.classification(DEEP, START, wl.data.Samples(X, np.eye(2)[classes]))
+    assert found.accuracy == pytest.approx(np.mean(np.argmax(DEEP.predict(START, X), axis=1) == classes))
+    assert not A.is_classification(DEEP)
 
 
 @pytest.mark.slow

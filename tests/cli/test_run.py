@@ -169,10 +169,11 @@ def test_a_network_that_cannot_start_does_not_stop_the_others(tmp_path, monkeypa
 
     real = _networks.carry_out_all
 
-    def fails(work, label, parts):
-        if "network-4-0" in [part.name for part in parts]:
-            raise ProblemFileError(work.name, parts[0].place, "no memory for it.")
-        return real(work, label, parts)
+    def fails(label, jobs):
+        if "network-4-0" in [part.name for _, part in jobs]:
+            work, part = jobs[0]
+            raise ProblemFileError(work.name, part.place, "no memory for it.")
+        return real(label, jobs)
 
     from widelimit.runs.errors import ProblemFileError
 

@@ -127,7 +127,9 @@ def test_both_bounds_of_large_measures(entropic):
     for a, b in ((cloud(40, 2, 0), cloud(40, 2, 1)), (cloud(30, 4, 0, weighted=True), cloud(45, 4, 1, shift=0.5))):
         wide, narrow = (wasserstein2_bounds(a, b, epsilon=e) for e in (1e-1, 1e-3))
         for lower, upper in (wide, narrow):
-            assert 0.0 < float(lower) <= exact(a, b) <= float(upper)
+            # Where the potentials are optimal the lower bound is the distance itself, but for the rounding of the sums.
+            assert 0.0 < float(lower) <= exact(a, b) * (1 + 1e-13)
+            assert exact(a, b) <= float(upper)
         assert float(narrow.upper - narrow.lower) < 0.1 * float(wide.upper - wide.lower)
 
 

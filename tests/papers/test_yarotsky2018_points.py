@@ -42,7 +42,7 @@ def straight(**_):
 
 def test_fig1_is_drawn_from_its_arrays():
     figure = module("figures._fig1").fig1
-    data = small_paths() | {"border": straight()}
+    data = small_paths() | {"border": straight(), "charges": [-2.0, 2.5], "knots": [-0.5, 1.2]}
     assert figure.draw(data).startswith(b"\x89PNG")
     assert "2 of 5 starts end at (c_*, h_*)" in figure.caption(data)
     assert "1 of them start there" in figure.caption(data)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,7 +57,9 @@ def kernel(problem: wl.Problem, rho: wl.Particles) -> Any:
 
 def error_of_a_bound(problem: wl.Problem, rho: wl.Particles) -> Any:
     function = _depths.depth(problem.potential(rho), _regions.Region.of_features(problem))
-    return _rounding._errors.lower(function, rho.positions[:256]).compile().compiled
+    # Without the choice of a compiler's options, which has no `lower`.
+    errors: Any = _rounding._errors
+    return eqx.filter_jit(errors.__wrapped__).lower(function, rho.positions[:256]).compile().compiled
 
 
 QUICK = (variation, error_of_a_bound)

@@ -139,6 +139,25 @@ def test_a_wide_picture_scrolls_and_is_reached_by_keyboard():
     assert '<figure class="scroll" tabindex="0" role="region" aria-label="Picture wide">' in page.html
 
 
+def test_a_long_legend_stays_on_the_sheet():
+    from widelimit.report.canvas import add_legend, to_png
+
+    label = "some folder's name width 64, SGD, step 0.01, sampling full, mean of 3 ± standard error"
+    kept = []
+
+    def draw(figure):
+        axes = figure.add_subplot()
+        axes.plot([0, 1], label=label)
+        add_legend(axes)
+        kept.append(figure)
+
+    to_png(draw)
+    (legend,) = kept[0].legends
+    box, sheet = legend.get_window_extent(), kept[0].bbox
+    assert sheet.x0 <= box.x0 < box.x1 <= sheet.x1
+    assert " ".join(legend.get_texts()[0].get_text().split()) == label
+
+
 SIZES = {"plain": (5.6, 1.0), "wide": (10.0, 1.0)}
 
 

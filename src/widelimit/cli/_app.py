@@ -93,7 +93,7 @@ def root(
 @app.command()
 def init(
     file: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="The table: csv, parquet, npz, or sklearn:NAME.")
+        str | None, typer.Argument(metavar="FILE", help="The table: csv, tsv, xlsx, parquet, npz, or sklearn:NAME.")
     ] = None,
     like: Annotated[
         str | None, typer.Option("--like", metavar="NAME", help="Take a problem that is ready instead: digits, ...")

@@ -33,6 +33,8 @@ def list_parameters(what: str | None) -> None:
                 typer.echo(f"{paper.name}/{one.name}: {one.title}")
                 for parameter in one.parameters:
                     typer.echo(f"    {parameter.words}")
+                if one.fixed:
+                    typer.echo(f"    nothing can be set: {one.fixed}")
 
 
 def reproduce_papers(
@@ -52,7 +54,7 @@ def reproduce_papers(
         if given:
             if not figure:
                 raise BadInput("--set goes with one figure: `widelimit reproduce mei2018/fig1 --set delta=0.5`.")
-            papers[0].figure(figure).checked(given, what or "")
+            papers[0].figure(figure).checked(given, what or "", size)
     _writable(out, papers)
     for paper in papers:
         tell(_contents(paper, size))

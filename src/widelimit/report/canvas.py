@@ -3,6 +3,7 @@ nothing here changes the state that the caller's own figures depend on.
 """
 
 import io
+import textwrap
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -89,4 +90,7 @@ def add_legend(*axes: "Axes") -> None:
         # Two columns where they fit side by side.
         columns = 2 if max(map(len, found)) < 30 else 1
         place = {"loc": "outside lower center", "ncols": columns, "handlelength": 2.8}
-        axes[0].figure.legend(found.values(), found.keys(), **place)
+        # Ten letters of this size take about 0.8 inches; a line of the legend holds its handle, too.
+        sheet: Any = axes[0].figure
+        longest = int(10 * sheet.get_figwidth())
+        sheet.legend(found.values(), [textwrap.fill(label, longest) for label in found], **place)

@@ -21,7 +21,7 @@ def test_tables_and_automatic_differentiation(shape, noisy):
     start = wl.Particles(RNG.normal(size=(4, 5)), RNG.dirichlet(np.ones(4)))
     parts = dict(unit=UNIT, data=data, loss=wl.losses.logistic(), scale=wl.scales.Power(1.0, 0.7))
     # Budgets that cut the data into pieces, the last one filled up.
-    (setting, rows), (cut, _) = (setting_of(wl.Problem(**parts, budget=size), start, "test") for size in (500, 60))
+    (setting, rows), (cut, _) = (setting_of(wl.Problem(**parts, budget=size), start, "test") for size in (2500, 300))
     normal = [jnp.asarray(RNG.normal(size=size)) for size in ((*shape, 4), shape, (*shape, 4, 5), (shape[0], 4, 5))]
     directions, jet = Directions(normal[0], normal[1]), Jet(rows, normal[2], normal[3])
     relative = jnp.asarray(RNG.normal(size=(5, *shape) if noisy else (5, 0, 0)))

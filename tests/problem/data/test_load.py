@@ -166,7 +166,10 @@ def test_every_data_set_inside_scikit_learn(name, x_shape, y_shape):
 def test_the_example_is_the_diabetes_data():
     table = read_table(EXAMPLES / "diabetes.csv", target="progression")
     same = read_table("sklearn:diabetes")
-    np.testing.assert_array_equal(table.features, same.features)
+    # Numbers of at most four decimals. In the file of scikit-learn 1.6 eleven of them are written one bit away, as
+    # 4.803999999999999 for 4.804; the example has the decimals themselves.
+    np.testing.assert_array_max_ulp(table.features, same.features, maxulp=1)
+    np.testing.assert_array_equal(table.features, np.round(same.features, 4))
     np.testing.assert_array_equal(table.target, same.target)
     assert table.feature_names == same.feature_names
     assert table.sha256 == hashlib.sha256((EXAMPLES / "diabetes.csv").read_bytes()).hexdigest()

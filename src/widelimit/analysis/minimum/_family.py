@@ -26,6 +26,10 @@ from ._regions import Region
 
 # Arrays of atoms are filled up to a power of two, at least this, so that few sizes are compiled.
 _LEAST = 8
+# Between them and those of a first exchange with all its peaks lies one power of two. How many peaks there are depends
+# on the data's numbers, not their shapes: where an expansion of the larger size takes no more products than this (tens
+# of milliseconds, a compilation half a second) the size between is left out.
+_EXCHANGED, _CHEAP = 32, 3e7
 
 
 class Atoms(NamedTuple):
@@ -154,25 +158,26 @@ class Family(eqx.Module):
 
     def expand(self, atoms: Atoms, *, places: bool = True) -> Expansion:
         """J at the atoms, to second order in their weights and, with `places`, in their places."""
-        n = len(atoms.p)
-        p = np.zeros(len(_filled(atoms.p)))
-        p[:n] = atoms.p
-        nodes = self.problem.data.nodes
+        n, nodes = len(atoms.p), self.problem.data.nodes
         assert nodes is not None
-        found = _expand(self, jnp.asarray(_filled(atoms.z), float), jnp.asarray(p, float), nodes, places)
+        z, p = filled(atoms.z, atoms.p, few=self.cost_of(_EXCHANGED) <= _CHEAP)
+        found = _expand(self, jnp.asarray(z, float), jnp.asarray(p, float), nodes, places)
         value, psi, slope, hessian = (np.asarray(leaf) for leaf in found)
         return Expansion(float(value), psi[:n], slope[:n], hessian[:n, :, :n])
 
 
-def _filled(array: np.ndarray) -> np.ndarray:
-    """Filled up with copies of the first row."""
+def _filled(array: np.ndarray, *, few: bool = True) -> np.ndarray:
+    """Filled up with copies of the first row; `few`: to few sizes."""
     size = max(_LEAST, 1 << (len(array) - 1).bit_length())
+    size = max(size, _EXCHANGED) if few and size > _LEAST else size
     return np.concatenate([array, np.repeat(array[:1], size - len(array), axis=0)])
 
 
-def filled(rows: Float[np.ndarray, "n D"], p: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+def filled(
+    rows: Float[np.ndarray, "n D"], p: Float[np.ndarray, " n"], *, few: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and weights filled up with particles of weight zero, so that few sizes are compiled."""
-    rows = _filled(rows)
+    rows = _filled(rows, few=few)
     return rows, np.concatenate([p, np.zeros(len(rows) - len(p))])
 
 

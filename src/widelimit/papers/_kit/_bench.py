@@ -56,6 +56,13 @@ class Bench:
         """A parameter of the figure: as it was set, else the paper's."""
         return self.changes.get(name, usual)
 
+    def given(self, **names: str) -> dict[str, Any]:
+        """Settings of a piece from the parameters of these names, as far as they were set: `given(count="samples")`.
+
+        What was not set is left out, so that the paper's own pieces are those that its claims ask for as well.
+        """
+        return {setting: self.changes[name] for setting, name in names.items() if name in self.changes}
+
     def piece(self, compute: Callable[..., Data], **settings: Any) -> Data:
         """`compute(**settings)`, once: found again by its `trajectory.fingerprint`, so not after the library changed.
 

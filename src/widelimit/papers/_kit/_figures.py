@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._bench import Bench, Cost
-from ._changes import Changes, Parameter, changed_caption, checked, said
+from ._bench import Bench, Cost, Scale
+from ._changes import Changes, Parameter, changed_caption, checked, said, told
 from ._data import Data
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Figure:
     - `caption`, `alt`: what to read from it, and what is to be seen, from the arrays as well.
     - `parameters`: what may be set in place of the paper's; `compute` takes it from `bench.value`, and `on` from the
       arrays alone, so that a picture never says a number that it was not made with.
+    - `fixed`: why nothing may be set, where that is so.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Figure:
     alt: Words
     cost: Cost
     parameters: tuple[Parameter, ...] = ()
+    fixed: str = ""
 
     def draw(self, data: Data, kind: str = "png") -> bytes:
         """A picture from what `compute` gave: PNG, or "svg" or "pdf"."""
@@ -43,19 +45,22 @@ class Figure:
 
         return to_image(lambda sheet: self.on(sheet, data), *self.size, kind=kind)
 
-    def checked(self, settings: Mapping[str, Any], who: str) -> Changes:
-        """Parameters that were set, without what is the paper's own. Raises `ValueError` for others than there are."""
-        return checked(self.parameters, settings, who)
+    def checked(self, settings: Mapping[str, Any], who: str, scale: Scale) -> Changes:
+        """Parameters that were set, without what is the paper's own at this scale.
 
-    def changed(self, changes: Changes) -> "Figure":
+        Raises `ValueError` for others than there are.
+        """
+        return checked(self.parameters, settings, who, scale, self.fixed)
+
+    def changed(self, changes: Changes, scale: Scale) -> "Figure":
         """The figure under a name of its own, with a caption that says what was changed and nothing else."""
-        told = changed_caption(self.parameters, changes)
+        caption, short = changed_caption(self.parameters, changes, scale), told(changes)
         return dataclasses.replace(
             self,
             name=f"{self.name},{said(changes)}",
-            title=f"{self.title}, with {said(changes).replace(',', ', ')}",
-            caption=lambda data: told,
-            alt=lambda data: f"The figure {self.name} ({self.title}), drawn with {said(changes).replace(',', ', ')}.",
+            title=f"{self.title}, with {short}",
+            caption=lambda data: caption,
+            alt=lambda data: f"The figure {self.name} ({self.title}), drawn with {short}.",
         )
 
 
@@ -67,11 +72,12 @@ def figure(
     size: tuple[float, float],
     cost: Cost,
     parameters: Sequence[Parameter] = (),
+    fixed: str = "",
 ) -> Callable[[Drawing], Figure]:
     """A figure from the function that draws it: its name is the figure's, its docstring the title."""
 
     def made(on: Drawing) -> Figure:
         title = " ".join((on.__doc__ or "").split()).removesuffix(".")
-        return Figure(on.__name__, title, compute, on, size, caption, alt, cost, tuple(parameters))
+        return Figure(on.__name__, title, compute, on, size, caption, alt, cost, tuple(parameters), fixed)
 
     return made

@@ -51,7 +51,7 @@ def reproduce(
     if settings:
         if figure is None:
             raise ValueError(f"{paper.name}: parameters are those of one figure; name it: {paper.name}/fig1.")
-        changes = paper.figure(figure).checked(settings, f"{paper.name}/{figure}")
+        changes = paper.figure(figure).checked(settings, f"{paper.name}/{figure}", scale)
         if changes:
             return _changed(paper, paper.figure(figure), results, results.bench(tell, changes), formats)
     chosen = paper.figures if figure is None else (paper.figure(figure),)
@@ -89,7 +89,7 @@ def about(seconds: float) -> str:
 
 def _changed(paper: Paper, figure: Figure, results: Results, bench: Bench, formats: Sequence[str]) -> Reproduction:
     """One figure with other parameters, on a page of its own."""
-    other = figure.changed(dict(bench.changes))
+    other = figure.changed(dict(bench.changes), bench.scale)
     trouble = _draw(other, paper, results, bench, formats)
     alone = dataclasses.replace(paper, figures=(other,), claims=())
     page = results.place / f"{other.name}.html"

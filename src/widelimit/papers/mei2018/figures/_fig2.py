@@ -8,7 +8,7 @@ from widelimit.report.canvas import add_legend
 
 from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, marks, title
-from ..._kit._shares import size
+from ..._kit._shares import largest, size
 from ..runs._isotropic import NEURONS, network, short
 from ..runs._optima import closed_interval, minima, spheres
 
@@ -95,7 +95,9 @@ def fig2(sheet: Sheet, data: Data) -> None:
     sgd = data["sgd"]
     cross = {"ms": 10, "mew": 1.8, "zorder": 4}
     marks(axes, sgd["delta"], sgd["risk"], bars=sgd["error"], label=f"SGD, d = {size(data['dims'][0]['d'])}", **cross)
-    axes.set(xlabel="Δ", ylabel="risk R", xlim=(0.0, 1.0), ylim=(-0.02, 0.9))
+    # Lower dimensions and other starts have risks up to and above 1.
+    top = largest(sgd["risk"], *(one[line] for one in data["dims"] for line in ("least", "sphere")))
+    axes.set(xlabel="Δ", ylabel="risk R", xlim=(0.0, 1.0), ylim=(-0.02, max(0.9, 1.05 * top)))
     step = float(data["step"])
     made = f"N = {NEURONS}, ε = {short(step)}, {END / step:,.0f} steps"
     title(axes, f"Crosses: one run of SGD each, {made}.\nDots: ends of the interval of Δ where one sphere is optimal")

@@ -22,6 +22,10 @@ FIRST, END = 1e-3, 10.0
 PARAMETERS = (
     Parameter("delta", DELTA, "half the difference of the classes' standard deviations", 0.0, 1.0, open=True),
     Parameter("dim", DIM, "inputs", 2, 2000),
+    Parameter("kappas", KAPPAS, "the starts of the weights are N(0, kappa^2/dim)", 0.01, 10.0, counts=(2, 4)),
+    Parameter("neurons", 800, "of the network", 2, 10_000, quick=400),
+    Parameter("step", 5e-5, "of SGD", 1e-6, 0.01, quick=1e-4),
+    Parameter("batch", 50, "samples a step", 1, 1000),
 )
 
 
@@ -64,15 +68,15 @@ def network(
 def _settings(bench: Bench) -> dict[str, Any]:
     quick = {"neurons": 400, "step": 1e-4, "batch": 50, "times": _times(1.0, 14), "samples": 20000}
     paper = {"neurons": 800, "step": 5e-5, "batch": 50, "times": _times(5.0, 24), "samples": 40000}
-    return bench.pick(quick=quick, paper=paper)
+    return bench.pick(quick=quick, paper=paper) | bench.given(neurons="neurons", step="step", batch="batch")
 
 
 def compared(bench: Bench) -> Data:
     """For each start the limit and a network."""
-    settings, made = _settings(bench), _problem_of(bench)
-    runs = [bench.piece(network, kappa=kappa, seed=40 + k, **made, **settings) for k, kappa in enumerate(KAPPAS)]
-    pairs = [{"limit": limit_of(bench, kappa), "sgd": run} for kappa, run in zip(KAPPAS, runs, strict=True)]
-    return {"runs": pairs, **{name: settings[name] for name in ("neurons", "step", "batch")}, **made}
+    settings, made, kappas = _settings(bench), _problem_of(bench), bench.value("kappas", KAPPAS)
+    runs = [bench.piece(network, kappa=kappa, seed=40 + k, **made, **settings) for k, kappa in enumerate(kappas)]
+    pairs = [{"limit": limit_of(bench, kappa), "sgd": run} for kappa, run in zip(kappas, runs, strict=True)]
+    return {"kappas": kappas, "runs": pairs, **{name: settings[name] for name in ("neurons", "step", "batch")}, **made}
 
 
 def gaps(data: Data) -> list[float]:
@@ -104,10 +108,11 @@ def fig4(sheet: Sheet, data: Data) -> None:
     """A non-monotone activation: two starts, two ends."""
     axes = sheet.add_subplot()
     inset = axes.inset_axes((0.61, 0.31, 0.36, 0.31))
-    logarithmic(axes, "x", "time t", "risk R", ylim=(0.0, 10.5))
+    top = largest(*(run[kind]["risk"] for run in data["runs"] for kind in ("limit", "sgd")))
+    logarithmic(axes, "x", "time t", "risk R", ylim=(0.0, max(10.5, 1.1 * top)))
     logarithmic(inset, "x", "", "mean |w|")
-    for k, (kappa, run) in enumerate(zip(KAPPAS, data["runs"], strict=True)):
-        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(0)
+    for k, (kappa, run) in enumerate(zip(data["kappas"], data["runs"], strict=True)):
+        line, dots, dashes = run["limit"], run["sgd"], "-" if k == 0 else dash(k - 1)
         draw_pair(axes, line, dots, k, dashes, f"limit, κ = {kappa:g}", f"SGD, κ = {kappa:g}")
         draw_small(inset, (line["t"], dots["t"]), (line["mean"], dots["mean"]), k, dashes)
     title(

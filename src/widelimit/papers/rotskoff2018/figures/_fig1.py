@@ -4,13 +4,20 @@ import numpy as np
 
 from widelimit.theory import rotskoff2018 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, key, logarithmic, marks, title
 from ..._kit._shares import log_slope
 from ..runs._spins import ALPHA, HEAT, RBF_DIM, RBF_WIDTHS, coefficients, rbfs
 
 # Of the left panel: as the caption prints; the text speaks of 64 particles there.
 _SHOWN = 128
+PARAMETERS = (
+    Parameter("widths", RBF_WIDTHS, "particles; the last but one is drawn at the left", 8, 1024, counts=(2, 6)),
+    Parameter("realisations", 10, "of the coefficients", 1, 100, quick=4),
+    Parameter("steps", 200_000, "of training", 1000, 10**6, quick=10_000),
+    Parameter("step", 1e-3, "of training", 1e-5, 5e-3),
+    Parameter("heat", HEAT, "the temperature of the first half", 0.0, 0.1),
+)
 
 
 def slice_points(theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
@@ -21,7 +28,8 @@ def slice_points(theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
 
 def _compute(bench: Bench) -> Data:
     runs = rbfs(bench)
-    one = runs[_SHOWN][0]
+    shown = list(runs)[-2]
+    one = runs[shown][0]
     phi, theta = np.meshgrid(np.linspace(0.0, 2.0 * np.pi, 121), np.linspace(0.0, np.pi, 61))
     x = slice_points(theta, phi).reshape(-1, RBF_DIM)
     shape = theta.shape
@@ -32,10 +40,11 @@ def _compute(bench: Bench) -> Data:
         "network": (np.exp(ALPHA * x @ one["y"].T) @ one["c"] / len(one["c"])).reshape(shape),
         "c": one["c"],
         "y": one["y"],
-        "widths": np.array(RBF_WIDTHS),
-        "exact": np.array([[run["risk"][-1] for run in runs[n]] for n in RBF_WIDTHS]),
-        "loss": np.array([[run["loss"] for run in runs[n]] for n in RBF_WIDTHS]),
-        "error": np.array([[run["error"] for run in runs[n]] for n in RBF_WIDTHS]),
+        "widths": np.array(list(runs)),
+        "shown": shown,
+        "exact": np.array([[run["risk"][-1] for run in runs[n]] for n in runs]),
+        "loss": np.array([[run["loss"] for run in runs[n]] for n in runs]),
+        "error": np.array([[run["error"] for run in runs[n]] for n in runs]),
         "end": one["t"][-1],
     }
 
@@ -82,7 +91,7 @@ def _slice(axes: Axes, data: Data) -> None:
     for side, tint, mark in ((data["c"] > 0.0, 1, "o"), (data["c"] < 0.0, 2, "^")):
         marks(axes, phi[side], theta[side], tint, mark, ms=3.6, mew=0.0, alpha=0.8)
     key(axes, "f", color="black", ls=":")
-    key(axes, f"$f_n$, n = {_SHOWN}", color="#0072B2")
+    key(axes, f"$f_n$, n = {int(data['shown'])}", color="#0072B2")
     for tint, mark, name in ((1, "o", "c > 0"), (2, "^", "c < 0")):
         marks(axes, [], [], tint, mark, ms=5, label=name)
     axes.set(xlabel="φ (radians)", ylabel="θ (radians)", xlim=(0.0, 2.0 * np.pi), ylim=(0.0, np.pi))
@@ -90,7 +99,7 @@ def _slice(axes: Axes, data: Data) -> None:
     title(axes, "f and $f_n$ on the slice (4.7), levels -4 to 4")
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.5, 5.2), cost=Cost(60.0, 3600.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.5, 5.2), cost=Cost(60.0, 3600.0), parameters=PARAMETERS)
 def fig1(sheet: Sheet, data: Data) -> None:
     """The RBF network in d = 5: level sets on a slice, and the loss against n."""
     left, right = sheet.subplots(1, 2, width_ratios=(1.25, 1.0))

@@ -1,15 +1,22 @@
 """Fig. 2: the loss of sigmoid networks along training by SGD, with the quench."""
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, title
-from ..runs._spins import POINTS, SGD_STEP, SIGMOID_WIDTHS, batch_of, sigmoids
+from ..runs._spins import POINTS, SGD_PARAMETERS, SGD_STEP, SIGMOID_WIDTHS, batch_of, sigmoid_network
 
 _WIDTH = 256
+_DIMS = tuple(SIGMOID_WIDTHS)
+PARAMETERS = (
+    Parameter("width", _WIDTH, "neurons", 5, 1024),
+    # Three circles are drawn of each network.
+    Parameter("dims", _DIMS, "inputs of the two panels", 6, 50),
+    *SGD_PARAMETERS,
+)
 
 
 def curves_of(bench: Bench) -> dict[int, Data]:
     """Dimension -> the first network of n = 256."""
-    return {d: sigmoids(bench, d, _WIDTH)[0] for d in SIGMOID_WIDTHS}
+    return {d: sigmoid_network(bench, d, bench.value("width", _WIDTH)) for d in bench.value("dims", _DIMS)}
 
 
 def unfinished(steps: float) -> str:
@@ -19,7 +26,8 @@ def unfinished(steps: float) -> str:
 
 def _compute(bench: Bench) -> Data:
     names = ("steps before", "curve before", "steps after", "curve after", "half")
-    return {f"d = {d}": {name: run[name] for name in names} for d, run in curves_of(bench).items()}
+    made = {"n": bench.value("width", _WIDTH)}
+    return {f"d = {d}": {name: run[name] for name in names} | made for d, run in curves_of(bench).items()}
 
 
 def _caption(data: Data) -> str:
@@ -64,7 +72,7 @@ def _panel(axes: Axes, one: Data) -> None:
     inset.set_title("steps around the quench", fontsize=10)
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.5, 4.9), cost=Cost(60.0, 10_000.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.5, 4.9), cost=Cost(60.0, 10_000.0), parameters=PARAMETERS)
 def fig2(sheet: Sheet, data: Data) -> None:
     """The loss of sigmoid networks along training, with the quench."""
     for axes, (name, one) in zip(sheet.subplots(1, 2), data.items(), strict=True):
@@ -75,4 +83,4 @@ def fig2(sheet: Sheet, data: Data) -> None:
         axes.yaxis.set_minor_formatter("{x:g}")
         axes.tick_params(which="minor", labelsize=9.5)
         axes.locator_params(axis="x", nbins=5)
-        title(axes, f"{name}, n = {_WIDTH}; quench at the dotted line")
+        title(axes, f"{name}, n = {int(one['n'])}; quench at the dotted line")

@@ -5,7 +5,7 @@ import numpy as np
 from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, curve, logarithmic, marks, title
 from ..._kit._shares import log_slope
-from ..runs._spins import SIGMOID_WIDTHS, sigmoids, step_seconds
+from ..runs._spins import SGD_PARAMETERS, SIGMOID_WIDTHS, sigmoids, step_seconds
 from ._fig2 import unfinished
 
 # (d, n, P) of which a step is timed: the widest that are trained here, and the paper's widest, before and after the
@@ -83,7 +83,7 @@ _WORDS = {
 }
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.4), cost=Cost(90.0, 150_000.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.4), cost=Cost(90.0, 150_000.0), parameters=SGD_PARAMETERS)
 def fig3(sheet: Sheet, data: Data) -> None:
     """The scaling of the error of sigmoid networks with n."""
     panels = sheet.subplots(2, 3)

@@ -2,21 +2,28 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, title
-from ..runs._spins import SIGMOID_WIDTHS, sigmoids
+from ..runs._spins import SGD_PARAMETERS, SIGMOID_WIDTHS, sigmoid_network
 from ._fig2 import unfinished
 
 # The paper draws n = 1024 in d = 25, too.
-_SHOWN = (64, 256)
+_SHOWN, _DIMS = (64, 256), tuple(SIGMOID_WIDTHS)
+PARAMETERS = (
+    Parameter("shown", _SHOWN, "neurons of the networks", 5, 1024, counts=(2, 3)),
+    Parameter("dims", _DIMS, "inputs of the two rows", 6, 50),
+    *SGD_PARAMETERS,
+)
 
 
 def _compute(bench: Bench) -> Data:
     found = {}
-    for d in SIGMOID_WIDTHS:
-        runs = [sigmoids(bench, d, n)[0] for n in _SHOWN]
+    shown = bench.value("shown", _SHOWN)
+    for d in bench.value("dims", _DIMS):
+        runs = [sigmoid_network(bench, d, n) for n in shown]
         found[f"d = {d}"] = {
             "angle": runs[0]["angle"],
+            "n": np.array(shown),
             "target": runs[0]["circle target"],
             "networks": np.array([run["circle"] for run in runs]),
             "steps": runs[0]["steps before"][-1],
@@ -46,15 +53,23 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 6.8), cost=Cost(60.0, 20_000.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 6.8), cost=Cost(60.0, 20_000.0), parameters=PARAMETERS)
 def fig4(sheet: Sheet, data: Data) -> None:
     """Networks along great circles of the sphere."""
     panels = sheet.subplots(2, 3, sharex=True, sharey="row")
     for row, (name, one) in zip(panels, data.items(), strict=True):
         for k, axes in enumerate(row):
             curve(axes, one["angle"], one["target"][k], 5, lw=2.6, label="f")
-            for i, n in enumerate(_SHOWN):
-                curve(axes, one["angle"], one["networks"][i, k], i, ls=("--", "-.")[i], lw=1.5, label=f"$f_n$, n = {n}")
+            for i, n in enumerate(one["n"]):
+                curve(
+                    axes,
+                    one["angle"],
+                    one["networks"][i, k],
+                    i,
+                    ls=("--", "-.", ":")[i],
+                    lw=1.5,
+                    label=f"$f_n$, n = {n}",
+                )
             title(axes, f"{name}, circle {k + 1}")
         row[0].set_ylabel("f, $f_n$")
     for axes in panels[1]:

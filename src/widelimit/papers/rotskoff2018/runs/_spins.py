@@ -14,7 +14,7 @@ from widelimit.measure import Particles, laws
 from widelimit.problem import Problem, activations, problems, units
 from widelimit.theory import rotskoff2018 as theory
 
-from ..._kit import Bench, Data
+from ..._kit import Bench, Data, Parameter
 
 ALPHA, RBF_DIM = 1.0, 5
 RBF_WIDTHS = (16, 32, 64, 128, 256)
@@ -79,8 +79,10 @@ def rbfs(bench: Bench) -> dict[int, list[Data]]:
         "heat": HEAT,
         "points": bench.pick(quick=100_000, paper=1_000_000),
     }
-    seeds = range(bench.pick(quick=4, paper=10))
-    return {n: [bench.piece(rbf, n=n, seed=seed, **settings) for seed in seeds] for n in RBF_WIDTHS}
+    settings |= bench.given(steps="steps", step="step", heat="heat")
+    seeds = range(bench.value("realisations", bench.pick(quick=4, paper=10)))
+    widths = bench.value("widths", RBF_WIDTHS)
+    return {n: [bench.piece(rbf, n=n, seed=seed, **settings) for seed in seeds] for n in widths}
 
 
 def sigmoid_problem(d: int, seed: int) -> Problem:
@@ -150,16 +152,30 @@ SIGMOID_WIDTHS = {10: (16, 32, 64, 128, 256), 25: (32, 64, 128, 256)}
 """At both scales: n = 1024 in d = 25 is out of reach of two cores, see `step_seconds`."""
 
 
-def sigmoids(bench: Bench, d: int, n: int) -> list[Data]:
-    """The networks of Figs. 2 to 4, one a realisation of a: ten, or at the quick scale two, and one of the widest."""
+SGD_PARAMETERS = (
+    Parameter("steps", 2_000_000, "of SGD before the quench", 1000, 10**7, quick=20_000),
+    Parameter("quench", 200_000, "steps after it, with batches of (n/5)^2", 60, 10**6, quick=300),
+    Parameter("step", SGD_STEP, "of SGD", 1e-4, 0.5),
+)
+"""Of the sigmoid networks: what may be set in every figure of them."""
+
+
+def sigmoid_network(bench: Bench, d: int, n: int, seed: int = 0) -> Data:
+    """One network of Figs. 2 to 4."""
     settings = {
         "steps": bench.pick(quick=20_000, paper=2_000_000),
         "quench": bench.pick(quick=300, paper=200_000),
         "step": SGD_STEP,
         "points": 100_000,
     }
+    settings |= bench.given(steps="steps", quench="quench", step="step")
+    return bench.piece(sigmoid, d=d, n=n, seed=seed, **settings)
+
+
+def sigmoids(bench: Bench, d: int, n: int) -> list[Data]:
+    """The networks of Fig. 3, one a realisation of a: ten, or at the quick scale two, and one of the widest."""
     count = bench.pick(quick=1 if n == SIGMOID_WIDTHS[d][-1] else 2, paper=10)
-    return [bench.piece(sigmoid, d=d, n=n, seed=seed, **settings) for seed in range(count)]
+    return [sigmoid_network(bench, d, n, seed) for seed in range(count)]
 
 
 def step_seconds(cases: list[list[int]]) -> Data:

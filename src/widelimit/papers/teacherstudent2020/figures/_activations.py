@@ -4,21 +4,23 @@ import numpy as np
 
 from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, marks, title
-from ..runs._students import line, tilted
+from ..runs._students import CENTRE, line, tilted
 
 _ACTIVATIONS = ("gaussian", "quadratic", "tanh", "arctan", "identity", "sigmoid", "softplus")
 _NAMES = ("Gaussian", "z²", "tanh", "arctan", "z", "sigmoid", "softplus")
 _KINDS = ("odd", "odd without first moment", "even", "even without second moment")
 # Losses below are rounding.
 _FLOOR = 1e-12
+PARAMETERS = (Parameter("centre", CENTRE, "of the teacher's normal law, of variance 1", -1.5, 1.5),)
 
 
 def _compute(bench: Bench) -> Data:
-    theta, teacher = line()
+    theta, teacher = line(bench.value("centre", CENTRE))
+    more = bench.given(centre="centre")
     losses = [
-        [bench.piece(tilted, activation=activation, kind=kind)["loss"] for kind in _KINDS]
+        [bench.piece(tilted, activation=activation, kind=kind, **more)["loss"] for kind in _KINDS]
         for activation in _ACTIVATIONS
     ]
     width = theta[1] - theta[0]
@@ -52,7 +54,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.5, 5.0), cost=Cost(4.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.5, 5.0), cost=Cost(4.0), parameters=PARAMETERS)
 def activations(sheet: Sheet, data: Data) -> None:
     """What the function fixes of a student's measure, for activations of one input."""
     left, right = sheet.subplots(1, 2, width_ratios=(1.0, 1.35))

@@ -2,18 +2,20 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, marks, title
 from ..runs._students import TRIANGLE, reversed_pair, spectrum
 
 _DIMENSIONS = (2, 3, 10)
 _MOST = 12
+PARAMETERS = (Parameter("dims", _DIMENSIONS, "inputs of the spectra at the left", 2, 100, counts=(2, 4)),)
 
 
 def _compute(bench: Bench) -> Data:
     pair = bench.piece(reversed_pair, rows=TRIANGLE, angles=181)
-    values = [bench.piece(spectrum, d=d)["values"][: _MOST + 1] for d in _DIMENSIONS]
-    return {"spectra": np.stack(values), **pair, "rows": TRIANGLE}
+    dims = bench.value("dims", _DIMENSIONS)
+    values = [bench.piece(spectrum, d=d)["values"][: _MOST + 1] for d in dims]
+    return {"dims": np.array(dims), "spectra": np.stack(values), **pair, "rows": TRIANGLE}
 
 
 def _caption(data: Data) -> str:
@@ -36,17 +38,17 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(13.0, 4.6), cost=Cost(4.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(13.0, 4.6), cost=Cost(4.0), parameters=PARAMETERS)
 def directions(sheet: Sheet, data: Data) -> None:
     """What ReLU fixes of directions: its spectrum on the sphere, and three neurons that can be reversed."""
     left, middle, right = sheet.subplots(1, 3, width_ratios=(1.2, 0.9, 1.1))
     left.set(yscale="log", xlabel="degree of the harmonics", ylabel="|eigenvalue| over the first", ylim=(1e-7, 2.0))
     floor = 3e-7
-    for i, (d, values) in enumerate(zip(_DIMENSIONS, data["spectra"], strict=True)):
+    for i, (d, values) in enumerate(zip(data["dims"], data["spectra"], strict=True)):
         degrees, size = np.arange(len(values)), np.abs(values / values[0])
         seen = size > 0.0
-        marks(left, degrees[seen], size[seen], i, "os^"[i], ms=7, label=f"d = {d}")
-        marks(left, degrees[~seen] + 0.22 * (i - 1), np.full(np.sum(~seen), floor), i, "os^"[i], ms=6, mfc="none")
+        marks(left, degrees[seen], size[seen], i, "os^v"[i], ms=7, label=f"d = {d}")
+        marks(left, degrees[~seen] + 0.22 * (i - 1), np.full(np.sum(~seen), floor), i, "os^v"[i], ms=6, mfc="none")
     left.text(7.0, 1.8 * floor, "exactly zero", ha="center", fontsize=10)
     left.set_xticks(np.arange(0, _MOST + 1, 2))
     left.legend()

@@ -6,23 +6,30 @@ import numpy as np
 
 from widelimit.theory import teacherstudent2020 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, logarithmic, marks, title
 from ..._kit._shares import log_slope
-from ..runs._series import FITTED, ORDERS, RADII, fitted_radius, shrinking
+from ..runs._series import FITTED, LEVELS, ORDERS, RADII, WIDTH, fitted_radius, shrinking
 
 _THETA, _POINT = 1.2, 0.7
+PARAMETERS = (
+    Parameter("levels", LEVELS, "of the network", 1, 16),
+    Parameter("width", WIDTH, "particles a level", 1, 16),
+    Parameter("theta", _THETA, "where the one atom of the right panel is", 0.1, 3.0),
+    Parameter("point", _POINT, "its input x", 0.1, 3.0),
+)
 _LOOKS = {"fixed": ("-", "fixed labels"), "taught": ("--", "teacher in Θ"), "zero": (":", "zero residual")}
 
 
 def _compute(bench: Bench) -> Data:
     found = shrinking(bench)
-    sizes = bench.piece(fitted_radius, theta=_THETA, x=_POINT, depth=1, count=20, continuous=True)
+    theta, point = bench.value("theta", _THETA), bench.value("point", _POINT)
+    sizes = bench.piece(fitted_radius, theta=theta, x=point, depth=1, count=20, continuous=True)
     return {
         **{name: np.abs(found[name]) for name in ("X", "fixed", "taught", "zero")},
         "radius": RADII,
         "sizes": sizes["sizes"],
-        "convergence": theory.one_atom_radius(_THETA, _POINT),
+        **{"theta": theta, "point": point, "convergence": theory.one_atom_radius(theta, point)},
     }
 
 
@@ -59,7 +66,7 @@ def _losses(axes: Axes, data: Data) -> None:
         curve(axes, [], [], "black", ls=dash, label=said)
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 4.2), cost=Cost(6.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 4.2), cost=Cost(6.0), parameters=PARAMETERS)
 def expansion_errors(sheet: Sheet, data: Data) -> None:
     """Expansions of the wide ResNet in small parameters"""
     left, middle, right = sheet.subplots(1, 3)
@@ -73,9 +80,9 @@ def expansion_errors(sheet: Sheet, data: Data) -> None:
     k = np.arange(1, len(sizes) + 1)
     marks(right, k, sizes, 3, "D", ms=5, label="tanh, one atom, L = ∞")
     curve(right, k, sizes[0] * float(data["convergence"]) ** (1.0 - k) / k**1.5, 3, ls="--", label="$R^{-k} k^{-3/2}$")
-    factorial = [_POINT * _THETA**j / math.factorial(j) for j in k]
+    factorial = [float(data["point"]) * float(data["theta"]) ** int(j) / math.factorial(j) for j in k]
     curve(right, k, factorial, "black", ls="-.", label="$\\theta^k x/k!$")
-    right.set_ylim(1e-16, 10.0)
+    right.set_ylim(1e-16, max(10.0, 3.0 * float(np.max(sizes))))
     right.set_xticks([5, 10, 15, 20])
     title(left, "the network")
     title(middle, "the loss (colours as left)")

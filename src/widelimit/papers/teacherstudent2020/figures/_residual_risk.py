@@ -2,25 +2,45 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, legend_of_all, logarithmic, marks, title
 from ..._kit._shares import log_slope
-from ..runs._residual import DEPTHS, END, WIDTHS, over_branches, over_depth, over_width, smooth_in_depth, spread
+from ..runs._residual import (
+    BRANCH,
+    DEPTHS,
+    END,
+    LEVELS,
+    SEEDS,
+    WIDTHS,
+    over_branches,
+    over_depth,
+    over_width,
+    sizes,
+    smooth_in_depth,
+    spread,
+)
 
 _NAMES = ("wide", "ensemble", "vanilla")
-_SAID = {"wide": "wide, L = 4, over N", "ensemble": "ensemble, L = 3, over N", "vanilla": "vanilla (N = 1), over L"}
+_SAID = {"wide": "wide, L = {}, over N", "ensemble": "ensemble, L = {}, over N", "vanilla": "vanilla (N = 1), over L"}
+PARAMETERS = (
+    Parameter("sizes", WIDTHS, "N, and L of the vanilla networks", 2, 128, counts=(2, 4)),
+    Parameter("levels", LEVELS, "L of the wide networks", 1, 32),
+    Parameter("branch", BRANCH, "L of the ensembles", 1, 32),
+    Parameter("seeds", SEEDS["paper"], "independent starts", 4, 1000, quick=SEEDS["quick"]),
+)
 
 
 def _compute(bench: Bench) -> Data:
     found: Data = {}
     runs = {"wide": over_width(bench), "ensemble": over_branches(bench), "vanilla": over_depth(bench)}
+    smooth = smooth_in_depth(bench)
     for name, rows in runs.items():
-        sizes = np.array(DEPTHS if name == "vanilla" else WIDTHS, float)
+        size = np.array(sizes(bench, DEPTHS if name == "vanilla" else WIDTHS), float)
         risk = np.stack([row["risk"][:, -1] for row in rows])
         error = np.std(risk, axis=1, ddof=1) / risk.shape[1] ** 0.5
-        limit, uncertainty = _limit(sizes, np.mean(risk, axis=1), error)
+        limit, uncertainty = _limit(size, np.mean(risk, axis=1), error)
         found[name] = {
-            "size": sizes,
+            "size": size,
             "risk": np.mean(risk, axis=1),
             "error": error,
             "limit": limit,
@@ -28,7 +48,7 @@ def _compute(bench: Bench) -> Data:
             "variance": [np.mean(spread(row)) for row in rows],
             "before": np.mean(rows[-1]["risk"][:, 0]),
         }
-    smooth = smooth_in_depth(bench)
+    found["wide"]["levels"], found["ensemble"]["levels"] = bench.value("levels", LEVELS), bench.value("branch", BRANCH)
     depths, risks = (np.array([np.ravel(row[name])[-1] for row in smooth]) for name in ("depth", "risk"))
     # The last two at 1/L = 0.
     found["smooth"] = {"size": depths, "risk": risks, "limit": 2.0 * risks[-1] - risks[-2]}
@@ -69,7 +89,16 @@ def _alt(data: Data) -> str:
 
 def _risks(axes: Axes, data: Data, name: str, tint: int, marker: str) -> None:
     one = data[name]
-    curve(axes, one["size"], one["risk"], tint, bars=one["error"], label=_SAID[name], marker=marker, ls="")
+    curve(
+        axes,
+        one["size"],
+        one["risk"],
+        tint,
+        bars=one["error"],
+        label=_SAID[name].format(one.get("levels", "")),
+        marker=marker,
+        ls="",
+    )
     axes.axhline(float(one["limit"]), color=_colour(tint), lw=1.2, ls="--")
 
 
@@ -85,7 +114,7 @@ def _ticks(axes: Axes, data: Data) -> None:
     axes.set_xticks([], minor=True)
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 4.2), cost=Cost(32.0, 300.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(10.5, 4.2), cost=Cost(32.0, 300.0), parameters=PARAMETERS)
 def residual_risk(sheet: Sheet, data: Data) -> None:
     """Residual networks have limits in N and in L"""
     left, middle, right = sheet.subplots(1, 3)

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, legend_of_all, marks, title
-from ..runs._second_order import linear_starts, many_starts
+from ..runs._second_order import LEVELS, STARTS, WIDTH, linear_starts, many_starts
 
-_LEVELS = 3
+PARAMETERS = (
+    # At one level E_(2) has no pairs, and no hump.
+    Parameter("levels", LEVELS, "of the networks of both panels", 2, 8),
+    Parameter("width", WIDTH, "particles a level, at the left", 1, 8),
+    Parameter("starts", STARTS["paper"], "of the searches at the left", 2, 200, quick=STARTS["quick"]),
+)
 _WAYS = {"flow": (0, "o"), "dissipation": (1, "s"), "flow, dissipation": (2, "^")}
 # Losses and gradients below are drawn here.
 _FLOOR = 1e-18
@@ -16,6 +21,7 @@ def _compute(bench: Bench) -> Data:
     tanh, linear = many_starts(bench), linear_starts(bench)
     return {
         **{name: tanh[name] for name in ("by", "loss", "gradient", "kind", "falling")},
+        "levels": bench.value("levels", LEVELS),
         "linear by": linear["by"],
         "linear loss": linear["loss"],
         "linear mean": linear["theta"].mean(axis=1),
@@ -68,16 +74,19 @@ def _ends(axes: Axes, data: Data) -> None:
 
 
 def _hump(axes: Axes, data: Data) -> None:
-    t = np.linspace(-3.4, 0.6, 400)
-    curve(axes, t, 0.5 * (t + 0.5 * (1.0 - 1.0 / _LEVELS) * t**2) ** 2, "black", label="all level means equal")
+    # (t + a t^2/2)^2/2 is 0 at t = 0 and -2/a, with a hump of 1/(8 a^2) half way.
+    a = 1.0 - 1.0 / int(data["levels"])
+    low, high = (float(find(np.append(data["linear mean"], (-2.0 / a, 0.0)))) for find in (np.min, np.max))
+    t = np.linspace(low - 0.4, high + 0.6, 400)
+    curve(axes, t, 0.5 * (t + 0.5 * a * t**2) ** 2, "black", label="all level means equal")
     # The smaller above the larger: many end at one place.
     for size, (way, (tint, marker)) in zip((13, 8, 5), _WAYS.items(), strict=True):
         mine = data["linear by"] == way
         marks(axes, data["linear mean"][mine], data["linear loss"][mine], tint, marker, ms=size)
-    axes.set(xlabel="mean θ over all particles", ylabel="$E_{(2)}$", ylim=(-0.02, 0.5))
+    axes.set(xlabel="mean θ over all particles", ylabel="$E_{(2)}$", ylim=(-0.02, 0.22 / a**2))
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(9.6, 4.4), cost=Cost(30.0, 800.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(9.6, 4.4), cost=Cost(30.0, 800.0), parameters=PARAMETERS)
 def resting_points(sheet: Sheet, data: Data) -> None:
     """Stationary points of the quadratic approximation"""
     left, right = sheet.subplots(1, 2)

@@ -2,21 +2,34 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, key, title
-from ..runs._speeds import MASSES, coupled, decoupled, linear, random_starts
+from ..runs._speeds import COUNTS, MASSES, SEEDS, coupled, decoupled, linear, random_starts
 
 _NAMES = ("relu", "tanh")
+_HEAVY = tuple(heavy for heavy, _ in MASSES)
+PARAMETERS = (
+    Parameter("heavy", _HEAVY, "the weight of the heavy atom of each teacher", 0.5, 0.99),
+    Parameter("particles", COUNTS["paper"], "of the students from random starts", 10, 1000, quick=COUNTS["quick"]),
+    Parameter("seeds", SEEDS["paper"], "random starts", 2, 100, quick=SEEDS["quick"]),
+)
+
+
+def _runs(bench: Bench, masses: tuple[float, float]) -> tuple[dict[str, Data], list[Data]]:
+    """Of one teacher: from near its atoms, and from random starts."""
+    near = {"decoupled": decoupled(bench, masses), "coupled": coupled(bench, masses)}
+    return near, [random_starts(bench, activation, masses) for activation in _NAMES]
 
 
 def _compute(bench: Bench) -> Data:
     found: Data = {}
-    for masses in MASSES:
+    # 0.2 and not 1 - 0.8, which is another number.
+    teachers = [(heavy, round(1.0 - heavy, 12)) for heavy in bench.value("heavy", _HEAVY)]
+    runs = [_runs(bench, masses) for masses in teachers]
+    for masses, (near, starts) in zip(teachers, runs, strict=True):
         name = f"{masses[0]:g}, {masses[1]:g}"
-        near = {"decoupled": decoupled(bench, masses), "coupled": coupled(bench, masses)}
         rows = {kind: {part: one[part] for part in ("times", "errors", "late", "rates")} for kind, one in near.items()}
         rows["coupled"]["linear"] = linear(near["coupled"], masses)
-        starts = [random_starts(bench, activation, masses) for activation in _NAMES]
         found[name] = rows | {
             "masses": np.array(masses),
             "ended": np.stack([np.mean(one["masses"], axis=0) for one in starts]),
@@ -72,7 +85,7 @@ def _distances(axes: Axes, data: Data, kind: str, law: str) -> None:
     axes.legend(fontsize=9, loc="upper right", title="weights, atom", title_fontsize=9)
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(14.0, 5.0), cost=Cost(20.0, 300.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(14.0, 5.0), cost=Cost(20.0, 300.0), parameters=PARAMETERS)
 def speeds(sheet: Sheet, data: Data) -> None:
     """Speeds near a heavy and a light atom of the teacher, and what a random start makes of them."""
     left, middle, right = sheet.subplots(1, 3)

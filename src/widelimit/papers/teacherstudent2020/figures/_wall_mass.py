@@ -2,27 +2,36 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, title
-from ..runs._walls import INSIDE, OUTSIDE, TIMES, WALL, grids, students
+from ..runs._walls import CELLS, INSIDE, OUTSIDE, PARTICLES, TIMES, WALL, grids, students
 
 # Of 200 particles.
 _EVERY = 12
+PARAMETERS = (
+    Parameter("inside", INSIDE, "the teacher's neuron in the domain [-1, 1]", -WALL, WALL, open=True),
+    Parameter("outside", OUTSIDE, "the teacher's neuron beyond the wall", WALL, 5.0, open=True),
+    Parameter("particles", PARTICLES, "of the students", 10, 2000),
+    Parameter("cells", CELLS["paper"], "of the equation", 20, 1000, quick=CELLS["quick"], counts=(1, 4)),
+)
 
 
 def _compute(bench: Bench) -> Data:
-    found: Data = {"times": TIMES, "grids": {f"{n}": one["wall"] for n, one in grids(bench, INSIDE).items()}}
-    for name, centre in (("inside", INSIDE), ("outside", OUTSIDE)):
-        one = students(bench, centre)
+    centres = {"inside": bench.value("inside", INSIDE), "outside": bench.value("outside", OUTSIDE)}
+    grid, runs = grids(bench, centres["inside"]), {name: students(bench, one) for name, one in centres.items()}
+    found: Data = {"times": TIMES, "grids": {f"{n}": one["wall"] for n, one in grid.items()}}
+    every = max(1, _EVERY * bench.value("particles", PARTICLES) // PARTICLES)
+    for name, one in runs.items():
         count = len(TIMES)
         scale = 0.5 * float(one["mu"] @ one["y"] ** 2)
         found[name] = {
             "wall": one["wall"][:count],
-            "paths": one["paths"][:count, ::_EVERY],
+            "paths": one["paths"][:count, ::every],
+            "centre": centres[name],
             "long": one["times"],
             "loss": one["risk"] / scale,
         }
-    one = students(bench, OUTSIDE)
+    one = runs["outside"]
     found["floor"] = float(one["mu"] @ (np.tanh(WALL * one["x"][:, 0]) - one["y"]) ** 2 / (one["mu"] @ one["y"] ** 2))
     return found
 
@@ -57,28 +66,29 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(14.0, 4.8), cost=Cost(12.0, 60.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(14.0, 4.8), cost=Cost(12.0, 60.0), parameters=PARAMETERS)
 def wall_mass(sheet: Sheet, data: Data) -> None:
     """A wall of the parameters' domain gathers mass and lets it go; a teacher outside leaves a positive loss."""
     left, middle, right = sheet.subplots(1, 3)
     t, inside = data["times"], data["inside"]
     for path in inside["paths"].T:
         curve(left, t, path, 0, lw=1.3)
-    left.axhline(INSIDE, color="black", ls="--", lw=1.6, label=f"teacher, {INSIDE:g}")
+    centre = float(inside["centre"])
+    left.axhline(centre, color="black", ls="--", lw=1.6, label=f"teacher, {centre:g}")
     left.axhline(WALL, color="#666666", lw=1.0)
     left.set(xlabel="time t", ylabel="θ", ylim=(-1.08, 1.18))
     left.legend(loc="lower right")
-    title(left, f"Particles, teacher at {INSIDE:g}")
+    title(left, f"Particles, teacher at {centre:g}")
     for i, (n, mass) in enumerate(data["grids"].items()):
         curve(middle, t, mass, i + 1, lw=1.6, label=f"equation, {n} cells")
     curve(middle, t, inside["wall"], lw=2.4, label="particles")
     middle.set(xlabel="time t", ylabel="mass on the wall or in the last cell", ylim=(0.0, None))
     middle.legend()
     title(middle, "Mass on the wall")
-    for name, centre, tint in (("inside", INSIDE, 0), ("outside", OUTSIDE, 1)):
+    for name, tint in (("inside", 0), ("outside", 1)):
         one = data[name]
         right.set(xscale="log", yscale="log")
-        curve(right, one["long"], one["loss"], tint, label=f"teacher at {centre:g}")
+        curve(right, one["long"], one["loss"], tint, label=f"teacher at {float(one['centre']):g}")
     right.axhline(float(data["floor"]), color="black", ls=":", label="one neuron on the wall")
     right.set(xlabel="time t", ylabel="loss over that of f = 0")
     right.legend(loc="lower left")

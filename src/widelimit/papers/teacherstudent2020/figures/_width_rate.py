@@ -4,9 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, logarithmic, marks, title
-from ..runs._networks import SIDE, TESTS, TIMES, ensembles, rate, widths
+from ..runs._networks import SEEDS, SIDE, TESTS, TIMES, WIDTHS, ensembles, rate, widths
+
+PARAMETERS = (
+    Parameter("widths", WIDTHS["paper"], "neurons", 2, 4096, quick=WIDTHS["quick"], counts=(2, 6)),
+    Parameter("seeds", SEEDS["paper"], "independent starts of each width", 4, 1000, quick=SEEDS["quick"]),
+    Parameter("side", SIDE, "the start is uniform on |theta_k| <= side", 0.01, 10.0),
+)
 
 
 def _compute(bench: Bench) -> Data:
@@ -51,7 +57,7 @@ def _steps(values: Any, weights: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(values)[order], np.cumsum(np.asarray(weights)[order])
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.8), cost=Cost(15.0, 600.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.8), cost=Cost(15.0, 600.0), parameters=PARAMETERS)
 def width_rate(sheet: Sheet, data: Data) -> None:
     """Theorem 1: integrals of smooth functions converge by N^(-1/2)."""
     left, right = sheet.subplots(1, 2)

@@ -80,10 +80,10 @@ def tests(rows: np.ndarray) -> np.ndarray:
 TESTS = ("cos", "Gaussian", "logistic")
 
 
-def limit(order: int, times: list[float]) -> Data:
+def limit(order: int, times: list[float], side: float = SIDE) -> Data:
     """INT test d rho [T, 3] of the limit, from order^2 Gauss nodes of the start's law; those at the end, and their
     weights."""
-    start = laws.Uniform(-SIDE, SIDE, dim=2).quantise(order, laws.Gauss())
+    start = laws.Uniform(-side, side, dim=2).quantise(order, laws.Gauss())
     run = evolved(problem(), start, GradientFlow(), times)
     weights = np.asarray(start.weights)
     return {
@@ -93,7 +93,7 @@ def limit(order: int, times: list[float]) -> Data:
     }
 
 
-def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
+def drawn(widths: tuple[int, ...], seeds: int, times: list[float], side: float = SIDE) -> Data:
     """INT test d rho_N of networks of N neurons drawn from the law, [widths, seeds, T, 3], all draws independent; the
     theta_1 at the end of the first of each N, [widths, most], with weights."""
     # Rows of no weight make all of one shape, which is compiled once.
@@ -101,7 +101,7 @@ def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
     starts = []
     for k, n in enumerate(widths):
         for seed in range(seeds):
-            rows = laws.Uniform(-SIDE, SIDE, dim=2).sample(most, key=jax.random.key(seed + seeds * k)).positions
+            rows = laws.Uniform(-side, side, dim=2).sample(most, key=jax.random.key(seed + seeds * k)).positions
             starts.append(Particles(rows, weights=np.where(np.arange(most) < n, 1.0 / n, 0.0)))
     runs = evolve_many(problem(), starts, GradientFlow(), t1=times[-1], save_at=times, progress=False)
     values = [np.einsum("n,tng->tg", run.weights[-1], tests(np.asarray(run.positions))) for run in runs]
@@ -115,18 +115,19 @@ def drawn(widths: tuple[int, ...], seeds: int, times: list[float]) -> Data:
 TIMES = [0.0, 1.0, 4.0]
 # Gauss nodes a coordinate for the limit.
 ORDER = 20
+WIDTHS = {"quick": (16, 64, 256), "paper": (16, 64, 256, 1024)}
+SEEDS = {"quick": 60, "paper": 300}
 
 
 def widths(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(16, 64, 256), paper=(16, 64, 256, 1024))
+    return bench.value("widths", bench.pick(**WIDTHS))
 
 
 def ensembles(bench: Bench) -> tuple[Data, Data]:
     """`drawn` and `limit`."""
-    seeds = bench.pick(quick=60, paper=300)
-    return bench.piece(drawn, widths=widths(bench), seeds=seeds, times=TIMES), bench.piece(
-        limit, order=ORDER, times=TIMES
-    )
+    seeds, more = bench.value("seeds", bench.pick(**SEEDS)), {"times": TIMES} | bench.given(side="side")
+    networks = bench.piece(drawn, widths=widths(bench), seeds=seeds, **more)
+    return networks, bench.piece(limit, order=ORDER, **more)
 
 
 def rate(widths: tuple[int, ...], squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -106,25 +106,39 @@ def _ends(problem: Problem, starts: list[Particles], step: float, groups: int) -
 
 WIDTHS, DEPTHS, SMOOTH_DEPTHS = (4, 16, 64), (4, 16, 64), (4, 8, 16)
 STEP = 0.2
+# Levels of the wide networks and of a branch.
+LEVELS, BRANCH = 4, 3
+SEEDS = {"quick": 48, "paper": 400}
+
+
+def sizes(bench: Bench, usual: tuple[int, ...]) -> tuple[int, ...]:
+    """N, or L of the vanilla ResNet: `usual` is the paper's."""
+    return bench.value("sizes", usual)
+
+
+def seeds_of(bench: Bench) -> int:
+    """The number of independent starts."""
+    return bench.value("seeds", bench.pick(**SEEDS))
 
 
 def over_width(bench: Bench) -> list[Data]:
     """Four levels, N = 4, 16, 64 particles on each."""
-    found = bench.piece(trained_wide, depth=4, widths=list(WIDTHS), seeds=bench.pick(quick=48, paper=400), step=STEP)
-    return [found[str(width)] for width in WIDTHS]
+    widths, depth = sizes(bench, WIDTHS), bench.value("levels", LEVELS)
+    found = bench.piece(trained_wide, depth=depth, widths=list(widths), seeds=seeds_of(bench), step=STEP)
+    return [found[str(width)] for width in widths]
 
 
 def over_depth(bench: Bench) -> list[Data]:
     """The vanilla ResNet, one particle on each of L = 4, 16, 64 levels."""
-    seeds = bench.pick(quick=48, paper=400)
-    return [bench.piece(trained_wide, depth=depth, widths=[1], seeds=seeds, step=STEP)["1"] for depth in DEPTHS]
+    more = {"seeds": seeds_of(bench), "step": STEP}
+    return [bench.piece(trained_wide, depth=depth, widths=[1], **more)["1"] for depth in sizes(bench, DEPTHS)]
 
 
 def over_branches(bench: Bench) -> list[Data]:
     """Ensembles of N = 4, 16, 64 branches of three levels."""
-    seeds = bench.pick(quick=48, paper=400)
-    found = bench.piece(trained_branches, depth=3, counts=list(WIDTHS), seeds=seeds, step=STEP)
-    return [found[str(count)] for count in WIDTHS]
+    counts, depth = sizes(bench, WIDTHS), bench.value("branch", BRANCH)
+    found = bench.piece(trained_branches, depth=depth, counts=list(counts), seeds=seeds_of(bench), step=STEP)
+    return [found[str(count)] for count in counts]
 
 
 def smooth_in_depth(bench: Bench) -> list[Data]:

@@ -12,6 +12,7 @@ from widelimit.problem.data import Samples
 from ..._kit import Bench, Data
 
 LEVELS, WIDTH = 3, 3
+STARTS = {"quick": 8, "paper": 60}
 GRID = np.linspace(-2.0, 2.0, 9)[:, None]
 
 
@@ -31,11 +32,11 @@ def teacher_of(depth: int, width: int) -> np.ndarray:
     return 0.4 + 0.8 * np.random.default_rng(11).normal(size=(depth, width))
 
 
-def search(starts: int, t1: float) -> Data:
+def search(starts: int, t1: float, levels: int = LEVELS, width: int = WIDTH) -> Data:
     """Searches for the stationary points of E_(2) with a teacher's labels, from independent starts."""
-    teacher = teacher_of(LEVELS, WIDTH)
-    problem, rng = taught(on_line(teacher), LEVELS), np.random.default_rng(12)
-    begun = [on_line(rng.normal(size=(LEVELS, WIDTH))) for _ in range(starts)]
+    teacher = teacher_of(levels, width)
+    problem, rng = taught(on_line(teacher), levels), np.random.default_rng(12)
+    begun = [on_line(rng.normal(size=(levels, width))) for _ in range(starts)]
     found = analysis.stationary_points(problem, begun, t1=t1)
     return described(found) | {
         "teacher": teacher,
@@ -76,8 +77,13 @@ def linear_search(depth: int, means: list[float], seeds: int, t1: float) -> Data
 
 
 def many_starts(bench: Bench) -> Data:
-    return bench.piece(search, starts=bench.pick(quick=8, paper=60), t1=bench.pick(quick=200.0, paper=5000.0))
+    starts = bench.value("starts", bench.pick(**STARTS))
+    more = bench.given(levels="levels", width="width")
+    return bench.piece(search, starts=starts, t1=bench.pick(quick=200.0, paper=5000.0), **more)
 
 
 def linear_starts(bench: Bench) -> Data:
-    return bench.piece(linear_search, depth=3, means=[-2.2, -1.4, -0.6], seeds=bench.pick(quick=2, paper=20), t1=100.0)
+    depth = bench.value("levels", LEVELS)
+    return bench.piece(
+        linear_search, depth=depth, means=[-2.2, -1.4, -0.6], seeds=bench.pick(quick=2, paper=20), t1=100.0
+    )

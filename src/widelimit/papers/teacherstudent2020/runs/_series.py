@@ -18,6 +18,7 @@ from ._residual import X, Y, drawn, placed, wide
 RADII = 0.5 ** np.arange(1, 9)
 FITTED = slice(3, None)
 ORDERS = (1, 2, 3)
+LEVELS, WIDTH = 4, 2
 # Terms that are summed: what is left out is smaller than rounding in the fitted part.
 _LAST = 9
 
@@ -59,7 +60,7 @@ def against_radius(depth: int, width: int) -> Data:
 
 
 def shrinking(bench: Bench) -> Data:
-    return bench.piece(against_radius, depth=4, width=2)
+    return bench.piece(against_radius, depth=bench.value("levels", LEVELS), width=bench.value("width", WIDTH))
 
 
 def second_terms(depth: int, width: int) -> Data:

@@ -17,6 +17,8 @@ from ..._kit._runs import evolved
 from ._students import taught
 
 MASSES = ((0.8, 0.2), (0.9, 0.1))
+# Of the random starts: particles, and how many of them.
+COUNTS, SEEDS = {"quick": 60, "paper": 200}, {"quick": 4, "paper": 12}
 OPPOSITE = np.array([[1.0, 0.0], [-1.0, 0.0]])
 ORTHOGONAL = np.array([[1.0, 0.0], [0.0, 1.0]])
 NODES = 16
@@ -111,7 +113,7 @@ def coupled(bench: Bench, masses: tuple[float, ...]) -> Data:
 def random_starts(bench: Bench, activation: str, masses: tuple[float, ...]) -> Data:
     """Of 60 particles each, 200 at paper scale."""
     atoms, end = (OPPOSITE, 100.0) if activation == "relu" else (ORTHOGONAL, 300.0)
-    more = {"count": bench.pick(quick=60, paper=200), "seeds": bench.pick(quick=4, paper=12)}
+    more = {"count": bench.pick(**COUNTS), "seeds": bench.pick(**SEEDS)} | bench.given(count="particles", seeds="seeds")
     return bench.piece(from_random, activation=activation, atoms=atoms, masses=masses, end=end, **more)
 
 

@@ -17,6 +17,7 @@ from ..._kit._runs import evolved
 # Of N(0, 1) in one dimension.
 _NODES = 48
 _POINTS, _END = 240, 3.5
+CENTRE = 0.4
 # Three neurons in the plane whose sum is zero.
 TRIANGLE = np.array([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
 
@@ -45,16 +46,16 @@ def compared(problem: Problem, student: Particles) -> Data:
     }
 
 
-def line() -> tuple[np.ndarray, np.ndarray]:
-    """240 points of [-3.5, 3.5] and a teacher's weights on them, sum 1."""
+def line(centre: float = CENTRE) -> tuple[np.ndarray, np.ndarray]:
+    """240 points of [-3.5, 3.5] and a teacher's weights on them, normal around `centre`, sum 1."""
     theta = (np.arange(_POINTS) + 0.5) * 2.0 * _END / _POINTS - _END
-    weights = np.exp(-0.5 * (theta - 0.4) ** 2)
+    weights = np.exp(-0.5 * (theta - centre) ** 2)
     return theta, weights / np.sum(weights)
 
 
-def tilted(activation: str, kind: str) -> Data:
+def tilted(activation: str, kind: str, centre: float = CENTRE) -> Data:
     """A positive teacher and a positive student, on `line`, that differ by `theory.tilt` of a kind."""
-    theta, teacher = line()
+    theta, teacher = line(centre)
     student = teacher + theory.tilt(theta, teacher, kind)
     rows = theta[:, None]
     return compared(_one_input(activation, Particles(rows, weights=teacher)), Particles(rows, weights=student))

@@ -15,6 +15,7 @@ from ._students import circle, taught
 WALL, PARTICLES = 1.0, 200
 INSIDE, OUTSIDE = 0.8, 1.4
 """The teacher's atom."""
+CELLS = {"quick": (100, 200), "paper": (100, 200, 400)}
 TIMES = np.linspace(0.0, 40.0, 161)
 _LONG = np.concatenate([TIMES, [100.0, 400.0, 1600.0, 6400.0]])
 
@@ -25,11 +26,11 @@ def problem(centre: float) -> Problem:
     return taught("tanh", Particles(np.array([[centre]])), laws.Normal(0.0, 3.0, dim=1), domain=box, nodes=32)
 
 
-def particles(centre: float) -> Data:
-    """200 particles, equally spaced at the start: paths [T, N], the mass on the wall and E [T], the data's nodes, psi
-    at the end on 201 points of Theta, and what the library says of Theorem 2 there."""
+def particles(centre: float, count: int = PARTICLES) -> Data:
+    """Particles, equally spaced at the start: paths [T, N], the mass on the wall and E [T], the data's nodes, psi at
+    the end on 201 points of Theta, and what the library says of Theorem 2 there."""
     task = problem(centre)
-    start = Particles(((np.arange(PARTICLES) + 0.5) * 2.0 * WALL / PARTICLES - WALL)[:, None])
+    start = Particles(((np.arange(count) + 0.5) * 2.0 * WALL / count - WALL)[:, None])
     run = evolved(task, start, GradientFlow(), _LONG)
     end = analysis.identifiable(task).stationary(run)
     return nodes(task) | {
@@ -53,11 +54,11 @@ def equation(centre: float, cells: int) -> Data:
 
 
 def students(bench: Bench, centre: float) -> Data:
-    return bench.piece(particles, centre=centre)
+    return bench.piece(particles, centre=centre, **bench.given(count="particles"))
 
 
 def cells(bench: Bench) -> tuple[int, ...]:
-    return bench.pick(quick=(100, 200), paper=(100, 200, 400))
+    return bench.value("cells", bench.pick(**CELLS))
 
 
 def grids(bench: Bench, centre: float) -> dict[int, Data]:

@@ -2,20 +2,23 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, title
-from ..runs._training import network, steps_of
+from ..runs._training import given, network, parameters, steps_of
 from ._panels import function_panel, legend_of, neurons_panel, plane, reach_of
 
 # Not printed: the samples, delta, the start and how long.
-_COUNT, _DELTA, _SIZE, _WIDTH = 5, 10.0, 10.0, 60
+_COUNT, _DELTA, _SIZE, _WIDTH, _SEED = 5, 10.0, 10.0, 60, 3
+PARAMETERS = (
+    Parameter("delta", _DELTA, "of every neuron", -1e4, 1e4, infinite=True),
+    *parameters(width=_WIDTH, size=_SIZE, samples=_COUNT, seed=_SEED),
+)
 _SHADES = ("#E8F1F8", "#FBEFE3", "#E6F4EC", "#F7EEF4", "#FFF8DF")
 
 
 def _compute(bench: Bench) -> Data:
-    run = bench.piece(
-        network, wave="sine", count=_COUNT, delta=_DELTA, size=_SIZE, width=_WIDTH, seed=3, steps=steps_of(bench)
-    )
+    usual = {"wave": "sine", "count": _COUNT, "size": _SIZE, "width": _WIDTH, "seed": _SEED}
+    run = bench.piece(network, **usual | given(bench), delta=bench.value("delta", _DELTA), steps=steps_of(bench))
     return {name: run[name] for name in ("x", "y", "end", "places", "f", "share", "step", "steps")}
 
 
@@ -53,7 +56,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 5.2), cost=Cost(12.0, 40.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 5.2), cost=Cost(12.0, 40.0), parameters=PARAMETERS)
 def fig1(sheet: Sheet, data: Data) -> None:
     """A network's function with its knots, and its neurons in the uv plane."""
     left, right = sheet.subplots(1, 2, width_ratios=(1.25, 1.0))

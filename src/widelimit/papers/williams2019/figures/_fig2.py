@@ -7,30 +7,34 @@ import numpy as np
 from widelimit.measure import Particles
 from widelimit.problem import problems
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, arrow, curve, legend_below, marks, title
 from ..runs._networks import flow
 from ._panels import SIGNS, plane
 
 # Not printed: the three values, the starts on a circle of radius 1, and how long.
 _DELTAS, _COUNT, _SAVES = (-30.0, 0.0, 30.0), 12, 40
+PARAMETERS = (
+    Parameter("deltas", _DELTAS, "of the neurons of each panel", -1000.0, 1000.0, counts=(2, 4)),
+    Parameter("starts", _COUNT, "neurons of each sign", 2, 60),
+)
 # Motion of the fastest kind, S |grad L~| t.
 _LONG = 0.9
 # So little mass that the neurons do not move the network.
 _LIGHT = 1e-12
 
 
-def local(delta: float) -> Data:
+def local(delta: float, count: int = _COUNT) -> Data:
     """Paths [T, n, 2] in (r, theta) of neurons of next to no mass, of both signs, under a constant gradient.
 
     One sample at x = 0 with the label 1, prediction 0: every neuron that sees it (v > 0) feels grad L~ = (0, -1) in
     (u, v), times the sign of r.
     """
     problem = problems.canonical_relu(np.zeros(1), np.ones(1), delta=delta)
-    angle = (np.arange(_COUNT) + 0.5) * np.pi / _COUNT
-    rows = np.concatenate([np.stack([np.full(_COUNT, side), angle], axis=1) for side in (1.0, -1.0)])
+    angle = (np.arange(count) + 0.5) * np.pi / count
+    rows = np.concatenate([np.stack([np.full(count, side), angle], axis=1) for side in (1.0, -1.0)])
     rest = np.array([[0.0, 1.5 * np.pi]])
-    weights = np.append(np.full(2 * _COUNT, _LIGHT), 1.0 - 2 * _COUNT * _LIGHT)
+    weights = np.append(np.full(2 * count, _LIGHT), 1.0 - 2 * count * _LIGHT)
     start = problem.start(Particles(np.concatenate([rows, rest]), weights, blocks=problem.blocks[:2]))
     end = _LONG / np.hypot(delta, 2.0)
     run = flow(problem, start, np.linspace(0.0, end, _SAVES + 1), end / 2000)
@@ -44,7 +48,8 @@ def turns(one: Data) -> float:
 
 
 def _compute(bench: Bench) -> Data:
-    return {"runs": [bench.piece(local, delta=delta) for delta in _DELTAS]}
+    deltas, more = bench.value("deltas", _DELTAS), bench.given(count="starts")
+    return {"runs": [bench.piece(local, delta=delta, **more) for delta in deltas]}
 
 
 def _caption(data: Data) -> str:
@@ -66,7 +71,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 5.3), cost=Cost(10.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 5.3), cost=Cost(10.0), parameters=PARAMETERS)
 def fig2(sheet: Sheet, data: Data) -> None:
     """The value of delta interpolates between radial and parallel local trajectories."""
     for axes, one in zip(sheet.subplots(1, len(data["runs"]), sharex=True, sharey=True), data["runs"], strict=True):

@@ -2,18 +2,24 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, key, marks, title
 from ..._kit._shares import largest
 from ..runs._features import PLACE, WIDTH, slices_of
 from ._panels import legend_of
 
 _TERMS = (("features", 0, "o", "$K_{RF}$ (c moves)"), ("inner", 1, "s", "$(xx'+1)E(c^2)P$ (a, b move)"))
+PARAMETERS = (
+    Parameter("width", WIDTH, "neurons that are sampled", 10, 200_000),
+    Parameter("place", PLACE, "x' of the slice", -2.0, 2.0),
+    Parameter("seed", 31, "of the sample", 0, 10**6),
+)
 
 
 def _compute(bench: Bench) -> Data:
     uniform, normal = slices_of(bench)
-    return {"uniform": uniform, "normal": normal}
+    made = {"width": bench.value("width", WIDTH), "place": bench.value("place", PLACE)}
+    return {"uniform": uniform | made, "normal": normal | made}
 
 
 def _caption(data: Data) -> str:
@@ -35,19 +41,20 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.9), cost=Cost(15.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.9), cost=Cost(15.0), parameters=PARAMETERS)
 def fig3(sheet: Sheet, data: Data) -> None:
     """Slices of the tangent kernel's terms."""
     panels = sheet.subplots(1, 2)
     for axes, (name, one) in zip(panels, data.items(), strict=True):
+        width, place = int(one["width"]), float(one["place"])
         total = {"limit": one["features"] + one["inner"], "sampled": one["sampled features"] + one["sampled inner"]}
         for term, tint, shape, label in _TERMS:
             curve(axes, one["x"], one[term], tint, label=f"limit: {label}")
             marks(axes, one["x"][::4], one[f"sampled {term}"][::4], tint, shape, ms=5)
         curve(axes, one["x"], total["limit"], 2, ls="--", label="limit: sum")
         marks(axes, one["x"][::4], total["sampled"][::4], 2, "^", ms=5)
-        key(axes, f"m = {WIDTH:,}, in its colour", tint="#555555", ls="", marker="o", ms=5)
-        axes.axvline(PLACE, color="#999999", lw=0.9)
-        axes.set(xlabel="x", ylabel=f"K(x, {PLACE:g})")
-        title(axes, {"uniform": "a, b ~ U(-1, 1)", "normal": "a, b ~ N(0, 1)"}[name] + f", x' = {PLACE:g} (grey line)")
+        key(axes, f"m = {width:,}, in its colour", tint="#555555", ls="", marker="o", ms=5)
+        axes.axvline(place, color="#999999", lw=0.9)
+        axes.set(xlabel="x", ylabel=f"K(x, {place:g})")
+        title(axes, {"uniform": "a, b ~ U(-1, 1)", "normal": "a, b ~ N(0, 1)"}[name] + f", x' = {place:g} (grey line)")
     legend_of(sheet, [panels[0]])

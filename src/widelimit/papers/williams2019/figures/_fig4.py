@@ -7,20 +7,30 @@ from scipy.interpolate import CubicSpline
 
 from widelimit.report.canvas import dash, marker
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, logarithmic, marks, title
 from ..._kit._shares import apart, largest
 from ..runs._features import features_fit
 from ..runs._networks import square_wave
 
 _SHOWN = (20, 100, 1000)
-_WIDTHS, _SEEDS = (400, 1600, 6400), range(50, 54)
+_WIDTHS, _DRAWS, _SEED = (400, 1600, 6400), 4, 50
+_COUNT = 10
+PARAMETERS = (
+    Parameter("shown", _SHOWN, "neurons of the networks at the left", 2, 20_000, counts=(2, 4)),
+    Parameter("widths", _WIDTHS, "neurons of the networks at the right", 100, 20_000, counts=(2, 6)),
+    Parameter("draws", _DRAWS, "of each width", 2, 50),
+    Parameter("samples", _COUNT, "of the square wave", 3, 40),
+)
 
 
 def _compute(bench: Bench) -> Data:
-    x, y = square_wave(10)
-    shown = [bench.piece(features_fit, width=width, seed=43, time=math.inf) for width in _SHOWN]
-    runs = [[bench.piece(features_fit, width=width, seed=s, time=math.inf) for s in _SEEDS] for width in _WIDTHS]
+    x, y = square_wave(bench.value("samples", _COUNT))
+    widths, numbers = bench.value("widths", _WIDTHS), bench.value("shown", _SHOWN)
+    seeds = range(_SEED, _SEED + bench.value("draws", _DRAWS))
+    more: Data = {"time": math.inf} | bench.given(count="samples")
+    shown = [bench.piece(features_fit, width=width, seed=43, **more) for width in numbers]
+    runs = [[bench.piece(features_fit, width=width, seed=s, **more) for s in seeds] for width in widths]
     places = shown[0]["x"]
     inside = np.abs(places) <= x[-1] + 1e-9
     return {
@@ -30,7 +40,8 @@ def _compute(bench: Bench) -> Data:
         "f": [one["f"][inside] for one in shown],
         "limit": shown[0]["limit"][inside],
         "spline": CubicSpline(x, y, bc_type="natural")(places[inside]),
-        "widths": np.array(_WIDTHS),
+        "shown": np.array(numbers),
+        "widths": np.array(widths),
         "apart": np.array([[apart(one["f"][inside], one["limit"][inside]) for one in row] for row in runs]),
     }
 
@@ -59,11 +70,11 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.9), cost=Cost(30.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(11.0, 4.9), cost=Cost(30.0), parameters=PARAMETERS)
 def fig4(sheet: Sheet, data: Data) -> None:
     """Training the outer weights alone: convergence to a cubic spline."""
     left, right = sheet.subplots(1, 2, width_ratios=(1.5, 1.0))
-    for k, (width, f) in enumerate(zip(_SHOWN, data["f"], strict=True)):
+    for k, (width, f) in enumerate(zip(data["shown"], data["f"], strict=True)):
         curve(left, data["places"], f, k + 1, ls=dash(k), lw=1.5, label=f"m = {width}")
     curve(left, data["places"], data["limit"], lw=1.3, ls="-", label="m = ∞")
     curve(left, data["places"], data["spline"], 0, lw=4.5, alpha=0.35, label="natural cubic spline", zorder=1)
@@ -71,7 +82,8 @@ def fig4(sheet: Sheet, data: Data) -> None:
     left.set(xlabel="x", ylabel="f(x)")
     title(left, "c trained alone (δ = -∞), to the end of the flow")
     sheet.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=10.5)
-    look = {"xlim": (150.0, 2e4), "ylim": (5e-3, 0.2)}
+    widths, far = data["widths"], data["apart"]
+    look = {"xlim": (0.375 * widths[0], 3.125 * widths[-1]), "ylim": (0.5 * np.min(far), 2.0 * np.max(far))}
     logarithmic(right, "xy", "width m", "largest |f - limit| between the samples", **look)
     for k in range(data["apart"].shape[1]):
         marks(right, data["widths"], data["apart"][:, k], 1, marker(k), ms=5)

@@ -6,28 +6,29 @@ import numpy as np
 
 from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, title
-from ..runs._training import NEAR, network, steps_of
+from ..._kit._shares import largest
+from ..runs._training import NEAR, given, network, parameters, steps_of
 from ._panels import delta_name, function_panel, legend_of, neurons_panel
 
 # Not printed: the values of delta between the limits, and the start's law.
 DELTAS = (-math.inf, -10.0, 0.0, 10.0, math.inf)
 _SIZE, _WIDTH, _COUNT = 10.0, 1000, 10
 PARAMETERS = (
-    Parameter("width", _WIDTH, "neurons", 2, 10_000),
-    Parameter("size", _SIZE, "the start of r is N(0, size^2)", 0.0, 100.0, open=True),
-    Parameter("samples", _COUNT, "of the sinusoid", 2, 200),
+    Parameter("deltas", DELTAS, "of the neurons of each column", -1e4, 1e4, counts=(2, 6), infinite=True),
+    *parameters(width=_WIDTH, size=_SIZE, samples=_COUNT, seed=0),
 )
 
 
 def runs_of(bench: Bench) -> list[Data]:
     """One run a delta."""
-    made = {"size": bench.value("size", _SIZE), "width": bench.value("width", _WIDTH)}
-    settings = {"wave": "sine", "count": bench.value("samples", _COUNT), **made, "seed": 0, "steps": steps_of(bench)}
-    return [bench.piece(network, delta=delta, **settings) for delta in DELTAS]
+    settings = {"wave": "sine", "count": _COUNT, "size": _SIZE, "width": _WIDTH, "seed": 0} | given(bench)
+    deltas = bench.value("deltas", DELTAS)
+    return [bench.piece(network, delta=delta, **settings, steps=steps_of(bench)) for delta in deltas]
 
 
 def _compute(bench: Bench) -> Data:
-    return {"deltas": np.array(DELTAS), "runs": runs_of(bench), "width": bench.value("width", _WIDTH)}
+    deltas = np.array(bench.value("deltas", DELTAS))
+    return {"deltas": deltas, "runs": runs_of(bench), "width": bench.value("width", _WIDTH)}
 
 
 def _caption(data: Data) -> str:
@@ -61,9 +62,10 @@ def _alt(data: Data) -> str:
 def fig5(sheet: Sheet, data: Data) -> None:
     """Fits of a sinusoid from the kernel to the adaptive regime."""
     panels = sheet.subplots(2, len(data["runs"]))
+    top = 1.05 * largest(1.9 / 1.05, *(np.abs(one["f"]) for one in data["runs"]))
     for axes, delta, one in zip(panels.T, data["deltas"], data["runs"], strict=True):
         function_panel(axes[0], one["x"], one["y"], one["end"], one["places"], one["f"])
-        axes[0].set(xlabel="x", ylabel="f(x)", ylim=(-1.9, 1.9))
+        axes[0].set(xlabel="x", ylabel="f(x)", ylim=(-top, top))
         title(axes[0], f"{delta_name(delta)}, loss {one['risk'][-1]:.1g}")
         neurons_panel(axes[1], one["end"], one["x"])
         title(axes[1], f"{one['share'][1]:.0%} of knots on samples")

@@ -6,18 +6,19 @@ import numpy as np
 
 from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Sheet, title
-from ..runs._training import NEAR, PATHS, network, steps_of
+from ..runs._training import NEAR, PATHS, given, network, parameters, steps_of
 from ._panels import delta_name, function_panel, legend_of, neurons_panel, paths_panel, reach_of
 
 # Not printed: the start's law.
 _SIZE, _WIDTH = 10.0, 1000
 _DELTAS = (-math.inf, math.inf)
+PARAMETERS = parameters(width=_WIDTH, size=_SIZE, samples=10, seed=0)
 
 
 def runs_of(bench: Bench) -> list[Data]:
     """One run a delta."""
-    settings = {"wave": "square", "count": 10, "size": _SIZE, "width": _WIDTH, "seed": 0, "steps": steps_of(bench)}
-    return [bench.piece(network, delta=delta, **settings) for delta in _DELTAS]
+    settings = {"wave": "square", "count": 10, "size": _SIZE, "width": _WIDTH, "seed": 0} | given(bench)
+    return [bench.piece(network, delta=delta, **settings, steps=steps_of(bench)) for delta in _DELTAS]
 
 
 def _compute(bench: Bench) -> Data:
@@ -45,11 +46,11 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 8.6), cost=Cost(30.0, 80.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 8.6), cost=Cost(30.0, 80.0), parameters=PARAMETERS)
 def fig6(sheet: Sheet, data: Data) -> None:
     """Trajectories of neurons in the kernel and in the adaptive limit."""
     rows = sheet.subplots(2, 3, width_ratios=(1.15, 1.0, 1.0))
-    sheet.suptitle(f"m = {_WIDTH}, {int(data['runs'][0]['steps'])} steps", fontsize=12)
+    sheet.suptitle(f"m = {len(data['runs'][0]['end'])}, {int(data['runs'][0]['steps'])} steps", fontsize=12)
     reach = max(reach_of(one["end"]) for one in data["runs"])
     for axes, delta, one in zip(rows, data["deltas"], data["runs"], strict=True):
         function_panel(axes[0], one["x"], one["y"], one["end"], one["places"], one["f"])
@@ -58,5 +59,5 @@ def fig6(sheet: Sheet, data: Data) -> None:
         neurons_panel(axes[1], one["end"], one["x"], reach)
         title(axes[1], f"{delta_name(delta)}: neurons after training")
         paths_panel(axes[2], one["paths"], one["x"], reach)
-        title(axes[2], f"{delta_name(delta)}: paths of {PATHS} neurons")
+        title(axes[2], f"{delta_name(delta)}: paths of {one['paths'].shape[1]} neurons")
     legend_of(sheet, rows[0][:2])

@@ -2,24 +2,29 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, title
 from ..._kit._shares import apart, largest
-from ..runs._training import NEAR, network, steps_of
+from ..runs._training import NEAR, given, network, parameters, steps_of
 from ._panels import delta_name, function_panel, legend_of
 
 # Not printed: the values of delta, the start and the samples.
 _DELTAS, _SIZE, _WIDTH = (-1000.0, 10.0), 10.0, 300
+PARAMETERS = (
+    Parameter("deltas", _DELTAS, "of the two fits", -1e4, 1e4, infinite=True),
+    *parameters(width=_WIDTH, size=_SIZE, samples=10, seed=7),
+)
 
 
 def runs_of(bench: Bench) -> list[Data]:
     """One run a delta."""
-    settings = {"wave": "square", "count": 10, "size": _SIZE, "width": _WIDTH, "seed": 7, "steps": steps_of(bench)}
-    return [bench.piece(network, delta=delta, **settings) for delta in _DELTAS]
+    settings = {"wave": "square", "count": 10, "size": _SIZE, "width": _WIDTH, "seed": 7} | given(bench)
+    deltas = bench.value("deltas", _DELTAS)
+    return [bench.piece(network, delta=delta, **settings, steps=steps_of(bench)) for delta in deltas]
 
 
 def _compute(bench: Bench) -> Data:
-    return {"deltas": np.array(_DELTAS), "runs": runs_of(bench)}
+    return {"deltas": np.array(bench.value("deltas", _DELTAS)), "runs": runs_of(bench)}
 
 
 def _caption(data: Data) -> str:
@@ -43,7 +48,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(13.0, 4.6), cost=Cost(15.0, 60.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(13.0, 4.6), cost=Cost(15.0, 60.0), parameters=PARAMETERS)
 def fig7(sheet: Sheet, data: Data) -> None:
     """The same initial function, scaled in two ways."""
     start, *panels = sheet.subplots(1, 3, sharey=True)
@@ -53,7 +58,8 @@ def fig7(sheet: Sheet, data: Data) -> None:
     for axes, delta, one in zip(panels, data["deltas"], data["runs"], strict=True):
         function_panel(axes, one["x"], one["y"], one["end"], one["places"], one["f"])
         title(axes, f"{delta_name(delta)}, after {int(one['steps'])} steps")
+    top = 1.05 * largest(2.2 / 1.05, *(np.abs(one[name]) for one in data["runs"] for name in ("f", "before")))
     for axes in (start, *panels):
-        axes.set(xlabel="x", ylim=(-2.2, 2.2))
+        axes.set(xlabel="x", ylim=(-top, top))
     start.set_ylabel("f(x)")
     legend_of(sheet, [start])

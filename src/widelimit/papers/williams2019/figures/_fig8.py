@@ -2,27 +2,34 @@
 
 import numpy as np
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, title
-from ..runs._training import NEAR, scaled_network, steps_of
+from ..runs._training import NEAR, parameters, scaled_network, steps_of
 from ._panels import function_panel, legend_of
 
 WIDTHS, _COUNT = (20, 200, 2000), 20
 # The printed range of c, and PyTorch's.
 POWERS = {"printed": 1.0, "PyTorch": 0.5}
+_SEED = 8
+PARAMETERS = (
+    Parameter("widths", WIDTHS, "neurons of each column", 2, 10_000, counts=(2, 4)),
+    *(one for one in parameters(width=0, size=0.0, samples=_COUNT, seed=_SEED) if one.name not in ("width", "size")),
+)
 
 
 def runs_of(bench: Bench) -> dict[str, list[Data]]:
     """A run a width, for either range of c."""
-    settings = {"wave": "sine", "count": _COUNT, "seed": 8, "steps": steps_of(bench)}
+    settings = {"wave": "sine", "count": _COUNT, "seed": _SEED, "steps": steps_of(bench)}
+    settings |= bench.given(count="samples", seed="seed")
+    widths = bench.value("widths", WIDTHS)
     return {
-        name: [bench.piece(scaled_network, width=m, output=float(m**-power), **settings) for m in WIDTHS]
+        name: [bench.piece(scaled_network, width=m, output=float(m**-power), **settings) for m in widths]
         for name, power in POWERS.items()
     }
 
 
 def _compute(bench: Bench) -> Data:
-    return {"widths": np.array(WIDTHS), **runs_of(bench)}
+    return {"widths": np.array(bench.value("widths", WIDTHS)), **runs_of(bench)}
 
 
 def _row(runs: list[Data]) -> str:
@@ -50,13 +57,13 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.6), cost=Cost(50.0, 200.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(12.0, 7.6), cost=Cost(50.0, 200.0), parameters=PARAMETERS)
 def fig8(sheet: Sheet, data: Data) -> None:
     """The effect of the number of neurons."""
-    panels = sheet.subplots(2, len(WIDTHS), sharey=True)
+    panels = sheet.subplots(2, len(data["widths"]), sharey=True)
     words = {"printed": "c ~ U(±1/m), printed", "PyTorch": "c ~ U(±1/√m), PyTorch"}
     for row, name in zip(panels, POWERS, strict=True):
-        for axes, width, one in zip(row, WIDTHS, data[name], strict=True):
+        for axes, width, one in zip(row, data["widths"], data[name], strict=True):
             function_panel(axes, one["x"], one["y"], one["end"], one["places"], one["f"])
             title(axes, f"m = {width}, {words[name]}, loss {one['risk'][-1]:.1g}", 10.5)
             axes.set(xlabel="x")

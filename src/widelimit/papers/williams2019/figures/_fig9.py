@@ -1,5 +1,6 @@
 """Fig. 9: the field that one neuron feels at delta = infinity, and where neurons stick."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from widelimit.report.canvas import colour
 
 from ..._kit import Bench, Cost, Data, figure
 from ..._kit._drawing import Axes, Sheet, curve, title
-from ..runs._training import NEAR, network, samples
+from ..runs._training import NEAR, given, network, parameters, samples
 from ._panels import function_panel, legend_of, neurons_panel, reach_of, sample_lines
 
 # Not printed: the start, and the time at which the field is drawn: while residuals are large.
 _COUNT, _SIZE, _WIDTH, _SEED, _STEPS = 8, 4.0, 400, 5, 2000
 _ARROWS = 21
+PARAMETERS = tuple(
+    dataclasses.replace(one, usual=_STEPS, quick=None) if one.name == "steps" else one
+    for one in parameters(width=_WIDTH, size=_SIZE, samples=_COUNT, seed=_SEED)
+)
 
 
 def field(wave: str, count: int, size: float, width: int, seed: int, steps: int) -> Data:
@@ -52,7 +57,8 @@ def field(wave: str, count: int, size: float, width: int, seed: int, steps: int)
 
 def field_of(bench: Bench) -> Data:
     """That of the figure and of the claim."""
-    return bench.piece(field, wave="square", count=_COUNT, size=_SIZE, width=_WIDTH, seed=_SEED, steps=_STEPS)
+    usual = {"count": _COUNT, "size": _SIZE, "width": _WIDTH, "seed": _SEED, "steps": _STEPS}
+    return bench.piece(field, wave="square", **usual | given(bench) | bench.given(steps="steps"))
 
 
 def _rays(data: Data, kind: str, sign: int) -> list[tuple[float, float]]:
@@ -102,7 +108,7 @@ def _field(axes: Axes, data: Data, sign: int) -> None:
     title(axes, f"velocity of a neuron with r {'><'[sign]} 0")
 
 
-@figure(field_of, caption=_caption, alt=_alt, size=(11.0, 10.6), cost=Cost(15.0))
+@figure(field_of, caption=_caption, alt=_alt, size=(11.0, 10.6), cost=Cost(15.0), parameters=PARAMETERS)
 def fig9(sheet: Sheet, data: Data) -> None:
     """The field felt by a neuron, attractors and repulsors, and where neurons stick."""
     (plus, minus), (left, right) = sheet.subplots(2, 2)

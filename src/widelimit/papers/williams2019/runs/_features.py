@@ -29,11 +29,11 @@ def signs_law(half: float) -> laws.Product:
     return laws.product(weight=weights(-1.0, 1.0), bias=laws.Uniform(-half, half))
 
 
-def features_fit(width: int, seed: int, time: float) -> Data:
-    """Ten samples fitted by training c alone from 0, a = +-1 and b ~ U(-1, 1) drawn, to a time in units of the
+def features_fit(width: int, seed: int, time: float, count: int = 10) -> Data:
+    """Samples fitted by training c alone from 0, a = +-1 and b ~ U(-1, 1) drawn, to a time in units of the
     kernel's: f by the library's linear flow, by least squares of least norm in NumPy (at infinity), and the
     interpolant at infinite width at the same time."""
-    x, y = square_wave(10)
+    x, y = square_wave(count)
     law = laws.product(output=laws.Atom(0.0), weight=weights(-1.0, 1.0), bias=laws.Uniform(-1.0, 1.0))
     problem = problems.univariate_relu(x, y)
     start = measure(problem, law.sample(width, key=jax.random.key(seed)))
@@ -96,7 +96,6 @@ def _inner(law: laws.Product) -> laws.Product:
 
 def slices_of(bench: Bench) -> tuple[Data, Data]:
     """Of Fig. 3: m = 25,000, x' = 0.5, uniform and Gaussian."""
-    first, second = (
-        bench.piece(slices, uniform=uniform, width=WIDTH, seed=31, place=PLACE, points=81) for uniform in (True, False)
-    )
+    made: Data = {"width": WIDTH, "seed": 31, "place": PLACE} | bench.given(width="width", seed="seed", place="place")
+    first, second = (bench.piece(slices, uniform=uniform, **made, points=81) for uniform in (True, False))
     return first, second

@@ -7,7 +7,7 @@ import numpy as np
 from widelimit import analysis
 from widelimit.problem import problems, scales
 
-from ..._kit import Bench, Data
+from ..._kit import Bench, Data, Parameter
 from ._networks import drawn, flow, measure, share_near, sine_wave, speed, square_wave, value
 
 NEAR = 0.01
@@ -27,7 +27,9 @@ def network(wave: str, count: int, delta: float, size: float, width: int, seed: 
     """r ~ N(0, size^2), theta uniform, trained for `steps` steps of length `STEP`/S at this delta."""
     x, y = samples(wave, count)
     problem = problems.canonical_relu(x, y, delta=delta)
-    return _trained(problem, x, y, drawn(width, seed, size), STEP / speed(delta, size), steps)
+    # More samples make the fastest mode faster.
+    step = STEP * min(1.0, 10.0 / count) / speed(delta, size)
+    return _trained(problem, x, y, drawn(width, seed, size), step, steps)
 
 
 def scaled_network(wave: str, count: int, width: int, output: float, seed: int, steps: int) -> Data:
@@ -74,6 +76,25 @@ def _trained(problem: Any, x: np.ndarray, y: np.ndarray, rows: np.ndarray, step:
     }
 
 
+_STEPS = {"quick": 10000, "paper": 50000}
+
+
 def steps_of(bench: Bench) -> int:
     """The paper's 10,000 epochs; a fifth of them at the quick scale."""
-    return bench.pick(quick=10000, paper=50000)
+    return bench.value("steps", bench.pick(**_STEPS))
+
+
+def parameters(*, width: int, size: float, samples: int, seed: int) -> tuple[Parameter, ...]:
+    """What may be set of every figure of `network`, with what is the figure's own."""
+    return (
+        Parameter("width", width, "neurons", 2, 10_000),
+        Parameter("size", size, "the start of r is N(0, size^2)", 0.0, 100.0, open=True),
+        Parameter("samples", samples, "of the wave", 2, 200),
+        Parameter("seed", seed, "of the start", 0, 10**6),
+        Parameter("steps", _STEPS["paper"], "of training", 100, 10**6, quick=_STEPS["quick"]),
+    )
+
+
+def given(bench: Bench) -> dict[str, Any]:
+    """The settings of `network` that were set, but for delta."""
+    return bench.given(width="width", size="size", count="samples", seed="seed")

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, arrow, curve, legend_below, marks, title
 from ..runs._square import ALL_LOST, ATOM, atoms
 
@@ -16,13 +16,19 @@ from ..runs._square import ALL_LOST, ATOM, atoms
 # the border first creeps along it.
 _C, _H = (-2.0, 2.5), (-0.5, 1.2)
 _END = 3000.0
+PARAMETERS = (
+    Parameter("charges", _C, "the starts lie between these charges", -5.0, 5.0),
+    Parameter("knots", _H, "the starts lie between these knots", -2.0, 2.0),
+    Parameter("end", _END, "how long they are followed", 10.0, 1e5),
+)
 _EPS = 1e-3
 
 
 def paths(bench: Bench) -> Data:
     """The single atoms of the figure."""
     grid, saves = bench.pick(quick=([10, 7], 300), paper=([19, 12], 600))
-    return bench.piece(atoms, c=list(_C), h=list(_H), grid=grid, end=_END, saves=saves)
+    c, h, end = list(bench.value("charges", _C)), list(bench.value("knots", _H)), bench.value("end", _END)
+    return bench.piece(atoms, c=c, h=h, grid=grid, end=end, saves=saves)
 
 
 def border(reach: float) -> Data:
@@ -47,11 +53,12 @@ def border(reach: float) -> Data:
 
 def border_of(bench: Bench) -> Data:
     """The border as far as the figure shows it."""
-    return bench.piece(border, reach=-_H[0])
+    return bench.piece(border, reach=-min(bench.value("knots", _H)[0], _H[0]))
 
 
 def _compute(bench: Bench) -> Data:
-    return paths(bench) | {"border": border_of(bench)}
+    made = {"charges": bench.value("charges", _C), "knots": bench.value("knots", _H)}
+    return paths(bench) | made | {"border": border_of(bench)}
 
 
 def kinds(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,7 +91,15 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(9.0, 6.2), cost=Cost(20.0, 110.0))
+def _frame(data: Data, k: int, edge: float) -> tuple[float, float]:
+    """Of an axis: the starts, where the paths go, and the atom are inside."""
+    box = np.asarray((data["charges"], data["knots"])[k])
+    ways = data["paths"][..., k]
+    low, high = (float(find([find(box), find(ways), ATOM[k]])) for find in (np.min, np.max))
+    return low - edge, high + edge
+
+
+@figure(_compute, caption=_caption, alt=_alt, size=(9.0, 6.2), cost=Cost(20.0, 110.0), parameters=PARAMETERS)
 def fig1(sheet: Sheet, data: Data) -> None:
     """Trajectories of single atoms: two kinds of ends."""
     axes = sheet.add_subplot()
@@ -100,12 +115,13 @@ def fig1(sheet: Sheet, data: Data) -> None:
             curve(axes, *path.T, tint=tint, lw=1.1, ls=dashes, label=name if k == 0 else None)
             arrow(axes, *path.T, tint=tint)
         marks(axes, *data["paths"][which][:, 0].T, tint=tint, marker=shape, **open_mark)
-    marks(axes, *data["paths"][still][:, 0].T, tint=2, marker="^", ms=6, label="at rest: h ≥ 1 at the start")
+    if np.any(still):
+        marks(axes, *data["paths"][still][:, 0].T, tint=2, marker="^", ms=6, label="at rest: h ≥ 1 at the start")
     marks(axes, *data["paths"][right & ~still][:, -1].T, tint=1, marker="s", ms=5.5)
     curve(axes, data["border"]["c"], data["border"]["h"], lw=1.8, ls="-.", label="border of the two basins")
     marks(axes, *np.array([ATOM]).T, marker="*", ms=19, zorder=5)
     axes.axhline(1.0, color="#777777", lw=1.0)
-    axes.set(xlabel="charge c", ylabel="knot h", xlim=(_C[0] - 0.1, _C[1] + 0.1), ylim=(_H[0] - 0.07, _H[1] + 0.07))
+    axes.set(xlabel="charge c", ylabel="knot h", xlim=_frame(data, 0, 0.1), ylim=_frame(data, 1, 0.07))
     starts = f"{len(data['paths'])} single atoms from a grid of starts chosen here (open marks)"
     title(axes, f"f(x) = x²: {starts}, followed to t = {data['t'][-1]:,.0f}")
     legend_below(sheet, axes, 2, fontsize=11.5)

@@ -10,8 +10,10 @@ WIDTH = 100
 # Not printed: sigma, the starts and the end time.
 _SIGMA = 0.01
 PARAMETERS = (
-    Parameter("sigma", _SIGMA, "the standard deviation of the cloud at the start", 0.0, 0.1, open=True),
+    Parameter("sigma", _SIGMA, "the standard deviation of the cloud at the start", 0.0, 0.3, open=True),
     Parameter("width", WIDTH, "neurons", 2, 10_000),
+    Parameter("end", 1e5, "how long the clouds are followed", 10.0, 1e6, quick=1e4),
+    Parameter("seed", 1, "of the draw", 0, 10**6),
 )
 _STARTS = {"stable": [-1.0, 0.2], "unstable": [1.0, 0.0]}
 
@@ -20,7 +22,7 @@ def clouds(bench: Bench) -> Data:
     """The two clouds by their names."""
     end, saves = bench.pick(quick=(1e4, 200), paper=(1e5, 400))
     made = {"sigma": bench.value("sigma", _SIGMA), "width": bench.value("width", WIDTH)}
-    settings = {**made, "end": end, "saves": saves, "seed": 1}
+    settings = {**made, "end": end, "saves": saves, "seed": 1} | bench.given(end="end", seed="seed")
     return {name: bench.piece(cloud, center=center, **settings) for name, center in _STARTS.items()}
 
 
@@ -58,10 +60,20 @@ def _alt(data: Data) -> str:
     )
 
 
+def _span(parts: list[np.ndarray], k: int) -> tuple[float, float]:
+    """The least and the largest coordinate of all paths."""
+    return min(float(np.min(rows[..., k])) for rows in parts), max(float(np.max(rows[..., k])) for rows in parts)
+
+
 @figure(_compute, caption=_caption, alt=_alt, size=(10.0, 5.4), cost=Cost(6.0, 15.0), parameters=PARAMETERS)
 def fig2(sheet: Sheet, data: Data) -> None:
     """Clouds around a stable and an unstable atom."""
     pair = sheet.subplots(1, 2)
+    # Panels of one scale, so that the widths can be compared.
+    seen = {name: [data[name]["rows"], data[name]["atom"]["rows"]] for name in _STARTS}
+    spans = {name: [_span(rows, k) for k in range(2)] for name, rows in seen.items()}
+    half = max(0.55, *(0.52 * (high - low) for (low, high), _ in spans.values()))
+    bottom, top = min(low for _, (low, _) in spans.values()), max(high for _, (_, high) in spans.values())
     for axes, name in zip(pair, _STARTS, strict=True):
         one = data[name]
         for path in np.swapaxes(one["rows"], 0, 1):
@@ -70,9 +82,9 @@ def fig2(sheet: Sheet, data: Data) -> None:
         marks(axes, *one["rows"][0].T, tint=0, marker="o", ms=5, mfc="white", zorder=4, label="start")
         marks(axes, *one["rows"][-1].T, tint=1, marker="s", ms=5, zorder=4, label="end")
         axes.axhline(1.0, color="#777777", lw=1.0)
-        # Panels of one scale, so that the widths can be compared.
-        middle = 0.5 * (np.min(one["rows"][..., 0]) + np.max(one["rows"][..., 0]))
-        axes.set(xlabel="charge c", xlim=(middle - 0.55, middle + 0.55), ylim=(-0.15, 1.1))
+        middle = 0.5 * sum(spans[name][0])
+        axes.set(xlabel="charge c", xlim=(middle - half, middle + half))
+        axes.set_ylim(min(-0.15, bottom - 0.05), max(1.1, top + 0.05))
         title(axes, f"{name}: loss {one['loss'][0]:.2g} → {one['loss'][-1]:.2g}", 12)
     marks(pair[1], *np.array([ATOM]).T, marker="*", ms=17, zorder=5, label="$(c_*, h_*)$")
     pair[0].set_ylabel("knot h")

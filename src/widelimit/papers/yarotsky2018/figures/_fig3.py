@@ -5,8 +5,9 @@ import numpy as np
 from widelimit.report.canvas import dash, marker
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, key, logarithmic, marks, title
+from ..._kit._shares import largest
 from ..runs._splines import TERMS, expansion, knots_of, marked, trained, trained_cosine, trained_knots
 
 AMPLITUDE, WAVES = 0.01, (1, 2, 3, 4, 5)
@@ -17,26 +18,36 @@ LOWER, UPPER, BOX_END = 0.3, 0.8, 1000.0
 # Not in the paper: a start near the minimiser, where the linearisation has to hold.
 EPS, NEAR_KNOTS, NEAR_END = 0.05, 1000, 100.0
 MODES = 10000
+PARAMETERS = (
+    Parameter("amplitude", AMPLITUDE, "of the sines", 1e-4, 1.0),
+    Parameter("wave", WEIGHTS_OF, "half waves of the sine of (a)", 1, 20),
+    Parameter("waves", WAVES, "half waves of the sines of (b)", 1, 20, counts=(2, 6)),
+    Parameter("knots", 400, "neurons", 10, 2000, quick=100),
+    Parameter("box", (LOWER, UPPER), "the knots of (c) start between these", 0.0, 1.0),
+    Parameter("eps", EPS, "the other start of (c) has the density 1 + eps cos(2 pi h)", 0.0, 0.95, open=True),
+)
 # One pattern for all that is theory, as the legend shows it.
 _THEORY = dash(1)
 
 
 def _compute(bench: Bench) -> Data:
-    knots = knots_of(bench)
-    weights = bench.piece(trained, amplitude=AMPLITUDE, waves=WEIGHTS_OF, knots=knots, end=WEIGHTS_END)
+    knots, amplitude = knots_of(bench), bench.value("amplitude", AMPLITUDE)
+    wave, waves = bench.value("wave", WEIGHTS_OF), bench.value("waves", WAVES)
+    (lower, upper), eps = bench.value("box", (LOWER, UPPER)), bench.value("eps", EPS)
+    weights = bench.piece(trained, amplitude=amplitude, waves=wave, knots=knots, end=WEIGHTS_END)
+    runs = [bench.piece(trained, amplitude=amplitude, waves=j, knots=knots, end=LATE) for j in waves]
+    box = bench.piece(trained_knots, lower=lower, upper=upper, knots=knots, end=BOX_END)
+    near = bench.piece(trained_cosine, eps=eps, knots=NEAR_KNOTS, end=NEAR_END)
     at = marked(weights["t"], MARKED)
-    coefficients = theory.sine_coefficient(np.arange(TERMS), WEIGHTS_OF, AMPLITUDE)
+    coefficients = theory.sine_coefficient(np.arange(TERMS), wave, amplitude)
     shift = theory.shift(np.linspace(0.0, 1.0, 201), weights["t"][at], coefficients)
-    runs = [bench.piece(trained, amplitude=AMPLITUDE, waves=j, knots=knots, end=LATE) for j in WAVES]
-    box = bench.piece(trained_knots, lower=LOWER, upper=UPPER, knots=knots, end=BOX_END)
-    near = bench.piece(trained_cosine, eps=EPS, knots=NEAR_KNOTS, end=NEAR_END)
     k = np.arange(MODES)
     return {
-        "knots": knots,
+        **{"knots": knots, "amplitude": amplitude, "wave": wave, "numbers": waves, "sides": (lower, upper), "eps": eps},
         "weights": {**weights, "marked": at, "shift": shift},
-        "waves": [_compared(run, expansion(AMPLITUDE, j, run["t"])) for j, run in zip(WAVES, runs, strict=True)],
-        "box": _compared(box, theory.linearised_loss(box["t"], theory.box_coefficient(k, LOWER, UPPER))),
-        "near": _compared(near, theory.linearised_loss(near["t"], theory.cosine_coefficient(k, EPS))),
+        "waves": [_compared(run, expansion(amplitude, j, run["t"])) for j, run in zip(waves, runs, strict=True)],
+        "box": _compared(box, theory.linearised_loss(box["t"], theory.box_coefficient(k, lower, upper))),
+        "near": _compared(near, theory.linearised_loss(near["t"], theory.cosine_coefficient(k, eps))),
     }
 
 
@@ -54,27 +65,32 @@ def _weights(axes: Axes, data: Data) -> None:
     key(axes, "-s(h, t) by (25), in its colour", tint="#555555", ls=_THEORY, lw=1.5)
     key(axes, "trajectories", tint="#999999", lw=0.9)
     axes.set(xlabel="knot h", ylabel="charge c")
-    title(axes, f"(a) weights, f = {AMPLITUDE:g} sin({WEIGHTS_OF}πx), N = {data['knots']}", 11.5)
-    axes.legend(fontsize=9.5, loc="upper right")
+    title(axes, f"(a) weights, f = {data['amplitude']:g} sin({data['wave']}πx), N = {data['knots']}", 11.5)
+    axes.legend(fontsize=9.5, loc="best")
 
 
 def _losses(axes: Axes, data: Data) -> None:
-    logarithmic(axes, "xy", "time t", "loss L", ylim=(1e-8, 6e-5), xlim=(3.0, LATE))
-    for i, (j, run) in enumerate(zip(WAVES, data["waves"], strict=True)):
+    start = data["waves"][0]["risk"][0]
+    low = 0.5 * min(float(run["risk"][-1]) for run in data["waves"])
+    # The paper's: L(0) = A^2/4, and three decades and a half.
+    frame = (max(1e-9 * start, min(4e-4 * start, low)), 2.4 * start)
+    logarithmic(axes, "xy", "time t", "loss L", ylim=frame, xlim=(3.0, LATE))
+    for i, (j, run) in enumerate(zip(data["numbers"], data["waves"], strict=True)):
         curve(axes, run["t"], run["theory"], i, ls=_THEORY, lw=1.3)
         curve(axes, run["t"], run["risk"], i, marker=marker(i), ms=5, markevery=(i, 8), label=f"k = {j}")
     key(axes, "(26), in its colour", tint="#555555", ls=_THEORY, lw=1.3)
-    title(axes, f"(b) losses, f = {AMPLITUDE:g} sin(kπx), N = {data['knots']}", 11.5)
+    title(axes, f"(b) losses, f = {data['amplitude']:g} sin(kπx), N = {data['knots']}", 11.5)
     axes.legend(fontsize=9.5, loc="lower left")
 
 
 def _minimum(axes: Axes, ratio: Axes, data: Data) -> None:
+    low, high = (float(side) for side in data["sides"])
     names = {
-        "box": f"$p_0$ = 2 on [{LOWER:g}, {UPPER:g}], N = {data['knots']}",
-        "near": f"$p_0$ = 1 + {EPS:g} cos 2πh, N = {NEAR_KNOTS}",
+        "box": f"$p_0$ = {1.0 / (high - low):.3g} on [{low:g}, {high:g}], N = {data['knots']}",
+        "near": f"$p_0$ = 1 + {float(data['eps']):g} cos 2πh, N = {NEAR_KNOTS}",
     }
     logarithmic(axes, "xy", "time t", "loss L")
-    logarithmic(ratio, "x", "time t", "loss / series (37)", ylim=(0.0, 2.3))
+    logarithmic(ratio, "x", "time t", "loss / series (37)")
     for i, (name, said) in enumerate(names.items()):
         run = data[name]
         curve(axes, run["t"], run["risk"], i, label=f"L, {said}")
@@ -84,6 +100,8 @@ def _minimum(axes: Axes, ratio: Axes, data: Data) -> None:
     title(axes, "(c) f = x²/2, unit (x - h)₊", 11.5)
     axes.legend(fontsize=9.5, loc="lower left")
     ratio.axhline(1.0, color="k", lw=0.8)
+    most = largest(*(data[name]["risk"] / data[name]["theory"] for name in names))
+    ratio.set_ylim(0.0, max(2.3, 1.2 * most))
     title(ratio, "(c), continued: the loss over the series", 11.5)
     ratio.legend(fontsize=9.5, loc="upper left")
 
@@ -121,7 +139,7 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(_compute, caption=_caption, alt=_alt, size=(10.0, 8.6), cost=Cost(20.0, 30.0))
+@figure(_compute, caption=_caption, alt=_alt, size=(10.0, 8.6), cost=Cost(20.0, 30.0), parameters=PARAMETERS)
 def fig3(sheet: Sheet, data: Data) -> None:
     """Small charges: weights and losses; the linearisation near a global minimiser."""
     (weights, losses), (minimum, ratio) = sheet.subplots(2, 2)

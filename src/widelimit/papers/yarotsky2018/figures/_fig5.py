@@ -5,7 +5,7 @@ import numpy as np
 from widelimit.report.canvas import dash, marker
 from widelimit.theory import yarotsky2018 as theory
 
-from ..._kit import Bench, Cost, Data, figure
+from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Sheet, curve, key, logarithmic, marks, title
 from ..._kit._shares import largest
 from ..runs._splines import expansion, knots_of, marked, trained
@@ -15,15 +15,24 @@ AMPLITUDE, WAVES, END = 1e-3, 2, 1e4
 TERMS = 11
 # Not printed.
 SHOWN = (10.0, 100.0, 1000.0, 10000.0)
+PARAMETERS = (
+    Parameter("amplitude", AMPLITUDE, "of the sine", 1e-6, 1.0),
+    Parameter("waves", WAVES, "half waves of the sine", 1, 20),
+    Parameter("knots", 400, "neurons", 10, 2000, quick=100),
+    Parameter("end", END, "the last time, and the others are a tenth, ... of it", 10.0, 1e6),
+)
 
 
 def compared(bench: Bench) -> Data:
     """The weights at the times shown, and the loss over time; beside each what (25) and (26) say."""
-    run = bench.piece(trained, amplitude=AMPLITUDE, waves=WAVES, knots=knots_of(bench), end=END)
-    at = marked(run["t"], SHOWN)
-    coefficients = theory.sine_coefficient(np.arange(TERMS), WAVES, AMPLITUDE)
+    amplitude, waves = bench.value("amplitude", AMPLITUDE), bench.value("waves", WAVES)
+    end = bench.value("end", END)
+    run = bench.piece(trained, amplitude=amplitude, waves=waves, knots=knots_of(bench), end=end)
+    at = marked(run["t"], tuple(time * end / END for time in SHOWN))
+    coefficients = theory.sine_coefficient(np.arange(TERMS), waves, amplitude)
     grid, times, h0 = np.linspace(0.0, 1.0, 301), run["t"][at], run["h"][0]
     return {
+        **{"amplitude": amplitude, "waves": waves},
         "times": times,
         "weights": {"c": run["c"][at], "h": run["h"][at], "s": theory.shift(h0, times, coefficients)},
         "line": {"h": grid, "s": theory.shift(grid, times, coefficients)},
@@ -31,7 +40,7 @@ def compared(bench: Bench) -> Data:
             "t": run["t"],
             "simulated": run["risk"],
             "truncated": theory.loss(run["t"], coefficients),
-            "theory": expansion(AMPLITUDE, WAVES, run["t"]),
+            "theory": expansion(amplitude, waves, run["t"]),
         },
     }
 
@@ -66,19 +75,21 @@ def _alt(data: Data) -> str:
     )
 
 
-@figure(compared, caption=_caption, alt=_alt, size=(10.0, 4.6), cost=Cost(5.0, 10.0))
+@figure(compared, caption=_caption, alt=_alt, size=(10.0, 4.6), cost=Cost(5.0, 10.0), parameters=PARAMETERS)
 def fig5(sheet: Sheet, data: Data) -> None:
     """Small charges: shift of the weights and loss, simulated and by the linear theory."""
     left, right = sheet.subplots(1, 2)
     h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
     every = max(1, h.shape[1] // 50)
+    # A power of ten: the charges are of the size of the amplitude.
+    unit = 10.0 ** -np.round(np.log10(float(data["amplitude"])))
     for i, time in enumerate(data["times"]):
-        curve(left, data["line"]["h"], -1e3 * data["line"]["s"][i], i, ls=dash(1), lw=1.5)
-        marks(left, h[i, ::every], 1e3 * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.0f}")
+        curve(left, data["line"]["h"], -unit * data["line"]["s"][i], i, ls=dash(1), lw=1.5)
+        marks(left, h[i, ::every], unit * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.4g}")
     key(left, f"-s by (25), k ≤ {TERMS - 1}, in its colour", tint="#555555", ls=dash(1), lw=1.5)
-    left.set(xlabel="knot h", ylabel="1000 c")
-    title(left, f"f = {AMPLITUDE:g} sin({WAVES}πx), N = {h.shape[1]}", 11.5)
-    left.legend(fontsize=9.5, loc="upper right")
+    left.set(xlabel="knot h", ylabel="charge c" if unit == 1.0 else f"{unit:g} c")
+    title(left, f"f = {float(data['amplitude']):g} sin({data['waves']}πx), N = {h.shape[1]}", 11.5)
+    left.legend(fontsize=9.5, loc="best")
     logarithmic(right, "xy", "time t", "loss L")
     curve(right, loss["t"], loss["simulated"], 0, lw=2.2, label="simulated")
     curve(right, loss["t"], loss["truncated"], 1, ls="--", lw=1.7, label=f"(26), k ≤ {TERMS - 1}")

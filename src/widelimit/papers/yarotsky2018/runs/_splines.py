@@ -65,7 +65,7 @@ def times_to(end: float, decades: float = 4.0) -> Float[np.ndarray, " T"]:
 
 def knots_of(bench: Bench) -> int:
     """The paper's N = 100, and finer."""
-    return bench.pick(quick=100, paper=400)
+    return bench.value("knots", bench.pick(quick=100, paper=400))
 
 
 def trained(amplitude: float, waves: int, knots: int, end: float) -> Data:
