@@ -44,8 +44,9 @@ def _object(module: str, name: str) -> str:
         return f"::: {module}.{name}"
     known = {member for base in bases for member in dir(base)}
     # The arguments of a class with a constructor of its own are in its signature, of another one they are its fields.
-    built = "def __init__(" in inspect.getsource(kind) or not dataclasses.is_dataclass(kind)
-    fields = [] if built else [field.name for field in dataclasses.fields(kind)]
+    code = getattr(inspect.unwrap(kind.__init__), "__code__", None)
+    generated = dataclasses.is_dataclass(kind) and code is not None and code.co_filename == "<string>"
+    fields = [field.name for field in dataclasses.fields(kind)] if generated else []
     own = [member for member in vars(kind) if member not in known and member not in fields]
     shown = [member for member in (*fields, *own) if not member.startswith("_")]
     # YAML reads a list in brackets; an empty one would mean all.
