@@ -203,6 +203,10 @@ def test_what_has_no_picture_is_refused():
         gap(lower=-np.inf).plot()
     with pytest.raises(ValueError, match="expected a trajectory or a measure, got float"):
         wl.report.neurons(1.0)
+    with pytest.raises(ValueError, match="Particles has masses or positions that are not numbers"):
+        particles([[0.0], [1.0]], [0.5, np.nan]).plot()
+    with pytest.raises(ValueError, match="that are not numbers"):
+        wl.report.neurons(particles([[0.0, np.nan], [1.0, 1.0]]))
     # The facts are shown all the same.
     assert not Texts(gap(lower=-np.inf)._repr_html_()).images
 

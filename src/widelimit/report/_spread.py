@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
-from widelimit.measure import Block, GridDensity, quantiles
+from widelimit.measure import Block, GridDensity, Measure, quantiles
 from widelimit.trajectory import Trajectory
 
 
@@ -22,9 +22,9 @@ class Spread:
     known: tuple[np.ndarray, np.ndarray] | None = None
 
 
-def blocks_of(trajectory: Trajectory) -> tuple[Block, ...]:
+def blocks_of(run: Trajectory | Measure) -> tuple[Block, ...]:
     """The blocks; columns without names are numbered."""
-    return trajectory.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(trajectory.dim))
+    return run.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(run.dim))
 
 
 def label_of(block: Block) -> str:

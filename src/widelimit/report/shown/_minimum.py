@@ -36,7 +36,8 @@ def of_gap(gap: OptimalityGap) -> Card:
     """The gap, and where the infimum lies beside the measure's objective."""
     how = "a theorem" if gap.certified else "an estimate"
     rows = [("objective", number(gap.objective, 6)), ("gap", f"{number(gap.gap)} ({how})")]
-    rows.append(("infimum between", f"{number(gap.lower, 4)} and {number(gap.upper, 4)}"))
+    between = "infimum between" if gap.certified else "infimum between about"
+    rows.append((between, f"{number(gap.lower, 4)} and {number(gap.upper, 4)}"))
     if gap.budget is not None:
         rows.append(("budget: mean |output| at most", number(gap.budget, 4)))
     if gap.largest_correlation is not None:

@@ -16,11 +16,11 @@ from widelimit.numerics import local_path, real_number, whole_number
 from widelimit.trajectory import Progress, Trajectory
 
 from .._neurons import Marginal, marginal, top_of
-from .._spread import label_of, spread_of
+from .._spread import blocks_of, label_of, spread_of
 from ..canvas import STYLE, colour
 from ..pages import written
 from ..words import moment
-from ._neurons import blocks_of, draw_neurons, frame_of, numbers
+from ._neurons import draw_neurons, frame_of, numbers
 from ._runs import draw_risk, risk_of
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def animate(
         raise ValueError("animate(trajectory=...): it has one save point, so nothing moves; evolve with save_at=...")
     when = save_points(trajectory, most)
     pause = rate / len(when)
-    # Whatever has not begun to be read is no file: an old one stays until the new one is whole.
-    with tempfile.TemporaryDirectory() as folder:
-        pictures = _rendered(trajectory, when)
-        if kind == ".html":
-            content = _page(list(pictures), [moment(float(trajectory.times[index])) for index in when], pause)
-        else:
+    pictures = _rendered(trajectory, when)
+    if kind == ".html":
+        content = _page(list(pictures), [moment(float(trajectory.times[index])) for index in when], pause)
+    else:
+        # ffmpeg writes a file of its own: an old one stays until the new one is whole.
+        with tempfile.TemporaryDirectory() as folder:
             content = _film(pictures, pathlib.Path(folder) / f"film{kind}", pause)
     return written(target, content, "animate(path=...)")
 

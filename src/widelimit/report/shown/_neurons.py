@@ -12,7 +12,7 @@ from widelimit.measure import Block, GridDensity, Measure, Particles
 from widelimit.trajectory import Trajectory
 
 from .._neurons import Marginal, draw_density, frame, frame_densities, marginal
-from .._spread import Spread, label_of, of_cells, spread_of
+from .._spread import Spread, blocks_of, label_of, of_cells, spread_of
 from ..canvas import LIMIT, colour, plain
 from ..words import moment, number
 from ._card import new_axes
@@ -53,7 +53,9 @@ def _draw(run: Any, axes: "Axes") -> None:
 @_draw.register(Particles)
 @_draw.register(GridDensity)
 def draw_measure(measure: Measure, axes: "Axes") -> None:
-    """One measure, without a time."""
+    """One measure, without a time. Raises `ValueError` where a mass is not finite or a place is no number."""
+    if not np.all(np.isfinite(measure.weights)) or np.any(np.isnan(measure.positions)):
+        raise ValueError(f"plot(...): this {type(measure).__name__} has masses or positions that are not numbers.")
     blocks = blocks_of(measure)
     block, *others = blocks
     if others:
@@ -122,11 +124,6 @@ def draw_marginal(axes: "Axes", data: Marginal) -> None:
         label = plain(row.label) + all_at if row.label else None
         draw_density(axes, row, LIMIT if last else BEFORE, "-", filled=last, label=label)
     frame_densities(axes, data)
-
-
-def blocks_of(measure: Measure) -> tuple[Block, ...]:
-    """The blocks; columns without names are numbered."""
-    return measure.blocks or tuple(Block(f"parameter {i + 1}", ()) for i in range(measure.dim))
 
 
 def numbers(measure: Measure, blocks: tuple[Block, ...]) -> Float[np.ndarray, "N k"]:
