@@ -84,13 +84,14 @@ def fig5(sheet: Sheet, data: Data) -> None:
     h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
     every = max(1, h.shape[1] // 50)
     # A power of ten: the charges are of the size of the amplitude.
-    unit = 10.0 ** -np.round(np.log10(float(data["amplitude"])))
+    power = -round(float(np.log10(data["amplitude"])))
+    unit = 10.0**power
     for i, time in enumerate(data["times"]):
         curve(left, data["line"]["h"], -unit * data["line"]["s"][i], i, ls=dash(1), lw=1.5)
         marks(left, h[i, ::every], unit * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {float(f'{time:.4g}'):g}")
     last = int(data["terms"]) - 1
     key(left, f"-s by (25), k ≤ {last}, in its colour", tint="#555555", ls=dash(1), lw=1.5)
-    left.set(xlabel="knot h", ylabel="charge c" if unit == 1.0 else f"{unit:g} c")
+    left.set(xlabel="knot h", ylabel=f"$10^{{{power}}}$ c" if power else "charge c")
     title(left, f"f = {float(data['amplitude']):g} sin({data['waves']}πx), N = {h.shape[1]}", 11.5)
     left.legend(fontsize=9.5, loc="best")
     logarithmic(right, "xy", "time t", "loss L")
