@@ -55,15 +55,14 @@ class Terminal(Place):
         self._task: Any = None
 
     def draw(self, label: str, share: float | None, words: str) -> None:
-        if self._bar is None:
-            self._open(label)
-        self._bar.update(self._task, total=None if share is None else 1.0, completed=share or 0.0, words=words)
+        bar = self._open(label) if self._bar is None else self._bar
+        bar.update(self._task, total=None if share is None else 1.0, completed=share or 0.0, words=words)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
 
-    def _open(self, label: str) -> None:
+    def _open(self, label: str) -> Any:
         from rich.console import Console
         from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn
 
@@ -76,6 +75,7 @@ class Terminal(Place):
         self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task(label, total=None, words="")
         self._bar.start()
+        return self._bar
 
 
 class JupyterCell(Place):
