@@ -18,7 +18,7 @@ import widelimit as wl
 x = np.linspace(-2.0, 2.0, 20)
 problem = wl.Problem(wl.units.Neuron(wl.activations.tanh, bias=False), wl.data.Samples(x, np.sin(2.0 * x)))
 start = wl.laws.product(output=wl.laws.Empirical([[-1.0], [1.0]]), weight=wl.laws.Uniform(-3.0, 3.0, dim=1))
-atoms, flow = start.quantise(16, wl.laws.Gauss()), wl.GradientFlow(wl.integrators.RungeKutta4(0.1))
+atoms, flow = start.quantise(32, wl.laws.Gauss()), wl.GradientFlow(wl.integrators.RungeKutta4(0.1))
 limit = problem.predict(wl.evolve(problem, atoms, flow, t1=2.0, save_at=[2.0]).final, x)
 found = wl.analysis.fluctuations(problem, atoms, t1=2.0, save_at=[2.0])
 variance = found.prediction_variance[-1]
