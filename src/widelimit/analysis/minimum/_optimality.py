@@ -26,7 +26,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit._shown import Shown
 from widelimit.measure import Measure, Particles
 from widelimit.numerics import compiled_quickly, evaluate, real_number
-from widelimit.problem import Problem, penalties
+from widelimit.problem import Potential, Problem, penalties
+from widelimit.trajectory import Progress
 
 from .._measures import check_convex, check_measure
 from ._bracket import Comparison, DualBound, bracket
@@ -108,7 +109,7 @@ def optimality_gap(
     - `competitor`: whether to look for a better measure, the longest part where psi is searched locally; without,
       `upper` is the objective itself, and `lower` may be lower.
 
-    Longer searches show their progress on a terminal.
+    Longer searches show their progress on a terminal or in a notebook.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
@@ -120,16 +121,32 @@ def optimality_gap(
     problem = problem.on_nodes()
     potential = problem.potential(measure)
     search = Search.of("optimality_gap", problem, potential, starts, key, most)
-    search = dataclasses.replace(search, label="optimality_gap", cuts=True)
+    search = dataclasses.replace(search, cuts=True)
     if max_seconds is not None:
         spent = real_number(max_seconds, "optimality_gap(max_seconds=...)", above=0.0)
         search = dataclasses.replace(search, deadline=search.began + spent)
     at_rho = float(np.sum(np.asarray(measure.weights) * np.asarray(potential(measure.positions))))
     if not math.isfinite(at_rho):
         raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
-    free = is_free(problem)
-    if budget is not None and not free:
+    if budget is not None and not is_free(problem):
         raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
+    with Progress(None, None, "optimality_gap") as bar:
+        search = dataclasses.replace(search, bar=bar)
+        return _bounded(problem, measure, potential, at_rho, budget, search, look=competitor)
+
+
+def _bounded(
+    problem: Problem,
+    measure: Measure,
+    potential: Potential,
+    at_rho: float,
+    budget: float | None,
+    search: Search,
+    *,
+    look: bool,
+) -> OptimalityGap:
+    """The gap of a measure with INT psi d rho = `at_rho`."""
+    free = is_free(problem)
     settled = settled_cost(problem) if budget is None else None
     free = free and settled is None and not (budget is None and pays_for_all(problem))
     features = free or settled is not None
@@ -144,10 +161,9 @@ def optimality_gap(
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
     error = 0.0 if far else _error(problem, function, found, measure, others)
     gap = math.inf if far else at_rho - bound.floor(1.0) + error
-    between = bracket(bound, gap, error, certified, search, look=competitor)
+    between = bracket(bound, gap, error, certified, search, look=look)
     if not far and between.lower > between.objective - gap:
         gap = between.objective - between.lower
-    search.tell("done\n")
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
