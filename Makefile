@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two installations must never write into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: test-oldest release-check help demo lint types test test-all bench bench-gpu docs constraints clean
+.PHONY: test-oldest release-check help demo lint types test test-all bench bench-gpu docs first-pictures constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-all: lint types ## the same with the slow tests
 docs: $(TEST_READY) ## build the site: site/index.html; the gallery's scripts run, those that changed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open site/index.html"
+
+first-pictures: $(TEST_READY) ## compute the explorer's first pictures anew (a test says when)
+	$(BIN)/python -c "from widelimit.explore import _first, every_page; [_first.store(page) for page in every_page()]"
 
 bench: $(BENCH_READY) ## install torch, numba and py-pde, run every benchmark
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done

@@ -3,6 +3,7 @@
 import collections
 import ctypes
 import gc
+import importlib.metadata
 import os
 import shutil
 import sys
@@ -15,7 +16,11 @@ from hypothesis import settings
 # them, and without the fusion emitters (which lower each fusion through many stages of MLIR) it takes a third of the
 # time; and what one process of a run has compiled (a worker, a command that a test starts) serves the others, from a
 # folder that lives as long as the run.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+_FLAGS = ["--xla_backend_optimization_level=0"]
+# Later ones do not have this flag, and end the process where they do not know one.
+if tuple(int(part) for part in importlib.metadata.version("jaxlib").split(".")[:2]) < (0, 12):
+    _FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(_FLAGS))
 _SHARED = "JAX_COMPILATION_CACHE_DIR"
 _OWNER = _SHARED not in os.environ
 if _OWNER:

@@ -75,7 +75,7 @@ SUB_ROOMS = {
     "report": ("shown",),
     "runs": ("parse", "call", "report", "draft"),
     "_diagnose": ("reading", "page"),
-    "explore": ("pages",),
+    "explore": ("systems", "pages"),
 }
 # Closed forms are an independent oracle for the solvers, so no room that solves may lean on them.
 MAY_IMPORT_THEORY = {"theory", "papers", "report", "explore", "cli"}

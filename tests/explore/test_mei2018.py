@@ -6,7 +6,7 @@ import pytest
 
 from widelimit import Particles, Quantiles, evolve, laws, observables, problems, units
 from widelimit.explore import page_named
-from widelimit.explore.pages import _two_classes as page
+from widelimit.explore.systems import _two_classes as page
 
 
 @pytest.mark.parametrize("sigma", ["ramp", "nonmonotone"])

@@ -1,11 +1,16 @@
 """Every page: what it declares, and that its sliders do what they say without compiling anything anew."""
 
 import contextlib
+import dataclasses
+import subprocess
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from widelimit.explore import Frame, Page, Slider, every_page, page_named, svg
+from widelimit.explore import Frame, Page, Slider, _first, every_page, page_named, svg
 
 NAMES = [page.name for page in every_page()]
 _COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -77,6 +82,62 @@ def test_sliders_change_the_picture_and_compile_nothing(name, found):
                 assert all(np.all(np.isfinite(array)) for array in numbers(other).values()), (slider.name, value)
                 svg(page.draw(other), Frame(3, len(other["t"])))
                 assert "nan" not in page.caption(other) + page.alt(other)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_picture_is_in_the_package(name):
+    page = page_named(name)
+    arrays = _first.stored(page)
+    assert arrays is not None, "make first-pictures"
+    assert "nan" not in page.caption(arrays) + page.alt(arrays)
+    svg(page.draw(arrays), Frame(3, len(arrays["t"])))
+    # It is that of the first values alone.
+    moved = dataclasses.replace(page.sliders[0], start=page.sliders[0].values[0])
+    assert moved != page.sliders[0]
+    assert _first.stored(dataclasses.replace(page, sliders=(moved, *page.sliders[1:]))) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_picture_is_what_the_page_computes(name, found):
+    page = page_named(name)
+    kept, now = numbers(_first.stored(page)), numbers(found(page, page.levels - 1))
+    assert kept.keys() == now.keys(), "make first-pictures"
+    for key, value in now.items():
+        # Another processor rounds otherwise, and long runs in float32 show it in the third digit.
+        np.testing.assert_allclose(
+            kept[key], value, atol=0.01 * np.max(np.abs(value)), err_msg=f"{key}: make first-pictures"
+        )
+
+
+def test_nothing_slow_is_imported_before_a_slider_moves():
+    script = "import sys; from widelimit.explore import every_page, _first; _first.stored(every_page()[0]); "
+    script += "print(*({'jax', 'scipy', 'matplotlib', 'marimo'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
+
+
+def test_two_who_ask_at_once_compile_once():
+    asked = []
+
+    def compute(values, level):
+        asked.append((values["rate"], level))
+        time.sleep(0.05)
+        return {"t": np.zeros(1)}
+
+    page = page_named(NAMES[0])
+    rate = Slider("rate", "rate", (1.0, 2.0), 1.0, "A rate.")
+    own = dataclasses.replace(page, name="mine", sliders=(rate,), compute=compute)
+    threads = [threading.Thread(target=_first.computed, args=(own, {"rate": 2.0}, 0)) for _ in range(3)]
+    assert not _first.is_ready(own)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == [(1.0, 0), *[(2.0, 0)] * 3]
+    _first.get_ready(own)
+    assert asked[4:] == [(1.0, 1)]
+    assert _first.is_ready(own)
 
 
 @pytest.mark.slow

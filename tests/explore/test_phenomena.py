@@ -1,15 +1,17 @@
 """What the pages compute against the library's own runs of the same problems."""
 
+import jax
 import numpy as np
 import pytest
 
-from widelimit import GradientFlow, Particles, data, evolve, integrators, observables, problems
+from widelimit import SGD, GradientFlow, Particles, data, evolve, integrators, observables, problems
 from widelimit.explore import page_named
-from widelimit.explore.pages import (
-    _rotskoff2018 as band,
-    _teacherstudent2020 as levels,
+from widelimit.explore.systems import (
+    _band as band,
+    _bumps as bumps,
+    _clouds as clouds,
+    _levels as levels,
     _univariate as univariate,
-    _yarotsky2018 as clouds,
 )
 from widelimit.problem import activations
 
@@ -91,3 +93,33 @@ def test_networks_scatter_as_the_central_limit_theorem_foresees():
     np.testing.assert_allclose(np.mean((0.5 * found["half"]) ** 2, axis=1), found["variance"] / 64.0, rtol=1e-6)
     bars = 4.0 * found["error"] + found["limit error"]
     assert np.all(np.abs(found["risk"] - found["expected"]) < bars)
+
+
+def test_noisy_networks_are_those_of_sgd_and_follow_the_diffusion():
+    page = page_named("mei2018/noise")
+    values = {**page.start, "temperature": 0.05, "width": 200.0}
+    found = page.compute(values, 1)
+    # The first network again, by the library's own loop.
+    first, second = jax.random.split(jax.random.split(jax.random.key(0), bumps.DRAWS)[0])
+    rows = values["center"] + bumps.SPREAD * jax.random.normal(first, (bumps.WIDTH, 1))
+    problem = bumps.problem_of(values["ridge"])
+    moves = SGD(values["step"], batch=8, temperature=values["temperature"], dtype="float32")
+    k = 16
+    start = Particles(rows, blocks=problem.blocks)
+    run = evolve(problem, start, moves, t1=found["t"][k], key=second, **_RISK)
+    assert found["risk"][k] == pytest.approx(run.risk[-1], rel=1e-3)
+    # Of 8 networks the mean; what 1/N and the step add is below their scatter.
+    bar = np.std(found["ends"], ddof=1) / bumps.DRAWS**0.5
+    assert abs(np.mean(found["ends"]) - found["limit risk"][-1]) < 4.0 * bar + 1e-3
+    mass = np.sum(found["density"], axis=1) * (found["places"][1] - found["places"][0])
+    np.testing.assert_allclose(mass, 1.0, rtol=1e-12)
+
+
+def test_between_cold_and_hot_lies_the_best_temperature():
+    page = page_named("mei2018/noise")
+    heats = page.sliders[0].values
+    ends = [page.compute({**page.start, "temperature": heat}, 0)["limit risk"][-1] for heat in heats]
+    best = int(np.argmin(ends))
+    assert ends[0] > 2.0 * ends[best]
+    assert ends[-1] > 2.0 * ends[best]
+    assert 0.001 < heats[best] < 0.2

@@ -188,7 +188,7 @@ def test_gaussian_against_scipy():
     law, oracle = laws.Gaussian([0.5, -1.0], cov), scipy.stats.multivariate_normal([0.5, -1.0], cov)
     x = np.random.default_rng(0).normal(size=(20, 2))
     np.testing.assert_allclose(law.log_density(jnp.asarray(x)), oracle.logpdf(x), rtol=1e-12)
-    rho = law.quantise(6, laws.Gauss())
+    rho = law.quantise(36, laws.Gauss())
     np.testing.assert_allclose(covariance(rho), cov, rtol=1e-12)
     np.testing.assert_allclose(moment(rho), law.mean(), rtol=1e-12)
     sides = np.array([[-np.inf, -2.0]]), np.array([[0.5, np.inf]])
@@ -200,7 +200,7 @@ def test_gaussian_against_scipy():
 
 def test_gaussian_keeps_what_is_thin_and_knows_what_is_flat():
     thin = laws.Gaussian([0.0, 0.0], np.diag([1.0, 1e-24]))
-    assert float(covariance(thin.quantise(3, laws.Gauss()))[1, 1]) == pytest.approx(1e-24, rel=1e-12)
+    assert float(covariance(thin.quantise(9, laws.Gauss()))[1, 1]) == pytest.approx(1e-24, rel=1e-12)
     flat = laws.Gaussian([0.0, 1.0], [[1.0, 2.0], [2.0, 4.0]])
     rows = np.asarray(flat.sample(50, key=jax.random.key(0)).positions)
     np.testing.assert_allclose(rows[:, 1], 1.0 + 2.0 * rows[:, 0], atol=1e-13)
@@ -221,14 +221,25 @@ def test_gauss_hermite_stays_finite(n):
 
 def test_gauss_tensor_product_is_exact():
     law = laws.product(a=laws.Normal(1.0, 2.0), w=laws.Uniform(0.0, 1.0, dim=2), b=laws.Atom(3.0))
-    rho = law.quantise(3, laws.Gauss())
-    assert len(rho) == 27
+    rho = law.quantise(27, laws.Gauss())
+    assert len(rho) == law.gauss_size(3) == 27
     a, (v, w), b = rho["a"], rho["w"].T, rho["b"]
     # E a^4 v^2 w^5 b = (1 + 6 * 4 + 3 * 16) * (1/3) * (1/6) * 3
     assert float(rho.weights @ (a**4 * v**2 * w**5 * b)) == pytest.approx(73 / 6, rel=1e-13, abs=0.0)
-    mixed = MIXTURE.quantise(4, laws.Gauss())
-    assert len(mixed) == 8
+    mixed = MIXTURE.quantise(8, laws.Gauss())
+    assert len(mixed) == MIXTURE.gauss_size(4) == 8
     assert float(moment(mixed)[0]) == pytest.approx(-0.3 + 0.7 * 1.5, rel=1e-13, abs=0.0)
+
+
+def test_a_rule_has_as_many_nodes_as_were_asked_for():
+    """Whatever the rule, n counts all particles."""
+    law = laws.product(a=laws.Empirical([[1.0], [2.0]]), w=laws.Normal(0.0, 1.0, dim=2))
+    for m in (1, 2, 5):
+        assert law.gauss_size(m) == 2 * m**2
+        assert len(law.quantise(2 * m**2, laws.Gauss())) == len(law.quantise(2 * m**2, laws.Sobol())) == 2 * m**2
+    for most, order in ((1, 0), (2, 1), (7, 1), (8, 2), (17, 2), (18, 3), (2 * 999**2 + 1, 999)):
+        assert law.gauss_order(most) == order
+    assert len(laws.Empirical([[1.0], [2.0]]).quantise(5, laws.Gauss())) == 2
 
 
 def test_sobol_seeds_and_prefixes():
@@ -366,7 +377,10 @@ def test_files_that_are_none(tmp_path):
         (lambda: laws.Atom(0.0).quantise(0), r"quantise\(n"),
         (lambda: laws.Normal(0.0, 1.0, dim=2).quantise(4, laws.Midpoint()), r"use Sobol\(\)"),
         (lambda: laws.Sphere(3).quantise(4, laws.Gauss()), r"Sphere has no Gauss rule.*Sobol\(\)"),
-        (lambda: laws.Normal(0.0, 1.0, dim=7).quantise(10, laws.Gauss()), r"10000000 nodes.*Sobol\(\)"),
+        (lambda: laws.Normal(0.0, 1.0, dim=7).quantise(10**7, laws.Gauss()), r"10000000 nodes.*Sobol\(\)"),
+        (lambda: laws.Normal(0.0, 1.0, dim=2).quantise(12, laws.Gauss()), r"n=12.*allowed: 9 and 16; .*Sobol\(\)"),
+        (lambda: MIXTURE.quantise(1, laws.Gauss()), r"n=1.*allowed: 2; .*Sobol\(\)"),
+        (lambda: laws.Empirical(np.ones((3, 1))).quantise(2, laws.Gauss()), r"n=2.*3 atoms are more than n"),
         (lambda: laws.Normal(0.0, 1.0, dim=30_000).quantise(4), "at most 21201"),
     ],
 )

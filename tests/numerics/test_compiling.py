@@ -36,6 +36,7 @@ def test_the_options_are_those_that_nobody_gave(monkeypatch: pytest.MonkeyPatch)
 
     seen: list[dict] = []
     monkeypatch.setattr(_compiling.eqx, "filter_jit", lambda function, **given: seen.append(given) or function)
+    monkeypatch.setattr(_compiling, "_allowed", lambda name, value: True)
     for flags in ("", "--xla_backend_optimization_level=3", " ".join(f"--{name}=1" for name in _compiling._QUICK)):
         monkeypatch.setenv("XLA_FLAGS", flags)
         _compiling._quick.__wrapped__(_square)
@@ -44,3 +45,18 @@ def test_the_options_are_those_that_nobody_gave(monkeypatch: pytest.MonkeyPatch)
         {"compiler_options": {"xla_cpu_use_fusion_emitters": False}},
         {},
     ]
+
+
+def test_an_option_that_this_xla_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from widelimit.numerics import _compiling
+
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(_compiling, "_QUICK", {"xla_of_another_time": True, "xla_backend_optimization_level": 1})
+    assert not _compiling._allowed("xla_of_another_time", True)
+    assert _compiling._allowed("xla_backend_optimization_level", 1)
+
+    @compiled_quickly
+    def cube(x):
+        return x**3
+
+    assert float(cube(2.0)) == 8.0

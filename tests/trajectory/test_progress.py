@@ -4,6 +4,7 @@ import io
 import pathlib
 import subprocess
 import sys
+import types
 from typing import Any
 
 import pytest
@@ -93,3 +94,121 @@ def test_a_long_run_is_announced(capsys: Any) -> None:
         with Progress(10.0, show, "SGD") as bar:
             bar.expect(seconds)
     assert capsys.readouterr().err == "SGD: about 90 s\n"
+
+
+def test_words_take_each_others_place_on_a_terminal_and_go_nowhere_in_a_log(capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("widelimit.trajectory._progress._PATIENCE", 0.0)
+    for terminal in (False, True):
+        monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "150")
+        with Progress(None, None, "minimise") as bar:
+            bar.tell("round 3 [of] many")
+        assert ("minimise" in (err := capsys.readouterr().err)) == terminal
+        assert ("round 3 [of] many" in err) == terminal
+
+
+class _Jupyter(types.ModuleType):
+    """What a kernel's IPython is asked for; `outputs`: of the cell that runs, as its notebook would keep them."""
+
+    def __init__(self, kernel: object = True) -> None:
+        super().__init__("IPython")
+        self.outputs: list[dict[str, str]] = []
+        self.states: list[str] = []
+        self.shell = types.SimpleNamespace(kernel=kernel, execution_count=1)
+        self.display = types.SimpleNamespace(display=self._display)
+
+    def get_ipython(self) -> Any:
+        return self.shell
+
+    def _display(self, content: dict[str, str], *, raw: bool, display_id: bool) -> Any:
+        assert raw
+        assert display_id
+        place = len(self.outputs)
+        self.outputs.append({})
+
+        def update(content: dict[str, str], *, raw: bool) -> None:
+            assert raw
+            self.outputs[place] = content
+            self.states.append(content["text/plain"])
+
+        update(content, raw=True)
+        return types.SimpleNamespace(update=update)
+
+
+def test_a_cell_of_jupyter_has_one_line_which_goes(capsys: Any, monkeypatch: Any) -> None:
+    """Run after run in the same place; another cell has its own."""
+    monkeypatch.setattr("widelimit.trajectory._progress._PATIENCE", 0.0)
+    monkeypatch.setattr("widelimit.trajectory._progress._REDRAWN", 0.0)
+    jupyter = _Jupyter()
+    monkeypatch.setitem(sys.modules, "IPython", jupyter)
+    for cell in (1, 2):
+        jupyter.shell.execution_count = cell
+        for _ in range(3):
+            with Progress(10.0, None, "a < b") as bar:
+                bar.update(2.5, 1000)
+                assert '<progress value="0.250"' in jupyter.outputs[-1]["text/html"]
+                assert "a &lt; b: t = 2.5 of 10, " in jupyter.outputs[-1]["text/html"]
+                bar.update(5.0, 2000)
+                assert jupyter.outputs[-1]["text/plain"].startswith("a < b: t = 5 of 10, ")
+        assert jupyter.outputs == [{"text/plain": ""}] * cell
+    assert len(jupyter.states) == 2 * 3 * 3
+    assert capsys.readouterr() == ("", "")
+    # A short run leaves nothing at all, and the prompt of IPython is a terminal.
+    jupyter.shell.execution_count = 3
+    with Progress(10.0, None, "SGD"):
+        pass
+    assert len(jupyter.outputs) == 2
+    jupyter.shell.kernel = None
+    with Progress(10.0, True, "SGD") as bar:
+        bar.update(2.5, 1000)
+    assert "SGD: t = 2.5 of 10" in capsys.readouterr().err
+
+
+def test_a_cell_of_marimo_has_a_spinner_which_goes(capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("widelimit.trajectory._progress._PATIENCE", 0.0)
+    monkeypatch.setattr("widelimit.trajectory._progress._REDRAWN", 0.0)
+    seen: list[Any] = []
+
+    class Spinner:
+        def __init__(self, **options: Any) -> None:
+            assert options.pop("remove_on_exit")
+            seen.append(options)
+
+        def __enter__(self) -> Any:
+            return types.SimpleNamespace(update=lambda **options: seen.append(options))
+
+        def __exit__(self, *_: object) -> None:
+            seen.append("gone")
+
+    marimo = types.SimpleNamespace(running_in_notebook=lambda: True, status=types.SimpleNamespace(spinner=Spinner))
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
+    with Progress(10.0, None, "SGD") as bar:
+        bar.update(2.5, 1000)
+        bar.update(5.0, 1000)
+    assert [one if one == "gone" else one["subtitle"][:12] for one in seen] == [
+        "t = 2.5 of 1", "t = 2.5 of 1", "t = 5 of 10,", "gone",
+    ]  # fmt: skip
+    assert capsys.readouterr() == ("", "")
+
+
+def _stop(bar: Progress, *said: str) -> None:
+    """Ctrl-C while something is under way."""
+    with bar:
+        if bar.t1 is None:
+            bar.tell("round 3")
+        else:
+            bar.update(2.5, 1000)
+            bar.kept = "; kept"
+        raise KeyboardInterrupt(*said)
+
+
+def test_who_interrupts_is_told_how_far_it_was() -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"^SGD stopped at t = 2.5 of 10, after 1,000 steps; kept$") as caught:
+        _stop(Progress(10.0, False, "SGD"))
+    # In a notebook the traceback is of the user's lines, not of those of a compiler.
+    assert caught.value.__suppress_context__
+    with pytest.raises(KeyboardInterrupt, match=r"^minimise stopped: round 3$"):
+        _stop(Progress(None, False, "minimise"))
+    with pytest.raises(KeyboardInterrupt, match=r"^mine$"):
+        _stop(Progress(None, False, "minimise"), "mine")

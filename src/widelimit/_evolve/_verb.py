@@ -56,8 +56,8 @@ def evolve(
     - `max_steps`: the most steps to take; no limit by default.
     - `throw`: raise `EvolutionError` when the end is not reached (its `trajectory` holds what was saved); else
       return the trajectory with its outcome.
-    - `progress`: show progress on standard error: a bar on a terminal, lines in a log or a notebook from ten seconds
-      on. False shows nothing.
+    - `progress`: show progress: a bar on a terminal or in a notebook's cell from two seconds on, lines on standard
+      error elsewhere from ten on. False shows nothing.
     - `checkpoint`: a `Checkpoint` or a folder: a run that was killed goes on from there, on other devices if wanted.
     - `store`: a file of Zarr that the measures are written to while the run goes on, for runs whose saves are larger
       than the memory. The trajectory reads a save point from there when it is asked for; so does `load`.
@@ -122,6 +122,7 @@ class Runs(NamedTuple):
             Progress(float(run.times[-1]), progress if first else False, label) as bar,
             place or contextlib.nullcontext() as folder,
         ):
+            bar.kept = "" if place is None else f"; the same call goes on from there, by the checkpoint {place.path}"
             ended = run.drive(folder, bar, signals)
         return [self._trajectory(i, one, run, marks) for i, one in zip(group, ended, strict=True)]
 

@@ -129,8 +129,8 @@ def sweep(
             return Sweep(make_runs(pathlib.Path(out), plan, content, **settings))
         except Failed as error:
             raise RuntimeError(str(error)) from None
-        except Interrupted:
-            raise KeyboardInterrupt from None
+        except Interrupted as stopped:
+            raise KeyboardInterrupt(f"sweep {stopped}") from None
 
 
 def resume_sweep(path: pathlib.Path, plugins: Sequence[pathlib.Path]) -> SweepFolder:

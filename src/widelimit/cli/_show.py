@@ -30,9 +30,11 @@ def print_numbers(folder: RunFolder, numbers: dict[str, Any]) -> None:
         console.print(_classes(numbers["classes"]))
     console.print(escape(limit["note"]))
     console.print(escape(checks["gap_bracket"] if checks["gap_informs"] else checks["gap_statement"]))
+    known = checks["gap_certified"] or checks["gap"] is None
+    correlation = (("largest correlation", checks["largest_correlation"]),)
     rows = (
-        ("optimality gap", checks["gap"]),
-        ("largest correlation", checks["largest_correlation"]),
+        ("optimality gap" if known else "optimality gap, about", checks["gap"]),
+        *(correlation if checks["largest_correlation"] is not None else ()),
         ("stationarity, rms", checks["stationarity_rms"]),
         ("stationarity, largest", checks["stationarity_largest"]),
         ("dissipation defect", checks["dissipation_defect"]),

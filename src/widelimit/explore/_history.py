@@ -64,11 +64,15 @@ def _sgd(batch: int, dtype: str) -> SGD:
         return SGD(1.0, batch=schedules.piecewise([1.0], [batch, batch]), dtype=dtype)
 
 
-def sgd(step: Any, batch: Any, *, largest: int, dtype: str = "float32") -> SGD:
-    """One-pass SGD whose step and batch are traced; the batch is `largest` at most, and as slow as that."""
+def sgd(step: Any, batch: Any, *, largest: int, temperature: Any = None, dtype: str = "float32") -> SGD:
+    """One-pass SGD whose numbers may be traced; the batch is `largest` at most, and as slow as that."""
     levels = jnp.broadcast_to(jnp.asarray(batch, float), (2,))
     new = (jnp.asarray(step, float), levels)
-    return eqx.tree_at(lambda s: (s.step_size, s.batch.levels), _sgd(largest, dtype), new)
+    moves = eqx.tree_at(lambda s: (s.step_size, s.batch.levels), _sgd(largest, dtype), new)
+    if temperature is None:
+        return moves
+    heat = schedules.Constant(temperature)
+    return eqx.tree_at(lambda s: s.temperature, moves, heat, is_leaf=lambda leaf: leaf is None)
 
 
 def equal_weights(count: Any, most: int) -> Float[Array, " most"]:

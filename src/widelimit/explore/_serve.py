@@ -1,9 +1,11 @@
 """Serving the app on this machine alone: no other machine reaches it, and it reaches none."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
 
+from . import _first
 from ._page import Page
 
 HOST = "127.0.0.1"
@@ -42,6 +44,8 @@ def serve(pages: tuple[Page, ...], first: str, listening: socket.socket, ready: 
     """Serve until Ctrl-C (`KeyboardInterrupt`). `ready`: called when a browser may come."""
     import threading
 
+    # It may come already, and waits: a browser takes as long to start as what is imported here.
+    threading.Timer(0.0, ready).start()
     import marimo
     import uvicorn
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -55,13 +59,15 @@ def serve(pages: tuple[Page, ...], first: str, listening: socket.socket, ready: 
     # A page of another site that has its name point here is refused.
     guarded = TrustedHostMiddleware(whole, allowed_hosts=[HOST, "localhost"])  # pyright: ignore[reportArgumentType]
     page = next(page for page in pages if page.name == first)
-    # What a first picture waits for is compilation: it begins before the browser comes.
-    threading.Thread(target=_warm, args=(page,), daemon=True).start()
+    if _first.stored(page) is None:
+        # What a first picture waits for is compilation: it begins before the browser comes.
+        threading.Thread(target=_warm, args=(page,), daemon=True).start()
     config = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    threading.Timer(0.0, ready).start()
     server.run(sockets=[listening])
 
 
 def _warm(page: Page) -> None:
-    page.compute(page.start, 0)
+    # What cannot be computed is said when the page is shown.
+    with contextlib.suppress(ValueError):
+        _first.computed(page, page.start, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import marimo as mo
 
+from ._first import computed, get_ready, is_ready, stored
 from ._items import Frame
 from ._page import Arrays, Page
 from ._serve import offered
@@ -14,16 +15,20 @@ from ._sheet import picture
 
 # Seconds without a new value after which the finer picture is computed.
 _REST = 0.25
+# What is said under a picture that will be another, or whose sliders answer late.
+_FINER, _READY = "finer numbers are being computed …", "the sliders are being made ready …"
 # Sets of values whose finest arrays are kept: moving in time computes nothing.
 _KEPT = 8
 
 
 class Store:
-    """The finest arrays that are known for some values, by the number of their level."""
+    """The finest arrays of a page that are known for some values, by the number of their level."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: Page) -> None:
         self._found: dict[Any, tuple[int, Arrays]] = {}
         self.plays = 0
+        if (first := stored(page)) is not None:
+            self.put(page.start, page.levels - 1, first)
 
     def get(self, values: Mapping[str, float]) -> tuple[int, Arrays] | None:
         return self._found.get(tuple(values.items()))
@@ -71,7 +76,7 @@ def controls(page: Page) -> tuple[Any, Any, Any, Store]:
     label = "moment shown, % of the time"
     moment = mo.ui.slider(start=0, stop=100, step=4, value=100, label=label, show_value=True, full_width=True)
     play = mo.ui.button(value=0, on_click=lambda count: count + 1, label="Play: let the neurons move")
-    return sliders, moment, play, Store()
+    return sliders, moment, play, Store(page)
 
 
 def reset_button() -> Any:
@@ -83,7 +88,9 @@ def panel(page: Page, sliders: Any, moment: Any, play: Any, reset: Any) -> Any:
     parts = [*(sliders[slider.name] for slider in page.sliders), *([moment] if page.moves else [])]
     buttons = f"{play} {reset}" if page.moves else f"{reset}"
     cells = "".join(f"<div>{part}</div>" for part in parts)
-    return mo.Html(f'<div class="wl-grid">{cells}</div><div class="wl-buttons">{buttons}</div>')
+    return mo.Html(
+        f'<div class="wl-controls"><div class="wl-grid">{cells}</div><div class="wl-buttons">{buttons}</div></div>'
+    )
 
 
 def explanation(page: Page) -> Any:
@@ -114,31 +121,36 @@ def _show(page: Page, values: Mapping[str, float], moment: float, plays: int, st
     store.plays = plays
     known = store.get(values)
     if known is None:
-        known = 0, page.compute(values, 0)
+        known = 0, computed(page, values, 0)
         store.put(values, *known)
     level, arrays = known
-    _put(page, arrays, moment, playing, f"{plays}-{level}", refining=level + 1 < page.levels)
+    last = page.levels - 1
+    note = _FINER if level < last else "" if is_ready(page) else _READY
+    _put(page, arrays, moment, playing, f"{plays}-{level}", note)
 
     def refine() -> None:
         thread = mo.current_thread()
         time.sleep(_REST)
+        if note == _READY and not thread.should_exit:
+            get_ready(page)
+            if not thread.should_exit:
+                _put(page, arrays, moment, playing, f"{plays}-{level}", "")
         for finer in range(level + 1, page.levels):
             if thread.should_exit:
                 return
-            found = page.compute(values, finer)
+            found = computed(page, values, finer)
             store.put(values, finer, found)
             if not thread.should_exit:
-                _put(page, found, moment, playing, f"{plays}-{finer}", refining=finer + 1 < page.levels)
+                _put(page, found, moment, playing, f"{plays}-{finer}", _FINER if finer < last else "")
 
-    if level + 1 < page.levels:
+    if note:
         mo.Thread(target=refine, daemon=True).start()
 
 
-def _put(page: Page, arrays: Arrays, moment: float, playing: bool, note: str, *, refining: bool) -> None:
+def _put(page: Page, arrays: Arrays, moment: float, playing: bool, note: str, state: str) -> None:
     count = len(arrays["t"])
     frame = Frame(count - 1 if playing else round(moment / 100.0 * (count - 1)), count, playing)
     shown = picture(page.draw(arrays), frame, page.alt(arrays), note=note)
-    state = "finer numbers are being computed …" if refining else ""
     mo.output.replace(
         mo.Html(
             f'<figure class="wl-figure">{shown}<figcaption>{html.escape(page.caption(arrays))}'

@@ -6,6 +6,7 @@ It follows the reader's light or dark scheme by itself, and its neurons move wit
 import base64
 import dataclasses
 import html
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +17,8 @@ from ._items import Frame, Item, Place, Row
 # In pixels: at its own size on a desktop, where panels stand side by side; on a telephone one below the other.
 _WIDE, _NARROW = (500.0, 400.0), (360.0, 250.0)
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _ENTRY = 62.0, 12.0, 46.0, 24.0, 18.0
-# Of a letter of the legend, on average and of any usual sans serif.
-_LETTER = 6.9
+# Of a letter of the legend, on average and of any usual sans serif; and of all letters, their height.
+_LETTER, _FONT = 6.9, 13.0
 
 # Okabe and Ito's colours as in the reports, the limit in black; in the dark their lighter neighbours.
 _STYLE = """
@@ -97,7 +98,7 @@ def _panel(panel: Panel, frame: Frame, k: int, corner: tuple[float, float], size
     ]
     content = "".join(item.svg(place, frame, number) for number, item in enumerate(panel.items))
     return (
-        f"{_text(left, corner[1] + 16.0, panel.title, look='name')}{''.join(signs)}{_ticks(panel, place)}"
+        f"{_text(left, corner[1] + 16.0, panel.title, look='name', most=inside)}{''.join(signs)}{_ticks(panel, place)}"
         f'<clipPath id="c{k}"><rect x="{left - 1:.1f}" y="{top - 5:.1f}" width="{inside + 6:.1f}" '
         f'height="{tall + 10:.1f}"/></clipPath><g clip-path="url(#c{k})">{content}</g>'
         f'<path class="edge" d="M{left:.1f} {top:.1f}v{tall:.1f}h{inside:.1f}"/>'
@@ -115,10 +116,12 @@ def _ticks(panel: Panel, place: Place) -> str:
         at = float(place.y(value))
         parts.append(f'<path class="grid" d="M{place.left:.1f} {at:.1f}h{place.width:.1f}"/>')
         parts.append(_text(place.left - 6.0, at + 4.5, tick_text(value), anchor="end"))
-    parts.append(_text(place.left + place.width / 2, low + 37.0, panel.x.name, anchor="middle"))
+    parts.append(_text(place.left + place.width / 2, low + 37.0, panel.x.name, anchor="middle", most=place.width))
     side, middle = place.left - 48.0, place.top + place.height / 2
     turned = f' transform="rotate(-90 {side:.1f} {middle:.1f})"'
-    parts.append(_text(side, middle, panel.y.name, anchor="middle", more=turned))
+    # It may stand beside the legend as well.
+    most = place.height + 40.0
+    parts.append(_text(side, middle, panel.y.name, anchor="middle", more=turned, most=most))
     return "".join(parts)
 
 
@@ -134,6 +137,11 @@ def _legend(items: Sequence[Item], width: float) -> list[tuple[Item, float, int]
     return found
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", look: str = "", more: str = "") -> str:
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", look: str = "", more: str = "", most: float = math.inf
+) -> str:
+    """`most`: pixels that it may take; a longer one is written smaller."""
     kind = f' class="{look}"' if look else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}{more}>{html.escape(text)}</text>'
+    share = most / (_LETTER * len(text)) if text else 1.0
+    size = f' font-size="{_FONT * share:.1f}"' if share < 1.0 else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}{size}{more}>{html.escape(text)}</text>'

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from widelimit.dynamics import SGD, GradientFlow, integrators, schedules, stable_step
+from widelimit.dynamics import SGD, GradientFlow, integrators, stable_step
 from widelimit.measure import Particles, join, split
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
@@ -147,9 +147,7 @@ def _network(
     times: Any,
     most: Any,
 ) -> tuple[History, Array, Array]:
-    moves = sgd(step, batch, largest=largest)
-    if noisy:
-        moves = eqx.tree_at(lambda s: s.temperature, moves, schedules.Constant(heat), is_leaf=lambda leaf: leaf is None)
+    moves = sgd(step, batch, largest=largest, temperature=heat if noisy else None)
     key = jax.random.key(1)
     run = history(moves, problem, _scaled(problem, start, size), steps_to(times, step), key=key, most=most)
     return run, *_shown(problem, run)

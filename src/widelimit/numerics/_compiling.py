@@ -14,6 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Of XLA on a CPU. The fusion emitters lower every fusion through many stages of MLIR, and the last levels of LLVM's
 # optimisation take half of what is left: together half of the compilation, for loops that are as fast within a quarter.
+# From JAX 0.12 on there is nothing but the emitters, and no option for them.
 _QUICK: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
 
 
@@ -44,9 +45,19 @@ def split_key(key: PRNGKeyArray, count: int) -> tuple[PRNGKeyArray, ...]:
 
 
 @functools.cache
+def _allowed(name: str, value: Any) -> bool:
+    """Whether this XLA has the option: they come and go with its releases, and one that it has not is an error."""
+    try:
+        jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+@functools.cache
 def _quick(function: Callable[..., Any]) -> Callable[..., Any]:
     given = os.environ.get("XLA_FLAGS", "")
-    options = {name: value for name, value in _QUICK.items() if name not in given}
+    options = {name: value for name, value in _QUICK.items() if name not in given and _allowed(name, value)}
     # What equinox hands on to `jax.jit` is not in its overloads.
     told: Any = {"compiler_options": options} if options else {}
     return eqx.filter_jit(function, **told)

@@ -13,7 +13,8 @@ class Signals:
 
     An exception that a handler raises comes up wherever Python is at that moment, and where that is a callback of
     JAX's garbage collector it is printed and lost. A second Ctrl-C that comes before the first was read is raised at
-    once, and a third ends the process whatever it does. A signal that is ignored stays ignored (nohup).
+    once; a third ends the process whatever it does, but not that of a prompt or a notebook. A signal that is ignored
+    stays ignored (nohup).
 
     Python lets handlers be set in the main thread alone: elsewhere nothing changes. The handlers that were there come
     back at the end. An open one serves for all that is opened inside of it.
@@ -63,6 +64,7 @@ class Signals:
         again = number == signal.SIGINT and number in self._asked
         self._asked.append(number)
         if again:
-            # Who sits at a prompt wants it back.
-            signal.signal(number, self._old[number] if hasattr(sys, "ps1") else signal.SIG_DFL)
+            # Who sits at a prompt, or in a notebook with a handler of its own, wants it back.
+            old, prompt = self._old[number], hasattr(sys, "ps1")
+            signal.signal(number, signal.SIG_DFL if old is signal.default_int_handler and not prompt else old)
             raise KeyboardInterrupt

@@ -109,7 +109,7 @@ def _inputs(data: Any, target: Teacher, nodes: Any, samples: Any, key: Any) -> A
         if nodes != "default":
             raise ValueError(f'{_WHO}(nodes=...): must be a whole number, None or "default"; got {nodes!r}.')
         return _by_default(data, target)
-    return Quadrature(data, whole_number(nodes, f"{_WHO}(nodes=...)", least=1), target)
+    return Quadrature(data, data.gauss_size(whole_number(nodes, f"{_WHO}(nodes=...)", least=1)), target)
 
 
 def _by_default(data: Any, target: Teacher) -> AbstractData:
@@ -122,7 +122,7 @@ def _by_default(data: Any, target: Teacher) -> AbstractData:
     if data.dim not in _NODES:
         raise ValueError(f"{_WHO}(data=...): the law has dimension {data.dim}, above 3; {other}.")
     try:
-        return Quadrature(data, _NODES[data.dim], target)
+        return Quadrature(data, data.gauss_size(_NODES[data.dim]), target)
     except ValueError as error:
         raise ValueError(f"{_WHO}(data=...): {error} Here: {other}.") from None
 

@@ -358,7 +358,7 @@ def first_order(depth, domain=None):
     """E_(1) with labels x + INT sigma(theta x) rho_*, whose teacher knows no levels."""
     block = wl.units.ResNetBranch(1, wl.activations.tanh)
     teacher = wl.data.Teacher(block, wl.Particles(MATRICES, SHARES), inputs=2, outputs=(2,))
-    data = wl.data.Quadrature(PLANE, 6, teacher)
+    data = wl.data.Quadrature(PLANE, 36, teacher)
     deep = wl.problems.wide_resnet(data, depth=depth, activation=wl.activations.tanh, domain=domain)
     return deep.expansion(order=1)
 

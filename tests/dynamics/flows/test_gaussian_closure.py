@@ -81,7 +81,7 @@ def cloud_error(problem, mean, t1, sigma):
     law = laws.Gaussian(mean, sigma**2 * np.eye(len(mean)))
     fine = integrators.Tsit5(1e-8, 1e-10)
     run = wl.evolve(problem, law, wl.GaussianClosure(), t1=t1, save_at=[t1])
-    rho = law.quantise(6 if len(mean) == 2 else 4, laws.Gauss())
+    rho = law.quantise(law.gauss_size(6 if len(mean) == 2 else 4), laws.Gauss())
     cloud = wl.evolve(problem, rho, wl.GradientFlow(fine), t1=t1, save_at=[t1]).final
     found = np.asarray(wl.measure.covariance(cloud))
     return float(np.linalg.norm(found - run.covariance[-1]) / np.linalg.norm(found))
@@ -124,7 +124,7 @@ def test_starts_agree():
     whole = laws.Gaussian([1.0, 0.4], cov)
     starts = [
         whole,
-        whole.quantise(5, laws.Gauss()),
+        whole.quantise(25, laws.Gauss()),
         laws.Normal([1.0, 0.4], [0.2, 0.1], dim=2),
         laws.product(c=laws.Normal(1.0, 0.2), h=laws.Gaussian(0.4, 0.01)),
     ]

@@ -288,7 +288,7 @@ def test_quadratures_in_several_dimensions():
 
 
 def test_other_rules_and_fresh_samples_of_the_same_law():
-    sobol = data.gauss_legendre(256, first, lower=-1.0, upper=3.0, dim=2, rule=laws.Sobol())
+    sobol = data.Quadrature(laws.Uniform(-1.0, 3.0, dim=2), 256, first, laws.Sobol())
     assert sobol.nodes.x.shape == (256, 2)
     np.testing.assert_allclose(sobol.nodes.weights, 1 / 256)
     assert float(jnp.mean(sobol.nodes.y)) == pytest.approx(1.0, abs=0.01)

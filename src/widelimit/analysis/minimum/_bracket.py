@@ -46,14 +46,15 @@ _ROUNDED = 1e-15
 
 
 class Comparison(NamedTuple):
-    """Who competes: `costs` of a free linear block (None: there is none), the `limit` of its variation, the budget
-    that is `shown`, a `name` in words, and the `budget` for a search."""
+    """Who competes: `costs` of a free linear block (None: there is none, or its charges are `settled`), the `limit` of
+    its variation, the budget that is `shown`, a `name` in words, and the `budget` for a search."""
 
     costs: Costs | None
     limit: float
     shown: float | None
     name: str
     budget: float | None = None
+    settled: bool = False
 
 
 class DualBound(NamedTuple):
@@ -68,7 +69,10 @@ class DualBound(NamedTuple):
     def floor(self, t: float) -> float:
         """The least of t <lambda, g> + penalty."""
         costs = self.others.costs
-        return -t * self.upper if costs is None else costs.cheapest(t * self.upper, self.others.limit)
+        if costs is not None:
+            return costs.cheapest(t * self.upper, self.others.limit)
+        # (t |g| - lambda_1)_+^2 <= t^2 (|g| - lambda_1)_+^2 for t <= 1, and the rest of the penalty is not negative.
+        return -(t**2 if self.others.settled else t) * self.upper
 
     @property
     def longest(self) -> float:
@@ -177,9 +181,13 @@ def _words(
     zero = 0.0 <= lower <= upper <= _ROUNDED * objective
     low = f"{lower:.4g}" if certified or lower == 0.0 else f"about {lower:.4g}"
     place = "is 0 to rounding" if zero else f"lies between {low} and {upper:.4g}"
-    text = f"The infimum over {bound.others.name} {place}; this measure is at {objective:.4g}."
+    # The risk alone stands elsewhere; a reader should not compare the two.
+    what = "risk" if bound.problem.penalty is None else "risk + penalty"
+    text = f"The infimum of {what} over {bound.others.name} {place}; this measure is at {objective:.4g}."
     if other is not None and objective - upper > _WORTH * abs(objective):
         atoms = f"one of {len(other)} atoms" if len(other) > 1 else "a single atom"
         reached = "it" if zero else f"{upper:.4g}"
         return f"{text} Another of these, {atoms}, reaches {reached}: training is what is missing, not width."
-    return f"{text} No other is better by a tenth." if objective - lower <= _WORTH * abs(objective) else text
+    if objective - lower > _WORTH * abs(objective):
+        return text
+    return f"{text} {'No' if certified or lower == 0.0 else 'By this estimate no'} other is better by a tenth."

@@ -9,6 +9,14 @@ the same nu is h(|nu|):
 - lambda (c^2 + |w|^2) with k = 1 costs 2 lambda |nu|: the two squares are equal in the best of rho;
 - of a penalty on c or w alone, where phi~ has a degree, and of one on w beside a free c, nothing is left: it is scaled
   away (c to infinity on a vanishing mass, say), so that the infimum is not attained and means nothing.
+
+Where phi~ has no degree and lambda_2 c^2 comes with a price q(w) of the rest, mass is what q is paid by, so nothing is
+scaled away and no function of |nu| says what is least. But each particle's best charge is known,
+
+$$-\min_c \psi(c, w) = (|g(w)| - \lambda_1)_+^2 / (4 \lambda_2) - q(w),\qquad
+|c| = (|g(w)| - \lambda_1)_+ / (2 \lambda_2),$$
+
+so that psi is bounded below against all measures, with one number less to search.
 """
 
 from typing import NamedTuple
@@ -18,10 +26,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widelimit.measure import Measure
-from widelimit.numerics import compiled_quickly
+from widelimit.numerics import compiled_quickly, known
 from widelimit.problem import Problem, penalties
 
 from ._regions import Region
+
+# The domains of a charge of either sign, and of one sign.
+LINES = ((-np.inf, np.inf), (0.0, np.inf), (-np.inf, 0.0))
 
 
 class Costs(NamedTuple):
@@ -50,6 +61,43 @@ def is_free(problem: Problem) -> bool:
             "bounded nor a line, a half-line or an interval."
         )
     return True
+
+
+def settled_cost(problem: Problem) -> penalties.Cost | None:
+    """lambda_1, lambda_2 where a penalty settles the best charge of each particle; else None.
+
+    It must be known in the charge, with lambda_2 > 0, and must price something else as well; the sign of the charge
+    must be free or one.
+    """
+    name = problem.unit.linear or ""
+    costs = known([term.cost(name) for term in penalties.parts(problem.penalty)])
+    if not is_free(problem) or Region.of_features(problem).homogeneous or costs is None:
+        return None
+    bounds = problem.domain.of(name).bounds(dict(problem.blocks)[name])
+    total = penalties.Cost(sum(cost.size for cost in costs), sum(cost.square for cost in costs))
+    return total if bounds in LINES and total.square > 0.0 and _prices_others(problem) else None
+
+
+def pays_for_all(problem: Problem) -> bool:
+    """Whether an l2 penalty on a free linear block is not its alone, with a bounded phi~: then psi is bounded below."""
+    return _prices_others(problem) and grows(problem, problem.unit.linear or "") and bounded_features(problem)
+
+
+def grows(problem: Problem, name: str) -> bool:
+    """Whether a penalty grows like the square of a block."""
+    costs = [term.cost(name) for term in penalties.parts(problem.penalty)]
+    return any(cost.square > 0.0 for cost in costs if cost is not None)
+
+
+def bounded_features(problem: Problem) -> bool:
+    """Whether phi~ is bounded: everywhere, or on its bounded domain."""
+    others = [block.name for block in problem.blocks if block.name != problem.unit.linear]
+    return problem.unit.bound is not None or all(problem.domain.of(name).compact for name in others)
+
+
+def _prices_others(problem: Problem) -> bool:
+    others = [block.name for block in problem.blocks if block.name != problem.unit.linear]
+    return problem.penalty is not None and any(map(problem.penalty.touches, others))
 
 
 def _whole(term: penalties.AbstractPenalty, problem: Problem, region: Region) -> float | None:

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from widelimit.measure import split
-from widelimit.problem import Potential, Problem, penalties
+from widelimit.problem import Potential, Problem
 
-from ._charges import Costs, exact_costs, is_free
+from ._charges import LINES, Costs, bounded_features, exact_costs, grows, is_free, pays_for_all
 from ._depths import Depth, depth
 from ._family import Atoms, Expansion, Family
 from ._regions import Region
@@ -118,7 +118,7 @@ def competitors(who: str, problem: Problem, budget: float | None) -> Competitors
     # What was divided out has no part in the minimum, and numbers of its own that would compile everything anew.
     problem = eqx.tree_at(lambda p: p.symmetry, problem, None, is_leaf=lambda leaf: leaf is None)
     free = is_free(problem)
-    if free and budget is None and _pays_for_all(problem):
+    if free and budget is None and pays_for_all(problem):
         free = False
     if not free:
         if budget is not None:
@@ -165,7 +165,7 @@ def _family(problem: Problem, region: Region, budget: float | None, costs: Costs
     name, lower, upper = problem.unit.linear, -np.inf, np.inf
     if name is not None:
         lower, upper = problem.domain.of(name).bounds(dict(problem.blocks)[name])
-    if budget is not None and (lower, upper) not in ((-np.inf, np.inf), (0.0, np.inf), (-np.inf, 0.0)):
+    if budget is not None and (lower, upper) not in LINES:
         raise ValueError(
             f"minimise(problem=...): the domain of {name!r} must be all of R, a half-line from zero, or bounded; "
             f"got [{lower:g}, {upper:g}]."
@@ -197,28 +197,15 @@ def _seeds(family: Family) -> Atoms:
     return Atoms(z, np.full(_SEEDS, 1.0 / _SEEDS), np.zeros(_SEEDS, bool))
 
 
-def _pays_for_all(problem: Problem) -> bool:
-    """Whether an l2 penalty on a free linear block is not its alone, with a bounded phi~: then psi is bounded below."""
-    name = problem.unit.linear or ""
-    others = [block.name for block in problem.blocks if block.name != name]
-    shared = problem.penalty is not None and any(map(problem.penalty.touches, others))
-    return shared and _held(problem, name) and problem.unit.bound is not None
-
-
-def _held(problem: Problem, name: str) -> bool:
-    """Whether a penalty grows like the square of a block."""
-    costs = [term.cost(name) for term in penalties.parts(problem.penalty)]
-    return any(cost.square > 0.0 for cost in costs if cost is not None)
-
-
 def _check_bounded(who: str, problem: Problem) -> None:
     """Raise `ValueError` where psi is not bounded below: an unbounded unit on an unbounded domain."""
     region, unit = Region.of_rows(problem), problem.unit
     open_blocks = [block.name for block in problem.blocks if not problem.domain.of(block.name).compact]
-    held = all(_held(problem, name) for name in open_blocks)
+    held = all(grows(problem, name) for name in open_blocks)
     nodes = problem.data.nodes
     slow = unit.linear is None and nodes is not None and unit.lipschitz(nodes.x[0]) is not None
-    if not (region.compact or unit.bound is not None or (held and slow)):
+    charged = unit.linear is not None and held and bounded_features(problem)
+    if not (region.compact or unit.bound is not None or charged or (held and slow)):
         raise ValueError(
             f"{who}(problem=...): the domain of {', '.join(open_blocks)} and the unit are unbounded, so may psi be: "
             "give a bounded domain, an l2 penalty on every unbounded block, or the unit its bound."

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import sys
 import time
 from typing import Any, NamedTuple
 
@@ -21,13 +20,12 @@ from widelimit.numerics import (
     whole_number,
 )
 from widelimit.problem import Potential, Problem
+from widelimit.trajectory import Progress
 
 from ._depths import Depth
 from ._lines import bend_on_box, line_of
 from ._regions import Region
 
-# Shorter searches show nothing, in seconds.
-_PATIENCE = 2.0
 # So many of the highest maxima are kept.
 MOST_PEAKS = 16
 
@@ -37,8 +35,8 @@ class Search:
     """How much may be spent: local searches and steps of each, evaluations of an exhaustive search, points at once.
 
     `places`: whether atoms may be moved, or only their weights; `deadline`: of `time.monotonic`, after which no round
-    begins and, where it `cuts`, an exhaustive search ends with the bound that it has; `label`: what progress is shown
-    under on a terminal, after two seconds; nowhere without.
+    begins and, where it `cuts`, an exhaustive search ends with the bound that it has; `bar`: where it says how far it
+    is.
     """
 
     starts: int
@@ -49,7 +47,7 @@ class Search:
     places: bool = True
     deadline: float = math.inf
     cuts: bool = False
-    label: str = ""
+    bar: Progress | None = None
     began: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
@@ -64,8 +62,8 @@ class Search:
 
     def tell(self, words: str) -> None:
         """A line of progress, over the last one."""
-        if self.label and sys.stderr.isatty() and time.monotonic() - self.began > _PATIENCE:
-            print(f"\r\x1b[K{self.label}: {words}", end="", file=sys.stderr, flush=True)
+        if self.bar is not None:
+            self.bar.tell(words)
 
     @classmethod
     def of(cls, who: str, problem: Problem, potential: Potential, starts: int, key: Any, most: int) -> "Search":

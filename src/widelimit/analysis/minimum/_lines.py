@@ -2,7 +2,8 @@ r"""Searches along one coordinate, with a bound on the second derivative of what
 
 For psi(w) = SUM_q dual_q phi~(w, x_q) + penalty(w) the bound is K = SUM_q |dual_q| K(x_q) + 2 lambda, from the unit's
 `curvature` and an l2 penalty lambda |w|^2. The same K serves |<R'(f), phi~(w, .)>|: a norm of something whose
-second derivative is at most K bends down by no more than K.
+second derivative is at most K bends down by no more than K. Where a penalty settles the charge, -psi is the largest of
+c . g(w) - penalty over the charges |c| <= C that can be best, each with the bound C K.
 
 - up to infinity: r = R s and 1/r = (2 - s)/R, with the bounds K R^2 and K_out / R^2; R makes the two equal. Likewise
   with the `rough_curvature` H: H R^(3/2) and H_out / R^(3/2).
@@ -12,6 +13,7 @@ second derivative is at most K bends down by no more than K.
 - without walls, but with an l2 penalty: where |w| > L / lambda, L the data term's Lipschitz constant, psi(w) > psi(0).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -71,7 +73,7 @@ def line_of(function: Depth) -> Line | None:
     if not on_circle and (region.size != 1 or region.directions):
         return None
     cost = _penalty(function)
-    if cost is None:
+    if cost is None or not math.isfinite(function.weight):
         return None
     bent, corners = cost
     declared = _declared(function)

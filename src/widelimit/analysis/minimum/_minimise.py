@@ -22,6 +22,7 @@ from widelimit.measure import Particles
 from widelimit.numerics import real_number, require_x64
 from widelimit.problem import Problem
 from widelimit.problem.data import require_nodes
+from widelimit.trajectory import Progress
 
 from .._measures import check_convex
 from ._competitors import Competitors, competitors
@@ -93,10 +94,10 @@ def minimise(
     - `most`: evaluations that an exhaustive search may spend.
     - `max_seconds`: after which no further round begins; what was found by then comes back, with its gap.
 
-    Longer searches show their rounds on a terminal. One searched parameter on a bounded domain, the radius of a reduced
-    problem, infinity included, or the angle of two is searched exhaustively, with bounds of second order from the
-    unit's `curvature`; up to three in a box in the end, with `curvature` or `lipschitz`; others, an unbounded weight
-    among them, by local searches only.
+    Longer searches show their rounds on a terminal or in a notebook. One searched parameter on a bounded domain, the
+    radius of a reduced problem, infinity included, or the angle of two is searched exhaustively, with bounds of second
+    order from the unit's `curvature`; up to three in a box in the end, with `curvature` or `lipschitz`; others, an
+    unbounded weight among them, by local searches only.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, an output scale that depends on N, a free
     linear block without a budget or a penalty that bounds it, a domain and a unit that leave psi unbounded below, a
@@ -109,13 +110,13 @@ def minimise(
     potential = rivals.family.problem.potential(padded(rivals.family, rivals.first))
     search = Search.of("minimise", problem, potential, starts, key, most)
     # What a search finds need not be a minimum of psi to the last digit, since atoms slide.
-    search = dataclasses.replace(search, climbs=_CLIMBS, label="minimise")
+    search = dataclasses.replace(search, climbs=_CLIMBS)
     if max_seconds is not None:
         spent = real_number(max_seconds, "minimise(max_seconds=...)", above=0.0)
         search = dataclasses.replace(search, deadline=search.began + spent)
-    ended = exchange(rivals, search, tolerance)
-    search.tell("done\n")
-    return _finish(rivals, ended, tolerance)
+    with Progress(None, None, "minimise") as bar:
+        ended = exchange(rivals, dataclasses.replace(search, bar=bar), tolerance)
+        return _finish(rivals, ended, tolerance)
 
 
 def _check(problem: Problem, tolerance: float, budget: float | None) -> None:

@@ -11,7 +11,8 @@ that compete:
 - with a penalty of at least lambda |c| (or, by the arithmetic-geometric mean, lambda (c^2 + |w|^2) >= 2 lambda
   |c||w| for k = 1) it is at least -C (max |g| - lambda)_+ , and every nu as good as rho has
   lambda INT |c| d nu <= objective(rho): the bound then holds against all measures.
-- with lambda c^2: c . g + lambda c^2 >= -|g|^2 / (4 lambda).
+- with lambda c^2: c . g + lambda c^2 >= -|g|^2 / (4 lambda); where the penalty prices w as well by q(w), and phi~ has
+  no degree, INT psi d nu >= min over w of q(w) - |g(w)|^2 / (4 lambda).
 """
 
 import dataclasses
@@ -25,15 +26,16 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from widelimit._shown import Shown
 from widelimit.measure import Measure, Particles
 from widelimit.numerics import compiled_quickly, evaluate, real_number
-from widelimit.problem import Problem, penalties
+from widelimit.problem import Potential, Problem, penalties
+from widelimit.trajectory import Progress
 
 from .._measures import check_convex, check_measure
 from ._bracket import Comparison, DualBound, bracket
-from ._charges import is_free, least_costs, variation
+from ._charges import is_free, least_costs, pays_for_all, settled_cost, variation
 from ._depths import Depth, depth
 from ._extremum import Extremum, Search, climb_all, prove, scan
 from ._regions import Region
-from ._rounding import rounding
+from ._rounding import rounding, with_charges
 
 # Local searches run together; after each of so many groups it is said how many are done.
 _GROUPS = 8
@@ -47,11 +49,12 @@ _LATE = " The time was up: raise max_seconds=... for a longer search."
 class OptimalityGap(Shown):
     """objective(rho) - inf objective <= `gap`.
 
-    - `gap`: the bound; infinite where psi is not bounded below over the competitors.
+    - `gap`: the best bound there is, objective - `lower`; infinite where psi is not bounded below over the competitors.
     - `budget`: C, where the competitors are the measures with INT |c| d rho <= C; None where they are all measures.
-    - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified; None for a unit without a linear
-      block. Zero when the residual is orthogonal to every feature.
-    - `maximiser`: where: a row in the columns of the measure (a linear block is left 1), or None.
+    - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified. Zero when the residual is orthogonal
+      to every feature. None for a unit without a linear block, and where a penalty on all blocks bounds psi itself.
+    - `maximiser`: where: a row in the columns of the measure (a linear block is left 1, unless the penalty says its
+      best value), or None.
     - `certified`: True when the maximum was bounded by an exhaustive search with a Lipschitz constant or a bound on
       second derivatives: then the gap is a theorem up to rounding. False when it is the best of many local searches:
       then it is an estimate from below.
@@ -104,9 +107,9 @@ def optimality_gap(
       for; the gap is true all the same, and larger.
 
     - `competitor`: whether to look for a better measure, the longest part where psi is searched locally; without,
-      `upper` is the objective itself.
+      `upper` is the objective itself, and `lower` may be lower.
 
-    Longer searches show their progress on a terminal.
+    Longer searches show their progress on a terminal or in a notebook.
 
     **Raises** `ValueError` for a loss that is not convex, data without nodes, and a budget that is not positive.
     """
@@ -118,34 +121,55 @@ def optimality_gap(
     problem = problem.on_nodes()
     potential = problem.potential(measure)
     search = Search.of("optimality_gap", problem, potential, starts, key, most)
-    search = dataclasses.replace(search, label="optimality_gap", cuts=True)
+    search = dataclasses.replace(search, cuts=True)
     if max_seconds is not None:
         spent = real_number(max_seconds, "optimality_gap(max_seconds=...)", above=0.0)
         search = dataclasses.replace(search, deadline=search.began + spent)
     at_rho = float(np.sum(np.asarray(measure.weights) * np.asarray(potential(measure.positions))))
     if not math.isfinite(at_rho):
         raise ValueError("optimality_gap(measure=...): psi is not finite at one of its particles.")
-    free = is_free(problem)
-    if budget is not None and not free:
+    if budget is not None and not is_free(problem):
         raise ValueError("optimality_gap(budget=...): the unit has no free linear block, so no budget applies.")
-    function = depth(potential, Region.of_features(problem) if free else Region.of_extremes(problem))
+    with Progress(None, None, "optimality_gap") as bar:
+        search = dataclasses.replace(search, bar=bar)
+        return _bounded(problem, measure, potential, at_rho, budget, search, look=competitor)
+
+
+def _bounded(
+    problem: Problem,
+    measure: Measure,
+    potential: Potential,
+    at_rho: float,
+    budget: float | None,
+    search: Search,
+    *,
+    look: bool,
+) -> OptimalityGap:
+    """The gap of a measure with INT psi d rho = `at_rho`."""
+    free = is_free(problem)
+    settled = settled_cost(problem) if budget is None else None
+    free = free and settled is None and not (budget is None and pays_for_all(problem))
+    features = free or settled is not None
+    function = depth(potential, Region.of_features(problem) if features else Region.of_extremes(problem), settled)
     found, far = _largest(function, measure, search)
     # Here, once: max(0.0, nan) below is 0, and "not finite" would be read as "not bounded".
     if math.isnan(found.upper):
         raise ValueError("optimality_gap: psi is not a number at a place that the search came to.")
-    others = _others(problem, measure, function.region, budget) if free else Comparison(None, math.inf, None, _ALL)
+    others = Comparison(None, math.inf, None, _ALL, settled=settled is not None)
+    others = _others(problem, measure, function.region, budget) if free else others
     certified = found.certified and not far and (not free or _nonnegative(problem.penalty))
     bound = DualBound(problem, measure, potential, math.inf if far else found.upper, others)
     error = 0.0 if far else _error(problem, function, found, measure, others)
     gap = math.inf if far else at_rho - bound.floor(1.0) + error
-    between = bracket(bound, gap, error, certified, search, look=competitor)
-    search.tell("done\n")
+    between = bracket(bound, gap, error, certified, search, look=look)
+    if not far and between.lower > between.objective - gap:
+        gap = between.objective - between.lower
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
         budget=others.shown,
         largest_correlation=correlation,
-        maximiser=None if far else found.rows[0],
+        maximiser=None if far else np.asarray(with_charges(function, found.rows[:1]))[0],
         certified=certified,
         statement=say(gap, others.name, certified, far)
         + _comment(problem, between.objective, gap)
@@ -162,7 +186,7 @@ def _others(problem: Problem, measure: Measure, region: Region, budget: float | 
     if budget is None and costs.size > 0 and problem.loss.nonnegative and _nonnegative(problem.penalty):
         # Every measure as good as this one obeys this budget, so the bound is against all of them.
         limit = float(problem.objective(measure)) / costs.size
-        return Comparison(costs, limit, limit, "all measures")
+        return Comparison(costs, limit, None, "all measures")
     limit = variation(problem, measure, region) if budget is None else budget
     whose = "that of the measure itself" if budget is None else "as given"
     return Comparison(costs, limit, limit, f"measures whose mean {region.norm} is at most {limit:.4g} ({whose})", limit)
@@ -173,7 +197,7 @@ def _error(problem: Problem, function: Depth, found: Extremum, measure: Measure,
     region = function.region
     # A direction stands for all lengths.
     rows = [] if region.homogeneous else [np.asarray(measure.positions)]
-    error = rounding(function, found.rows, *rows)
+    error = rounding(function, np.asarray(with_charges(function, found.rows)), *rows)
     if not function.free:
         return error
     charge = variation(problem, measure, region)
@@ -187,7 +211,7 @@ def _nonnegative(penalty: penalties.AbstractPenalty | None) -> bool:
 
 def _comment(problem: Problem, objective: float, gap: float) -> str:
     """A bound above the objective itself is right and says nothing; a reader should not have to find out."""
-    if not problem.loss.nonnegative or not objective < gap < math.inf:
+    if not problem.loss.nonnegative or not objective <= gap < math.inf or objective == 0.0:
         return ""
     return f" The objective itself is {objective:.4g}, so this says no more than that it cannot fall below zero."
 
@@ -208,7 +232,9 @@ def _largest(function: Depth, measure: Measure, search: Search) -> tuple[Extremu
     starts = np.concatenate([leading, random])
     found = climb_all(function, starts, search, groups=_GROUPS)
     far = not np.isfinite(found.upper)
-    if not far and not region.compact and not region.bounded_unit:
+    # A bounded unit bounds psi from below, unless a penalty falls without end.
+    bounded = region.bounded_unit and _nonnegative(function.penalty)
+    if not far and not region.compact and not bounded:
         # A value without bound grows on the way out, whatever the local searches did: of all blocks, or of one alone.
         top = np.asarray(region.starts(jnp.asarray(found.rows[:1])))
         of_block = np.repeat(np.eye(len(region.searched), dtype=bool), [b.size for b in region.searched], axis=1)
@@ -234,4 +260,4 @@ def say(gap: float, competitors: str, certified: bool, far: bool) -> str:
             "no gap can be stated without a bounded domain, a penalty or a bounded unit."
         )
     how = "certified by an exhaustive search" if certified else "an estimate: the best of many local searches"
-    return f"Within {gap:.4g} of the infimum of the objective over {competitors}; {how}."
+    return f"Within {'' if certified else 'about '}{gap:.4g} of the infimum of the objective over {competitors}; {how}."

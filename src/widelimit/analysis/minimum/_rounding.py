@@ -24,8 +24,21 @@ _MOST = 200
 def rounding(function: Depth, *rows: Float[np.ndarray, "_ D"]) -> float:
     """Twice the largest error of the searched function, at `rows` (a few hundred of each) and all over its region."""
     few = [part[:: -(-len(part) // _MOST)] for part in rows]
-    points = np.concatenate([*few, np.asarray(function.region.row_sample(_POINTS))])
+    sample = np.asarray(with_charges(function, function.region.row_sample(_POINTS)))
+    points = np.concatenate([*few, sample])
     return 2.0 * float(jnp.max(_errors(function, jnp.asarray(filled(points, np.zeros(len(points)))[0]))))
+
+
+def with_charges(function: Depth, rows: Float[Array | np.ndarray, "k D"]) -> Float[Array | np.ndarray, "k D"]:
+    """The same places with the best charge, where a penalty settles it."""
+    if function.settled is None or len(rows) == 0:
+        return rows
+    return _charged(function, function.region.starts(jnp.asarray(rows)))
+
+
+@compiled_quickly
+def _charged(function: Depth, u: Float[Array, "k m"]) -> Float[Array, "k D"]:
+    return jax.vmap(function.row)(u)
 
 
 @compiled_quickly
@@ -35,12 +48,15 @@ def _errors(function: Depth, rows: Float[Array, "k D"]) -> Float[Array, " k"]:
 
     def one(row: Float[Array, " D"]) -> Float[Array, ""]:
         theta = split(potential.blocks, row)
+        weight = 1.0 if function.settled is not None else function.weight
         if function.charges is not None:
-            # phi~ itself: the charges are counted by their weight.
+            # phi~ itself: the charges are counted by their weight, those that are settled by their own size.
             block = unit.linear or ""
-            theta = theta._replace(**{block: jnp.ones_like(getattr(theta, block))})
+            charge = getattr(theta, block)
+            weight = weight if function.settled is None else jnp.sqrt(jnp.sum(charge**2))
+            theta = theta._replace(**{block: jnp.ones_like(charge)})
         errors = jax.vmap(lambda x: jnp.max(unit.rounding(theta, x)))(potential.x)
-        return function.weight * jnp.sum(heights * errors)
+        return weight * jnp.sum(heights * errors)
 
     # A rounding looks at every product of a row and at its size: twice as many numbers as the inputs have.
     return map_rows(one, rows, max(1, potential.size // (2 * potential.x.size)))

@@ -6,9 +6,14 @@ import numpy as np
 
 from .._axes import Axis, axis
 from .._items import Dots, Growing, Moving
-from .._page import Arrays, Page, Slider, even
+from .._page import Arrays, Page, Slider, Values, even
 from .._sheet import Panel
-from ._two_classes import compute
+
+
+def _compute(sigma: str, values: Values, level: int) -> Arrays:
+    from ..systems import _two_classes
+
+    return _two_classes.compute(sigma, 10.0, values, level)
 
 
 def _draw(arrays: Arrays) -> tuple[Panel, ...]:
@@ -91,7 +96,7 @@ Look for three stages: the neurons move outwards together, stall, and split: som
 take fewer neurons, or longer steps: the dots leave the line.
 """,
     sliders=_sliders(0.8, 0.8, 1.0),
-    compute=functools.partial(compute, "ramp", 10.0),
+    compute=functools.partial(_compute, "ramp"),
     draw=_draw,
     caption=_caption,
     alt=_alt,
@@ -110,7 +115,7 @@ Move $\kappa$ from 0.1 to 0.6 and look at the end of the risk; then take many ne
 noise of longer steps helps: from $\varepsilon = 10^{-3}$ on it lifts neurons over the barrier around $r = 0$.
 """,
     sliders=_sliders(0.5, 0.1, 0.2),
-    compute=functools.partial(compute, "nonmonotone", 10.0),
+    compute=functools.partial(_compute, "nonmonotone"),
     draw=_draw,
     caption=_caption,
     alt=_alt,

@@ -1,34 +1,22 @@
 """williams2019, Figs. 5 and 9: from the kernel to the adaptive regime, and where neurons stick."""
 
-from typing import Any
-
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
-
-from widelimit.measure import Particles
-from widelimit.problem import Problem
 
 from .._axes import Axis, axis
 from .._items import Arrows, Crosses, Curve, Dots, Growing, Item, Moving
 from .._page import Arrays, Page, Slider, Values, even
 from .._sheet import Panel
-from . import _univariate as univariate
-
-_FIELD = 13
 
 
 def _function(arrays: Arrays) -> Panel:
     """f of limit and network, the samples, and the network's knots on its function."""
-    x, f, knots = univariate.PLACES, arrays["network"], arrays["knots"]
+    x, f, knots = arrays["places"], arrays["network"], arrays["knots"]
     on = np.stack([np.interp(row, x, values) for row, values in zip(knots, f, strict=True)])
     items = (
         Moving(x, arrays["limit"], "limit", "limit"),
         Moving(x, f, "network", "network"),
         Dots(knots, on, "network", "its knots", radius=3.5, open=True),
-        Crosses(univariate.X, arrays["y"], "target", "samples"),
+        Crosses(arrays["x"], arrays["y"], "target", "samples"),
     )
     return Panel("Function", Axis("input x", -1.2, 1.2), Axis("f(x)", -2.0, 2.0), items)
 
@@ -38,9 +26,7 @@ def _plane(arrays: Arrays, *more: Item) -> Panel:
     u, v, positive = arrays["u"], arrays["v"], arrays["sign"] > 0.0
     reach = float(arrays["reach"])
     ends = np.array([-2.0, 2.0]) * reach
-    lines = [
-        Curve(ends, -ends * x, "faint", "lines of samples" if k == 0 else None) for k, x in enumerate(univariate.X)
-    ]
+    lines = [Curve(ends, -ends * x, "faint", "lines of samples" if k == 0 else None) for k, x in enumerate(arrays["x"])]
     dots = (
         Dots(u[:, positive], v[:, positive], "network", "neurons, r > 0"),
         Dots(u[:, ~positive], v[:, ~positive], "other", "r < 0"),
@@ -60,13 +46,10 @@ def _risk(arrays: Arrays) -> Panel:
     return Panel("Risk", sides[0], sides[1], curves)
 
 
-def _with_reach(arrays: Arrays) -> Arrays:
-    far = np.maximum(np.abs(arrays["u"]), np.abs(arrays["v"]))
-    return {**arrays, "reach": 1.15 * float(np.quantile(far, 0.98))}
-
-
 def _compute5(values: Values, level: int) -> Arrays:
-    arrays = _with_reach(univariate.compute("finite", values, level))
+    from ..systems import _univariate
+
+    arrays = _univariate.compute("finite", values, level)
     del arrays["all rows"]
     return arrays
 
@@ -78,7 +61,7 @@ def _caption(arrays: Arrays) -> str:
     )
     return (
         f"The neurons of the network turned by {arrays['turned']:.2g} radians (median); of its knots between the "
-        f"outermost samples {arrays['share'][-1]:.0%} lie within {univariate.NEAR:g} of a sample, "
+        f"outermost samples {arrays['share'][-1]:.0%} lie within {arrays['near']:g} of a sample, "
         f"{arrays['share'][0]:.0%} at the start. At the end its risk is {arrays['risk'][-1]:.2g}{spread} (two standard "
         f"errors), that of the limit {arrays['limit risk'][-1]:.2g}, by {arrays['particles']} particles."
     )
@@ -128,51 +111,10 @@ at both ends.
 )
 
 
-@eqx.filter_jit
-def _velocities(problem: Problem, y: Array, positions: Array, weights: Any, points: Array) -> Array:
-    r"""What a neuron with r > 0 feels at `points` (u, v) [n, 2]: -grad psi in the plane, [T, n, 2]."""
-    own = eqx.tree_at(lambda p: p.data.y, problem, y)
-    r, angle = jnp.hypot(*points.T), jnp.mod(jnp.arctan2(points[:, 1], points[:, 0]), 2.0 * jnp.pi)
-
-    def one(rows: Array) -> Array:
-        slope = own.potential(Particles(rows, weights, blocks=own.blocks)).gradient(jnp.stack([r, angle], axis=1))
-        radial, turn = slope[:, 0], slope[:, 1] / r
-        return -jnp.stack(
-            [radial * jnp.cos(angle) - turn * jnp.sin(angle), radial * jnp.sin(angle) + turn * jnp.cos(angle)], axis=1
-        )
-
-    return jax.lax.map(one, positions)
-
-
 def _compute9(values: Values, level: int) -> Arrays:
-    arrays = _with_reach(univariate.compute("infinite", values, level))
-    width = int(values["width"])
-    problem, y = univariate.problem_of("infinite"), jnp.asarray(arrays["y"])
-    weights = np.asarray(univariate.equal_weights(width, univariate.WIDTH))
-    every = arrays.pop("all rows")
-    side = np.linspace(-0.92, 0.92, _FIELD) * arrays["reach"]
-    points = np.stack([part.ravel() for part in np.meshgrid(side, side)], axis=1) + 1e-3 * arrays["reach"]
-    felt = np.asarray(_velocities(problem, y, every, weights, points))
-    length = np.maximum(np.linalg.norm(felt, axis=-1, keepdims=True), 1e-300)
-    own = eqx.tree_at(lambda p: p.data.y, problem, y)
-    # Slow to import, and the other pages need none of it.
-    from widelimit import analysis
+    from ..systems import _rays
 
-    found = analysis.attractors(own, Particles(every[-1], weights, blocks=own.blocks), tol=univariate.NEAR)
-    right = (np.cos(-np.arctan(univariate.X)), np.sin(-np.arctan(univariate.X)))
-    rays = [
-        (sign * right[0][j], sign * right[1][j])
-        for k, sign in enumerate((1.0, -1.0))
-        for j in np.flatnonzero(found.kinds[:, 0, k] == "attractor")
-    ]
-    return {
-        **arrays,
-        "points": points,
-        # All of one length: the direction is what counts.
-        "field": felt / length * (0.6 * (side[1] - side[0])),
-        "rays": np.array(rays).reshape(-1, 2),
-        "attractors": float(np.sum(found.kinds == "attractor")),
-    }
+    return _rays.compute(values, level)
 
 
 def _draw9(arrays: Arrays) -> tuple[Panel, ...]:
@@ -192,7 +134,7 @@ def _draw9(arrays: Arrays) -> tuple[Panel, ...]:
 
 def _caption9(arrays: Arrays) -> str:
     return (
-        f"{_caption(arrays)} At the end {int(arrays['attractors'])} of {4 * univariate.SAMPLES} rays (a sample, a "
+        f"{_caption(arrays)} At the end {int(arrays['attractors'])} of {int(arrays['every'])} rays (a sample, a "
         "side, a sign of r) attract; those of r > 0 are drawn."
     )
 

@@ -20,8 +20,8 @@ MAX_SOBOL = 21_201
 class Midpoint(eqx.Module):
     """The points (i + 1/2)/n of [0, 1], carried to the quantiles of a law with one cube coordinate."""
 
-    a_coordinate: ClassVar[bool] = False
-    """Whether the n of a rule counts the points of one coordinate, not all."""
+    tensor: ClassVar[bool] = False
+    """Whether the points are all combinations of nodes a coordinate, so that only some numbers of them there are."""
 
     def points(self, n: int, cube_dim: int) -> Float[np.ndarray, "n c"]:
         if cube_dim != 1:
@@ -38,7 +38,7 @@ class Sobol(eqx.Module):
     For smooth functions of few coordinates the error falls nearly as 1/n, at powers of two faster.
     """
 
-    a_coordinate: ClassVar[bool] = False
+    tensor: ClassVar[bool] = False
     seed: int = eqx.field(static=True, default=0)
 
     def points(self, n: int, cube_dim: int) -> Float[np.ndarray, "n c"]:
@@ -55,13 +55,13 @@ class Sobol(eqx.Module):
 
 
 class Gauss(eqx.Module):
-    """n Gauss nodes a coordinate (Gauss-Hermite, Gauss-Legendre), as a tensor product: n^D particles.
+    """m Gauss nodes a coordinate (Gauss-Hermite, Gauss-Legendre), as a tensor product: n = m^D particles in all.
 
-    Integrates polynomials of degree 2n - 1 in each coordinate exactly. For few coordinates: at most 10^6
-    particles.
+    Integrates polynomials of degree 2m - 1 in each coordinate exactly. For few coordinates: at most 10^6
+    particles. Other n are refused, with the nearest ones that are allowed; a law of atoms gives all of them.
     """
 
-    a_coordinate: ClassVar[bool] = True
+    tensor: ClassVar[bool] = True
 
 
 Rule = Midpoint | Sobol | Gauss
@@ -97,7 +97,7 @@ def tensor(parts: list[Nodes]) -> Nodes:
         shown = str(total) if total < 10**18 else f"about 10^{math.log10(total):.0f}"
         raise ValueError(
             f"quantise(rule=Gauss()): the tensor product has {shown} nodes, allowed are {MAX_NODES}; "
-            "take a smaller n (nodes per coordinate) or Sobol()."
+            "take a smaller n or Sobol()."
         )
     return functools.reduce(_outer, parts)
 

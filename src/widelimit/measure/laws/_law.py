@@ -98,6 +98,22 @@ class AbstractLaw(Module):
             f"quantise(rule=Gauss()): {type(self).__name__} has no Gauss rule; leave `rule` out or use Sobol()."
         )
 
+    def gauss_size(self, n: int) -> int:
+        """How many nodes `gauss(n)` has in all; n^c, c = `cube_dim`, where a law does not say otherwise."""
+        return n**self.cube_dim if self.n_atoms is None else self.n_atoms
+
+    def gauss_order(self, most: int) -> int:
+        """The largest n for which `gauss(n)` has no more than `most` nodes; 0 where one node is too many."""
+        if self.gauss_size(1) > most or self.n_atoms is not None:
+            return int(self.gauss_size(1) <= most)
+        low, high = 1, 2
+        while high <= most and self.gauss_size(high) <= most:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.gauss_size(middle) <= most else (low, middle)
+        return low
+
     def box_probability(self, lower: Rows, upper: Rows) -> Float[np.ndarray, " n"]:
         """The probabilities of the boxes lower <= theta < upper, one a row; sides may be infinite. Runs on the host.
 
@@ -159,19 +175,18 @@ class AbstractLaw(Module):
 
         $$\Big|\int g\,d\rho_n - \int g\,d\rho\Big| \ll n^{-1/2}\qquad\text{for smooth } g.$$
 
-        - `n`: number of particles, each of weight 1/n; with `Gauss()` the number of nodes per coordinate.
+        - `n`: number of particles in all, whatever the rule; each of weight 1/n, but for those of `Gauss()`.
         - `rule`: `Midpoint()`, `Sobol(seed=0)` or `Gauss()`. Left out: all the atoms (with their weights) of
           a law that has no more than n, `Midpoint()` for one cube coordinate, else `Sobol()`.
 
-        Raises `ValueError` for n < 1 and for a rule that does not serve this law. Runs on the host: not
-        inside `jax.jit`.
+        Raises `ValueError` for n < 1, for a rule that does not serve this law, and for an n that no tensor product of
+        `Gauss()` has. Runs on the host: not inside `jax.jit`.
         """
         n = whole_number(n, "quantise(n=...)", least=1)
         if rule is None:
             rule = self._rule(n)
         if isinstance(rule, Gauss) or self.cube_dim == 0:
-            positions, weights = self.gauss(n)
-            return Particles(positions, weights, blocks=self.blocks)
+            return Particles(*self._tensor(n), blocks=self.blocks)
         rows = self.from_cube(rule.points(n, self.cube_dim))
         return Particles(rows, blocks=self.blocks)
 
@@ -182,6 +197,22 @@ class AbstractLaw(Module):
     def cell_masses(self, grid: Grid) -> Float[np.ndarray, "..."]:
         """The probabilities of a grid's cells, in its shape. Raises `ValueError` as `box_probability` does."""
         return np.asarray(self.box_probability(*grid.boxes()), float).reshape(grid.shape)
+
+    def _tensor(self, n: int) -> Nodes:
+        """The Gauss rule of n nodes in all, or all the atoms of a law that has no more."""
+        order = self.gauss_order(n)
+        size = self.gauss_size(max(order, 1))
+        if self.n_atoms is None and self.cube_dim > 0 and size != n:
+            # A law without such a rule says so first.
+            self.gauss(1)
+            near = [str(size)] if order == 0 else [str(size), str(self.gauss_size(order + 1))]
+            raise ValueError(
+                f"quantise(n={n}, rule=Gauss()): n counts all nodes of a tensor product with as many a coordinate; the "
+                f"nearest allowed: {' and '.join(near)}; or Sobol() for any n."
+            )
+        if order == 0:
+            raise ValueError(f"quantise(n={n}, rule=Gauss()): this law's {size} atoms are more than n; or use Sobol().")
+        return self.gauss(order)
 
     def _rule(self, n: int) -> Rule:
         if self.n_atoms is not None and self.n_atoms <= n:

@@ -102,6 +102,9 @@ class Mixture(AbstractLaw):
         parts = known([law.radial(groups) for law in self.laws])
         return None if parts is None else Mixture(parts, self.weights)
 
+    def gauss_size(self, n: int) -> int:
+        return sum(law.gauss_size(n) for law in self.laws)
+
     def gauss(self, n: int) -> Nodes:
         parts = [law.gauss(n) for law in self.laws]
         weights = [p * w for p, (_, w) in zip(np.asarray(self.weights), parts, strict=True)]

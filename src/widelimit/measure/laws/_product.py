@@ -99,6 +99,9 @@ class Product(AbstractLaw):
         ends = np.cumsum([law.dim for law in self.factors])
         return [rows[:, end - law.dim : end] for law, end in zip(self.factors, ends, strict=True)]
 
+    def gauss_size(self, n: int) -> int:
+        return math.prod(law.gauss_size(n) for law in self.factors)
+
     def gauss(self, n: int) -> Nodes:
         return tensor([law.gauss(n) for law in self.factors])
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from widelimit.measure import laws
+from widelimit.numerics import whole_number
 
 from ._data import AbstractOnNodes, as_inputs, as_targets, as_weights, label
 from ._teacher import Teacher, taught
@@ -63,7 +64,7 @@ class Quadrature(AbstractOnNodes):
     r"""A law of inputs known through quadrature nodes; targets are a function of the input.
 
     - `law`: of x, from `widelimit.laws`.
-    - `n`: nodes (per coordinate for `laws.Gauss`).
+    - `n`: nodes in all, as many as `law.quantise(n, rule)` takes.
     - `target`: a function of one input x [d] -> () or (C,), for instance a `Teacher`.
     - `rule`: `laws.Gauss()` (default), `laws.Midpoint()`, `laws.Sobol()`.
 
@@ -102,21 +103,23 @@ class Quadrature(AbstractOnNodes):
         return label(self.target, x)
 
     def finer(self, most: int) -> "Quadrature":
-        gauss = self.rule.a_coordinate
-        n = int(self.n * (most / self.x.shape[0]) ** (1.0 / self.law.dim if gauss else 1.0))
-        n = min(n, _MOST_GAUSS) if gauss else n
+        n = self.law.gauss_size(min(self.law.gauss_order(most), _MOST_GAUSS)) if self.rule.tensor else most
         return self if n <= self.n else Quadrature(self.law, n, self.target, self.rule)
 
 
-def gauss_hermite(
-    n: int, target: Any, *, mean: Any = 0.0, std: Any = 1.0, dim: int = 1, rule: Any = None
-) -> Quadrature:
-    """Normal inputs: n Gauss-Hermite nodes a coordinate (n^dim in all), exact for polynomials of degree 2n - 1."""
-    return Quadrature(laws.Normal(mean, std, dim=dim), n, target, rule)
+def gauss_hermite(n: int, target: Any, *, mean: Any = 0.0, std: Any = 1.0, dim: int = 1) -> Quadrature:
+    """Normal inputs: n Gauss-Hermite nodes a coordinate (n^dim in all), exact for polynomials of degree 2n - 1.
+
+    For other rules: `Quadrature(laws.Normal(...), n, target, laws.Sobol())`.
+    """
+    law, n = laws.Normal(mean, std, dim=dim), whole_number(n, "gauss_hermite(n=...)", least=1)
+    return Quadrature(law, law.gauss_size(n), target)
 
 
-def gauss_legendre(
-    n: int, target: Any, *, lower: Any = 0.0, upper: Any = 1.0, dim: int = 1, rule: Any = None
-) -> Quadrature:
-    """Uniform inputs on a box: n Gauss-Legendre nodes a coordinate, exact for polynomials of degree 2n - 1."""
-    return Quadrature(laws.Uniform(lower, upper, dim=dim), n, target, rule)
+def gauss_legendre(n: int, target: Any, *, lower: Any = 0.0, upper: Any = 1.0, dim: int = 1) -> Quadrature:
+    """Uniform inputs on a box: n Gauss-Legendre nodes a coordinate (n^dim in all), exact for degree 2n - 1.
+
+    For other rules: `Quadrature(laws.Uniform(...), n, target, laws.Sobol())`.
+    """
+    law, n = laws.Uniform(lower, upper, dim=dim), whole_number(n, "gauss_legendre(n=...)", least=1)
+    return Quadrature(law, law.gauss_size(n), target)

@@ -47,6 +47,9 @@ def checks_of(work: Work, limit: Limit) -> dict[str, Any]:
         }
         if checks["gap"] is None:
             checks["reasons"]["gap"] = gap.statement
+        if gap.largest_correlation is None:
+            said = "the unit has no linear block, or a penalty on all blocks bounds the first variation itself"
+            checks["reasons"]["largest_correlation"] = said
     except ValueError as error:
         checks |= dict.fromkeys(("gap", "gap_budget", "largest_correlation", "gap_lower", "gap_upper"))
         checks |= {"gap_certified": False, "gap_statement": f"No gap can be stated: {error}"}

@@ -60,7 +60,8 @@ def limit(
     spread: float = SPREAD,
 ) -> Data:
     """The reduced flow at d = infinity from the spread start at `dim`; `nodes` 0: from the point (mean lengths)."""
-    full = _start(dim, relevant, spread).quantise(nodes or NODES, laws.Gauss())
+    law = _start(dim, relevant, spread)
+    full = law.quantise(law.gauss_size(nodes or NODES), laws.Gauss())
     start = full if nodes else Particles((full.weights @ full.positions)[None], blocks=full.blocks)
     flow = GradientFlow(integrators.Tsit5(1e-8, 1e-10), schedule=_SCHEDULE)
     times = np.geomspace(FIRST, end, count)

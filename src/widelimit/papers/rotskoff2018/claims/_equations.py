@@ -249,7 +249,7 @@ def minimum_equation(bench: Bench) -> Finding:
 def represented(order: int, widths: list[int], seeds: int) -> Data:
     """A density G on a quantised law of y by the library, and networks that it draws from it: f_n - f* on the nodes."""
     problem = taught()
-    support = laws.product(weight=laws.Normal(np.array([0.5, 0.0]), 1.0, dim=2)).quantise(order, laws.Gauss())
+    support = laws.product(weight=laws.Normal(np.array([0.5, 0.0]), 1.0, dim=2)).quantise(order**2, laws.Gauss())
     found = analysis.representation(problem, support)
     x, f, mu = nodes(problem)
     far = []

@@ -36,7 +36,8 @@ def law() -> laws.Product:
 
 def atoms(order: int = 3) -> Particles:
     """That law on 2 `order`^2 atoms."""
-    return law().quantise(order, laws.Gauss())
+    start = law()
+    return start.quantise(start.gauss_size(order), laws.Gauss())
 
 
 def drawn(start: Particles, n: int, seed: int) -> Particles:

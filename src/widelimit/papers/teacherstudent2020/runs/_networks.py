@@ -83,7 +83,7 @@ TESTS = ("cos", "Gaussian", "logistic")
 def limit(order: int, times: list[float], side: float = SIDE) -> Data:
     """INT test d rho [T, 3] of the limit, from order^2 Gauss nodes of the start's law; those at the end, and their
     weights."""
-    start = laws.Uniform(-side, side, dim=2).quantise(order, laws.Gauss())
+    start = laws.Uniform(-side, side, dim=2).quantise(order**2, laws.Gauss())
     run = evolved(problem(), start, GradientFlow(), times)
     weights = np.asarray(start.weights)
     return {

@@ -94,6 +94,7 @@ def compute(kind: str, values: Values, level: int) -> Arrays:
     net = nets[0]
     rows = net["positions"][:, :width, :2]
     r, angle = rows[..., 0], rows[..., 1]
+    u, v = np.abs(r) * np.cos(angle), np.abs(r) * np.sin(angle)
     # u = 0 has no knot; far outside of the picture is as good.
     knots = np.clip(-np.tan(angle), -1e3, 1e3)
     ends = np.array([one["risk"][-1] for one in nets])
@@ -108,12 +109,16 @@ def compute(kind: str, values: Values, level: int) -> Arrays:
         "network": net["f"],
         "risk": net["risk"],
         "ends": ends,
-        "u": np.abs(r) * np.cos(angle),
-        "v": np.abs(r) * np.sin(angle),
+        "u": u,
+        "v": v,
         "sign": np.sign(r[0]),
         "knots": knots,
         "share": np.sum(on & inside, axis=1) / np.maximum(np.sum(inside, axis=1), 1),
         "turned": np.median(turned),
         "all rows": net["positions"],
         "particles": count,
+        "x": X,
+        "places": PLACES,
+        "near": NEAR,
+        "reach": 1.15 * float(np.quantile(np.maximum(np.abs(u), np.abs(v)), 0.98)),
     }
