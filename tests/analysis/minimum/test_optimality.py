@@ -345,7 +345,6 @@ def test_key_changes_the_random_starts_only():
 
 
 @pytest.mark.slow
-def test_without_a_search_for_a_competitor_the_gap_is_the_same():
 def test_a_competitor_with_a_gap_of_its_own_tightens_the_bound():
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(np.arange(5.0), np.sin(np.arange(5.0))))
     rho = wl.Particles([[1.0, 0.5, 0.0], [-1.0, 2.0, 1.0]], blocks=problem.blocks)
