@@ -25,9 +25,11 @@ variance = found.prediction_variance[-1]
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 4), layout="constrained")
 widths, orange = np.array([8, 32, 128]), wl.report.canvas.COLOURS[1]
-for n in widths:
-    keys = jax.random.split(jax.random.key(n), 100)
-    nets = wl.evolve_many(problem, [start.sample(n, key=key) for key in keys], flow, t1=2.0, save_at=[2.0])
+drawn = np.reshape(start.sample(3 * 100 * 128, key=jax.random.key(0)).positions, (3, 100, 128, 2))
+for n, many in zip(widths, drawn, strict=True):
+    masses = np.where(np.arange(128) < n, 1.0 / n, 0.0)  # none beyond the n-th: all widths are one compiled program
+    starts = [wl.Particles(rows, masses, blocks=problem.blocks) for rows in many]
+    nets = wl.evolve_many(problem, starts, flow, t1=2.0, save_at=[2.0])
     functions = np.array([problem.predict(net.final, x) for net in nets])
     squares = np.mean((functions - limit) ** 2, axis=1)
     mean, error = squares.mean(), 2.0 * squares.std() / len(squares) ** 0.5
@@ -37,7 +39,8 @@ for n in widths:
         right.plot(x, functions[:30].T, color=orange, lw=0.6)
 left.loglog(widths, variance / widths, "k", label=f"V/n, V = {variance:.3f}")
 left.set(xlabel="width n (neurons)", ylabel=r"mean of $|f_n - f|^2$, t = 2")
+left.set_xticks(widths, widths)
 left.legend()
 right.plot(x, limit, "k", lw=2.5, label="limit, 30 networks of 32")
-right.set(xlabel="input x", ylabel="prediction f(x), t = 2")
-right.legend()
+right.set(xlabel="input x", ylabel="prediction f(x), t = 2", ylim=(-0.42, 0.36))
+right.legend(loc="lower right")

@@ -12,6 +12,7 @@ around it, the widest networks least.
 
 import jax
 import matplotlib.pyplot as plt
+import numpy as np
 
 import widelimit as wl
 
@@ -26,7 +27,9 @@ limit = wl.evolve(problem, start.quantise(512), wl.GradientFlow(), t1=10.0, save
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for width, colour in zip([16, 64, 256], wl.report.canvas.COLOURS, strict=False):
     keys = jax.random.split(jax.random.key(width), 4)
-    starts = [start.sample(width, key=jax.random.fold_in(key, 1)) for key in keys]
+    masses = np.where(np.arange(256) < width, 1.0 / width, 0.0)  # all widths are one compiled program
+    drawn = [start.sample(256, key=jax.random.fold_in(key, 1)) for key in keys]
+    starts = [wl.Particles(one.positions, masses, blocks=one.blocks) for one in drawn]
     nets = wl.evolve_many(problem, starts, wl.SGD(0.02, batch=8), t1=10.0, keys=keys, save_at=times)
     for seed, net in enumerate(nets):
         axes.loglog(net.times[1:], net.risk[1:], color=colour, lw=1, label=None if seed else f"{width} neurons")

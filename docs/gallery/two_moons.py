@@ -29,7 +29,8 @@ points = np.column_stack([u.ravel(), v.ravel()])
 figure, panels = plt.subplots(1, 2, figsize=(7, 4), sharey=True, layout="constrained")
 for width, axes in zip([8, 64], panels, strict=True):
     keys = jax.random.split(jax.random.key(width), 8)
-    starts = [law.sample(width, key=key) for key in keys]
+    masses = np.where(np.arange(64) < width, 1.0 / width, 0.0)  # both widths are one compiled program
+    starts = [wl.Particles(law.sample(64, key=key).positions, masses, blocks=problem.blocks) for key in keys]
     nets = wl.evolve_many(problem, starts, wl.SGD(0.2, batch=8), t1=200.0, keys=keys, save_at=[200.0])
     for sign, colour, mark in ((0, wl.report.canvas.COLOURS[0], "o"), (1, wl.report.canvas.COLOURS[1], "^")):
         axes.plot(*x[label == sign].T, mark, color=colour, ms=3)

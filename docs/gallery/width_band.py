@@ -30,8 +30,10 @@ for width, axes, colour in zip([100, 400], panels, wl.report.canvas.COLOURS, str
     band = wl.predict(problem, start, width=width, t1=5.0, save_at=times, **how)
     axes.fill_between(band.times, band.lower, band.upper, color=colour, alpha=0.3, label="band of 90 %")
     axes.plot(band.times, band.limit, "k", lw=2, label="limit")
-    keys = jax.random.split(jax.random.key(width), 10)
-    nets = wl.evolve_many(problem, [start.sample(width, key=key) for key in keys], flow, t1=5.0, save_at=times)
+    masses = np.where(np.arange(400) < width, 1.0 / width, 0.0)  # both widths are one compiled program
+    drawn = [start.sample(400, key=key) for key in jax.random.split(jax.random.key(width), 10)]
+    starts = [wl.Particles(one.positions, masses, blocks=one.blocks) for one in drawn]
+    nets = wl.evolve_many(problem, starts, flow, t1=5.0, save_at=times)
     for net in nets:
         axes.plot(net.times, net.risk, color=colour, lw=0.8)
     inside = sum(bool(band.lower[-1] <= net.risk[-1] <= band.upper[-1]) for net in nets)

@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from .results import EvolutionError as EvolutionError, Outcome as Outcome
     from .trajectory import (
         Checkpoint as Checkpoint,
+        Ensemble as Ensemble,
         Trajectory as Trajectory,
         load as load,
         observables as observables,

@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+import statistics
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ KEYS = jax.random.split(jax.random.key(5), 4)
 RISK = (observables.Risk(),)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "dynamics",
     [wl.SGD(0.02, batch=2, temperature=0.01), wl.GradientFlow(integrators.Tsit5(1e-5, 1e-7))],
@@ -39,6 +41,7 @@ def test_each_is_the_run_alone(dynamics: Any) -> None:
     assert not np.array_equal(many[0].risk, many[1].risk)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "dynamics", [wl.SGD(0.02), wl.GradientFlow(integrators.RungeKutta4(0.02))], ids=["sgd", "flow"]
 )
@@ -55,6 +58,7 @@ def test_a_diverged_one_takes_no_other_with_it(dynamics: Any) -> None:
         np.testing.assert_allclose(many[i].positions, alone.positions, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_problems_and_dynamics_that_differ_in_numbers_are_one_program(caplog: pytest.LogCaptureFixture) -> None:
     """Penalties and temperatures: each run has its own; none is another program."""
     pairs = [(0.01, 0.02), (0.1, 0.01), (0.3, 0.02)]
@@ -173,3 +177,51 @@ def test_what_it_refuses() -> None:
         wl.evolve_many(PROBLEM, STARTS[:2], wl.SGD(0.1), t1=1.0)
     with pytest.raises(ValueError, match="sum to 1"):
         wl.evolve_many(PROBLEM, [wl.Particles(np.ones((2, 4)), [1.0, 1.0])], wl.GradientFlow(), t1=1.0)
+
+
+def test_networks_of_one_width_are_drawn_from_a_law() -> None:
+    law = wl.laws.product(
+        output=wl.laws.Normal(0.0, 1.0), weight=wl.laws.Normal(0.0, 1.0, dim=2), bias=wl.laws.Atom(0.0)
+    )
+    moves, asked = wl.SGD(0.02, batch=2), {"t1": 0.2, "save_at": [0.1, 0.2], "observe": RISK}
+    nets = wl.evolve_many(PROBLEM, law, moves, width=6, keys=KEYS[:3], **asked)
+    drawing, running = jax.random.split(KEYS[1])
+    alone = wl.evolve(PROBLEM, law.sample(6, key=drawing), moves, key=running, **asked)
+    np.testing.assert_allclose(nets[1].risk, alone.risk, rtol=1e-10)
+    assert nets.risk.shape == (3, 3)
+    np.testing.assert_array_equal(nets.risk, [run.risk for run in nets])
+    np.testing.assert_array_equal(nets.times, alone.times)
+    np.testing.assert_allclose(nets.mean("risk"), sum(run.risk for run in nets) / 3, rtol=1e-14)
+    spread = [statistics.stdev(column) / 3**0.5 for column in nets.risk.T.tolist()]
+    np.testing.assert_allclose(nets.standard_error("risk"), spread, rtol=1e-12)
+    assert [run.size for run in nets[1:]] == [6, 6]
+    with pytest.raises(AttributeError, match="no 'norm'; its runs observed: risk"):
+        _ = nets.norm
+    with pytest.raises(ValueError, match="1 runs; at least 2"):
+        nets[:1].standard_error("risk")
+    page = wl.report.compare(limit=alone, nets=nets)
+    assert "3 runs of nets" in page.html
+
+
+@pytest.mark.parametrize(
+    ("starts", "more", "words"),
+    [
+        (wl.laws.Normal(0.0, 1.0, dim=4), {"keys": KEYS}, r"width=.*a law was given"),
+        (STARTS[:2], {"keys": KEYS[:2], "width": 5}, r"width=.*draw from a law; got list"),
+        (wl.laws.Normal(0.0, 1.0, dim=4), {"width": 5}, r"keys=.*a key each"),
+    ],
+)
+def test_a_law_needs_a_width_and_keys(starts: Any, more: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        wl.evolve_many(PROBLEM, starts, wl.SGD(0.1), t1=0.1, **more)
+
+
+def test_runs_that_end_early_do_not_stand_beside_the_others() -> None:
+    problem = wl.Problem(wl.units.Neuron(wl.activations.quadratic), PROBLEM.data)
+    wild = wl.Particles(40.0 * np.asarray(STARTS[1].positions))
+    many = wl.evolve_many(problem, [STARTS[0], wild, STARTS[3]], wl.SGD(0.02), t1=0.5, keys=KEYS[:3])
+    with pytest.raises(ValueError, match=r"run 1 was saved .* take `ended`"):
+        _ = many.risk
+    assert len(many.ended) == 2
+    assert many.ended.risk.shape == (2, len(many[0]))
+    assert "1 of them ended early" in repr(many)

@@ -34,7 +34,7 @@ def test_reproduce_a_paper(tmp_path):
     assert result.out.splitlines()[-1] == str(page)
     assert page.exists()
     assert "3 claims: 1 reproduced, 1 reproduced after correcting a misprint, 1 not reproduced" in result.out
-    assert "tiny: figures fig1, fig2; 3 claims; all of it about 1 min" in result.err
+    assert "tiny: figures fig1, fig2; 3 claims; all of it about 10 s" in result.err
     assert "tiny/fig2: Waves of fig2" in result.err
 
 
@@ -43,6 +43,19 @@ def test_reproduce_all_papers(tmp_path):
     assert result.code == 0, result.err
     assert result.out.splitlines()[-1] == str(tmp_path / "tiny" / "paper" / "index.html")
     assert "all of it about 8 min" in result.err
+
+
+def test_the_list_says_what_a_figure_takes():
+    result = call("reproduce", "tiny", "--list")
+    assert result.code == 0, result.err
+    assert "tiny/fig1: Waves of fig1 (about 5 s, paper scale 3 min)" in result.out.splitlines()
+
+
+def test_durations_are_told_in_the_unit_that_leaves_two_of_it():
+    from widelimit.papers import duration
+
+    told = {0.4: "0 s", 2.0: "2 s", 119.0: "119 s", 120.0: "2 min", 3600.0: "60 min", 7200.0: "2 h", 150_000.0: "42 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
 
 
 def test_reproduce_one_figure(tmp_path, papers):

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Array, Key, PRNGKeyArray
 
 from widelimit.dynamics import AbstractDynamics, Start, advance
-from widelimit.numerics import Signals, compiled_quickly
+from widelimit.measure import Particles, laws
+from widelimit.numerics import Count, Signals, compiled_quickly, random_key
 from widelimit.problem import Problem
-from widelimit.trajectory import Checkpoint, Trajectory, as_array, observables
+from widelimit.trajectory import Checkpoint, Ensemble, Trajectory, as_array, observables
 
 from ._checks import check_run
 from ._host import Moved, Now, Run, stops_at
@@ -25,17 +26,18 @@ from ._verb import Runs, evolve, set_up
 
 def evolve_many(
     problem: Problem | Sequence[Problem],
-    starts: Sequence[Start],
+    starts: Sequence[Start] | laws.AbstractLaw,
     dynamics: AbstractDynamics | Sequence[AbstractDynamics],
     *,
     t1: float,
+    width: Count | None = None,
     keys: Sequence[PRNGKeyArray] | Key[Array, " S"] | None = None,
     save_at: Sequence[float] | np.ndarray | jax.Array | None = None,
     observe: Sequence[observables.AbstractObservable] | None = None,
     max_steps: int | None = None,
     progress: bool | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
-) -> list[Trajectory]:
+) -> Ensemble:
     """One run from each start, those that differ in numbers alone in one compiled program: SGD gains most by it.
 
     Each trajectory is that of `evolve` up to rounding. One that does not reach the end says so in its `outcome`, and
@@ -44,12 +46,24 @@ def evolve_many(
     them, are equally many: in one loop a shorter run would wait for the longest.
 
     - `problem`, `dynamics`: one for all runs, or one each.
-    - `starts`: as many as runs; the same start may be given again with another key.
-    - `keys`: a `jax.random.key` each, or an array of keys; needed by dynamics that draw random numbers.
+    - `starts`: as many as runs; the same start may be given again with another key. Or a law, with `width`: each run
+      is then of a network of its own, drawn by `problem.start(law, width, key=...)`.
+    - `width`: of the networks, where `starts` is a law.
+    - `keys`: a `jax.random.key` each, or an array of keys; needed by dynamics that draw random numbers. With a law each
+      is split in two: the first half draws the network, the second is the run's.
     - the others as in `evolve`; a checkpoint is of all the runs together.
 
-    Raises `ValueError` as `evolve` does.
+        nets = evolve_many(problem, law, SGD(step=0.01), t1=10.0, width=128, keys=jax.random.split(key, 8))
+        nets.risk.shape  # (8, T)
+
+    **Returns** an `Ensemble`: a sequence of trajectories whose observables are stacked; `report.compare` takes it.
+
+    Raises `ValueError` as `evolve` does, and for a law without a width and keys.
     """
+    if width is not None:
+        starts, keys = _networks(problem, starts, width, keys)
+    elif isinstance(starts, laws.AbstractLaw):
+        raise ValueError("evolve_many(width=...): a law was given as the start; say of how many neurons, and keys=.")
     starts = list(starts)
     seeds: list[PRNGKeyArray | None] = [None] * len(starts) if keys is None else list(keys)
     if not starts or len(seeds) != len(starts):
@@ -63,17 +77,31 @@ def evolve_many(
     rest: dict[str, Any] = {"save_at": save_at, "observe": observe, "max_steps": max_steps}
     if any(moves.growth is not None for moves in moving):
         rest |= {"progress": progress, "throw": False, "t1": t1}
-        return [
-            evolve(one, start, moves, key=key, checkpoint=_part(kept, i), **rest)
-            for i, (one, start, moves, key) in enumerate(zip(problems, starts, moving, seeds, strict=True))
-        ]
+        return Ensemble(
+            tuple(
+                evolve(one, start, moves, key=key, checkpoint=_part(kept, i), **rest)
+                for i, (one, start, moves, key) in enumerate(zip(problems, starts, moving, seeds, strict=True))
+            )
+        )
     with Signals(keeps=kept is not None) as signals:
         runs = set_up(problems, starts, moving, t1, seeds, **rest)
         found: dict[int, Trajectory] = {}
         for number, group in enumerate(_groups(runs)):
             made = runs.drive(_fleet(runs, group, max_steps), group, _part(kept, number), progress, signals)
             found |= dict(zip(group, made, strict=True))
-    return [found[i] for i in range(len(starts))]
+    return Ensemble(tuple(found[i] for i in range(len(starts))))
+
+
+def _networks(problem: Any, law: Any, width: Count, keys: Any) -> tuple[list[Particles], list[PRNGKeyArray]]:
+    """Networks of one width, each drawn from the law, and the keys of their runs."""
+    if not isinstance(law, laws.AbstractLaw):
+        raise ValueError(f"evolve_many(width=...): says how many neurons to draw from a law; got {type(law).__name__}.")
+    if keys is None:
+        raise ValueError("evolve_many(keys=...): networks drawn from a law need a key each.")
+    pairs = [jax.random.split(random_key(key, "evolve_many(keys=...)")) for key in keys]
+    problems = _one_each(problem, len(pairs), "problem")
+    starts = [one.start(law, width, key=drawing) for one, (drawing, _) in zip(problems, pairs, strict=True)]
+    return starts, [running for _, running in pairs]
 
 
 def _one_each(given: Any, count: int, name: str) -> list[Any]:

@@ -10,9 +10,11 @@ from widelimit.papers import (
     Bench,
     Checked,
     Claim,
+    Figure,
     Paper,
     Scale,
     check_claims,
+    duration,
     named,
     names,
     reproduce,
@@ -30,7 +32,7 @@ def list_parameters(what: str | None) -> None:
         name, _, figure = (what or "").partition("/")
         for paper in [named(name)] if what is not None else [named(name) for name in names()]:
             for one in (paper.figure(figure),) if figure else paper.figures:
-                typer.echo(f"{paper.name}/{one.name}: {one.title}")
+                typer.echo(f"{paper.name}/{one.name}: {one.title} ({_times(one)})")
                 for parameter in one.parameters:
                     typer.echo(f"    {parameter.words}")
                 if one.fixed:
@@ -56,8 +58,9 @@ def reproduce_papers(
                 raise BadInput("--set goes with one figure: `widelimit reproduce mei2018/fig1 --set delta=0.5`.")
             papers[0].figure(figure).checked(given, what or "", size)
     _writable(out, papers)
-    for paper in papers:
-        tell(_contents(paper, size))
+    if not figure:
+        for paper in papers:
+            tell(_contents(paper, size))
     options = {"figure": figure or None, "settings": given, "formats": kinds}
     news = []
     for paper in papers:
@@ -110,11 +113,16 @@ def _chosen(paper: Paper, only: list[str], *, alone: bool) -> list[Claim]:
     return [claim for claim in paper.claims if claim.id in only]
 
 
+def _times(figure: Figure) -> str:
+    """What the paper's parameters take; other ones may take more or less."""
+    quick, full = (duration(figure.cost.at(scale)) for scale in (Scale.QUICK, Scale.PAPER))
+    return f"about {quick}" if quick == full else f"about {quick}, paper scale {full}"
+
+
 def _contents(paper: Paper, size: Scale) -> str:
     figures = ", ".join(figure.name for figure in paper.figures)
     seconds = sum(part.cost.at(size) for part in (*paper.figures, *paper.claims))
-    minutes = max(1.0, seconds / 60.0)
-    return f"{paper.name}: figures {figures}; {len(paper.claims)} claims; all of it about {minutes:.0f} min"
+    return f"{paper.name}: figures {figures}; {len(paper.claims)} claims; all of it about {duration(seconds)}"
 
 
 def _show(paper: Paper, checked: tuple[Checked, ...], *, full: bool = False) -> None:

@@ -24,4 +24,9 @@ from ._kit._data import Data as Data
 from ._kit._figures import Figure as Figure, figure as figure
 from ._kit._folder import Results as Results
 from ._kit._paper import Paper as Paper, named as named, names as names
-from ._kit._reproduce import Reproduction as Reproduction, check_claims as check_claims, reproduce as reproduce
+from ._kit._reproduce import (
+    Reproduction as Reproduction,
+    check_claims as check_claims,
+    duration as duration,
+    reproduce as reproduce,
+)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from widelimit.trajectory import Trajectory
+from widelimit.trajectory import Ensemble, Trajectory
 
 from ._curves import Curve, Curves, Group, differences, draw_curves, fell, is_early, minus, observed, over_a_decade
 from ._neuron_section import MOST_BLOCKS, density_words, frame_notes
@@ -20,15 +20,16 @@ from .words import DASH, above, beside, clock, listed, moment, number, with_erro
 Runs = dict[str, tuple[Trajectory, ...]]
 
 
-def compare(**runs: Trajectory | Sequence[Trajectory]) -> Page:
+def compare(**runs: Trajectory | Ensemble | Sequence[Trajectory | Ensemble]) -> Page:
     """Risk curves, their differences to the first, and the neurons at the end, of any trajectories.
 
         wl.report.compare(limit=limit, network=net).save("compare.html")
         wl.report.compare(limit=limit, networks=[net1, net2, net3])
 
-    The keyword names are the labels. A list is a group, such as the seeds of one setting: its mean is drawn with the
-    standard error over its runs as a band, each of them thin, and its neurons are taken together. Times, numbers of
-    particles and columns may differ: curves are compared where both are known, columns where they have the same name.
+    The keyword names are the labels. A list, or what `evolve_many` returns, is a group, such as the seeds of one
+    setting: its mean is drawn with the standard error over its runs as a band, each of them thin, and its neurons are
+    taken together. Times, numbers of particles and columns may differ: curves are compared where both are known,
+    columns where they have the same name.
 
     **Raises** `ValueError` without trajectories, or for one that did not observe its risk.
     """
@@ -54,11 +55,15 @@ def compare(**runs: Trajectory | Sequence[Trajectory]) -> Page:
     return make_page("Comparison of " + listed(list(grouped)), lead, stopped, sections, terms=TERMS)
 
 
-def _members(name: str, given: Trajectory | Sequence[Trajectory]) -> tuple[Trajectory, ...]:
+def _members(name: str, given: Trajectory | Ensemble | Sequence[Trajectory | Ensemble]) -> tuple[Trajectory, ...]:
     """The runs of one name, each with its risk."""
-    members = (given,) if isinstance(given, Trajectory) else tuple(given) if isinstance(given, list | tuple) else ()
-    if not members or not all(isinstance(run, Trajectory) for run in members):
-        kinds = type(given).__name__ if not members else "a list with another object in it"
+    several = isinstance(given, list | tuple)
+    parts = tuple(given) if several else (given,)
+    # What is no run has none: that is how anything else is found out.
+    groups: list[tuple[Trajectory, ...]] = [getattr(part, "runs", ()) for part in parts]
+    members = tuple(run for group in groups for run in group)
+    if not members or not all(groups):
+        kinds = "a list with another object in it" if several and parts else type(given).__name__
         raise ValueError(f"compare({name}=...): expected a Trajectory, or a list of some, got {kinds}.")
     for run in members:
         require(run, "risk", f"compare({name}=...)")

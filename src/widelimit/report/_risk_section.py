@@ -34,7 +34,8 @@ def predicted_words(bands: Sequence[Band]) -> tuple[str, ...]:
     if not bands:
         return ()
     inside, trained = sum(band.inside for band in bands), sum(band.trained for band in bands)
-    said = [f"{inside} of {count(trained, 'trained network')} end inside the predicted {bands[0].level:.0%} bands."]
+    ended = f"{inside} of {count(trained, 'trained network')} {'ends' if trained == 1 else 'end'} inside"
+    said = [f"{ended} the predicted {bands[0].level:.0%} bands."]
     if bands[0].order == 1:
         said.append(
             f"The bands come from an expansion around the limit to first order, by {bands[0].directions} directions: "

@@ -95,6 +95,11 @@ class Trajectory(Shown):
         return self[-1]
 
     @property
+    def runs(self) -> "tuple[Trajectory, ...]":
+        """This run, as one of a group of one: see `Ensemble`."""
+        return (self,)
+
+    @property
     def objective(self) -> np.ndarray:
         """[T], risk + penalty. Raises `AttributeError` where the risk was not observed."""
         return self.risk + self.observables.get("penalty", 0.0)

@@ -82,9 +82,15 @@ def check_claims(claims: Sequence[Claim], bench: Bench, *, keep: Results | None 
 
 def about(seconds: float) -> str:
     """`, about 40 s` for what takes longer than 2 s; nothing else."""
-    if seconds <= 2.0:
-        return ""
-    return f", about {seconds:.0f} s" if seconds < 120.0 else f", about {seconds / 60.0:.0f} min"
+    return f", about {duration(seconds)}" if seconds > 2.0 else ""
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `5 min`, `3 h`: a rough one, in the unit that leaves at least two of it."""
+    for unit, name in ((3600.0, "h"), (60.0, "min")):
+        if seconds >= 2.0 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def _changed(paper: Paper, figure: Figure, results: Results, bench: Bench, formats: Sequence[str]) -> Reproduction:
@@ -100,7 +106,9 @@ def _changed(paper: Paper, figure: Figure, results: Results, bench: Bench, forma
 
 def _draw(figure: Figure, paper: Paper, results: Results, bench: Bench, formats: Sequence[str]) -> str:
     """Compute, draw and store one figure; what went wrong, or nothing."""
-    bench.tell(f"{paper.name}/{figure.name}: {figure.title}{about(figure.cost.at(bench.scale))}")
+    # What other parameters cost is not known.
+    usual = about(figure.cost.at(bench.scale)) + (" for the paper's" if bench.changes else "")
+    bench.tell(f"{paper.name}/{figure.name}: {figure.title}{usual}")
     began = time.monotonic()
     try:
         data = figure.compute(bench)

@@ -101,7 +101,7 @@ def _evolved(jobs: Sequence[tuple[Work, Part]]) -> list[Trajectory]:
         keys = None if first.key is None else [part.key for part in parts if part.key is not None]
         # Seeds of one run are of one problem, which is then prepared once.
         problems, moves = [each.built.problem for each, _ in jobs], [part.dynamics for part in parts]
-        return evolve_many(problems, starts, moves, keys=keys, **settings)
+        return list(evolve_many(problems, starts, moves, keys=keys, **settings))
     except ValueError as error:
         if str(error).startswith(("checkpoint: cannot write", "checkpoint: another run is at work")):
             raise BadInput(f"{work.folder.path}: {sentence(error)}") from error

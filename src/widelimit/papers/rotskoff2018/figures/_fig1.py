@@ -116,6 +116,7 @@ def fig1(sheet: Sheet, data: Data) -> None:
         curve(right, n, means(data)[0] * (n / n[0]) ** -power, "#666666", ls=look, label=f"slope -{power}")
     right.set_xticks(n, [str(one) for one in n])
     right.minorticks_off()
-    title(right, f"Loss at t = {float(data['end']):g}, {data['exact'].shape[1]} realisations")
+    count = data["exact"].shape[1]
+    title(right, f"Loss at t = {float(data['end']):g}, {count} realisation{'s' * (count > 1)}")
     sheet.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=4, fontsize=10.5)
     right.legend(fontsize=10)

@@ -1,5 +1,7 @@
 """Fig. 2: the loss of sigmoid networks along training by SGD, with the quench."""
 
+import numpy as np
+
 from ..._kit import Bench, Cost, Data, Parameter, figure
 from ..._kit._drawing import Axes, Sheet, curve, title
 from ..runs._spins import POINTS, SGD_PARAMETERS, SGD_STEP, SIGMOID_WIDTHS, batch_of, sigmoid_network
@@ -57,6 +59,7 @@ def _panel(axes: Axes, one: Data) -> None:
     start = one["steps before"][-1]
     curve(axes, start + one["steps after"], one["curve after"], 1)
     axes.axvline(start, color="#666666", ls=":", lw=1.2)
+    axes.set_ylim(*_frame(one))
     inset = axes.inset_axes((0.42, 0.5, 0.55, 0.45))
     tail = slice(-13, None)
     share = (one["steps before"][tail] - start) / (start - one["steps before"][tail][0])
@@ -67,9 +70,18 @@ def _panel(axes: Axes, one: Data) -> None:
     inset.set_xticks([-1.0, 0.0, 1.0], [f"-{lead:.0f}", "quench", f"+{last:.0f}"])
     inset.set(yscale="log")
     inset.tick_params(labelsize=9.5, which="both")
-    inset.yaxis.set_major_formatter("{x:.2g}")
-    inset.yaxis.set_minor_formatter("{x:.2g}")
+    inset.yaxis.set_major_formatter("{x:.4g}")
+    inset.yaxis.set_minor_formatter("{x:.4g}")
     inset.set_title("steps around the quench", fontsize=10)
+
+
+def _frame(one: Data) -> tuple[float, float]:
+    """Of a logarithmic axis on which the curve passes below the inset, which begins at a third and half way up."""
+    steps, losses = (np.append(one[f"{name} before"], one[f"{name} after"]) for name in ("steps", "curve"))
+    late = np.append(one["steps before"] > 0.3 * steps[-1], np.full(len(one["curve after"]), True))
+    low, high, below = np.min(losses), np.max(losses), np.max(losses[late])
+    top = max(high, low * (below / low) ** (1.0 / 0.4))
+    return float(low * (low / top) ** 0.05), float(top * (top / low) ** 0.05)
 
 
 @figure(_compute, caption=_caption, alt=_alt, size=(11.5, 4.9), cost=Cost(60.0, 10_000.0), parameters=PARAMETERS)

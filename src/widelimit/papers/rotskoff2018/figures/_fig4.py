@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..._kit import Bench, Cost, Data, Parameter, figure
-from ..._kit._drawing import Sheet, curve, title
+from ..._kit._drawing import Sheet, curve, legend_below, title
 from ..runs._spins import SGD_PARAMETERS, SIGMOID_WIDTHS, sigmoid_network
 from ._fig2 import unfinished
 
@@ -74,4 +74,4 @@ def fig4(sheet: Sheet, data: Data) -> None:
         row[0].set_ylabel("f, $f_n$")
     for axes in panels[1]:
         axes.set(xlabel="angle θ (radians)")
-    sheet.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(sheet, panels[0][0], 4)

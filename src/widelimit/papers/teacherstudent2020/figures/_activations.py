@@ -13,7 +13,7 @@ _NAMES = ("Gaussian", "z²", "tanh", "arctan", "z", "sigmoid", "softplus")
 _KINDS = ("odd", "odd without first moment", "even", "even without second moment")
 # Losses below are rounding.
 _FLOOR = 1e-12
-PARAMETERS = (Parameter("centre", CENTRE, "of the teacher's normal law, of variance 1", -1.5, 1.5),)
+PARAMETERS = (Parameter("centre", CENTRE, "of the teacher's normal law, of variance 1, cut off at +-3.5", -1.5, 1.5),)
 
 
 def _compute(bench: Bench) -> Data:

@@ -42,14 +42,16 @@ def _alt(data: Data) -> str:
 def directions(sheet: Sheet, data: Data) -> None:
     """What ReLU fixes of directions: its spectrum on the sphere, and three neurons that can be reversed."""
     left, middle, right = sheet.subplots(1, 3, width_ratios=(1.2, 0.9, 1.1))
-    left.set(yscale="log", xlabel="degree of the harmonics", ylabel="|eigenvalue| over the first", ylim=(1e-7, 2.0))
-    floor = 3e-7
-    for i, (d, values) in enumerate(zip(data["dims"], data["spectra"], strict=True)):
-        degrees, size = np.arange(len(values)), np.abs(values / values[0])
-        seen = size > 0.0
+    sizes = np.abs(data["spectra"] / data["spectra"][:, :1])
+    # Room for the zeros below the least of the others: the more inputs, the faster they fall.
+    low = min(1e-7, 1e-2 * float(np.min(sizes[sizes > 0.0])))
+    left.set(yscale="log", xlabel="degree of the harmonics", ylabel="|eigenvalue| over the first", ylim=(low, 2.0))
+    floor = 3.0 * low
+    for i, (d, size) in enumerate(zip(data["dims"], sizes, strict=True)):
+        degrees, seen = np.arange(len(size)), size > 0.0
         marks(left, degrees[seen], size[seen], i, "os^v"[i], ms=7, label=f"d = {d}")
         marks(left, degrees[~seen] + 0.22 * (i - 1), np.full(np.sum(~seen), floor), i, "os^v"[i], ms=6, mfc="none")
-    left.text(7.0, 1.8 * floor, "exactly zero", ha="center", fontsize=10)
+    left.annotate("exactly zero", (7.0, floor), (0.0, 6.0), textcoords="offset points", ha="center", fontsize=10)
     left.set_xticks(np.arange(0, _MOST + 1, 2))
     left.legend()
     title(left, "ReLU on the sphere")

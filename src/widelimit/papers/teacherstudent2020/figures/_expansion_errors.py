@@ -82,7 +82,8 @@ def expansion_errors(sheet: Sheet, data: Data) -> None:
     curve(right, k, sizes[0] * float(data["convergence"]) ** (1.0 - k) / k**1.5, 3, ls="--", label="$R^{-k} k^{-3/2}$")
     factorial = [float(data["point"]) * float(data["theta"]) ** int(j) / math.factorial(j) for j in k]
     curve(right, k, factorial, "black", ls="-.", label="$\\theta^k x/k!$")
-    right.set_ylim(1e-16, max(10.0, 3.0 * float(np.max(sizes))))
+    shown = np.append(sizes, factorial)
+    right.set_ylim(0.1 * min(float(np.min(sizes)), 1e-15), 3.0 * float(np.max(shown)))
     right.set_xticks([5, 10, 15, 20])
     title(left, "the network")
     title(middle, "the loss (colours as left)")

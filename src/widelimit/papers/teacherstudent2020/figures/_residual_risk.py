@@ -108,8 +108,7 @@ def _colour(tint: int) -> str:
     return colour(tint)
 
 
-def _ticks(axes: Axes, data: Data) -> None:
-    size = data["wide"]["size"]
+def _ticks(axes: Axes, size: np.ndarray) -> None:
     axes.set_xticks(size, [f"{n:g}" for n in size])
     axes.set_xticks([], minor=True)
 
@@ -119,12 +118,13 @@ def residual_risk(sheet: Sheet, data: Data) -> None:
     """Residual networks have limits in N and in L"""
     left, middle, right = sheet.subplots(1, 3)
     looks = {"wide": (0, "o"), "ensemble": (1, "s"), "vanilla": (2, "^")}
+    size, smooth = data["wide"]["size"], data["smooth"]
     for axes, names, label in ((left, ("wide", "ensemble"), "N"), (middle, ("vanilla",), "L")):
         logarithmic(axes, "x", label, f"risk at t = {END:g}")
         for name in names:
             _risks(axes, data, name, *looks[name])
-        _ticks(axes, data)
-    smooth = data["smooth"]
+    _ticks(left, size)
+    _ticks(middle, np.union1d(data["vanilla"]["size"], smooth["size"]))
     marks(middle, smooth["size"], smooth["risk"], 3, "D", label="two smooth atoms a level, over L")
     middle.axhline(float(smooth["limit"]), color=_colour(3), lw=1.2, ls="--")
     title(left, "against N")
@@ -132,8 +132,7 @@ def residual_risk(sheet: Sheet, data: Data) -> None:
     logarithmic(right, "xy", "N or L", "variance of the prediction")
     for name, (tint, marker) in looks.items():
         curve(right, data[name]["size"], data[name]["variance"], tint, marker=marker)
-    size = data["wide"]["size"]
     curve(right, size, 0.5 * data["wide"]["variance"][0] * size[0] / size, "black", ls=":", label="slope -1")
-    _ticks(right, data)
+    _ticks(right, size)
     title(right, "between seeds")
     legend_of_all(sheet, (left, middle, right), 3)

@@ -70,7 +70,7 @@ def _alt(data: Data) -> str:
     )
 
 
-def _distances(axes: Axes, data: Data, kind: str, law: str) -> None:
+def _distances(axes: Axes, data: Data, kind: str) -> None:
     for k, (name, one) in enumerate(data.items()):
         found = one[kind]
         exact = found["linear"] if kind == "coupled" else np.exp(-0.5 * np.outer(found["times"], one["masses"]))
@@ -80,19 +80,18 @@ def _distances(axes: Axes, data: Data, kind: str, law: str) -> None:
             label = f"({name}), $c_{i + 1}$"
             curve(axes, found["times"][seen], e[seen], 2 * k + i, ls="-" if i == 0 else "--", lw=2.4, label=label)
             curve(axes, found["times"][seen], (exact[:, i] / exact[0, i])[seen], lw=1.2, ls=":")
-    key(axes, law, ls=":", lw=1.2)
     axes.set(yscale="log", xlabel="time t", ylim=(2e-4, 1.5))
-    axes.legend(fontsize=9, loc="upper right", title="weights, atom", title_fontsize=9)
 
 
 @figure(_compute, caption=_caption, alt=_alt, size=(14.0, 5.0), cost=Cost(20.0, 300.0), parameters=PARAMETERS)
 def speeds(sheet: Sheet, data: Data) -> None:
     """Speeds near a heavy and a light atom of the teacher, and what a random start makes of them."""
     left, middle, right = sheet.subplots(1, 3)
-    _distances(left, data, "decoupled", r"$\exp(-\alpha_i t/2)$")
+    _distances(left, data, "decoupled")
+    key(left, r"left $\exp(-\alpha_i t/2)$, middle the linear flow", ls=":", lw=1.2)
     left.set_ylabel("distance from the atom, over its start")
     title(left, "ReLU, $c_2 = -c_1$: decoupled")
-    _distances(middle, data, "coupled", "coupled linear flow")
+    _distances(middle, data, "coupled")
     title(middle, "tanh, $c_1$ and $c_2$ at right angles: coupled")
     labels, place = [], 0
     for unit, k in (("ReLU", 0), ("tanh", 1)):
@@ -111,3 +110,6 @@ def speeds(sheet: Sheet, data: Data) -> None:
     right.grid(axis="x", visible=False)
     right.legend(fontsize=9.5, ncols=2, loc="upper center")
     title(right, "Random starts: where the mass ends")
+    # Below, for a light atom's curve fills the upper right.
+    said = left.get_legend_handles_labels()
+    sheet.legend(*said, loc="outside lower left", ncols=5, fontsize=10.5, title="weights, atom")

@@ -74,7 +74,7 @@ def width_rate(sheet: Sheet, data: Data) -> None:
     curve(left, n, top * (n / n[0]) ** -0.5, ls="--", label="slope -1/2")
     left.set_xticks(n, [str(one) for one in n])
     left.minorticks_off()
-    left.legend(fontsize=10, title="g: exponent of N")
+    sheet.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=4, title="g: exponent of N")
     title(left, f"Deviations at t = {TIMES[-1]:g}")
     for i, count in enumerate(n[:3]):
         used = data["weights"][i] > 0.0

@@ -11,7 +11,7 @@ from ..._kit._shares import largest
 from ..runs._splines import expansion, knots_of, marked, trained
 
 AMPLITUDE, WAVES, END = 1e-3, 2, 1e4
-# "Truncated at k = 10".
+# "Truncated at k = 10", for two half waves.
 TERMS = 11
 # Not printed.
 SHOWN = (10.0, 100.0, 1000.0, 10000.0)
@@ -29,10 +29,12 @@ def compared(bench: Bench) -> Data:
     end = bench.value("end", END)
     run = bench.piece(trained, amplitude=amplitude, waves=waves, knots=knots_of(bench), end=end)
     at = marked(run["t"], tuple(time * end / END for time in SHOWN))
-    coefficients = theory.sine_coefficient(np.arange(TERMS), waves, amplitude)
+    # As far beyond the target's own waves as the paper's; else there would be nothing of them.
+    terms = TERMS + max(0, waves - WAVES)
+    coefficients = theory.sine_coefficient(np.arange(terms), waves, amplitude)
     grid, times, h0 = np.linspace(0.0, 1.0, 301), run["t"][at], run["h"][0]
     return {
-        **{"amplitude": amplitude, "waves": waves},
+        **{"amplitude": amplitude, "waves": waves, "terms": terms},
         "times": times,
         "weights": {"c": run["c"][at], "h": run["h"][at], "s": theory.shift(h0, times, coefficients)},
         "line": {"h": grid, "s": theory.shift(grid, times, coefficients)},
@@ -82,16 +84,18 @@ def fig5(sheet: Sheet, data: Data) -> None:
     h, c, loss = data["weights"]["h"], data["weights"]["c"], data["loss"]
     every = max(1, h.shape[1] // 50)
     # A power of ten: the charges are of the size of the amplitude.
-    unit = 10.0 ** -np.round(np.log10(float(data["amplitude"])))
+    power = -round(float(np.log10(data["amplitude"])))
+    unit = 10.0**power
     for i, time in enumerate(data["times"]):
         curve(left, data["line"]["h"], -unit * data["line"]["s"][i], i, ls=dash(1), lw=1.5)
-        marks(left, h[i, ::every], unit * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {time:.4g}")
-    key(left, f"-s by (25), k ≤ {TERMS - 1}, in its colour", tint="#555555", ls=dash(1), lw=1.5)
-    left.set(xlabel="knot h", ylabel="charge c" if unit == 1.0 else f"{unit:g} c")
+        marks(left, h[i, ::every], unit * c[i, ::every], i, marker(i), ms=4.0, label=f"t = {float(f'{time:.4g}'):g}")
+    last = int(data["terms"]) - 1
+    key(left, f"-s by (25), k ≤ {last}, in its colour", tint="#555555", ls=dash(1), lw=1.5)
+    left.set(xlabel="knot h", ylabel=f"$10^{{{power}}}$ c" if power else "charge c")
     title(left, f"f = {float(data['amplitude']):g} sin({data['waves']}πx), N = {h.shape[1]}", 11.5)
     left.legend(fontsize=9.5, loc="best")
     logarithmic(right, "xy", "time t", "loss L")
     curve(right, loss["t"], loss["simulated"], 0, lw=2.2, label="simulated")
-    curve(right, loss["t"], loss["truncated"], 1, ls="--", lw=1.7, label=f"(26), k ≤ {TERMS - 1}")
+    curve(right, loss["t"], loss["truncated"], 1, ls="--", lw=1.7, label=f"(26), k ≤ {last}")
     marks(right, loss["t"], loss["theory"], marker="o", ms=4.0, markevery=3, label="(26), all terms")
-    right.legend(fontsize=10.5, loc="lower left")
+    right.legend(fontsize=10.5, loc="best")
