@@ -9,10 +9,10 @@ from widelimit.explore import page_named
 from widelimit.explore.systems import _two_classes as page
 
 
-@pytest.mark.parametrize("sigma", ["ramp", "nonmonotone"])
-def test_the_table_is_the_averaged_neuron(sigma):
-    unit = units.SphericalNeuron(page.SIGMAS[sigma][0], (20.0,))
-    tabled = page.Averaged(*(jnp.asarray(part) for part in page.table(sigma, 20)))
+@pytest.mark.parametrize(("sigma", "dim"), [("ramp", 20), ("nonmonotone", 20), ("ramp", 320)])
+def test_the_table_is_the_averaged_neuron(sigma, dim):
+    unit = units.SphericalNeuron(page.SIGMAS[sigma][0], (float(dim),))
+    tabled = page.Averaged(*(jnp.asarray(part) for part in page.table(sigma, dim)))
     problem = page._small()
     r = jnp.asarray([0.0, 0.05, 0.3, 0.9, 1.4, 3.0, 9.0])
     theta, _ = problem.unpack(Particles(r[:, None], blocks=problem.blocks))
@@ -28,6 +28,12 @@ def test_the_risk_is_that_of_the_reduced_problem():
     rows = np.linspace(0.2, 4.0, 7)[:, None]
     ours, theirs = (float(p.risk(Particles(rows, blocks=p.blocks))) for p in (small, exact))
     assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_networks_run_in_the_smallest_arrays_that_hold_them():
+    sizes = [int(page._by_size(jnp.asarray(dim), jnp.asarray)) for dim in (10.0, 40.0, 80.0, 320.0)]
+    assert sizes == [40, 40, 320, 320]
+    assert page_named("mei2018/fig1").sliders[1].values[-1] == page.DIMS[-1]
 
 
 @pytest.mark.slow

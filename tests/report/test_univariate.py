@@ -43,6 +43,7 @@ def test_captions_count_what_is_drawn(tmp_path):
         picture.save("/proc/nowhere/knots.png")
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("delta", [0.5, math.inf])
 def test_the_field_is_that_of_the_formula(delta):
     """(21), corrected: (du/dt, dv/dt) of one particle from the sums over the samples that it sees."""

@@ -21,9 +21,11 @@ from ._univariate import (
 from .pages import Page as Page, Picture as Picture, Section as Section, Table as Table, make_page as make_page
 from .shown import (
     Card as Card,
+    Film as Film,
     animate as animate,
     card as card,
     describe as describe,
     neurons as neurons,
+    player as player,
     plot as plot,
 )

@@ -68,6 +68,9 @@ def _alt(arrays: Arrays) -> str:
 _STARTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 
 
+_DIMS = (10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+
+
 def _sliders(delta: float, start: float, step: float) -> tuple[Slider, ...]:
     classes = "The classes are normal with standard deviations 1 + Δ and 1 - Δ in every direction."
     drawn = "Weights are drawn from N(0, κ²/d), so that |w| is about κ."
@@ -75,7 +78,7 @@ def _sliders(delta: float, start: float, step: float) -> tuple[Slider, ...]:
     noise = "Fresh samples each time; they push a neuron about with a variance of ε/batch."
     return (
         Slider("delta", "Δ, how far the classes differ", even(0.1, 0.9, 17), delta, classes),
-        Slider("dim", "d, number of inputs", even(10.0, 40.0, 7), 40.0, "Of the network, and of the limit as well."),
+        Slider("dim", "d, number of inputs", _DIMS, 40.0, "Of the network, and of the limit as well."),
         Slider("start", "κ, size of the start", _STARTS, start, drawn),
         Slider("width", "N, neurons", (2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0), 50.0, "The limit is N = ∞."),
         Slider("step", "ε, step of SGD, in thousandths", (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), step, long),
