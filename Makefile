@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two installations must never write into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: test-oldest release-check help demo lint types test test-all bench bench-gpu docs first-pictures constraints clean
+.PHONY: test-oldest test-newest release-check help demo lint types test test-all bench bench-gpu docs first-pictures constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,14 @@ test-oldest: ## the wheel on the oldest versions that pyproject.toml allows, in 
 	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check -r "$$env"/oldest.txt "$$env"/widelimit-*.whl \
 	  pytest hypothesis beartype cloudpickle jsonschema; \
 	"$$env"/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default $(OLDEST_TESTS)
+
+test-newest: ## the wheel on the newest versions of everything, whatever constraints.txt says
+	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \
+	$(PYTHON) -m venv "$$env"; \
+	"$$env"/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$env" .; \
+	"$$env"/bin/python -m pip install --quiet --disable-pip-version-check "$$env"/widelimit-*.whl \
+	  pytest hypothesis beartype cloudpickle jsonschema; \
+	"$$env"/bin/python -m pytest -p no:cacheprovider $(OLDEST_TESTS) tests/numerics/test_compiling.py
 
 release-check: ## version, changelog, citation and tag agree
 	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/widelimit/__init__.py); set -e; \

@@ -1,5 +1,6 @@
 """Settings for every test. Nothing here may import widelimit: the shape checks hook its first import."""
 
+import collections
 import ctypes
 import gc
 import importlib.metadata
@@ -33,8 +34,9 @@ settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # JAX makes millions of small objects that are free without a search for cycles; in a process of some GB, which traces
-# all the time, the collector's searches at its usual thresholds are a tenth of the run.
-gc.set_threshold(50_000, 20, 100)
+# all the time, the collector's searches at its usual thresholds are a tenth of the run. A search of everything takes
+# ten seconds there: it is made between modules, once much has been forgotten.
+gc.set_threshold(50_000, 20, 1_000_000)
 
 # Compiled programs that a test process keeps: a few thousand tests would fill the memory of a small machine.
 _MOST_BYTES = 4 * 2**30
@@ -44,6 +46,19 @@ def pytest_unconfigure() -> None:
     """Workers inherit the folder and leave it; the process that made it removes it at the end."""
     if _OWNER:
         shutil.rmtree(os.environ[_SHARED], ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`first(n)`: the cases of a family after its first `n` that are not slow already are slow."""
+    met: collections.Counter[str] = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("first")
+        if mark is not None and item.get_closest_marker("slow") is None:
+            family = item.nodeid.partition("[")[0]
+            met[family] += 1
+            if met[family] > mark.args[0]:
+                item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -61,6 +61,7 @@ def diagnosed(healthy):
     return wl.diagnose(healthy, X, Y)
 
 
+@pytest.mark.slow
 def test_it_predicts_what_the_model_predicts_anywhere(healthy, diagnosed):
     other = RNG.normal(size=(40, 2))
     np.testing.assert_allclose(diagnosed.problem.predict(diagnosed.measure, other), healthy.predict(other), atol=1e-10)

@@ -53,6 +53,7 @@ def risks(seeds: range, **options: Any) -> np.ndarray:
     return np.array([0.5 * np.mean((fitted(random_state=s, **options).predict(X) - Y) ** 2) for s in seeds])
 
 
+@pytest.mark.slow
 def test_networks_that_scikit_learn_trains_are_where_they_are_predicted(band):
     found, ended = band.prediction, risks(range(40))
     np.testing.assert_allclose(band.risk, ended[0], rtol=1e-10)

@@ -166,6 +166,7 @@ def test_two_processes_share_a_run(alone: Any, tmp_path: pathlib.Path) -> None:
         assert (tmp_path / name / "manifest.json").exists()
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("process", [0, 1])
 def test_who_waits_in_vain_says_where(process: int) -> None:
     place = address()

@@ -41,6 +41,7 @@ def _run(name: str, **options: Any) -> wl.Trajectory:
     return evolve(problem, START, dynamic, **({"t1": 3.0, "key": KEY, "observe": RISK} | options))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", list(DYNAMICS))
 def test_the_end_depends_on_no_save_time_chunk_or_checkpoint(
     name: str, tmp_path: pathlib.Path, monkeypatch: Any

@@ -22,6 +22,7 @@ KEYS = jax.random.split(jax.random.key(5), 4)
 RISK = (observables.Risk(),)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "dynamics",
     [wl.SGD(0.02, batch=2, temperature=0.01), wl.GradientFlow(integrators.Tsit5(1e-5, 1e-7))],
@@ -40,6 +41,7 @@ def test_each_is_the_run_alone(dynamics: Any) -> None:
     assert not np.array_equal(many[0].risk, many[1].risk)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "dynamics", [wl.SGD(0.02), wl.GradientFlow(integrators.RungeKutta4(0.02))], ids=["sgd", "flow"]
 )
@@ -56,6 +58,7 @@ def test_a_diverged_one_takes_no_other_with_it(dynamics: Any) -> None:
         np.testing.assert_allclose(many[i].positions, alone.positions, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_problems_and_dynamics_that_differ_in_numbers_are_one_program(caplog: pytest.LogCaptureFixture) -> None:
     """Penalties and temperatures: each run has its own; none is another program."""
     pairs = [(0.01, 0.02), (0.1, 0.01), (0.3, 0.02)]

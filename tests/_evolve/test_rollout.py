@@ -59,6 +59,7 @@ def test_derivatives_and_maps() -> None:
         assert float(one) == pytest.approx(float(_risk(0.05, 1.0, START.positions, key)), rel=1e-12)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("integrator", [integrators.RungeKutta4(0.05), integrators.Tsit5(1e-3, 1e-5)], ids=["rk4", "5"])
 def test_flows_are_differentiable(integrator: Any) -> None:
     def risk(rows: Any) -> Any:

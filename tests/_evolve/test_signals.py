@@ -68,6 +68,7 @@ def after(monkeypatch: Any) -> Any:
     return set_up
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("send", [_send, _send_in_a_collector])
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

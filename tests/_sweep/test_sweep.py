@@ -219,6 +219,7 @@ def test_nothing_there_is_no_reason_to_fail(swept):
     assert made.record()["choice"] is None
 
 
+@pytest.mark.slow
 def test_the_page(swept):
     import xarray
 
@@ -237,6 +238,7 @@ def test_the_page(swept):
         assert data["risk"].shape == (1, 2, 2, 3)
 
 
+@pytest.mark.slow
 def test_from_the_command_line(swept):
     path = swept.folder.path
     found = call("sweep", swept.file, "--out", path, "--json")
@@ -266,6 +268,7 @@ def test_a_damaged_sweep_is_one_sentence(swept):
     assert "The same `widelimit sweep FILE` writes it again and keeps the runs." in result.stderr
 
 
+@pytest.mark.slow
 def test_more_of_the_same_sweep_keeps_what_is_there(swept):
     """Another value adds runs; a dry run takes the speed from those that are done."""
     swept.file.write_text(swept.file.read_text().replace("[0.05, 0.1]", "[0.05, 0.1, 0.025]"))

@@ -273,6 +273,7 @@ def test_a_penalty_that_an_integrator_cannot_step() -> None:
     assert DYNAMICS["flow-heun"].accepts(*CASES["variation"]) is None
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", list(OF_DENSITIES))
 def test_densities_keep_their_mass_and_go_down(name: str) -> None:
     dynamic, problem = OF_DENSITIES[name], CASES["line"].problem
@@ -289,6 +290,7 @@ def test_densities_keep_their_mass_and_go_down(name: str) -> None:
     assert run.objective[-1] < run.objective[0] - 0.005
 
 
+@pytest.mark.first(5)
 @pytest.mark.parametrize("name", [*DYNAMICS, *OF_DENSITIES])
 def test_a_step_gives_the_types_it_takes(name: str) -> None:
     """Another type, a Python number's among them, and the loop would compile a second time."""
@@ -311,6 +313,7 @@ def test_a_step_gives_the_types_it_takes(name: str) -> None:
         assert kind.weak_type == found.weak_type, where
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: "mass" in f.conserves and "particles" in f.conserves))
 def test_conserves(name: str, case: str) -> None:
     problem, start = CASES[case].problem, start_of(DYNAMICS[name], case)
@@ -326,6 +329,7 @@ def test_conserves(name: str, case: str) -> None:
     assert bool(jnp.all(jax.vmap(problem.domain.contains)(theta)))
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.decreases))
 def test_decreases(name: str, case: str) -> None:
     dynamic = DYNAMICS[name]
@@ -339,6 +343,7 @@ def test_decreases(name: str, case: str) -> None:
         assert values[-1] < 0.995 * values[0]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.splits))
 def test_splits(name: str, case: str) -> None:
     problem, start = CASES[case]
@@ -440,6 +445,7 @@ def _sgd_error(
     return [at(count) for count in counts]
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize(("name", "case"), pairs(lambda f: f.order is not None))
 def test_order(name: str, case: str) -> None:
     dynamic = DYNAMICS[name]

@@ -21,6 +21,7 @@ def unpadded(r, dynamics, key=None):
     return wl.evolve(r.problem_, r.trajectory_[0], dynamics, t1=r.t1, key=key)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("batch", [None, 7])
 def test_padding_changes_nothing_in_a_network(table, batch, bias):
@@ -40,6 +41,7 @@ def test_padding_changes_nothing_in_a_network(table, batch, bias):
     np.testing.assert_allclose(r.trajectory_.objective[-1], r.problem_.objective(r.measure_), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing_in_the_limit():
     random = np.random.default_rng(1)
     tolerance = wl.integrators.Tsit5(1e-6, 1e-8)
@@ -100,6 +102,7 @@ def test_another_table_of_the_padded_size_compiles_nothing(table, compiled):
     assert compiled["jit(_chunk)"] == 1
 
 
+@pytest.mark.slow
 def test_pipelines_searches_and_scores(table, compiled):
     x, y = table
     small().fit(x, y).predict(x)
@@ -129,6 +132,7 @@ def test_early_stopping_takes_the_time_of_the_least_risk_on_rows_held_out(table)
     assert r.set_params(early_stopping=False).fit(x, y).validation_risk_ is None
 
 
+@pytest.mark.slow
 def test_a_wide_network_is_near_the_limit(table):
     x, y = table
     limit = small(particles=400).fit(x, y).predict(x)
@@ -145,6 +149,7 @@ def test_neurons_with_kinks_have_a_tolerance_of_their_own(table):
     np.testing.assert_array_equal(smooth.measure_.positions, tight.measure_.positions)
 
 
+@pytest.mark.slow
 def test_several_outputs_have_their_own_units(table):
     x, y = table
     both = np.stack([y, 100.0 * x[:, 0] - 7.0], axis=1)

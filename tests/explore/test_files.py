@@ -47,6 +47,7 @@ def path(tmp_path):
     return written(tmp_path, TOML)
 
 
+@pytest.mark.slow
 def test_sliders_are_those_of_the_file(path):
     page = page_of_file(path)
     assert page.title == "Small"

@@ -58,6 +58,7 @@ def check_interpolant(law: laws.AbstractLaw) -> None:
         assert norm.squared == pytest.approx(float(f.norm_squared), rel=1e-9)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", list(LAWS))
 def test_an_interpolant_has_its_own_norm(name):
     """|f|^2 = y^T K^-1 y on every interval that holds the samples: f is the least extension."""

@@ -34,6 +34,7 @@ def brute(problem: wl.Problem, measure: wl.Particles, x: np.ndarray, other: np.n
     return np.asarray(jnp.einsum("i,iqca,ipda->qcpd", measure.weights, left, right))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", list(PROBLEMS))
 def test_against_its_definition(name: str) -> None:
     problem = PROBLEMS[name]
@@ -45,6 +46,7 @@ def test_against_its_definition(name: str) -> None:
     np.testing.assert_allclose(np.ravel(found), np.ravel(brute(problem, measure, X[:3], other)), rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("moves", ["weight", "bias", ("output", "bias"), None])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_a_neuron_is_what_any_function_of_its_formula_is(activation: str, moves: Any) -> None:

@@ -159,6 +159,7 @@ BOTH = [
 ]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("name", "unit"), BOTH)
 def test_one_input(name: str, unit: wl.units.AbstractUnit):
     law = ONE[name]
@@ -244,6 +245,7 @@ def test_a_smooth_unit_by_gauss_nodes():
     assert np.max(few.error(X, Z)) < 20.0 * np.max(off)
 
 
+@pytest.mark.slow
 def test_a_kinked_unit_by_sobol_points():
     """The error that is stated against the truth (midpoints, whose own error is smaller by far)."""
     unit = wl.units.Neuron(wl.activations.piecewise_linear([-1.0, 0.5], [-2.0, 1.0]))
@@ -274,6 +276,7 @@ def test_all_atoms_are_exact():
     np.testing.assert_allclose(kernel(X, Z), tangent_kernel(problem, law.quantise(7), X, Z), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_large_sums_go_in_pieces():
     """Five thousand weights on 30 x 20 pairs, and as many neurons: ten times what one piece may hold."""
     rng = np.random.default_rng(5)
@@ -406,6 +409,7 @@ def test_bad_input(build, words):
         build()
 
 
+@pytest.mark.slow
 def test_bounded_features_need_no_moments():
     kernel = random_features(TANH, pair(Wide(), laws.Atom(0.5)), nodes=2**12)
     assert 0.0 < float(kernel(0.3, 0.4)) < 1.0

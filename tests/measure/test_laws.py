@@ -52,6 +52,7 @@ def law(request):
     return request.param
 
 
+@pytest.mark.first(10)
 def test_sample_has_the_moments_of_the_quantised_law(law):
     n = 20_000
     sample, near = law.sample(n, key=jax.random.key(0)), law.quantise(2**14)

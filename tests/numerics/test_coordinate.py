@@ -166,6 +166,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.first(6)
 @pytest.mark.parametrize("dims", PAIRS, ids=str)
 def test_moments_of_two_coordinates(dims):
     cos, sin, k = (jnp.asarray(part) for part in zip(*POINTS, strict=True))

@@ -190,6 +190,7 @@ def two_waves(rows, angles):
     return {"angle": angle, "f": np.stack([np.cos(angle), np.cos(angle)])}
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize("name", ["activations", "directions", "speeds", "wall_mass", "width_rate"])
 def test_a_figure_is_drawn_from_its_arrays(name):
     from widelimit.papers import named

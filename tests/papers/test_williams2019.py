@@ -76,6 +76,7 @@ def fitted(width, seed, time):
     return {"x": x, "f": x + width**-0.5, "least": x, "limit": x, "natural": 0.1}
 
 
+@pytest.mark.first(5)
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_drawn_from_its_arrays(name):
     from widelimit.papers import named

@@ -67,6 +67,7 @@ def test_potential_is_the_derivative_in_every_weight(problem):
     )
 
 
+@pytest.mark.first(4)
 @every
 def test_gradient_against_finite_differences(problem):
     psi = problem.potential(measures(problem)(0.1))

@@ -99,6 +99,7 @@ def falls(problem, start=PARTICLES):
     return run
 
 
+@pytest.mark.slow
 def test_a_law_that_can_be_drawn_from():
     law = laws.product(
         output=laws.Mixture([Triangle(), laws.Atom(1.0)], [0.5, 0.5]), weight=laws.Normal(0, 1, (1,)), bias=Triangle()
@@ -135,6 +136,7 @@ def test_a_law_with_facts_is_integrated_exactly():
     np.testing.assert_allclose(law.covariance(), np.diag([1 / 3, spread]), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_smooth_penalty():
     problem = wl.Problem(UNIT, DATA, penalty=Huber() + penalties.l2(0.01))
     falls(problem)
@@ -152,6 +154,7 @@ def test_a_penalty_with_a_proximal_map():
         wl.Problem(UNIT, DATA, penalty=Lasso() + penalties.total_variation(0.1, "output"))
 
 
+@pytest.mark.slow
 def test_a_domain():
     problem = wl.Problem(UNIT, DATA, domain=domains.product(weight=Disc(), output=domains.Box(-2.0, 2.0)))
     start = wl.Particles(np.clip(PARTICLES.positions, -1.0, 1.0), blocks=PARTICLES.blocks)
@@ -215,6 +218,7 @@ def after_a_step(v):
 FIRST = np.array([0.01, 0.02, 0.3, 0.5, 0.9, 5.0, 2.0, 1.5])
 
 
+@pytest.mark.slow
 def test_other_numbers_compile_nothing():
     problem, start = numbered(FIRST)
     one = wl.evolve(problem, start, wl.GradientFlow(), t1=0.1)

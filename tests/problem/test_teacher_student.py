@@ -64,6 +64,7 @@ def test_inputs_of_a_measure_and_a_law_of_atoms():
     np.testing.assert_allclose(atom.data.nodes.y, [5.0])
 
 
+@pytest.mark.slow
 def test_noise_on_nodes_is_that_of_the_law():
     """E |f - y - s z|^2 / 2 is the risk and C s^2 / 2, on the nodes to rounding and in batches to their error."""
     vector = wl.Particles(np.random.default_rng(0).normal(size=(3, 4)))  # output in R^2, weight in R^2

@@ -47,6 +47,7 @@ def agree(found, expected, rtol):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * np.max(np.abs(b)))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("d", [2, 5])
 def test_the_target_and_its_parts(d):
     """(4.1), E f^2 and the harmonics f_1 = 3/(d + 2) t.x and f - f_1, by a rule exact for degree 6."""
@@ -91,6 +92,7 @@ def test_fresh_samples():
     assert abs(np.mean(y**2) - MASS @ F**2) < 4 * np.std(y**2) / 4000**0.5
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("kernel", "budget"),
     [("exponential", None), pytest.param("gaussian", None, marks=pytest.mark.slow), ("gaussian", 20)],
@@ -121,6 +123,7 @@ def test_off_the_particles_and_second_variations():
     agree(found[:2], expected[:2], 1e-10)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("d", "alpha"), [(2, 1.0), (5, 0.5), (10, 1.0)])
 def test_in_other_dimensions(d, alpha):
     """Against fresh samples, within four standard errors; at d = 10 beyond the short series."""
@@ -131,6 +134,7 @@ def test_in_other_dimensions(d, alpha):
     assert float(problem.l2_risk(measure)) == pytest.approx(float(problem.risk(measure)), rel=1e-13)
 
 
+@pytest.mark.first(1)
 @every
 def test_the_risk_in_the_space_of_the_kernel(kernel):
     """SUM_k |g_k|^2/lambda_k over the harmonics g_k of f - f_n, by projection on nodes; lambda_k by Funk and Hecke."""
@@ -180,6 +184,7 @@ def test_one_function_two_dynamics():
     np.testing.assert_allclose(moves[0].center, moves[1].center, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("norm", ["l2", "rkhs"])
 def test_the_flow_descends_and_stays_on_the_sphere(norm):
     problem = wl.problems.three_spin(A, KERNELS["exponential"], norm=norm)
@@ -192,6 +197,7 @@ def test_the_flow_descends_and_stays_on_the_sphere(norm):
     assert float(run.risk[-1]) == pytest.approx(float(problem.risk(run.final)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_steps_of_all_the_data_need_no_samples():
     """sampling.Full on data without nodes takes the exact integrals: one step by hand, with and without noise."""
     problem = wl.problems.three_spin(A, KERNELS["exponential"], norm="rkhs")
@@ -308,6 +314,7 @@ def test_what_it_refuses(call, said):
         call()
 
 
+@pytest.mark.slow
 def test_points_off_the_sphere():
     problem = wl.problems.three_spin(A, KERNELS["gaussian"])
     start = particles(problem.unit, 1.01 * on_sphere(RNG.normal(size=(4, 3))))

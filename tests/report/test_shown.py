@@ -2,7 +2,12 @@
 
 import dataclasses
 import itertools
+import json
 import re
+import shutil
+import subprocess
+import warnings
+from html import escape
 from html.parser import HTMLParser
 
 import matplotlib
@@ -151,6 +156,14 @@ def test_neurons_are_two_numbers_each_at_the_start_and_at_the_end():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("output", "|weight|")
 
 
+def test_the_palette_is_what_is_drawn_with():
+    run = make_run()
+    assert run.plot().lines[0].get_color() == wl.report.palette.limit
+    before, after = wl.report.neurons(run).collections
+    for part, tint in ((before, wl.report.palette.start), (after, wl.report.palette.networks[0])):
+        assert matplotlib.colors.to_hex(part.get_facecolor()[0]).upper() == tint
+
+
 def test_areas_are_masses_and_negative_masses_are_marked():
     axes = particles([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]], [1.0, 3.0, -2.0]).plot()
     positive, negative = axes.collections
@@ -225,6 +238,8 @@ def short():
 
 def test_a_film_has_a_frame_a_save_point_and_plays_for_so_long(short, tmp_path):
     path = short.animate(tmp_path / "new" / "flow.gif", seconds=2.0)
+    assert path.path == tmp_path / "new" / "flow.gif"
+    assert "data:image/gif;base64," in path._repr_html_()
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
@@ -240,12 +255,32 @@ def test_a_film_has_a_frame_a_save_point_and_plays_for_so_long(short, tmp_path):
 
 
 def test_a_page_holds_its_frames_and_their_times(short, tmp_path):
-    html = short.animate(tmp_path / "flow.html").read_text()
+    film = short.animate(tmp_path / "flow.html")
+    html = film.path.read_text()
     assert html.count("data:image/png;base64,") == 5 + 1
     assert 'max="4"' in html
     for t in short.times:
         assert f"{t:.3g}" in html
     assert not re.search(r"(src|href)=\"http|url\(", html)
+    # In a notebook the whole page is in a frame.
+    assert escape(html) in film._repr_html_()
+    film.path.unlink()
+    assert film._repr_html_() is None
+
+
+def test_an_mp4_is_what_every_player_plays(short, tmp_path):
+    if shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None:
+        warnings.warn("ffmpeg is not installed: no film was made", stacklevel=1)
+        pytest.skip("ffmpeg is not installed")
+    film = short.animate(tmp_path / "flow.mp4", seconds=2.0)
+    asked = ["-show_entries", "stream=codec_name,pix_fmt,width,height,nb_frames,duration", "-of", "json"]
+    said = subprocess.run(["ffprobe", "-v", "error", *asked, film], capture_output=True, text=True, check=True).stdout
+    (stream,) = json.loads(said)["streams"]
+    assert (stream["codec_name"], stream["pix_fmt"]) == ("h264", "yuv420p")
+    assert stream["width"] % 2 == stream["height"] % 2 == 0
+    # Five pictures, ten times each: 25 a second.
+    assert (int(stream["nb_frames"]), float(stream["duration"])) == (50, pytest.approx(2.0))
+    assert "data:video/mp4;base64," in film._repr_html_()
 
 
 def test_frames_are_spread_so_that_neurons_go_equally_far():
@@ -265,7 +300,7 @@ def test_films_that_cannot_be_made(short, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"must end in .gif, .mp4, .html, got 'flow.avi'"):
         short.animate(tmp_path / "flow.avi")
     monkeypatch.setattr(_movie.shutil, "which", lambda _: None)
-    with pytest.raises(ValueError, match=r".mp4 needs the program ffmpeg"):
+    with pytest.raises(ValueError, match=r".mp4 needs the program ffmpeg, .* install it"):
         short.animate(tmp_path / "flow.mp4")
     with pytest.raises(ValueError, match="one save point, so nothing moves"):
         make_run(4, points=1).animate(tmp_path / "flow.gif")

@@ -89,6 +89,7 @@ def chi_mean(function, d, kinks):
     )
 
 
+@pytest.mark.first(6)
 @pytest.mark.parametrize("d", [2, 5, 40, 320])
 @pytest.mark.parametrize(("r1", "r2"), [(0.4, 1.7), (3.0, 3.0), (8.0, 0.2)])
 def test_u_by_adaptive_quadrature(d, r1, r2):

@@ -31,6 +31,7 @@ def grid_minimum(model, points):
     return float(residual @ residual), r[found > 1e-9], found[found > 1e-9]
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("delta", "d"), [(0.1, 40), (0.4, 40), (0.2, 13), (0.3, math.inf), (0.8, 40)])
 def test_single_delta_is_the_lowest_sphere(delta, d):
     model = Isotropic(delta, d)
@@ -119,6 +120,7 @@ def test_thresholds_approach_their_limits():
     assert (high - at_320[1]) / (high - at_160[1]) == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("delta", "d"), [(0.01, 40), (0.2, 40), (0.5, 40), (0.8, 40), (0.2, 10)])
 def test_infimum(delta, d):
     model = Isotropic(delta, d)

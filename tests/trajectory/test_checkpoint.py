@@ -77,6 +77,7 @@ def _same(a: wl.Trajectory, b: wl.Trajectory) -> None:
         np.testing.assert_array_equal(a.observables[name], b.observables[name])
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", ["flow", "fresh", "epochs"])
 def test_killed_and_resumed_ends_bit_for_bit_the_same(go: Any, tmp_path: pathlib.Path, name: str) -> None:
     script, folder = tmp_path / "setup.py", tmp_path / "run"

@@ -21,6 +21,7 @@ wl.evolve(problem, wl.Particles(np.ones((2, 4))), wl.GradientFlow(), t1=1.0, pro
 """
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("show", ["yes", "no", "auto"])
 def test_only_on_standard_error(tmp_path: pathlib.Path, show: str) -> None:
     script = tmp_path / "run.py"

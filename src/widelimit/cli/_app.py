@@ -47,7 +47,9 @@ def main() -> None:
         try:
             sys.stdout.flush()
         except OSError as error:
-            tell(f"widelimit: standard output cannot be written ({error.strerror}).")
+            # A command that failed has told why, this or another reason.
+            if end.code != FAILED:
+                tell(f"widelimit: standard output cannot be written ({error.strerror}).")
             # What is left in it would be tried once more.
             os._exit(FAILED)
         if end.code == INTERRUPTED:

@@ -15,8 +15,9 @@ from widelimit.numerics import Count, Module, entries, jittable, random_key, req
 
 from . import domains, losses, mobilities, penalties, scales
 from ._arguments import arranged, check_columns, check_kind, check_motion, movable, supervised
+from ._motion import Motion
 from ._potential import Potential
-from ._words import summary
+from ._words import outside, summary
 from .data import AbstractData, Nodes, Samples, as_numbers, as_points, require_nodes
 from .integrals import AbstractIntegrals, Estimate, Supervised, Variation, choose
 from .integrals._dense import variation_on
@@ -236,15 +237,7 @@ class Problem(Module, Shown):
         if teacher is None or self.domain.unconstrained or teacher.measure.blocks != self.blocks:
             return None
         inside = np.asarray(jax.vmap(self.domain.contains)(split(self.blocks, teacher.measure.positions)))
-        outside = np.flatnonzero(~inside & (np.asarray(teacher.measure.weights) != 0.0))
-        if not len(outside):
-            return None
-        place = np.round(np.asarray(teacher.measure.positions[outside[0]], float), 6).tolist()[:6]
-        return (
-            f"{len(outside)} of {len(inside)} atoms of the teacher lie outside the domain, the first at {place}: the "
-            "loss cannot vanish, unless another measure inside makes the same function, and Theorem 2 of "
-            "teacherstudent2020 does not apply."
-        )
+        return outside(teacher.measure, inside)
 
     def estimate_risk(self, measure: Measure, *, samples: Count = 10_000, key: PRNGKeyArray) -> Estimate:
         """The risk on fresh samples of the data's law, with its standard error."""
@@ -409,16 +402,7 @@ class Problem(Module, Shown):
 
     def velocity(self, theta: Any, gradient: Any) -> Any:
         """-P grad psi, projected onto the tangent cone of the domain."""
-        drift = jax.tree.map(jnp.negative, jax.vmap(self.mobility)(theta, gradient))
-        if self.domain.unconstrained:
-            return drift
-        inside = self.domain.projected(theta, drift)
-        if self.smooth:
-            return inside
-        # Before a proximal map a wall must not be felt: the penalty may pull a particle off it. `prox` clips after.
-        # Walls that bend are felt: no such penalty touches their blocks, and a step off them would turn short.
-        boxed = [name for name, wall in self._walls(theta).items() if wall.box]
-        return inside._replace(**{name: getattr(drift, name) for name in boxed})
+        return self._motion.velocity(theta, gradient)
 
     def within_step(self, *ends: Any) -> "Problem":
         """The problem as it is seen within a step, given the particles at its start, and at its end where known."""
@@ -432,19 +416,13 @@ class Problem(Module, Shown):
 
     def prox(self, theta: Any, step: Any) -> Any:
         """The proximal map of non-smooth penalties and walls, for time `step`, in the metric of the mobility."""
-        if self.smooth:
-            return theta
-        for term in penalties.parts(self.penalty):
-            if not term.smooth:
-                scaled = type(theta)(*(step * scale for scale in self.mobility.scales(theta) or ()))
-                theta = jax.vmap(term.prox, in_axes=(0, None))(theta, scaled)
-        walls = self._walls(theta).items()
-        return theta._replace(**{name: jax.vmap(wall.retract)(getattr(theta, name)) for name, wall in walls})
-
-    def _walls(self, theta: Any) -> dict[str, domains.AbstractDomain]:
-        return {name: self.domain.of(name) for name in theta._fields if self.domain.of(name).walls}
+        return self._motion.prox(theta, step)
 
     @property
     def smooth(self) -> bool:
         """Whether no penalty needs a proximal map."""
-        return self.penalty is None or self.penalty.smooth
+        return self._motion.smooth
+
+    @property
+    def _motion(self) -> Motion:
+        return Motion(self.penalty, self.domain, self.mobility)

@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from jaxtyping import Bool
+
+from widelimit.measure import Particles
 from widelimit.numerics import brief
 
 from .data import AbstractData
@@ -31,6 +35,19 @@ def summary(problem: "Problem") -> dict[str, str]:
     if problem.mobility != Identity():
         said["mobility"] = brief(problem.mobility)
     return said
+
+
+def outside(teacher: Particles, inside: Bool[np.ndarray, " n"]) -> str | None:
+    """That atoms of a teacher lie outside the domain, or None; `inside`: which do not."""
+    found = np.flatnonzero(~inside & (np.asarray(teacher.weights) != 0.0))
+    if not len(found):
+        return None
+    place = np.round(np.asarray(teacher.positions[found[0]], float), 6).tolist()[:6]
+    return (
+        f"{len(found)} of {len(inside)} atoms of the teacher lie outside the domain, the first at {place}: the "
+        "loss cannot vanish, unless another measure inside makes the same function, and Theorem 2 of "
+        "teacherstudent2020 does not apply."
+    )
 
 
 def _data(data: AbstractData) -> str:

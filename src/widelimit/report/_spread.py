@@ -8,6 +8,9 @@ from jaxtyping import Float
 from widelimit.measure import Block, GridDensity, Measure, quantiles
 from widelimit.trajectory import Trajectory
 
+# Quantiles that stand for a distribution.
+_MARKS = 32
+
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
@@ -87,19 +90,34 @@ def _of_nodes(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def few_times(trajectory: Trajectory, how_many: int = 4) -> list[int]:
-    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way (in root mean square)."""
-    if trajectory.grid is None and trajectory.counts is None:
-        steps = np.sum(np.diff(trajectory.positions, axis=0) ** 2, axis=2) @ np.abs(trajectory.weights[0])
-    else:
-        # No row follows a neuron here: what moves is the quantiles of each parameter.
-        levels = (np.arange(32) + 0.5) / 32
-        measures = [trajectory[i] for i in range(len(trajectory))]
-        marks = [[quantiles(m, levels, column) for column in range(m.dim)] for m in measures]
-        steps = np.mean(np.sum(np.diff(np.asarray(marks), axis=0) ** 2, axis=1), axis=1)
-    way = np.concatenate([[0.0], np.cumsum(np.sqrt(steps))])
+    """Save points at which the neurons have gone 0, 1/3, 2/3 and all of their way."""
+    way = way_of(trajectory)
     marks = way[-1] * np.linspace(0.0, 1.0, how_many)
     inner = [int(np.argmin(np.abs(way - mark))) for mark in marks[1:-1]]
     return sorted({0, *inner, len(way) - 1})
+
+
+def way_of(trajectory: Trajectory) -> Float[np.ndarray, " T"]:
+    """How far the neurons have gone by each save point, in root mean square."""
+    follows = trajectory.grid is None and trajectory.counts is None
+    levels = (np.arange(_MARKS) + 0.5) / _MARKS
+    share = np.abs(np.asarray(trajectory.weights[0], float)) if follows else np.full(_MARKS, 1.0 / _MARKS)
+
+    def marks(index: int) -> np.ndarray:
+        measure = trajectory[index]
+        if follows:
+            return np.asarray(measure.positions, float)
+        # No row follows a neuron here: what moves is the quantiles of each parameter.
+        return np.stack([quantiles(measure, levels, column) for column in range(measure.dim)], axis=1)
+
+    way, before = [0.0], marks(0)
+    for index in range(1, len(trajectory)):
+        now = marks(index)
+        # What is at infinity before and after has not moved.
+        step = np.where(now == before, 0.0, now - before)
+        way.append(way[-1] + float(np.sqrt(share @ np.sum(step**2, axis=1))))
+        before = now
+    return np.array(way)
 
 
 def mass_between(part: Spread, share: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ TERMS = {
     "held-out risk": "The risk on data that took no part in training.",
     "mean-field time": "Steps times step size; a step moves a neuron along its own potential, without a factor 1/N.",
     "standard error": "How far a mean over so few seeds may be from that over all: their deviation / (seeds)^(1/2).",
-    "optimality gap": "A bound on how far the objective is above its infimum over measures, on this data.",
+    "optimality gap": "How far the objective can be above its infimum over measures, on this data: a "
+    "bound, or an estimate where it was searched locally.",
     "budget": "A bound on the mean size of the output weights; only measures within it compete.",
     "largest correlation": "The most that the output of any unit correlates with the slope of the loss.",
     "stationarity": "The size of grad psi over the neurons, with psi the first variation of the objective: 0 at rest.",

@@ -20,7 +20,7 @@ class Picture:
     """`name` is its key in `Page.figures`; `caption` says what to read from it, `alt` what is to be seen."""
 
     name: str
-    png: bytes
+    png: bytes = dataclasses.field(repr=False)
     caption: str
     alt: str
 
@@ -78,7 +78,7 @@ class Page:
     """An HTML page in one file: `html` is its text, `figures` the pictures in it, name -> PNG."""
 
     title: str
-    html: str
+    html: str = dataclasses.field(repr=False)
     figures: dict[str, bytes] = dataclasses.field(repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
@@ -86,10 +86,8 @@ class Page:
         return written(local_path(path, "Page.save(path=...)"), self.html.encode(), "Page.save(path=...)")
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from html import escape
-
-        return f'<iframe srcdoc="{escape(self.html)}" style="width:100%;height:40em;border:0"></iframe>'
+        # What a notebook shows.
+        return framed(self.html, height="40em")
 
 
 def make_page(
@@ -132,6 +130,13 @@ def _linked_texts(section: Section) -> list[str]:
         cell for table in section.tables for cell in (table.caption, *table.header, *(row[0] for row in table.rows))
     ]
     return [*section.sentences, *(picture.caption for picture in section.pictures), *cells]
+
+
+def framed(html: str, *, height: str) -> str:
+    """A whole page within another."""
+    from html import escape
+
+    return f'<iframe srcdoc="{escape(html)}" style="width:100%;height:{height};border:0"></iframe>'
 
 
 def facts(caption: str, values: dict[str, Any]) -> Table:

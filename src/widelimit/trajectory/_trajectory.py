@@ -12,6 +12,7 @@ from widelimit.measure import Blocks, Grid, GridDensity, Particles
 from widelimit.numerics import local_path
 from widelimit.results import Outcome
 
+from ._film import Film
 from ._rows import Rows
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Trajectory(Shown):
             raise ValueError(f"Trajectory.at(t=...): must lie in [0, {self.times[-1]:g}], got {t}.")
         return self[int(np.argmin(np.abs(self.times - t)))]
 
-    def animate(self, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0) -> pathlib.Path:
+    def animate(self, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0) -> Film:
         """The neurons as they move, beside the risk: see `widelimit.report.animate`."""
         return ask("animate", self, path, frames=frames, seconds=seconds)
 

@@ -53,6 +53,7 @@ def test_atoms_right_of_the_interval_are_neutral():
     assert found.expansive == 0
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("problem", "point"),
     [

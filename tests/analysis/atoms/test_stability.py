@@ -146,6 +146,7 @@ def smooth_problem(**more):
     return wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, y), **more)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "more",
     [

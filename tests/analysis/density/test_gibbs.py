@@ -127,6 +127,7 @@ def test_the_free_energy_by_hand():
     assert empty == pytest.approx(0.25 + 0.3 * 6.25, rel=1e-14, abs=0.0)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("loss", "penalty"),
     [

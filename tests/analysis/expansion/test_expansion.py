@@ -15,6 +15,7 @@ RNG = np.random.default_rng(8)
 UNIT = wl.units.Neuron(wl.activations.tanh)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("shape", "noisy"), [((2, 3), True), ((4, 1), False)], ids=["sums, batches", "draws"])
 def test_tables_and_automatic_differentiation(shape, noisy):
     data = wl.data.Samples(RNG.normal(size=(5, 2)), np.sign(RNG.normal(size=(5, 2))), RNG.dirichlet(np.ones(5)))

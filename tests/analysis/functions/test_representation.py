@@ -127,6 +127,7 @@ def test_the_corner_of_the_l_curve() -> None:
     assert abs(int(np.argmax(bend[2:-2])) + 2 - 8) <= 2
 
 
+@pytest.mark.slow
 def test_networks_by_sampling_come_near_as_n_to_the_minus_half() -> None:
     problem, widths = _problem(), np.array([16, 64, 256])
     found = representation(problem, _SUPPORT, method=Tikhonov(1e-3))

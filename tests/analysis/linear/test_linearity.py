@@ -45,6 +45,7 @@ def test_a_small_target_stays_and_a_large_one_leaves() -> None:
     assert large.kernel_change[-1] > 1.0
 
 
+@pytest.mark.slow
 def test_the_kernel_of_a_linear_model_never_changes_and_sgd_brings_its_clock() -> None:
     unit = wl.units.Function(lambda theta, x: theta.w * x[0] + theta.b, columns=["w", "b"])
     problem = wl.Problem(unit, wl.data.Samples([0.1, 0.7, 0.9], [1.0, -1.0, 0.5]))

@@ -174,6 +174,7 @@ def test_bad_input(charges: wl.analysis.Spectrum) -> None:
         wl.analysis.spectrum(SINE, START, trainable="charge")
 
 
+@pytest.mark.slow
 def test_any_output_scale_begins_as_the_flow_does() -> None:
     """At the start the modes' speeds add up to the velocity, and their decay to the dissipated energy."""
     rng = np.random.default_rng(0)

@@ -71,6 +71,7 @@ def reduced(delta, dim, **more):
     return problems.isotropic_gaussians(delta=delta, dim=dim, **more).reduced()
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("delta", "dim"), [(0.1, 40), (0.5, 40), (0.9, 40), (0.3, math.inf), (0.6, math.inf)])
 def test_gaussian_classes_are_certified_and_agree_with_a_grid(delta, dim):
     best = minimise(reduced(delta, dim))
@@ -135,6 +136,7 @@ def test_mass_at_infinity_is_said_and_cannot_be_had_by_finite_weights():
     assert 1e-5 < walled.objective - best.objective < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [pytest.param(2, marks=pytest.mark.slow), 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_few_dimensions_have_mass_at_infinity_too(dim):
     """F'' jumps or is infinite there; against a grid of radii with the closed form of a second computation."""
@@ -166,6 +168,7 @@ def test_a_smooth_unit_may_have_its_minimum_at_infinity():
 STEEP = wl.activations.piecewise_linear([0.5, 0.5001], [-2.5, 7.5])
 
 
+@pytest.mark.slow
 def test_a_certificate_contains_the_rounding_of_a_steep_unit():
     """Slopes of 1e5: against the objective and its minimum over one radius in 50 digits."""
     problem = reduced(0.1, math.inf, activation=STEEP)
@@ -237,6 +240,7 @@ def knots(penalty=None):
     return wl.Problem(wl.units.FreeKnot(), data, penalty=penalty, domain=domain)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("strength", "budget"), [(None, 3.0), (None, 6.0), (1e-2, None)])
 def test_free_knots_are_the_lasso_over_the_data(strength, budget):
     """psi is linear between the data, so knots at the data (and the wall) are all that a minimum needs."""

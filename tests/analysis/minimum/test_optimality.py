@@ -76,6 +76,7 @@ def test_the_gap_vanishes_at_the_optimum_of_the_lasso():
     assert -1e-9 < gap.gap < 1e-3 * (risk + 1e-2 * size)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("strength", [1e-3, 1e-2, 0.1])
 def test_budget_bounds_the_distance_to_the_constrained_optimum(strength):
     """The LASSO's solution is the optimum among all with its own |c|_1."""
@@ -180,6 +181,7 @@ def test_squared_charge_bounds_the_distance_along_the_lasso_path():
         assert float(problem.objective(rho)) - best <= gap.gap + 1e-12
 
 
+@pytest.mark.slow
 def test_weight_decay_of_relu_neurons_is_a_lasso_over_directions():
     """inf R + l INT (c^2 + |w|^2) d rho = min R + 2 l INT |nu| over directions on the circle (degree 1)."""
     strength = 2e-3
@@ -282,6 +284,7 @@ def bending():
     )
 
 
+@pytest.mark.slow
 def test_time_that_is_up_leaves_a_larger_gap_that_is_true():
     problem, rho = bending()
     whole, cut = (wl.analysis.optimality_gap(problem, rho, starts=4, max_seconds=s) for s in (None, 1e-9))
@@ -341,6 +344,7 @@ def test_key_changes_the_random_starts_only():
     assert a == pytest.approx(b, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_competitor_with_a_gap_of_its_own_tightens_the_bound():
     problem = wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(np.arange(5.0), np.sin(np.arange(5.0))))
     rho = wl.Particles([[1.0, 0.5, 0.0], [-1.0, 2.0, 1.0]], blocks=problem.blocks)

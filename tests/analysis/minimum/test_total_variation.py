@@ -8,6 +8,7 @@ import widelimit as wl
 X, Y = np.linspace(-0.9, 0.9, 6), np.array([1.0, -1.0, 0.5, 0.2, -0.7, 0.9])
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("weight", [0.1, 0.03])
 def test_the_minimum_is_certified_and_meets_its_conditions(weight):
     problem = wl.problems.canonical_relu(X, Y, penalty=wl.penalties.total_variation(weight, "r"))
@@ -32,6 +33,7 @@ def test_the_minimum_is_certified_and_meets_its_conditions(weight):
     assert float(found.objective) == pytest.approx(risk, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_a_convex_solver_on_a_grid_is_no_better():
     import cvxpy
 

@@ -43,6 +43,7 @@ def formula(f):
     return kinds
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("delta", [0.5, None, math.inf])
 def test_attractors_are_those_of_the_formula(delta):
     canon, run = run_of(delta)
@@ -109,6 +110,7 @@ def test_residual_dynamics_are_those_of_the_particles(which):
         np.testing.assert_allclose(found.rate, -np.array(region), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_frozen_kernel_and_an_adaptive_end():
     canon, run = run_of(-math.inf)
     lazy = regime(canon, run)
@@ -135,6 +137,7 @@ def test_a_frozen_kernel_and_an_adaptive_end():
     assert (ends.kernel_change, ends.inner, ends.outer) == (moved.kernel_change, moved.inner, moved.outer)
 
 
+@pytest.mark.slow
 def test_any_network_of_any_dimension():
     """A wide tanh network at the scale of the tangent kernel is a kernel method; a small start in the mean is not."""
     rng = np.random.default_rng(0)

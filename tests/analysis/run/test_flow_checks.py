@@ -18,6 +18,7 @@ def smooth_problem(**more):
 START = wl.Particles(np.random.default_rng(1).normal(size=(40, 5)))
 
 
+@pytest.mark.slow
 def test_a_flow_balances_its_energy_to_its_tolerance():
     loose, tight = (
         wl.analysis.dissipation(
@@ -38,6 +39,7 @@ def test_a_wrong_velocity_shows_in_the_balance():
     assert wl.analysis.dissipation(dataclasses.replace(run, observables=spoiled)).defect == pytest.approx(0.1, rel=0.01)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "more",
     [

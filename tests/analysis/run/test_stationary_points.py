@@ -60,6 +60,7 @@ def test_it_is_printed_as_a_table(found):
     assert sum("saddle, 1 direction falls" in line for line in lines) == found.count(KIND.POSITIVE_LOSS)
 
 
+@pytest.mark.slow
 def test_stationarity_of_a_network_of_levels():
     """Any particles with the level means of the saddle rest; by how much others move is known by hand."""
     problem = linear()

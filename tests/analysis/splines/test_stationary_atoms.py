@@ -59,6 +59,7 @@ def gauss(cuts):
     return (0.5 * (pieces[:-1] + pieces[1:])[:, None] + half * u).ravel(), (half * v).ravel()
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(("name", "count"), [(name, 1 + 2 * (i % 2)) for i, name in enumerate(TARGETS)])
 def test_every_family_is_at_rest_and_has_its_risk(name, count):
     target, more = TARGETS[name]
@@ -97,6 +98,7 @@ def scanned(target, left, points=20001, lower=0.0, upper=1.0):
     return h[1:][jump[1:] * jump[:-1] <= 0.0]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", [name for name in TARGETS if name != "concave, wide"])
 @pytest.mark.parametrize("left", [False, True])
 def test_single_knots_against_brute_force(name, left):

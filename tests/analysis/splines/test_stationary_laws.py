@@ -29,6 +29,7 @@ def neurons(n, inputs=6):
 # Proposition 1.
 
 
+@pytest.mark.slow
 def test_the_three_conditions_off_rest():
     problem, rows = neurons(8)
     measure = wl.Particles(rows)

@@ -268,6 +268,7 @@ def box_problem(side, **more):
     return taught("tanh", domain=wl.domains.Box(-side, side), **more)
 
 
+@pytest.mark.slow
 def test_the_theorem_at_the_teacher():
     found = wl.analysis.identifiable(box_problem(1.5)).stationary(wl.Particles(ATOMS, SHARES))
     assert found.zero_loss
@@ -290,6 +291,7 @@ def test_the_theorem_at_the_teacher():
     assert full.is_stationary is False
 
 
+@pytest.mark.slow
 def test_a_teacher_outside_leaves_a_loss():
     p = box_problem(0.4)
     run = wl.evolve(p, wl.laws.Uniform(-0.4, 0.4, dim=2).quantise(24), wl.GradientFlow(), t1=400.0)
@@ -317,6 +319,7 @@ def test_tolerances_are_checked(fails):
         found.compare(wl.Particles(np.array([[np.nan, 1.0]])))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_what_a_part_shows_in_the_function(dim):
     """nu = P_k(u . e) on many directions u is of degree k alone: E f^2 by Monte Carlo, for x normal of variance 4."""

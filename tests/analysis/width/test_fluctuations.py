@@ -139,6 +139,7 @@ PROBLEMS = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_derivatives_of_the_flow(name):
     """Variance and excess risk are sums of first and second derivatives of the flow in the weights: differences of it.

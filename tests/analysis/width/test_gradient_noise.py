@@ -51,6 +51,7 @@ def _papers(rows: np.ndarray) -> np.ndarray:
     return out
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("budget", [None, 24])
 def test_it_is_that_of_the_paper(budget: int | None) -> None:
     problem = _problem(budget=budget, penalty=wl.penalties.l2(0.2))
@@ -109,6 +110,7 @@ class _Twice(AbstractNetwork):
         return jnp.tanh(integrate(self.inner, theta, w, x))
 
 
+@pytest.mark.slow
 def test_any_network_and_loss() -> None:
     problem = wl.Problem(_Twice(_UNIT), wl.data.Samples(_X, np.sign(_Y)), wl.losses.logistic())
     w = np.array([0.1, 0.2, 0.3, 0.4])

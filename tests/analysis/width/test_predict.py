@@ -47,6 +47,7 @@ def stepped(a, steps, step, batch):
     return a
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("order", "training"),
     [(0, {"step": 0.1, "batch": 2}), *((k, t) for k in (1, 2) for t in ({}, {"step": 0.1, "batch": 2}))],
@@ -82,6 +83,7 @@ TANH = wl.Problem(
 START = wl.laws.product(output=wl.laws.Normal(0.5, 1.0), weight=wl.laws.Normal(0.0, 1.0, dim=1))
 
 
+@pytest.mark.slow
 def test_first_order_scatters_as_the_fluctuations_do():
     """Variances of starts and batches from random directions, against the exact sums over all of them."""
     atoms, sgd = START.quantise(12), wl.SGD(0.1, batch=3)
@@ -100,6 +102,7 @@ def test_first_order_scatters_as_the_fluctuations_do():
     np.testing.assert_allclose(terms.step, noise.step_bias[-1] / 0.1, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_where_the_expansion_is_not_trusted_networks_are_trained():
     options = {"width": 2, "t1": 4.0, "save_at": [0.0, 1.0, 4.0], "particles": 12, "draws": 60, "key": KEY}
     alone = wl.predict(TANH, START, networks=0, **options)
@@ -234,6 +237,7 @@ def test_kinks_are_refused_by_the_name_that_was_called():
         wl.predict(relu, ATOMS, width=8, t1=1.0, key=KEY)
 
 
+@pytest.mark.slow
 def test_networks_alone_need_no_smoothness():
     relu = wl.Problem(wl.units.Neuron(wl.activations.relu, bias=False), wl.data.Samples(X[:, None], Y))
     law = wl.laws.product(output=wl.laws.Normal(0.5, 1.0), weight=wl.laws.Normal(0.0, 1.0, dim=1))

@@ -103,6 +103,7 @@ def test_drawn_batches_have_the_covariance():
     np.testing.assert_allclose(2.0 * twice.bias, exact.bias, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("sampling", [wl.sampling.Fresh(), wl.sampling.Epochs()], ids=["fresh", "epochs"])
 def test_derivatives_of_the_steps(sampling):
     """f of six steps with weights p + e d and batches mu (1 + e r): its derivatives in e by central differences."""
@@ -142,6 +143,7 @@ def test_derivatives_of_the_steps(sampling):
     assert np.max(np.abs(found.first[1] - found.first[0])) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_step_bias_is_that_of_the_modified_equation():
     """R_scheme - R_flow is R(modified flow) - R_flow but for O(dt^2), modified: v - (dt/2) Dv.v, in two steps of dt."""
     w = START.weights

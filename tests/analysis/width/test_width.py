@@ -102,6 +102,7 @@ def test_proposition_1_bounds_the_best_network():
         assert float(found.variance.value) < float(found.diagonal.value)
 
 
+@pytest.mark.slow
 def test_a_reduced_problem_stands_for_the_full_network():
     """2,000 networks of 4 neurons in R^6, turned at random, on fresh inputs: within four standard errors."""
     full = wl.problems.isotropic_gaussians(delta=0.5, dim=6)

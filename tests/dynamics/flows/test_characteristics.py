@@ -128,6 +128,7 @@ def test_mass_is_conserved_along_each_characteristic() -> None:
         assert abs(np.linalg.slogdet(jacobian)[1]) > 0.01
 
 
+@pytest.mark.slow
 def test_divergence_is_that_of_finite_differences() -> None:
     law = laws.product(output=laws.Normal(0.0, 1.0), weight=laws.Normal(0.0, 1.0, dim=2))
     problem = wl.Problem(

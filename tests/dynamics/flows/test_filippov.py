@@ -145,6 +145,7 @@ def test_a_start_on_a_ray_is_on_it():
     assert int(run.sticking[0]) == 2
 
 
+@pytest.mark.slow
 def test_a_leaky_kink():
     problem = wl.Problem(wl.units.Neuron(wl.activations.leaky_relu(0.2)), wl.data.Samples(X, Y), wl.losses.squared(2.0))
     rho = problem.pack(*problem.unpack(wl.Particles(np.random.default_rng(2).normal(size=(25, 3)))))
@@ -161,6 +162,7 @@ def test_a_leaky_kink():
     assert error[1] < 5e-3
 
 
+@pytest.mark.slow
 def test_only_the_output_trains_like_a_linear_model():
     canon, start = start_of(-2.0)
     rho = canon.lift(start)
@@ -176,6 +178,7 @@ def test_only_the_output_trains_like_a_linear_model():
     assert np.array_equal(turned.final["angle"], turned[0]["angle"])
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("delta", [None, math.inf])
 def test_flat_metrics_against_small_explicit_steps(delta):
     canon = wl.problems.canonical_relu(X, Y, delta=delta)

@@ -50,6 +50,7 @@ def test_the_energy_of_a_strangers_flow_is_what_the_objective_lost() -> None:
     assert np.min(np.diff(run.dissipated)) < -1e-5
 
 
+@pytest.mark.slow
 def test_large_friction_is_the_gradient_flow() -> None:
     run = wl.evolve(PROBLEM, START, HeavyBall(friction=400.0), t1=400.0, save_at=[400.0])
     flow = wl.evolve(PROBLEM, START, wl.GradientFlow(), t1=1.0, save_at=[1.0])

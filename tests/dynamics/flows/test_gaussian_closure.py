@@ -100,6 +100,7 @@ def test_the_error_is_of_first_order_for_a_kinked_unit():
     assert order(errors, sigmas) == pytest.approx(1.0, abs=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_error_is_of_second_order_for_a_smooth_unit(turned):
     """Also where the mobility depends on the place, so that its derivative has to be in J."""
@@ -116,6 +117,7 @@ def test_the_error_is_of_second_order_for_a_smooth_unit(turned):
     assert order(errors, sigmas) == pytest.approx(2.0, abs=0.3)
 
 
+@pytest.mark.slow
 def test_starts_agree():
     """Particles give their moments; normal laws in all forms give theirs."""
     cov = np.diag([0.04, 0.01])

@@ -215,6 +215,7 @@ def _tanh_problem(**options: Any) -> wl.Problem:
     return wl.Problem(wl.units.Neuron(wl.activations.tanh), wl.data.Samples(x, np.sin(x[:, 0])), **options)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("integrator", [None, integrators.RungeKutta4(0.05), integrators.ProximalHeun()])
 def test_frozen_blocks_stay_bit_for_bit(integrator: Any) -> None:
     start = wl.Particles(np.random.default_rng(3).normal(size=(5, 4)))

@@ -125,6 +125,7 @@ def straight(points, x, rho, charge, w, time):
     raise AssertionError
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     "points", [HARD, THREE, pytest.param(VEE, marks=pytest.mark.slow)], ids=["hard", "three", "vee"]
 )
@@ -183,6 +184,7 @@ def test_a_neuron_held_by_two_lines_is_solved_by_hand():
         assert c == pytest.approx(3.0 - 2.0 * np.exp(-2.0), abs=0.02 if a != row[1] else 1e-3)
 
 
+@pytest.mark.slow
 def test_a_neuron_slides_into_an_apex_and_is_held():
     """|z - 1/2|, samples -1 and 1 with targets -1: psi is c SUM rho |z - 1/2|, rho >= 1, least at the apex (0, 1/2).
 
@@ -199,6 +201,7 @@ def test_a_neuron_slides_into_an_apex_and_is_held():
     np.testing.assert_array_equal(run[2].positions, run[3].positions)
 
 
+@pytest.mark.slow
 def test_a_neuron_leaves_an_apex():
     """Slopes -1 and 2 at 1/2, samples 0 and 1, targets 1 and 3, f = 0 at the apex: rho = (-1, -3).
 
@@ -237,6 +240,7 @@ def test_residual_dynamics_are_those_of_the_particles():
         wl.analysis.attractors(base, run.final)
 
 
+@pytest.mark.slow
 def test_equal_particles_move_as_one_and_a_run_goes_on_where_it_was(tmp_path):
     rows = 1.5 * np.random.default_rng(1).normal(size=(30, 3))
     problem = problem_of(THREE, X5, 1.5 * np.sin(5.0 * X5))

@@ -87,6 +87,7 @@ def drive(theta, x):
     return (2.0 - theta.z[0]) * theta.s
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("wall", [domains.Box(-1.0, 1.0), domains.Ball(1.0)], ids=["box", "ball"])
 @pytest.mark.parametrize("integrator", [wl.integrators.Tsit5(1e-9, 1e-11), wl.integrators.RungeKutta4(1e-3)])
 def test_a_wall_is_hit_held_and_left(wall, integrator):

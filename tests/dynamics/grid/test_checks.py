@@ -121,6 +121,7 @@ def _half(theta: Any, x: Any) -> Any:
     return 0.5 * jnp.tanh(theta.a * x[0])
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("who", [*_MAKERS, "gibbs"])
 def test_a_scale_that_is_the_same_for_every_width_counts(who: str) -> None:
     # alpha(N) = 2 N: half the mean, as of a unit half as large.

@@ -152,6 +152,7 @@ def _by_place(theta: Any, gradient: Any) -> Any:
     return gradient._replace(a=theta.a * gradient.a)
 
 
+@pytest.mark.slow
 def test_a_mobility_of_the_place_is_that_of_the_faces() -> None:
     # d theta/dt = -theta psi'(theta): half a cell off, the velocity would be wrong by half a per cent.
     problem = wl.Problem(_PLAIN.unit, _PLAIN.data, mobility=wl.mobilities.Function(_by_place))
@@ -196,6 +197,7 @@ def _random_case(draw: Any) -> tuple[Any, ...]:
     return scale * rng.normal(size=(_NODES, 3)), rng.normal(size=_NODES), masses / masses.sum(), rng
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("loss", "warmth"),
     [
@@ -342,6 +344,7 @@ def test_the_gibbs_measure_is_an_exact_fixed_point(warmth: float, name: str, ste
     assert np.abs(np.asarray(far.masses) - gibbs).sum() < 1e-5
 
 
+@pytest.mark.slow
 def test_two_parameters_by_splitting() -> None:
     problem = wl.Problem(
         wl.units.Function(_first_two, columns=["a", "b"]),

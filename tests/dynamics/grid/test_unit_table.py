@@ -55,6 +55,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", list(CASES))
 def test_mixes_like_the_problem(name: str) -> None:
     problem, grid, kind = CASES[name]

@@ -73,6 +73,7 @@ def _variance(before: float, s: float, bend: float, heat: float, blur: float) ->
 
 
 # Above, at and below T = eps / 2 = blur^2 / (2 tau), where a step is explicit.
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("heat", "blur"), [(0.0, None), (0.0, 0.1), (0.05, 0.1), (0.2, 0.1), (0.2, np.sqrt(0.02)), (0.2, 0.3)]
 )
@@ -120,6 +121,7 @@ def test_gaussian_steps_in_two_parameters() -> None:
     np.testing.assert_allclose(run.excess_temperature, blur**4 * information / (16.0 * tau), rtol=0.02)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("heat", [0.0, 0.3])
 @pytest.mark.parametrize("plane", [False, True])
 def test_a_step_minimises_the_entropic_problem(heat: float, plane: bool) -> None:
@@ -161,6 +163,7 @@ def test_a_step_minimises_the_entropic_problem(heat: float, plane: bool) -> None
     assert np.max(np.abs(run.weights[-1] - old)) > 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_uniform_between_walls_stays(heat: float) -> None:
     # On cells of many sizes: they are an image of equal ones.
@@ -171,6 +174,7 @@ def test_uniform_between_walls_stays(heat: float) -> None:
     np.testing.assert_allclose(run.weights[-1], run.weights[0], rtol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_masses_stay_positive_and_sum_to_one(heat: float) -> None:
     grid = grids.product(grids.uniform(-2.0, 2.0, 24), grids.uniform(-2.0, 2.0, 30))
@@ -221,6 +225,7 @@ def test_order_one(heat: float) -> None:
     assert runs[-1].excess_temperature[-1] < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heat", [0.0, _SLOW])
 def test_agrees_with_quantiles(heat: float) -> None:
     start, tau, grid = wl.laws.Normal(0.0, 1.0, dim=1), 0.1, grids.uniform(-7.0, 7.0, 420)

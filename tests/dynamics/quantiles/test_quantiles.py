@@ -291,6 +291,7 @@ def test_capacity_and_save_times_change_nothing() -> None:
     np.testing.assert_array_equal(ends[0].weights, ends[2].weights)
 
 
+@pytest.mark.slow
 def test_resumes_across_an_enlargement(tmp_path: pathlib.Path) -> None:
     law, flow = laws.Normal(0.3, 1.0), Quantiles(1e-8)
     whole = wl.evolve(WELL, law, flow, t1=3.0, save_at=[0.1, 3.0])

@@ -334,6 +334,7 @@ _SOURCES = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("source", list(_SOURCES))
 def test_single_precision_stays_single(source: str) -> None:
     problem = wl.Problem(
@@ -446,6 +447,7 @@ def _stiff(penalty: float = 0.0, mobility: float = 1.0, schedule: float = 1.0) -
     return problem, schedules.piecewise([0.5], [schedule, 1.0])
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize("chain", [sampling.Fresh(), sampling.Full()], ids=["fresh", "full"])
 @pytest.mark.parametrize("case", list(_STIFF))
 def test_a_step_that_diverges_is_answered_by_one_that_works(case: str, chain: Any) -> None:

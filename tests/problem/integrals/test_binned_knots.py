@@ -73,6 +73,7 @@ CASES = [
 ]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(("name", "outputs", "loss", "plain", "scale"), CASES)
 def test_all_sums_are_those_over_the_samples(name, outputs, loss, plain, scale):
     rng = np.random.default_rng(3)

@@ -26,6 +26,7 @@ CASES = {
 }
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("problem", CASES.values(), ids=CASES.keys())
 def test_how_grad_psi_changes_when_particles_move(problem):
     rows = RNG.uniform(0.1, 0.9, size=(5, problem.dim))

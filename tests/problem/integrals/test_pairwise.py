@@ -40,6 +40,7 @@ ENERGY = energy()
 MEASURE = wl.Particles(RNG.normal(size=(7, 4)), np.array([0.2, 0.3, 0.0, 0.4, 0.5, 0.1, 0.2]), blocks=NETWORK.blocks)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("problem", [ENERGY, energy(budget=1), energy(budget=60)], ids=["whole", "rows", "pieces"])
 def test_it_is_the_risk_that_it_was_made_of(problem):
     theta, w = problem.unpack(MEASURE)

@@ -71,6 +71,7 @@ def assert_close(found, expected, scale=None):
     np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-12 * max(size, 1e-300))
 
 
+@pytest.mark.first(1)
 @cases
 @pytest.mark.parametrize("charge", [True, False])
 def test_against_quadrature(name, charge):
@@ -88,6 +89,7 @@ def test_against_quadrature(name, charge):
         assert_close(found.gradient.c, 1.4 * second)
 
 
+@pytest.mark.first(1)
 @cases
 def test_the_potential_anywhere(name):
     problem = problem_of(name)
@@ -161,6 +163,7 @@ def _moment(h):
     return -(1.0 - h) * np.cos(3.0) / 3.0 + (np.sin(3.0) - np.sin(3.0 * h)) / 9.0
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", ["wave", "jump"])
 def test_the_risk_is_differentiable(name):
     """Against central differences in positions and weights, and forward against backward mode."""
@@ -289,6 +292,7 @@ def test_thousands_of_knots():
         assert_close(got, expected)
 
 
+@pytest.mark.slow
 def test_the_flow_dissipates_what_it_says():
     """A smooth problem: no tolerances of kinked units, and the energy balance holds to those of smooth ones."""
     problem = problem_of("wave")
@@ -302,6 +306,7 @@ def test_the_flow_dissipates_what_it_says():
     assert float(gain[-1]) == pytest.approx(float(rho.weights @ norms**2), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_sgd_takes_fresh_samples():
     problem = problem_of("square")
     rho = wl.Particles(np.stack([np.ones(8), np.linspace(0.0, 0.9, 8)], axis=1))

@@ -39,6 +39,7 @@ def coefficients(function, most):
     return out
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("name", ["tanh", "arctan", "erf", "quadratic", "identity"])
 def test_terms_are_the_derivatives_in_s(name):
     plain = {"tanh": jnp.tanh, "arctan": jnp.arctan, "erf": jax.scipy.special.erf, "quadratic": jnp.square}
@@ -79,6 +80,7 @@ def test_the_second_term_is_the_double_sum():
         np.testing.assert_allclose(found[2], pairs(inside), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_at_infinite_depth_one_atom_is_known_in_closed_form():
     """tanh, d = 1: X(s) = asinh(exp(theta s) sinh(theta x))/theta (NOTATION), whatever L."""
     t, x = 0.8, np.array([[0.7], [-1.1]])
@@ -90,6 +92,7 @@ def test_at_infinite_depth_one_atom_is_known_in_closed_form():
     np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("order", "continuous"),
     [(1, False), (3, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((3, False), (1, True)))],
@@ -117,6 +120,7 @@ def test_psi_and_grad_psi(order, continuous):
     np.testing.assert_allclose(small.potential(MEASURE)(ROWS), found.psi, rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_it_trains_and_approaches_the_network():
     start = R.start(wl.laws.Normal(0.0, 0.3, dim=D * D), width=N, key=jax.random.key(0))
     errors = [float(jnp.max(jnp.abs(R.expansion(order=k).predict(start, X) - R.predict(start, X)))) for k in (1, 2, 4)]

@@ -80,6 +80,7 @@ def test_grad_psi_has_no_factor_of_the_mass_and_the_risk_has():
     np.testing.assert_allclose(ordinary, by_rows, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_potential_off_the_particles():
     """That of particles of no mass: in value, in gradient, one by one and many at once."""
     psi, rows = DEEP.potential(MEASURE), RNG.normal(size=(3, 5))

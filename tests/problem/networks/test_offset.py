@@ -53,6 +53,7 @@ def test_a_kinked_unit_of_one_input_keeps_its_offset():
         wl.evolve(p, rho, wl.GradientFlow(integrator=wl.integrators.Filippov(step=0.01)), t1=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_said_of_the_minimum_is_that_of_the_shifted_targets():
     with_offset, plain = problem(), problem(offset=None, y=Y - OFFSET)
     rho = of(plain)
@@ -71,6 +72,7 @@ def test_several_outputs_have_an_offset_each():
     np.testing.assert_allclose(p.predict(rho, X), z.T @ np.asarray(rho["output"]) / 5 + [1.0, -2.0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_expansion_around_the_limit_knows_the_offset():
     law = wl.laws.Normal(0.0, 1.0, dim=4)
     options = {"width": 20, "t1": 0.2, "save_at": [0.0, 0.2], "particles": 16, "draws": 20, "networks": 0}

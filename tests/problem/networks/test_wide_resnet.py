@@ -150,6 +150,7 @@ def test_rows_come_in_any_order_of_their_levels():
     assert np.all(np.isnan(jax.jit(DEEP.predict)(wl.Particles(rows, MASS.ravel()), X)))
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("dynamics", "limit"),
     [

@@ -136,6 +136,7 @@ def test_smooth_activations_far_out():
     assert float(found) == pytest.approx(one @ np.exp(-0.5 * z**2) @ two, abs=1e-9)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("dim", [5, 12, 40, math.inf, *(pytest.param(dim, marks=SLOW) for dim in (13, 20, 80, 160))])
 def test_the_quadrature_is_as_good_as_it_says(dim):
     small = wl.problems.isotropic_gaussians(0.4, dim).reduced()
@@ -148,6 +149,7 @@ def test_the_quadrature_is_as_good_as_it_says(dim):
     assert error < (1e-12 if dim >= 20 else 1e-9)
 
 
+@pytest.mark.slow
 def test_the_reduced_risk_and_potential_are_those_of_the_network():
     full = wl.problems.isotropic_gaussians(0.5, 12, wl.activations.relu, bias=True, output_weight=True)
     small = full.reduced()
@@ -172,6 +174,7 @@ def test_two_groups_reduce_like_the_network():
     assert abs(float(found.value - small.risk(rho))) < 4 * float(found.error) + 1e-3
 
 
+@pytest.mark.slow
 def test_infinite_dimension_is_the_limit_at_rate_one_over_d():
     rho = wl.Particles([[0.8], [1.9]])
     exact = float(wl.problems.isotropic_gaussians(0.3, math.inf).risk(rho))
@@ -223,6 +226,7 @@ def test_a_reduced_problem_reduces_to_itself_and_a_sweep_keeps_its_shape():
     assert first.data.x.shape == second.data.x.shape
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize("dim", [7, 40, math.inf])
 def test_bounds_on_the_curvature_hold(dim):
     neuron = SphericalNeuron(DENTED, (dim,))

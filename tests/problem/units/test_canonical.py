@@ -82,6 +82,7 @@ def test_infinite_delta_is_the_limit_of_large_ones():
         np.testing.assert_allclose(finite.angle / 1e9, limit.angle, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_at_rest():
     """delta >= 0 and r = 0: a = b = 0, where nothing moves; delta < 0: r passes through 0."""
     for delta, moves in ((2.0, False), (0.0, False), (-2.0, True)):

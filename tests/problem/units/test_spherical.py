@@ -110,6 +110,7 @@ def exactly(pieces, dim, z, b):
     return [float(part) for part in found]
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("length", "dim"),
     [
@@ -179,6 +180,7 @@ def test_relu_without_bias_is_a_cone(dim):
     np.testing.assert_allclose(slopes(neuron, rows, s)[:, 0], 1.3 * half_mean, rtol=1e-13)
 
 
+@pytest.mark.first(3)
 @pytest.mark.parametrize(
     ("activation", "dims"),
     pairs(
@@ -203,6 +205,7 @@ def test_infinity_is_a_position(activation, dims):
         np.testing.assert_allclose(derivative[[2, 4]], 0.0, atol=1e-14)
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("activation", "dims"),
     pairs(
@@ -273,6 +276,7 @@ def test_second_derivatives_are_exact(dims):
     np.testing.assert_allclose(found, jnp.swapaxes(found, 1, 2), atol=1e-9 if len(dims) > 1 else 1e-13)
 
 
+@pytest.mark.slow
 def test_two_groups_seen_by_one_input_are_one_group():
     """E over the input, with one variance in both groups: w . x is normal with variance |w|^2 tau^2 (any lengths)."""
     small = wl.problems.anisotropic_gaussians(0.4, 40, 16, RELU, bias=True).reduced()
@@ -289,6 +293,7 @@ def test_two_groups_seen_by_one_input_are_one_group():
         assert float(found) == pytest.approx(float(exact), rel=1e-10)
 
 
+@pytest.mark.first(1)
 @pytest.mark.parametrize(
     ("activation", "dim"), pairs([RAMP, DENTED, SLANTED, RELU], [3, 4, 7, 40, math.inf], quick=[3, 4, 7, 40, math.inf])
 )
@@ -336,6 +341,7 @@ def test_facts_that_are_not_known_are_none():
     assert SphericalNeuron(acts.quadratic, (40,)).lipschitz(jnp.ones(1)) is None
 
 
+@pytest.mark.first(2)
 @pytest.mark.parametrize(
     ("dim", "reach", "error"), [(math.inf, 100.0, 1e-9), (40, 100.0, 1e-10), (13, 10.0, 1e-11), (5, 4.0, 1e-13)]
 )

@@ -64,14 +64,14 @@ def is_free(problem: Problem) -> bool:
 
 
 def settled_cost(problem: Problem) -> penalties.Cost | None:
-    """lambda_1, lambda_2 where a penalty settles the best charge of each particle; else None.
+    """lambda_1, lambda_2 where a penalty settles the best value of each particle's free charge; else None.
 
     It must be known in the charge, with lambda_2 > 0, and must price something else as well; the sign of the charge
     must be free or one.
     """
     name = problem.unit.linear or ""
     costs = known([term.cost(name) for term in penalties.parts(problem.penalty)])
-    if not is_free(problem) or Region.of_features(problem).homogeneous or costs is None:
+    if costs is None or Region.of_features(problem).homogeneous:
         return None
     bounds = problem.domain.of(name).bounds(dict(problem.blocks)[name])
     total = penalties.Cost(sum(cost.size for cost in costs), sum(cost.square for cost in costs))

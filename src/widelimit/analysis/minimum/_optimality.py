@@ -147,7 +147,7 @@ def _bounded(
 ) -> OptimalityGap:
     """The gap of a measure with INT psi d rho = `at_rho`."""
     free = is_free(problem)
-    settled = settled_cost(problem) if budget is None else None
+    settled = settled_cost(problem) if free and budget is None else None
     free = free and settled is None and not (budget is None and pays_for_all(problem))
     features = free or settled is not None
     function = depth(potential, Region.of_features(problem) if features else Region.of_extremes(problem), settled)

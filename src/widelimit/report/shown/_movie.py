@@ -1,24 +1,27 @@
 """Neurons that move, beside the risk that falls: a GIF, a film, or a page with a slider."""
 
 import base64
+import contextlib
 import io
+import itertools
+import math
 import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from widelimit.measure import Block
 from widelimit.numerics import local_path, real_number, whole_number
-from widelimit.trajectory import Progress, Trajectory
+from widelimit.trajectory import Film, Progress, Trajectory
 
 from .._neurons import Marginal, marginal, top_of
-from .._spread import blocks_of, label_of, spread_of
+from .._spread import blocks_of, label_of, spread_of, way_of
 from ..canvas import STYLE, colour
-from ..pages import written
+from ..pages import framed, written
 from ..words import moment
 from ._neurons import draw_neurons, frame_of, numbers
 from ._runs import draw_risk, risk_of
@@ -27,13 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _KINDS = (".gif", ".mp4", ".html")
+# Frames a second of a film, at least.
+_RATE = 24.0
 # Pixels an inch: a film is looked at on a screen, and its frames are many.
 _DPI = 100
 
 
-def animate(
-    trajectory: Trajectory, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0
-) -> pathlib.Path:
+def animate(trajectory: Trajectory, path: str | os.PathLike[str], *, frames: int = 60, seconds: float = 6.0) -> Film:
     """Draw the neurons as they move, beside the risk, into one file.
 
         wl.report.animate(trajectory, "flow.gif")      # the same as trajectory.animate("flow.gif")
@@ -44,15 +47,18 @@ def animate(
     - `path`: ends in `.gif`, `.mp4` (needs the program ffmpeg) or `.html` (a page with a slider, whole in itself).
     - `seconds`: how long it plays.
 
-    **Returns** the path. **Raises** `ValueError` for another ending, a missing ffmpeg, a trajectory of one save point,
-    a place that cannot be written.
+    **Returns** the film: its file is `path`; a notebook plays it, and `open` takes it for its path. **Raises**
+    `ValueError` for another ending, a missing ffmpeg, a trajectory of one save point, a place that cannot be written.
     """
     target = local_path(path, "animate(path=...)")
     kind = target.suffix.lower()
     if kind not in _KINDS:
         raise ValueError(f"animate(path=...): must end in {', '.join(_KINDS)}, got {target.name!r}.")
     if kind == ".mp4" and shutil.which("ffmpeg") is None:
-        raise ValueError("animate(path=...): .mp4 needs the program ffmpeg, which is not there; .gif and .html do not.")
+        raise ValueError(
+            "animate(path=...): .mp4 needs the program ffmpeg, which is not on the PATH: install it (apt, brew, conda "
+            "or winget install ffmpeg), or take .gif or .html, which need nothing."
+        )
     most = whole_number(frames, "animate(frames=...)", least=2)
     rate = real_number(seconds, "animate(seconds=...)", above=0.0)
     if len(trajectory) < 2:
@@ -61,12 +67,10 @@ def animate(
     pause = rate / len(when)
     pictures = _rendered(trajectory, when)
     if kind == ".html":
-        content = _page(list(pictures), [moment(float(trajectory.times[index])) for index in when], pause)
+        content = _page(pictures, [moment(float(trajectory.times[index])) for index in when], pause)
     else:
-        # ffmpeg writes a file of its own: an old one stays until the new one is whole.
-        with tempfile.TemporaryDirectory() as folder:
-            content = _film(pictures, pathlib.Path(folder) / f"film{kind}", pause)
-    return written(target, content, "animate(path=...)")
+        content = _gif(pictures, len(when), pause) if kind == ".gif" else _mp4(pictures, pause)
+    return Film(written(target, content, "animate(path=...)"))
 
 
 def save_points(run: Trajectory, most: int) -> list[int]:
@@ -74,26 +78,11 @@ def save_points(run: Trajectory, most: int) -> list[int]:
     n = len(run)
     if n <= most:
         return list(range(n))
-    way = np.zeros(n)
-    before = run[0]
-    for index in range(1, n):
-        now = run[index]
-        way[index] = way[index - 1] + _moved(before, now)
-        before = now
+    way = way_of(run)
     # Where nothing moves any more, time goes on all the same: a tenth of the film is by time.
     marks = 0.9 * way / (way[-1] or 1.0) + 0.1 * np.asarray(run.times) / float(run.times[-1])
     wanted = np.linspace(0.0, float(marks[-1]), most)
     return sorted({0, n - 1, *(int(np.argmin(np.abs(marks - mark))) for mark in wanted)})
-
-
-def _moved(before: Any, now: Any) -> float:
-    """How far neurons went between two save points: in root mean square, or by how much mass changed its cell."""
-    if now.grid is not None or len(before) != len(now):
-        a, b = (np.asarray(m.weights, float) for m in (before, now))
-        n = min(len(a), len(b))
-        return float(np.sum(np.abs(a[:n] - b[:n])) + np.sum(np.abs(b[n:])))
-    step = np.asarray(now.positions, float) - np.asarray(before.positions, float)
-    return float(np.sqrt(np.abs(np.asarray(now.weights, float)) @ np.sum(step**2, axis=1)))
 
 
 def _rendered(run: Trajectory, when: list[int]) -> Iterator[np.ndarray]:
@@ -161,46 +150,75 @@ class _Stage:
             self.dot.set_data([self.risk.times[index]], [self.risk.values[index]])
 
 
-def _film(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float) -> bytes:
-    """The frames as a GIF that starts anew at its end, or as a film."""
+def _gif(pictures: Iterator[np.ndarray], count: int, pause: float) -> bytes:
+    """The frames one after the other, again and again; the last stays a while: where it ended is what one looks at."""
     from PIL import Image
 
-    images = [Image.fromarray(picture[..., :3]) for picture in pictures]
-    if path.suffix == ".gif":
-        stream = io.BytesIO()
-        # The last frame stays a while: where it ended is what one looks at.
-        pauses = [round(1000 * pause)] * (len(images) - 1) + [1500]
-        images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=pauses, loop=0, optimize=False)
-        return stream.getvalue()
+    images = (Image.fromarray(picture[..., :3]) for picture in pictures)
+    stream, pauses = io.BytesIO(), [round(1000 * pause)] * (count - 1) + [1500]
+    options = {"save_all": True, "duration": pauses, "loop": 0, "optimize": False}
+    next(images).save(stream, "GIF", append_images=images, **options)
+    return stream.getvalue()
+
+
+def _mp4(pictures: Iterator[np.ndarray], pause: float) -> bytes:
+    """The frames as a film that every browser and player knows, each given to ffmpeg as it is drawn."""
     import subprocess
 
-    width, height = images[0].size
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
-    # Even numbers of pixels, and colours that every player knows.
-    command += ["-r", f"{1.0 / pause:.6f}", "-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
-    done = subprocess.run(
-        [*command, str(path)], input=b"".join(image.tobytes() for image in images), capture_output=True
-    )
-    if done.returncode:
-        raise ValueError(
-            f"animate(path=...): ffmpeg could not make the film: {done.stderr.decode(errors='replace')[:300]}"
-        )
-    return path.read_bytes()
+    first = next(pictures)
+    height, width = first.shape[:2]
+    # Players stumble over few frames a second: each is there a whole number of times.
+    times = math.ceil(_RATE * pause)
+    given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-r", f"{times / pause:.6f}", "-i", "-"]
+    # Even numbers of pixels, and colours that every player knows; what a browser reads first stands first.
+    made = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    # ffmpeg writes a file of its own: an old one stays until the new one is whole.
+    with tempfile.TemporaryDirectory() as folder, (pathlib.Path(folder) / "said").open("w+b") as said:
+        path = pathlib.Path(folder) / "film.mp4"
+        command = ["ffmpeg", "-y", "-loglevel", "error", *given, *made, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
+            assert process.stdin is not None
+            # One that ends early says why below.
+            with contextlib.suppress(BrokenPipeError):
+                for picture in itertools.chain([first], pictures):
+                    process.stdin.write(picture.tobytes() * times)
+                process.stdin.close()
+        if process.returncode:
+            said.seek(0)
+            words = said.read(300).decode(errors="replace")
+            raise ValueError(f"animate(path=...): ffmpeg could not make the film: {words}")
+        return path.read_bytes()
 
 
-def _page(pictures: list[np.ndarray], labels: list[str], pause: float) -> bytes:
+def _page(pictures: Iterator[np.ndarray], labels: list[str], pause: float) -> bytes:
     """A page with the frames in it, a slider and a button; the arrow keys move the slider as everywhere."""
     from importlib.resources import files
 
     import jinja2
     from PIL import Image
 
-    sources = []
+    sources, height, width = [], 0, 0
     for picture in pictures:
+        height, width = picture.shape[:2]
         stream = io.BytesIO()
         Image.fromarray(picture[..., :3]).save(stream, "PNG", optimize=True)
         sources.append("data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii"))
     text = files("widelimit.report").joinpath("film.html.j2").read_text(encoding="utf-8")
     made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(text)
-    height, width = pictures[0].shape[:2]
     return made.render(frames=sources, labels=labels, pause=1000 * pause, width=width, height=height).encode()
+
+
+def player(film: Film) -> str | None:
+    """HTML that plays a film, with the film in it; None where the file is gone."""
+    try:
+        content = film.path.read_bytes()
+    except OSError:
+        return None
+    if film.path.suffix.lower() == ".html":
+        return framed(content.decode(), height="30em")
+    source = base64.b64encode(content).decode("ascii")
+    if film.path.suffix.lower() == ".mp4":
+        return (
+            f'<video controls autoplay muted loop style="max-width:100%" src="data:video/mp4;base64,{source}"></video>'
+        )
+    return f'<img alt="the neurons as they move" style="max-width:100%" src="data:image/gif;base64,{source}">'

@@ -23,7 +23,6 @@ def plugged(paths: Sequence[pathlib.Path]) -> Iterator[list[dict[str, str]]]:
     try:
         for path in paths:
             loaded.append(_load(path))
-        forget()
         yield loaded
     except BadInput:
         raise
@@ -74,4 +73,7 @@ def _load(path: pathlib.Path) -> dict[str, str]:
             if isinstance(error, SystemExit):
                 raise BadInput(f"--plugin {path}: ends the program (SystemExit).") from None
             raise
+        finally:
+            # What it registered before it failed is known as well.
+            forget()
     return {"path": file, "sha256": digest}

@@ -133,7 +133,9 @@ class Schema:
 def model(name: str, base: type[Made], fields: Mapping[str, Any], doc: str = "") -> type[Made]:
     """A section whose keys are only known now: types, or (type, default); `doc` says what it is."""
     make: Any = create_model
-    return make(name, __base__=base, __doc__=doc or base.__doc__, **fields)
+    # There is no source text to look for descriptions in: pydantic would read through that of this function's.
+    no_source = {"use_attribute_docstrings": False}
+    return make(name, __base__=base, __doc__=doc or base.__doc__, __cls_kwargs__=no_source, **fields)
 
 
 def one_of(registry: Registry, models: Mapping[str, type[Section]], *, default: str | None = None) -> Any:
