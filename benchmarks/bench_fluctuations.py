@@ -35,7 +35,7 @@ def setting() -> tuple[wl.Problem, wl.Particles]:
     data = wl.data.gauss_hermite(12, wl.data.Teacher(unit, atoms, inputs=2), dim=2)
     charge = wl.laws.Empirical([[-0.5], [1.0]])
     law = wl.laws.product(output=charge, weight=wl.laws.Normal(np.array([0.5, 0.0]), 1.0, dim=2))
-    return wl.Problem(unit=unit, data=data), law.quantise(8, wl.laws.Gauss())
+    return wl.Problem(unit=unit, data=data), law.quantise(128, wl.laws.Gauss())
 
 
 def ours() -> Any:

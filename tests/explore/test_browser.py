@@ -116,6 +116,11 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(name, tab, address):
     assert tab.run(f"{PICTURE}.naturalWidth") == 360
     assert tab.run(f"{PICTURE}.clientWidth") > 300
     assert len(tab.run(f"{PICTURE}.alt")) > 50
+    # The sliders are at the foot of the screen, wherever the page is.
+    for place in (0, 10_000):
+        tab.run(f"(document.querySelector('#App').scrollTo(0, {place}), window.scrollTo(0, {place}))")
+        low = tab.run("(r => [r.top, r.bottom])(document.querySelector('.wl-controls').getBoundingClientRect())")
+        assert 844 / 2 < low[0] < low[1] <= 844 + 1
     assert tab.faults == []
 
 

@@ -101,3 +101,12 @@ def test_axes_have_a_few_round_ticks_and_hold_their_values():
     assert axis("x", [2.0, 2.0]).low < 2.0
     assert np.ravel(Axis("x", 1.0, 100.0, True).share([10.0])) == pytest.approx([0.5])
     assert Axis("x", 1.0, 3.0).share(2.0) == pytest.approx(0.5)
+
+
+def test_a_name_that_is_too_long_is_written_smaller():
+    def size(title):
+        root = parsed(panel(title=title), narrow=True)
+        return next(text.get("font-size") for text in root.iter(f"{_NS}text") if text.text == title)
+
+    assert size("short") is None
+    assert float(size("a name that no telephone has room for, " * 2)) < 13.0

@@ -156,6 +156,14 @@ def test_neurons_are_two_numbers_each_at_the_start_and_at_the_end():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("output", "|weight|")
 
 
+def test_the_palette_is_what_is_drawn_with():
+    run = make_run()
+    assert run.plot().lines[0].get_color() == wl.report.palette.limit
+    before, after = wl.report.neurons(run).collections
+    for part, tint in ((before, wl.report.palette.start), (after, wl.report.palette.networks[0])):
+        assert matplotlib.colors.to_hex(part.get_facecolor()[0]).upper() == tint
+
+
 def test_areas_are_masses_and_negative_masses_are_marked():
     axes = particles([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]], [1.0, 3.0, -2.0]).plot()
     positive, negative = axes.collections

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import widelimit as wl
-from widelimit.report import _univariate, knots, neuron_paths, uv_plane, velocity_field
+from widelimit.report import knots, neuron_paths, uv_plane, velocity_field
+from widelimit.report.shown import _univariate
 
 X, Y = np.linspace(-0.9, 0.9, 4), np.array([1.0, -1.0, 0.5, 0.2])
 FULL = wl.problems.univariate_relu(X, Y)
@@ -24,23 +26,25 @@ def run_of(delta):
 
 
 @pytest.mark.slow
-def test_captions_count_what_is_drawn(tmp_path):
+def test_what_is_drawn_is_counted():
     canon, run = run_of(0.5)
-    picture = knots(canon, run)
+    _, own = pyplot.subplots()
+    axes = knots(canon, run, own)
+    assert axes is own
     place = -np.tan(np.asarray(run.final["angle"]))
     inside = int(np.sum((place >= -1.17) & (place <= 1.17)))
-    assert f"{inside} of 40 lie in the frame" in picture.caption
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert len(drawn[f"knots ({inside} of 40 in the frame)"].get_xdata()) == inside
+    np.testing.assert_array_equal(drawn["samples"].get_xydata(), np.stack([X, Y], axis=1))
     miss = np.sqrt(np.mean((np.asarray(canon.predict(run.final, X)) - Y) ** 2))
-    assert f"{miss:.3g}" in picture.caption
-    assert picture.save(tmp_path / "deep" / "knots.png").read_bytes().startswith(b"\x89PNG")
-    assert picture._repr_png_() == picture.png
-    plane = uv_plane(canon, run.final)
+    assert f"{miss:.3g}" in axes.get_title()
     signs = np.sign(run.final["r"])
-    assert f"{(signs > 0).sum()} dots and {(signs < 0).sum()} triangles" in plane.alt
-    assert "100 neurons" not in neuron_paths(canon, run, count=7).caption
-    assert neuron_paths(canon, run, count=7).caption.startswith("The ways of 7 neurons from t = 0 to 2")
-    with pytest.raises(ValueError, match="cannot write"):
-        picture.save("/proc/nowhere/knots.png")
+    for draw, at in ((uv_plane, ""), (functools.partial(neuron_paths, count=40), ", at the end")):
+        lines = {line.get_label(): line for line in draw(canon, run).lines}
+        for sign, label in ((1, "output > 0"), (-1, "output < 0")):
+            assert len(lines[label + at].get_xdata()) == (signs == sign).sum()
+    assert neuron_paths(canon, run, count=7).get_title().startswith("7 neurons to t = 2")
+    pyplot.close("all")
 
 
 @pytest.mark.first(1)
@@ -65,9 +69,13 @@ def test_the_field_is_that_of_the_formula(delta):
         if delta == 0.5:
             full = _univariate._velocities(FULL, canon.lift(run.final), place, sign)
             np.testing.assert_allclose(full, true, rtol=1e-8, atol=1e-9)
-    picture = velocity_field(canon, run)
-    attracting = np.sum(wl.analysis.attractors(canon, run.final).kinds == "attractor")
-    assert f"{attracting} of the half-lines" in picture.caption
+    kinds = wl.analysis.attractors(canon, run.final).kinds
+    for index, sign in enumerate((1, -1)):
+        axes = velocity_field(canon, run, sign=sign)
+        thick = [line for line in axes.lines if line.get_linewidth() == 3.0]
+        assert len(thick) == np.sum(kinds[:, index] == "attractor")
+        assert axes.get_title().startswith("output > 0" if sign == 1 else "output < 0")
+    pyplot.close("all")
 
 
 def test_what_is_refused():
@@ -82,3 +90,5 @@ def test_what_is_refused():
         neuron_paths(canon, run.final)
     with pytest.raises(ValueError, match="count"):
         neuron_paths(canon, run, count=0)
+    with pytest.raises(ValueError, match="must be 1 or -1, got 0"):
+        velocity_field(canon, run, sign=0)

@@ -62,8 +62,8 @@ class Item(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve(Item):
-    """A curve through x [n], y [n] that stays as it is."""
+class _Line(Item):
+    """A line through x, y."""
 
     x: Row
     y: Row
@@ -71,28 +71,32 @@ class Curve(Item):
     label: str | None = None
     dashed: bool = False
 
-    def svg(self, place: Place, frame: Frame, number: int) -> str:
-        return f'<path class="line {self.role}{_dash(self)}" d="{_path(place.x(self.x), place.y(self.y))}"/>'
+    @property
+    def look(self) -> str:
+        """Its classes in the style."""
+        return f"line {self.role}{' dashed' if self.dashed else ''}"
 
     def sign(self, x: float, y: float) -> str:
-        return f'<path class="line {self.role}{_dash(self)}" d="M{x} {y}h22"/>'
+        return f'<path class="{self.look}" d="M{x} {y}h22"/>'
 
 
 @dataclasses.dataclass(frozen=True)
-class Growing(Item):
-    """A curve over time, t [n], y [n], n <= T: up to the moment that is shown, and faint beyond it."""
-
-    t: Row
-    y: Row
-    role: Role
-    label: str | None = None
-    dashed: bool = False
+class Curve(_Line):
+    """A curve through x [n], y [n] that stays as it is."""
 
     def svg(self, place: Place, frame: Frame, number: int) -> str:
-        x, y = place.x(self.t), place.y(self.y)
+        return f'<path class="{self.look}" d="{_path(place.x(self.x), place.y(self.y))}"/>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Growing(_Line):
+    """A curve over the moments, x [n], y [n], n <= T: up to the moment that is shown, and faint beyond it."""
+
+    def svg(self, place: Place, frame: Frame, number: int) -> str:
+        x, y = place.x(self.x), place.y(self.y)
         # A run of the network that is not at its end yet has fewer moments.
         now = min(frame.index, len(x) - 1)
-        path, look = _path(x, y), f"line {self.role}{_dash(self)}"
+        path, look = _path(x, y), self.look
         name = f"{place.name}-{number}"
         reach = [f"{max(float(at) - place.left, 0.0):.1f}" for at in x]
         moves = frame.animate("width", reach) if frame.playing else ""
@@ -106,19 +110,10 @@ class Growing(Item):
             f'<g clip-path="url(#{name})"><path class="{look}" d="{path}"/></g>{dot}</circle>'
         )
 
-    def sign(self, x: float, y: float) -> str:
-        return f'<path class="line {self.role}{_dash(self)}" d="M{x} {y}h22"/>'
-
 
 @dataclasses.dataclass(frozen=True)
-class Moving(Item):
+class Moving(_Line):
     """A curve that changes in time: x [n] or [T, n], y [T, n]."""
-
-    x: Row
-    y: Row
-    role: Role
-    label: str | None = None
-    dashed: bool = False
 
     def svg(self, place: Place, frame: Frame, number: int) -> str:
         y = place.y(self.y)
@@ -126,10 +121,7 @@ class Moving(Item):
         now = min(frame.index, len(y) - 1)
         paths = [_path(a, b) for a, b in zip(x, y, strict=True)] if frame.playing else []
         moves = frame.animate("d", paths) if frame.playing else ""
-        return f'<path class="line {self.role}{_dash(self)}" d="{_path(x[now], y[now])}">{moves}</path>'
-
-    def sign(self, x: float, y: float) -> str:
-        return f'<path class="line {self.role}{_dash(self)}" d="M{x} {y}h22"/>'
+        return f'<path class="{self.look}" d="{_path(x[now], y[now])}">{moves}</path>'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +225,3 @@ def _path(x: np.ndarray, y: np.ndarray) -> str:
 
 def _cross(role: Role, x: float, y: float) -> str:
     return f'<path class="line {role}" d="M{x - 4:.1f} {y - 4:.1f}l8 8m0 -8l-8 8"/>'
-
-
-def _dash(item: Any) -> str:
-    return " dashed" if item.dashed else ""

@@ -142,6 +142,7 @@ def _text(
 ) -> str:
     """`most`: pixels that it may take; a longer one is written smaller."""
     kind = f' class="{look}"' if look else ""
-    share = most / (_LETTER * len(text)) if text else 1.0
+    # Names are bold.
+    share = most / ((1.2 if look else 1.0) * _LETTER * max(len(text), 1))
     size = f' font-size="{_FONT * share:.1f}"' if share < 1.0 else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}{size}{more}>{html.escape(text)}</text>'

@@ -12,12 +12,7 @@ from ._summary import (
     NetworkRun as NetworkRun,
     RunSummary as RunSummary,
 )
-from ._univariate import (
-    knots as knots,
-    neuron_paths as neuron_paths,
-    uv_plane as uv_plane,
-    velocity_field as velocity_field,
-)
+from .canvas import Palette as Palette, palette as palette
 from .pages import Page as Page, Picture as Picture, Section as Section, Table as Table, make_page as make_page
 from .shown import (
     Card as Card,
@@ -25,7 +20,11 @@ from .shown import (
     animate as animate,
     card as card,
     describe as describe,
+    knots as knots,
+    neuron_paths as neuron_paths,
     neurons as neurons,
     player as player,
     plot as plot,
+    uv_plane as uv_plane,
+    velocity_field as velocity_field,
 )

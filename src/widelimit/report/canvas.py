@@ -6,17 +6,29 @@ import io
 import textwrap
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, distinct for colour-blind readers too; dashes and markers say the same again.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+class Palette(NamedTuple):
+    """Colours by what they stand for: the wide `limit`, the neurons at the `start`, and `networks`, one after another.
+
+    Those of Okabe and Ito, distinct for colour-blind readers too.
+    """
+
+    limit: str
+    start: str
+    networks: tuple[str, ...]
+
+
+palette = Palette("#000000", "#999999", ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"))
+LIMIT, BEFORE, COLOURS = palette
+# Dashes and markers say the same again.
 DASHES: tuple[Any, ...] = ("--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":", (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LIMIT = "#000000"
 # At 5.6 inches the text is still read where a telephone shows the picture at its own width.
 DPI = 170
 

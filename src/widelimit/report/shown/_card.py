@@ -67,7 +67,7 @@ def card(shown: Any) -> str:
     """HTML for a notebook, light or dark: the facts of an object, beside its pictures."""
     it = describe(shown)
     rows = "".join(
-        f'<tr><th style="text-align:left;font-weight:normal;opacity:.75">{escape(name)}</th>'
+        f'<tr><th style="text-align:left;font-weight:normal;opacity:.75;padding-right:1em">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(value)}</td></tr>'
         for name, value in it.rows
     )

@@ -13,7 +13,7 @@ from widelimit.trajectory import Trajectory
 
 from .._neurons import Marginal, draw_density, frame, frame_densities, marginal
 from .._spread import Spread, blocks_of, label_of, of_cells, spread_of
-from ..canvas import LIMIT, colour, plain
+from ..canvas import BEFORE, LIMIT, colour, plain
 from ..words import moment, number
 from ._card import new_axes
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _MOST = 4000
 # So many atoms are drawn one by one, with their masses.
 _FEW = 16
-# Grey, for what was before.
-BEFORE = "#999999"
 
 
 def neurons(run: Any, axes: "Axes | None" = None) -> "Axes":

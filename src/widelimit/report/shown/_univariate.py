@@ -18,13 +18,12 @@ from widelimit.problem import Problem
 from widelimit.problem.units import lifted
 from widelimit.trajectory import Trajectory
 
-from .canvas import LIMIT, add_legend, colour, to_png
-from .pages import Picture
-from .words import number
+from ..canvas import LIMIT, colour
+from ..words import number
+from ._card import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # By the sign of a neuron: colour and marker.
 _SIGNS = ((1.0, colour(0), "o", "output > 0"), (-1.0, colour(1), "^", "output < 0"))
@@ -34,12 +33,17 @@ _FAR = 0.01
 _ARROWS = 19
 
 
-def knots(problem: Problem, run: Any) -> Picture:
+def knots(problem: Problem, run: Any, axes: "Axes | None" = None) -> "Axes":
     r"""The network's function, its samples, and its knots $-b/a$ on the function.
 
-    - `run`: particles, or a trajectory, whose end is drawn.
+        wl.report.knots(problem, trajectory).figure.savefig("knots.png")
 
-    Raises `ValueError` unless phi is a piecewise-linear neuron of one input and output, on data with nodes.
+    The title says by how much it misses the samples (root mean square), the legend how many knots lie in the frame.
+
+    - `run`: particles, or a trajectory, whose end is drawn. `axes`: those of a new pyplot figure if left out.
+
+    **Returns** the matplotlib axes. **Raises** `ValueError` unless phi is a piecewise-linear neuron of one input and
+    output, on data with nodes.
     """
     measure = _particles(run, "knots")
     _, w = planes(problem, measure, "knots")
@@ -55,61 +59,45 @@ def knots(problem: Problem, run: Any) -> Picture:
     grid = np.unique(np.concatenate([np.linspace(low - margin, high + margin, 801), seen]))
     f = np.asarray(problem.predict(measure, grid))
 
-    def draw(figure: "Figure") -> None:
-        axes = figure.add_subplot()
-        axes.set(xlabel="x", ylabel="f(x)", xlim=(low - margin, high + margin))
-        axes.plot(grid, f, color=LIMIT, lw=2.0, label="network", zorder=2)
-        if len(seen):
-            heights = np.interp(seen, grid, f)
-            axes.plot(seen, heights, "o", mfc="none", mec=colour(2), ms=6, alpha=0.6, label="knots", zorder=3)
-        axes.plot(x, y, "x", color=colour(0), ms=9, mew=2.2, label="samples", zorder=4)
-        add_legend(axes)
-
-    caption = (
-        f"The network and its knots: {len(seen)} of {len(places)} lie in the frame. It misses the samples by "
-        f"{number(float(np.sqrt(np.mean((problem.predict(measure, x) - y) ** 2))))} (root mean square)."
-    )
-    alt = (
-        f"A piecewise-linear curve over x between {number(low - margin)} and {number(high + margin)}, from "
-        f"{number(float(f.min()))} to {number(float(f.max()))} in height, with {len(x)} crosses for samples and "
-        f"{len(seen)} circles for knots on the curve."
-    )
-    return Picture("knots", to_png(draw), caption, alt)
+    axes = new_axes() if axes is None else axes
+    axes.set(xlabel="x", ylabel="f(x)", xlim=(low - margin, high + margin))
+    axes.plot(grid, f, color=LIMIT, lw=2.0, label="network", zorder=2)
+    label = f"knots ({len(seen)} of {len(places)} in the frame)"
+    axes.plot(seen, np.interp(seen, grid, f), "o", mfc="none", mec=colour(2), ms=6, alpha=0.6, label=label, zorder=3)
+    axes.plot(x, y, "x", color=colour(0), ms=9, mew=2.2, label="samples", zorder=4)
+    missed = float(np.sqrt(np.mean((problem.predict(measure, x) - y) ** 2)))
+    axes.set_title(f"misses the samples by {number(missed)}", fontsize="medium")
+    axes.legend()
+    return axes
 
 
-def uv_plane(problem: Problem, run: Any) -> Picture:
-    """The neurons in the plane of their weights, with the lines of the samples and the regions between them.
+def uv_plane(problem: Problem, run: Any, axes: "Axes | None" = None) -> "Axes":
+    """The neurons at (u, v) = |c| (a, b), with the lines of the samples and the regions between them.
 
-    `run` and errors as in `knots`.
+    On the line of a sample a neuron's knot is that sample; between two lines the same samples are seen. Arguments, what
+    comes back and errors as in `knots`.
     """
     measure = _particles(run, "uv_plane")
     charge, w = planes(problem, measure, "uv_plane")
     uv = np.abs(charge)[:, None] * w
     limit = _limit(uv)
+    axes = _plane(new_axes() if axes is None else axes, _samples(problem), limit)
+    for sign, hue, mark, label in _SIGNS:
+        those = charge * sign > 0
+        axes.plot(*uv[those].T, mark, color=hue, ms=3.5, alpha=0.6, label=label, zorder=3)
     outside = int(np.sum(np.any(np.abs(uv) > limit, axis=1)))
-
-    def draw(figure: "Figure") -> None:
-        axes = _plane(figure.add_subplot(), _samples(problem), limit)
-        for sign, hue, mark, label in _SIGNS:
-            those = charge * sign > 0
-            axes.plot(*uv[those].T, mark, color=hue, ms=3.5, alpha=0.6, label=label, zorder=3)
-        add_legend(axes)
-
-    caption = (
-        "Each neuron at (u, v) = |c| (a, b). On the line of a sample its knot is that sample; between two lines the "
-        f"same samples are seen. {outside} of {len(uv)} neurons lie outside the frame."
-    )
-    counts = [int(np.sum(charge * sign > 0)) for sign in (1, -1)]
-    alt = (
-        f"{counts[0]} dots and {counts[1]} triangles around the origin, and {len(_samples(problem))} lines through it."
-    )
-    return Picture("uv-plane", to_png(draw, 5.6, 5.4), caption, alt)
+    axes.set_title(f"{outside} of {len(uv)} neurons outside the frame", fontsize="medium")
+    axes.legend()
+    return axes
 
 
-def neuron_paths(problem: Problem, trajectory: Any, *, count: Any = 100) -> Picture:
+def neuron_paths(problem: Problem, trajectory: Any, axes: "Axes | None" = None, *, count: Any = 100) -> "Axes":
     """The ways of at most `count` neurons, evenly chosen, in the plane of `uv_plane`; where each ends is marked.
 
-    Raises `ValueError` for what is no trajectory of particles, and as `knots` does.
+    One whose knot has reached a sample that holds it goes on along its line.
+
+    **Returns** the axes as `knots` does. **Raises** `ValueError` for what is no trajectory of particles, and as `knots`
+    does.
     """
     whole_number(count, "neuron_paths(count=...)", least=1)
     if not isinstance(trajectory, Trajectory):
@@ -119,55 +107,46 @@ def neuron_paths(problem: Problem, trajectory: Any, *, count: Any = 100) -> Pict
     uv = np.stack([np.abs(charge[some])[:, None] * w[some] for charge, w in found])
     sign = np.sign(found[-1][0][some])
 
-    def draw(figure: "Figure") -> None:
-        axes = _plane(figure.add_subplot(), _samples(problem), _limit(uv.reshape(-1, 2)))
-        for which, hue, mark, label in _SIGNS:
-            those = sign == which
-            axes.plot(uv[:, those, 0], uv[:, those, 1], color=hue, lw=0.9, alpha=0.7, zorder=2)
-            axes.plot(*uv[-1, those].T, mark, color=hue, ms=4, label=f"{label}, at the end", zorder=3)
-        add_legend(axes)
-
+    axes = _plane(new_axes() if axes is None else axes, _samples(problem), _limit(uv.reshape(-1, 2)))
+    for which, hue, mark, label in _SIGNS:
+        those = sign == which
+        axes.plot(uv[:, those, 0], uv[:, those, 1], color=hue, lw=0.9, alpha=0.7, zorder=2)
+        axes.plot(*uv[-1, those].T, mark, color=hue, ms=4, label=f"{label}, at the end", zorder=3)
     moved = float(np.median(np.linalg.norm(uv[-1] - uv[0], axis=1)))
-    caption = (
-        f"The ways of {len(some)} neurons from t = 0 to {number(float(trajectory.times[-1]))}; half of them moved by "
-        f"more than {number(moved)}. One whose knot has reached a sample that holds it goes on along its line."
-    )
-    alt = f"{len(some)} curves in the plane of the weights, each with a mark at its end, over lines through the origin."
-    return Picture("neuron-paths", to_png(draw, 5.6, 5.4), caption, alt)
+    end = number(float(trajectory.times[-1]))
+    axes.set_title(f"{len(some)} neurons to t = {end}; half moved by more than {number(moved)}", fontsize="medium")
+    axes.legend()
+    return axes
 
 
-def velocity_field(problem: Problem, run: Any) -> Picture:
-    r"""Where a single neuron would go, at every place of the plane, for both signs of its output (williams2019 (21)).
+def velocity_field(problem: Problem, run: Any, axes: "Axes | None" = None, *, sign: Any = 1) -> "Axes":
+    r"""Where a single neuron would go, at every place of the plane of `uv_plane` (williams2019 (21)).
 
-    At a place only r = c |(a, b)| is known; c is that of the median of delta over the neurons. Attractors, from both
-    sides, are drawn thick, repulsors dashed. `run` and errors as in `knots`, and as `analysis.attractors` has them.
+    At a place only r = c |(a, b)| is known; c is that of the median of delta over the neurons. Half-lines of samples
+    that are attractors, from both sides, are drawn thick, repulsors dashed. The title has the length of the longest
+    arrow a unit of time.
+
+    - `sign`: 1 for neurons with an output above zero, -1 below.
+
+    The other arguments, what comes back and errors as in `knots`, and as `analysis.attractors` has them.
     """
+    if sign not in (1, -1):
+        raise ValueError(f"velocity_field(sign=...): must be 1 or -1, got {sign!r}.")
     measure = _particles(run, "velocity_field")
     charge, w = planes(problem, measure, "velocity_field")
-    limit = _limit(np.abs(charge)[:, None] * w)
-    kinds = attractors(problem, measure)
+    limit, index = _limit(np.abs(charge)[:, None] * w), 0 if sign == 1 else 1
     side = np.linspace(-limit, limit, _ARROWS)
     place = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     place = place[np.linalg.norm(place, axis=1) > 1e-6 * limit]
-    fields = [_velocities(problem, measure, place, sign) for sign, *_ in _SIGNS]
-    largest = max(float(np.max(np.linalg.norm(field, axis=1))) for field in fields) or 1.0
-
-    def draw(figure: "Figure") -> None:
-        for index, (axes, field) in enumerate(zip(figure.subplots(1, 2, sharey=True), fields, strict=True)):
-            _plane(axes, _samples(problem), limit)
-            _mark(axes, kinds, index, limit)
-            axes.quiver(*place.T, *field.T, color=_SIGNS[index][1], angles="xy", width=0.005, zorder=3)
-            axes.set_title(_SIGNS[index][3], fontsize=12)
-            axes.set_ylabel("v" if index == 0 else "")
-        add_legend(*figure.axes)
-
-    drawn = int(np.sum(kinds.kinds == "attractor"))
-    caption = (
-        f"The velocity (du/dt, dv/dt) of one neuron, the longest arrow {number(largest)} a unit of time. {drawn} of "
-        "the half-lines of samples, by sign, are attractors: from both sides the arrows lead to them."
-    )
-    alt = f"Two panels of arrows in the plane, for outputs above and below zero; {drawn} half-lines are thick."
-    return Picture("velocity-field", to_png(draw, 8.6, 5.0), caption, alt)
+    found, (_, hue, _, label) = _velocities(problem, measure, place, float(sign)), _SIGNS[index]
+    axes = _plane(new_axes() if axes is None else axes, _samples(problem), limit)
+    _mark(axes, attractors(problem, measure), index, limit)
+    axes.quiver(*place.T, *found.T, color=hue, angles="xy", width=0.005, zorder=3)
+    longest = float(np.max(np.linalg.norm(found, axis=1)))
+    axes.set_title(f"{label}; the longest arrow is {number(longest)}", fontsize="medium")
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend()
+    return axes
 
 
 def planes(problem: Problem, measure: Particles, who: str) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N 2"]]:
@@ -219,9 +198,9 @@ def _mark(axes: "Axes", found: Attractors, sign: int, limit: float) -> None:
     """Attractors and repulsors among the half-lines, for neurons of one sign."""
     styles = {"attractor": (colour(2), "-", 3.0), "repulsor": (colour(3), "--", 2.0)}
     for kind, (hue, dash, width) in styles.items():
-        for j, side in zip(*np.nonzero(found.kinds[:, sign] == kind), strict=True):
-            u = 3.0 * limit * (1.0 if side == 0 else -1.0)
-            axes.plot([0.0, u], [0.0, -u * float(found.x[j])], color=hue, ls=dash, lw=width, label=kind, zorder=2)
+        for k, (j, side) in enumerate(zip(*np.nonzero(found.kinds[:, sign] == kind), strict=True)):
+            u, name = 3.0 * limit * (1.0 if side == 0 else -1.0), kind if k == 0 else None
+            axes.plot([0.0, u], [0.0, -u * float(found.x[j])], color=hue, ls=dash, lw=width, label=name, zorder=2)
 
 
 def _velocities(problem: Problem, measure: Particles, place: np.ndarray, sign: float) -> Float[np.ndarray, "K 2"]:
