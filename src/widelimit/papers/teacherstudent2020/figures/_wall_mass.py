@@ -77,7 +77,7 @@ def wall_mass(sheet: Sheet, data: Data) -> None:
     left.axhline(centre, color="black", ls="--", lw=1.6, label=f"teacher, {centre:g}")
     left.axhline(WALL, color="#666666", lw=1.0)
     left.set(xlabel="time t", ylabel="θ", ylim=(-1.08, 1.18))
-    left.legend(loc="lower right")
+    left.legend(loc="lower right" if centre > 0.0 else "upper right")
     title(left, f"Particles, teacher at {centre:g}")
     for i, (n, mass) in enumerate(data["grids"].items()):
         curve(middle, t, mass, i + 1, lw=1.6, label=f"equation, {n} cells")
