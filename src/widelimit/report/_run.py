@@ -77,7 +77,7 @@ def _problem_section(summary: RunSummary) -> Section:
 def check_section(checks: Checks) -> Section:
     """A check a row: what it is, its value, what it means."""
     kind = "certified bound" if checks.gap_certified else "estimate"
-    rows = [(f"optimality gap ({kind})", checks.gap, checks.gap_statement)]
+    rows = [(f"optimality gap by the first variation ({kind})", checks.gap, checks.gap_statement)]
     if checks.gap_bracket:
         rows.append(("infimum, from below", checks.gap_lower, checks.gap_bracket))
         rows.append(("infimum, from above", checks.gap_upper, "the best measure that was found"))

@@ -49,7 +49,8 @@ _LATE = " The time was up: raise max_seconds=... for a longer search."
 class OptimalityGap(Shown):
     """objective(rho) - inf objective <= `gap`.
 
-    - `gap`: the best bound there is, objective - `lower`; infinite where psi is not bounded below over the competitors.
+    - `gap`: the bound of the first variation, INT psi d rho - inf INT psi d nu; infinite where psi is not bounded below
+      over the competitors. The bracket often says more: objective - `lower` is no larger.
     - `budget`: C, where the competitors are the measures with INT |c| d rho <= C; None where they are all measures.
     - `largest_correlation`: max |<R'(f), phi~(w, .)>|, from above where certified. Zero when the residual is orthogonal
       to every feature. None for a unit without a linear block, and where a penalty on all blocks bounds psi itself.
@@ -162,8 +163,6 @@ def _bounded(
     error = 0.0 if far else _error(problem, function, found, measure, others)
     gap = math.inf if far else at_rho - bound.floor(1.0) + error
     between = bracket(bound, gap, error, certified, search, look=look)
-    if not far and between.lower > between.objective - gap:
-        gap = between.objective - between.lower
     correlation = None if not free else math.inf if far else max(0.0, found.upper)
     return OptimalityGap(
         gap=gap,
