@@ -97,6 +97,15 @@ def test_the_first_picture_is_in_the_package(name):
     assert _first.stored(dataclasses.replace(page, sliders=(moved, *page.sliders[1:]))) is None
 
 
+def test_neurons_that_see_no_input_are_said_to_be_lost():
+    page = page_named("yarotsky2018/fig2")
+    arrays = _first.stored(page)
+    assert "0.1" not in page.caption(arrays).split("loss")[-1]
+    gone = arrays | {"network": np.asarray(arrays["network"]) + np.array([0.0, 5.0])}
+    assert "All of them are beyond h = 1" in page.caption(gone)
+    assert page.caption(gone).endswith("the prediction 0 has the loss 0.1.")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_picture_is_what_the_page_computes(name, found):

@@ -7,6 +7,9 @@ from .._items import Crosses, Curve, Dots, Growing
 from .._page import Arrays, Page, Slider, Values, even
 from .._sheet import Panel
 
+# Where all weights are at h >= 1 the prediction is 0: the loss is INT x^4/2.
+_ALL_LOST = 0.1
+
 
 def _compute(values: Values, level: int) -> Arrays:
     from ..systems import _clouds

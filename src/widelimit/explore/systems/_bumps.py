@@ -95,16 +95,17 @@ def compute(values: Values, level: int) -> Arrays:
     run = evolve(problem, law, flow, t1=END, save_at=t[1:], progress=False)
     masses = np.asarray(run.weights)
     risk, f = (np.asarray(part) for part in _seen(problem, masses, grid))
-    numbers = [jnp.asarray(values[name]) for name in ("ridge", "temperature", "step", "center", "width")]
-    keys = jax.random.split(jax.random.key(0), DRAWS)
-    places, risks, functions, came = (np.asarray(part) for part in _network(*numbers, keys if level else keys[:1], t))
+    step, center, width = (jnp.asarray(values[name]) for name in ("step", "center", "width"))
+    keys = jax.random.split(jax.random.key(0), DRAWS)[: DRAWS if level else 1]
+    found = _network(jnp.asarray(values["ridge"]), heat, step, center, width, keys, t)
+    places, risks, functions, came = (np.asarray(part) for part in found)
     return {
         "t": t,
         "places": np.asarray(grid.points)[:, 0],
         "density": masses * (cells / (2.0 * _REACH)),
         "limit risk": risk,
         "x": PLACES,
-        "y": np.asarray(jax.vmap(target)(PLACES[:, None])),
+        "y": np.asarray(jax.vmap(target)(jnp.asarray(PLACES[:, None]))),
         "limit": f,
         "network": functions[0],
         "neurons": places[0][:, : int(values["width"])],

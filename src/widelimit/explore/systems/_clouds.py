@@ -22,8 +22,6 @@ WIDTH, END, _MOMENTS = 40, 3e3, 33
 _PARTICLES = (48, 128)
 # Steps at once, and when the sliders rest: the flow is stiff, and its steps are as long as it lets them be.
 _STEPS = (900, 40_000)
-# Where all weights are at h >= 1 the prediction is 0: the loss is INT x^4/2.
-_ALL_LOST = 0.1
 
 
 def _square(x: Any) -> Any:
