@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import widelimit as wl
+from widelimit.analysis.minimum import _charges, _depths, _regions
 
 WEIGHTS = np.linspace(-5.0, 5.0, 201)
 L2 = 1e-2
@@ -125,3 +126,12 @@ def test_an_unbounded_unit_on_a_bounded_domain_is_taken():
     assert gap.gap < 1e-9
     assert "all measures on the domain" in best.statement
     assert "all measures on the domain" in gap.statement
+
+
+def test_a_height_that_is_no_number_certifies_nothing(scattered, monkeypatch):
+    problem = problem_of(domain=wl.domains.product(weight=wl.domains.Box(-2.0, 2.0)))
+    region, cost = _regions.Region.of_features(problem), _charges.settled_cost(problem)
+    known = _depths.depth(problem.potential(scattered), region, cost)
+    assert 0.0 < known.weight < np.inf
+    monkeypatch.setattr(_depths, "_tallest", lambda *_: float("nan"))
+    assert _depths.depth(problem.potential(scattered), region, cost).weight == np.inf

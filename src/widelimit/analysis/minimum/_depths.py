@@ -136,7 +136,9 @@ def depth(potential: Potential, region: Region, cost: penalties.Cost | None = No
         charges = float(lower), float(upper)
     settled = None
     if cost is not None:
-        most = max(0.0, _tallest(potential, region) - cost.size) / (2.0 * cost.square)
+        excess = _tallest(potential, region) - cost.size
+        # What is no number is not known; as the largest charge it would be 0, and certify anything.
+        most = math.inf if math.isnan(excess) else max(0.0, excess) / (2.0 * cost.square)
         settled = Settled(jnp.asarray(cost.size), jnp.asarray(cost.square), jnp.asarray(most))
     plain = Depth(potential, region, None, charges, settled)
     slope = _correlation_slope(plain) if plain.free else _potential_slope(plain)
